@@ -1,0 +1,42 @@
+"""What is wrong in a configuration, and where: kind to the person at the cabinet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to put right. ``line`` and ``column`` count from 1; ``key`` counts tables of an array from 1.
+
+    ``found`` says what stands there (never a secret), ``expected`` what may stand there. ``denied``: the reader may
+    not look, which root or the service's user may.
+    """
+
+    file: Path
+    line: int
+    column: int
+    key: str
+    found: str
+    expected: str
+    denied: bool = False
+
+    def __str__(self) -> str:
+        key = f"{self.key}: " if self.key else ""
+        return f"{self.file}:{self.line}:{self.column}: {key}found {self.found}, expected {self.expected}"
+
+
+class ConfigError(ValueError):
+    """Every fault of a configuration at once, in the order of the file."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(faults)
+        self.faults = list(faults)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.faults))
+
+    @property
+    def denied(self) -> bool:
+        """Nothing is wrong but that this user may not read it."""
+        return all(fault.denied for fault in self.faults)

@@ -1,0 +1,70 @@
+"""The few words of the file that TOML has no type for: periods, times of day, line formats; and likely misspellings."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from datetime import time
+from decimal import Decimal
+
+UNITS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
+SPEEDS = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
+FORMATS = tuple(f"{bits}{parity}{stop}" for bits in (8, 7) for parity in "NEO" for stop in (1, 2))
+
+
+def seconds(text: str) -> Decimal:
+    """``"15m"`` as exact seconds; ValueError where it is no period."""
+    match = re.fullmatch(r"([0-9]{1,9})(ms|s|m|h|d)", text)
+    if not match:
+        raise ValueError(text)
+    return int(match[1]) * UNITS[match[2]]
+
+
+def period(value: float | Decimal) -> str:
+    """Seconds as they stand in the file, in the largest unit that divides them."""
+    exact = Decimal(str(value))
+    for unit in ("d", "h", "m", "s", "ms"):
+        if exact and exact % UNITS[unit] == 0:
+            return f"{exact // UNITS[unit]:f}{unit}"
+    return f"{exact * 1000:f}ms" if exact else "0s"
+
+
+def time_of_day(text: str) -> time:
+    """``"00:10"``; ValueError where it is none."""
+    if not re.fullmatch(r"[0-9]{2}:[0-9]{2}", text):
+        raise ValueError(text)
+    return time.fromisoformat(text)
+
+
+def likely(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, or None."""
+    by_folded = {one.casefold(): one for one in known}
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.7)
+    return by_folded[close[0]] if close else None
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """``, did you mean "serial"?`` or nothing."""
+    word = likely(word, known) or ""
+    return f', did you mean "{word}"?' if word else ""
+
+
+def one_of(words: Iterable[str]) -> str:
+    """``"intake" or "broker"``."""
+    *first, last = [f'"{word}"' for word in words]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def shown(value: object) -> str:
+    """A value as the file has it, cut where it is long."""
+    match value:
+        case bool():
+            text = "true" if value else "false"
+        case str():
+            text = '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in value) + '"'
+        case dict():
+            text = "a table"
+        case list():
+            text = "an array"
+        case _:
+            text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
