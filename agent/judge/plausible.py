@@ -1,0 +1,61 @@
+"""A reading against itself and its predecessor. Doubtful values travel with a flag, unchanged."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from drivers.reading import Number
+
+TOTALS = ("1-0:1.8.0", "1-0:2.8.0", "1-0:3.8.0", "1-0:4.8.0")
+LEAST_MISMATCH = Decimal(3)  # Wh; meters round each register on its own (Mercury 23x command description 05.2023)
+DEFAULT_LIMIT_KW = Decimal(150)  # three phases, 100 A, 230 V are 69 kW; twice that and some is no household
+
+
+def energy_flags(
+    values: Mapping[str, Number],
+    before: Mapping[str, Number] | None,
+    seconds: float | None,
+    *,
+    limit_kw: Decimal | None,
+    resolution: Number = 1,
+    mismatch: Number | None = None,
+) -> tuple[str, ...]:
+    """Flags for one reading of energy registers (Wh, varh).
+
+    ``before``: the registers of the reading before, ``seconds`` the time between them. ``resolution``: one step of a
+    register in Wh. ``mismatch``: what the model's registers may differ from their total, where more is known of it.
+    """
+    flags = []
+    if any(_mismatched(values, total, resolution, mismatch) for total in TOTALS):
+        flags.append("sum-mismatch")
+    if before:
+        common = [code for code in values if code in before and ".8." in code]
+        steps = [values[code] - before[code] for code in common]
+        if any(step < 0 for step in steps):
+            flags.append("backwards")
+        if seconds is not None and seconds > 0 and _too_large(steps, seconds, limit_kw, resolution):
+            flags.append("step-too-large")
+    return tuple(flags)
+
+
+def _mismatched(values: Mapping[str, Number], total: str, resolution: Number, mismatch: Number | None) -> bool:
+    tariffs = [values[code] for number in "1234" if (code := total[:-1] + number) in values]
+    if total not in values or not tariffs:
+        return False
+    allowed = max(LEAST_MISMATCH, Decimal(resolution) * (len(tariffs) + 1), Decimal(mismatch or 0))
+    return abs(values[total] - sum(tariffs, Decimal(0))) > allowed
+
+
+def _too_large(steps: list[Number], seconds: float, limit_kw: Decimal | None, resolution: Number) -> bool:
+    watts = (limit_kw if limit_kw is not None else DEFAULT_LIMIT_KW) * 1000
+    most = watts * Decimal(round(seconds * 1000)) / Decimal(3_600_000) + Decimal(resolution) * 2
+    return any(step > most for step in steps)
+
+
+def clock_flags(offset: Number | None) -> tuple[str, ...]:
+    """``meter_offset`` in seconds; off by more than five is reported."""
+    return ("meter-clock-off",) if offset is not None and abs(offset) > 5 else ()
+
+
+def seconds_between(earlier: datetime, later: datetime) -> float:
+    return (later - earlier).total_seconds()

@@ -1,0 +1,305 @@
+"""One dialogue with one meter: log in, prove its identity, read what is due, judge it, say goodbye."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent.clock import Clock, Stamp
+from agent.config.values import Meter
+from agent.judge.identity import Verdict, judge
+from agent.judge.plausible import clock_flags, energy_flags, seconds_between
+from agent.line.link import Link
+from buffer.record import Record
+from drivers.reading import Ask, Driver, Identity, Number, Reading
+from protocols.errors import AccessDenied, BadFrame, LinkLost, MeterError, NoReply, NotLoggedIn
+from protocols.session import Line, Session
+
+CLOCK_EVERY = 3600.0  # s between two looks at a meter's clock
+PASSWORD_PAUSE = 3600.0  # s; some meters lock after a few wrong passwords
+
+Before = Callable[[str, str, str], Record | None]
+"""point, kind, meter → the newest stored record of it."""
+
+
+class WrongSerial(MeterError):
+    """Another meter answers than the configured one: nothing it says is a reading of this point."""
+
+    def __init__(self, expected: str, answered: str) -> None:
+        super().__init__(f"meter {answered} answers, {expected} is configured: was the meter replaced?")
+        self.expected, self.answered = expected, answered
+
+
+class PasswordPaused(AccessDenied):
+    """The password was refused within the last hour; it is not tried again before the hour is over."""
+
+
+@dataclass(slots=True)
+class MeterState:
+    """What the daemon knows of one meter between dialogues."""
+
+    config: Meter
+    driver: Driver
+    line: Line
+    identity: Identity | None = None
+    offset: Decimal | None = None
+    offset_at: float | None = None  # monotonic
+    last_ok: datetime | None = None
+    error: str | None = None  # the last trouble in words, None after a success
+    trouble: str | None = None  # its class in one word
+    foreign: str | None = None  # serial of the meter that answers instead
+    denied_at: float | None = None  # monotonic time of the last refused password
+    paused: bool = False
+    latest: dict[str, Record] = field(default_factory=dict)  # by kind
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Records of the kinds that were read, and the trouble of those that were not."""
+
+    records: list[Record]
+    failed: dict[str, MeterError]
+    verdict: Verdict | None
+
+
+class Dialogue:
+    """Runs dialogues over one Link. Nothing here waits, but for the line itself."""
+
+    def __init__(self, link: Link, clock: Clock, zone: ZoneInfo, before: Before) -> None:
+        self._link = link
+        self._clock = clock
+        self._zone = zone
+        self._before = before
+
+    def run(
+        self,
+        meter: MeterState,
+        kinds: Iterable[str],
+        *,
+        span: tuple[datetime, datetime] | None = None,
+        trial: bool = False,
+    ) -> Outcome:
+        """Read these kinds; ``span`` for archive kinds; ``trial``: the first question is asked once only.
+
+        Raises what ends a dialogue as a whole: LinkLost, NoReply, BadFrame, AccessDenied, WrongSerial.
+        """
+        now = self._clock.monotonic()
+        if meter.denied_at is not None and 0 <= now - meter.denied_at < PASSWORD_PAUSE:
+            rest = round((PASSWORD_PAUSE - (now - meter.denied_at)) / 60)
+            raise PasswordPaused(f"the password was refused; it is tried again in {rest} minutes (some meters lock)")
+        self._link.begin(meter.line)
+        ask = _Asker(self._link, meter.driver.session(), trial)
+        try:
+            self._log_in(meter, ask)
+            verdict = self._identify(meter, ask)
+            outcome = self._read(meter, kinds, span, ask, verdict)
+        except LinkLost:
+            raise
+        except MeterError:
+            self._goodbye(meter, ask)
+            raise
+        self._goodbye(meter, ask)
+        return outcome
+
+    def _log_in(self, meter: MeterState, ask: Ask) -> None:
+        try:
+            meter.driver.open(ask)
+        except AccessDenied:
+            meter.denied_at = self._clock.monotonic()
+            raise
+        meter.denied_at = None
+
+    def _identify(self, meter: MeterState, ask: Ask) -> Verdict:
+        identity = self._again_if_forgotten(meter, ask, lambda: meter.driver.identify(ask))
+        verdict = judge(meter.config.serial, identity)
+        if not verdict.right:
+            raise WrongSerial(meter.config.serial, verdict.serial)
+        meter.identity = identity
+        return verdict
+
+    def _again_if_forgotten(self, meter: MeterState, ask: Ask, read: Callable[[], Any]) -> Any:
+        """A meter may drop its session at any moment: log in and ask once more, once."""
+        try:
+            return read()
+        except NotLoggedIn:
+            self._log_in(meter, ask)
+            return read()
+
+    def _read(
+        self,
+        meter: MeterState,
+        kinds: Iterable[str],
+        span: tuple[datetime, datetime] | None,
+        ask: Ask,
+        verdict: Verdict,
+    ) -> Outcome:
+        outcome = Outcome([], {}, verdict)
+        self._look_at_clock(meter, ask)
+        broken: MeterError | None = None
+        for kind in kinds:
+            if broken is not None:
+                outcome.failed[kind] = broken
+                continue
+            start = len(self._link.frames)
+            try:
+                readings = self._again_if_forgotten(
+                    meter, ask, lambda kind=kind: _readings(meter.driver, kind, ask, span)
+                )
+            except (LinkLost, AccessDenied):
+                raise
+            except MeterError as trouble:
+                outcome.failed[kind] = trouble
+                if isinstance(trouble, (NoReply, BadFrame)):
+                    broken = trouble  # what was read stays read; the rest would only cost the others their time
+                continue
+            stamp = self._clock.stamp()
+            frames = b"".join(self._link.frames[start:])
+            outcome.records.extend(self._record(meter, reading, stamp, frames, verdict) for reading in readings)
+        return outcome
+
+    def _record(self, meter: MeterState, reading: Reading, stamp: Stamp, frames: bytes, verdict: Verdict) -> Record:
+        flags = list(reading.flags)
+        if not verdict.known:
+            flags.append("unidentified")
+        record = Record(
+            kind=reading.kind,
+            point=meter.config.point,
+            meter=verdict.serial,
+            at=reading.at or stamp.utc,
+            read_at=stamp.utc,
+            clock=stamp.state,
+            meter_offset=meter.offset,
+            values=reading.values,
+            start=reading.start,
+            event=reading.event,
+            frames=frames,
+            boot=stamp.boot if stamp.state == "unset" else None,
+            monotonic=stamp.monotonic if stamp.state == "unset" else None,
+        )
+        if reading.kind == "now":
+            flags += self._judged(meter, record)
+        flags += clock_flags(meter.offset)
+        record = replace(record, flags=tuple(dict.fromkeys(flags)))
+        if reading.at is None:
+            meter.latest[reading.kind] = record
+        return record
+
+    def _judged(self, meter: MeterState, record: Record) -> tuple[str, ...]:
+        before = meter.latest.get("now") or self._before(record.point, "now", record.meter)
+        if before is not None and before.meter != record.meter:
+            before = None
+        seconds = None
+        if before is not None and before.clock != "unset" and record.clock != "unset":
+            seconds = seconds_between(before.at, record.at)
+        return energy_flags(
+            record.values,
+            before.values if before else None,
+            seconds,
+            limit_kw=meter.config.limit_kw,
+            resolution=_resolution(meter.driver),
+            mismatch=getattr(meter.driver, "mismatch", None),
+        )
+
+    def _look_at_clock(self, meter: MeterState, ask: Ask) -> None:
+        """Once an hour: the meter's clock minus ours, the time on the wire taken out by halving it."""
+        driver: Any = meter.driver
+        before = self._clock.stamp()
+        if "clock" not in driver.capabilities:
+            return
+        if meter.offset_at is not None and before.monotonic - meter.offset_at < CLOCK_EVERY:
+            return
+        meter.offset_at = before.monotonic
+        try:
+            shown: datetime = driver.clock(ask)
+        except (LinkLost, AccessDenied):
+            raise
+        except MeterError:
+            meter.offset = None  # not known is not zero
+            return
+        middle = before.utc + timedelta(seconds=(self._clock.monotonic() - before.monotonic) / 2)
+        there = shown if shown.tzinfo else shown.replace(tzinfo=self._zone)
+        seconds = Decimal(round((there.astimezone(UTC) - middle).total_seconds() * 10)) / 10
+        meter.offset = seconds if before.state != "unset" else None
+
+    def _goodbye(self, meter: MeterState, ask: "_Asker") -> None:
+        if not ask.heard:
+            return
+        ask.tries = 1
+        try:
+            meter.driver.close(ask)
+        except LinkLost:
+            raise
+        except MeterError:
+            return  # what was read stays read
+
+
+class _Asker:
+    """The ``ask`` of one dialogue. In a trial the first question is asked once, until the meter has answered."""
+
+    def __init__(self, link: Link, session: Session, trial: bool) -> None:
+        self._link = link
+        self._session = session
+        self._trial = trial
+        self.heard = False
+        self.tries: int | None = None
+
+    def __call__(self, question: Any) -> Any:
+        tries = 1 if self._trial and not self.heard else self.tries
+        try:
+            reply = self._link.ask(self._session, question, tries)
+        except (NoReply, BadFrame, LinkLost):
+            raise
+        except MeterError:
+            self.heard = True
+            raise
+        self.heard = True
+        return reply
+
+
+def _readings(driver: Any, kind: str, ask: Ask, span: tuple[datetime, datetime] | None) -> list[Reading]:
+    if kind in ("now", "network"):
+        return [getattr(driver, kind)(ask)]
+    if span is None:
+        raise RuntimeError(f"{kind} needs a span of time")
+    return list(getattr(driver, kind)(ask, *span))
+
+
+def _resolution(driver: Any) -> Number:
+    """One step of the meter's energy registers in Wh; drivers that know better say so."""
+    step: Number = getattr(driver, "resolution", 1)
+    return step
+
+
+def foreign_event(meter: Meter, trouble: WrongSerial, stamp: Stamp) -> Record:
+    """The event that a foreign meter answers for this point."""
+    text = f"configured {trouble.expected}, answered {trouble.answered}"
+    return gateway_event(
+        "wrong-serial", text, stamp, point=meter.point, serial=trouble.answered, flags=("wrong-serial",)
+    )
+
+
+def gateway_event(
+    code: str,
+    text: str,
+    stamp: Stamp,
+    *,
+    point: str = "",
+    serial: str = "",
+    flags: tuple[str, ...] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> Record:
+    """An event that the gateway itself raises; of a point if one is named."""
+    return Record(
+        kind="event",
+        point=point,
+        meter=serial,
+        at=stamp.utc,
+        read_at=stamp.utc,
+        clock=stamp.state,
+        flags=flags,
+        event={"code": code, "maker": "", "text": text, "n": 1, **(extra or {})},
+        boot=stamp.boot if stamp.state == "unset" else None,
+        monotonic=stamp.monotonic if stamp.state == "unset" else None,
+    )

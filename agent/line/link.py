@@ -1,0 +1,182 @@
+"""One question, one reply, bounded time: the dialogue between a session and a port.
+
+A frame ends where its protocol says so. After a time-out or rubbish the line is drained for the longest answer time,
+and the channel is proved in step before the next question: a late answer must never pass for the next register.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from protocols.errors import BadFrame, Busy, MeterError, NoReply
+from protocols.session import Line, Sending, Session
+
+TRIES = 3
+BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
+SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
+
+Trace = Callable[[str, bytes], None]
+"""Called with ">>" or "<<" and the octets."""
+
+
+class Wire(Protocol):
+    """What the Link needs of a port (agent.line.port.Port)."""
+
+    line: Line
+
+    def set_line(self, line: Line) -> None: ...
+    def write(self, data: bytes) -> None: ...
+    def read(self, timeout: float) -> bytes: ...
+    def discard(self) -> int: ...
+    def flush(self) -> None: ...
+
+
+class Link:
+    """Serves every protocol's session over one port; one dialogue at a time."""
+
+    def __init__(
+        self,
+        port: Wire,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        trace: Trace | None = None,
+        tries: int = TRIES,
+    ) -> None:
+        self._port = port
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self.trace = trace
+        self.tries = tries
+        self.frames: list[bytes] = []  # raw replies of the dialogue so far
+        self.counters = {"asked": 0, "answered": 0, "silent": 0, "broken": 0, "stale": 0}
+        self._quiet_since = monotonic() - 1.0  # when the last character on the line ended
+        self._doubtful: Session | None = None  # lost a question; must be proved in step before the next
+
+    def begin(self, line: Line) -> None:
+        """Start a dialogue with a meter: its own line settings, nothing kept of the one before."""
+        self._port.set_line(line)
+        self.frames = []
+        self._doubtful = None
+
+    def ask(self, session: Session, question: Any, tries: int | None = None) -> Any:
+        """The reply, or a MeterError. Only questions that change nothing in the meter are asked again."""
+        tries = tries or self.tries
+        if not getattr(question, "repeatable", False):
+            tries = 1
+        for left in range(tries - 1, -1, -1):
+            try:
+                if self._doubtful is session:
+                    self._prove(session)
+                return self._exchange(session, session.send(question))
+            except (NoReply, BadFrame):
+                if not left:
+                    raise
+            except Busy:
+                if not left:
+                    raise
+                self._sleep(BUSY_PAUSE)
+        raise AssertionError("unreachable")
+
+    def _prove(self, session: Session) -> None:
+        question = session.proof()
+        if question is not None:
+            self._exchange(session, session.send(question))
+        self._doubtful = None
+
+    def _exchange(self, session: Session, sending: Sending) -> Any:
+        self.counters["asked"] += 1
+        try:
+            reply = self._dialogue(session, sending)
+        except NoReply:
+            self.counters["silent"] += 1
+            self._doubtful = session
+            self._drain(sending)
+            raise
+        except BadFrame:
+            self.counters["broken"] += 1
+            self._doubtful = session
+            self._drain(sending)
+            raise
+        self.counters["answered"] += 1
+        return reply
+
+    def _dialogue(self, session: Session, sending: Sending) -> Any:
+        while True:
+            end = self._transmit(sending)
+            if not sending.answered:
+                return None
+            reply = self._await(session, sending, end)
+            if not isinstance(reply, Sending):
+                return reply
+            sending = reply
+
+    def _transmit(self, sending: Sending) -> float:
+        """Put the bytes on the line; the (estimated) time at which the last of them has left."""
+        owed = self._quiet_since + sending.pause - self._monotonic()
+        if owed > 0:
+            self._sleep(owed)
+        if sending.before is not None:
+            self._port.set_line(sending.before)
+        self.counters["stale"] += self._port.discard()
+        if sending.data:
+            if self.trace:
+                self.trace(">>", sending.data)
+            self._port.write(sending.data)
+        end = self._monotonic() + len(sending.data) * self._port.line.character
+        if sending.then is not None:
+            rest = end - self._monotonic()
+            if rest > 0:
+                self._sleep(rest)  # tcdrain returns at once on ptys and many adapters
+            self._port.set_line(sending.then)
+        self._quiet_since = end
+        return end
+
+    def _await(self, session: Session, sending: Sending, sent: float) -> Any:
+        deadline = sent + sending.wait
+        give_up = deadline + sending.size * self._port.line.character * 2 + SLACK
+        heard = False
+        while True:
+            now = self._monotonic()
+            if now > give_up:
+                raise BadFrame(f"the line did not fall silent within {give_up - sent:.1f} s")
+            data = self._port.read(sending.gap if heard else deadline - now)
+            if data:
+                heard = True
+                self._quiet_since = self._monotonic()
+                self.frames.append(data)
+                if self.trace:
+                    self.trace("<<", data)
+            elif not heard:
+                raise NoReply(f"no answer within {sending.wait:.2f} s")
+            reply = session.receive(data)
+            if reply is not None:
+                return reply
+            if not data:
+                heard = False  # an echo or noise went by; the answer may still come in its time
+
+    def _drain(self, sending: Sending) -> None:
+        """Wait until nothing has come for the longest answer time: what is late is gone by then."""
+        quiet = sending.wait
+        end = self._monotonic() + 3 * quiet + sending.size * self._port.line.character + SLACK
+        while self._monotonic() < end:
+            data = self._port.read(quiet)
+            if not data:
+                return
+            self.counters["stale"] += len(data)
+            self._quiet_since = self._monotonic()
+            if self.trace:
+                self.trace("<<", data)
+
+
+def words(trouble: MeterError) -> str:
+    """The class of a trouble in one word, for counters and ``--json``."""
+    return {
+        "LinkLost": "port",
+        "NoReply": "silent",
+        "BadFrame": "broken",
+        "Refused": "refused",
+        "Busy": "busy",
+        "NotLoggedIn": "login",
+        "AccessDenied": "access",
+    }.get(type(trouble).__name__, "line")

@@ -1,0 +1,73 @@
+"""What is due when. Polls are aligned to the clock (:00, :15, …) and paced by monotonic time.
+
+A due time is fixed in monotonic time when the poll before it is done, so a step of the wall clock neither stops the
+polls nor brings a flood of them: at most the distance to the next slot changes.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+PRIORITY = {"event": 6, "month": 2, "day": 3, "now": 4, "interval": 5, "network": 6}
+"""Lower goes first. 0 is a technician's question, 1 a statement near its deadline; filling gaps is 7."""
+
+
+@dataclass(slots=True)
+class Job:
+    """One kind of poll of one meter. ``period`` in seconds; None for calendar kinds, which are started by name."""
+
+    meter: int
+    kind: str
+    period: float | None
+    due: float  # monotonic; infinity: nothing planned
+
+    @property
+    def urgency(self) -> tuple[int, float]:
+        return PRIORITY[self.kind], self.due
+
+
+class Schedule:
+    """The polls of one bus."""
+
+    def __init__(self, periods: Mapping[tuple[int, str], float | None], now: float) -> None:
+        """``periods`` by (meter, kind). Everything with a period is due at once: the first values come at the start."""
+        self._jobs = {
+            key: Job(*key, period, now if period is not None else math.inf) for key, period in periods.items()
+        }
+
+    def due(self, now: float, skip: Iterable[int] = ()) -> Job | None:
+        """The most urgent job that is due, by priority, then the earliest deadline."""
+        left_out = set(skip)
+        ready = [job for job in self._jobs.values() if job.due <= now and job.meter not in left_out]
+        return min(ready, key=lambda job: job.urgency, default=None)
+
+    def of_meter(self, meter: int, now: float) -> list[str]:
+        """All kinds of this meter that are due: one log-in serves them all."""
+        ready = [job for job in self._jobs.values() if job.meter == meter and job.due <= now]
+        return [job.kind for job in sorted(ready, key=lambda job: job.urgency)]
+
+    def next_due(self, skip: Iterable[int] = ()) -> float:
+        left_out = set(skip)
+        return min((job.due for job in self._jobs.values() if job.meter not in left_out), default=math.inf)
+
+    def done(self, meter: int, kind: str, now: float, wall: float) -> None:
+        """Plan the next slot: the first multiple of the period in wall-clock time (epoch seconds) after now."""
+        job = self._jobs[meter, kind]
+        if job.period is None:
+            job.due = math.inf
+            return
+        slot = (math.floor(wall / job.period) + 1) * job.period
+        job.due = now + max(slot - wall, min(job.period, 0.05))
+
+    def later(self, meter: int, kind: str, due: float) -> None:
+        """Put one poll off (a meter that did not answer, a register that was refused)."""
+        self._jobs[meter, kind].due = due
+
+    def start(self, kind: str, now: float) -> None:
+        """A calendar kind (day, month) is due now, for every meter that has it."""
+        for job in self._jobs.values():
+            if job.kind == kind:
+                job.due = now
+
+    def kinds(self, meter: int) -> list[str]:
+        return [job.kind for job in self._jobs.values() if job.meter == meter]
