@@ -1,0 +1,108 @@
+"""Bit fields that are asked rarely: the variant bytes and the status word.
+
+They are stated with construct, which is loaded only when one of them is read: a daemon need not carry it.
+"""
+
+from dataclasses import dataclass
+
+from construct import BitsInteger, BitStruct, Flag, Padding
+
+from protocols.mercury.frames import sized
+
+_VARIANT = BitStruct(  # Incotex command system 05.2023, §4.4.15, the six bytes that all firmware sends
+    "class_active" / BitsInteger(2),
+    "class_reactive" / BitsInteger(2),
+    "voltage" / BitsInteger(2),
+    "current" / BitsInteger(2),
+    "one_direction" / Flag,
+    "to_minus_40" / Flag,
+    "profile" / Flag,
+    "single_phase" / Flag,
+    "constant" / BitsInteger(4),
+    "sum_by_modulus" / Flag,
+    "tariff_unit" / Flag,
+    "active_only" / BitsInteger(2),
+    "execution" / BitsInteger(4),
+    "memory_128k" / Flag,
+    Padding(3),
+    "port" / BitsInteger(2),
+    Padding(2),
+    "relay" / Flag,
+    Padding(6),
+    "per_phase_energy" / Flag,
+    "neutral_current" / Flag,
+    "extended_arrays" / Flag,
+    Padding(6),
+)
+_CLASSES_ACTIVE = ("0.2S", "0.5S", "1.0", "2.0")
+_CLASSES_REACTIVE = ("0.2", "0.5", "1.0", "2.0")
+_VOLTAGES = ("57.7", "230")
+_CURRENTS = ("5", "1", "10")
+_CONSTANTS = (5000, 25000, 1250, 500, 1000, 250)
+_PORTS = ("CAN", "RS-485", None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """How the meter was built; None where a field holds a reserved code. ``constant`` in imp/kWh (the A of profile
+    and maxima), ``voltage`` in V and ``current`` in A as text, nominal."""
+
+    class_active: str
+    class_reactive: str
+    voltage: str | None
+    current: str | None
+    constant: int | None
+    port: str | None
+    one_direction: bool
+    single_phase: bool
+    active_only: bool
+    sum_by_modulus: bool
+    tariff_unit: bool
+    profile: bool
+    relay: bool
+    per_phase_energy: bool
+    extended_arrays: bool
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Variant":
+        """From the 6 bytes of 08 12, or the 8 or 12 of the extended forms; BadFrame for another length."""
+        bits = _VARIANT.parse(sized(data, 6, 8, 12)[:6])
+        return cls(
+            class_active=_CLASSES_ACTIVE[bits.class_active],
+            class_reactive=_CLASSES_REACTIVE[bits.class_reactive],
+            voltage=_known(_VOLTAGES, bits.voltage),
+            current=_known(_CURRENTS, bits.current),
+            constant=_CONSTANTS[bits.constant] if bits.constant < len(_CONSTANTS) else None,
+            port=_PORTS[bits.port],
+            one_direction=bits.one_direction,
+            single_phase=bits.single_phase,
+            active_only=bits.active_only == 1,
+            sum_by_modulus=bits.sum_by_modulus,
+            tariff_unit=bits.tariff_unit,
+            profile=bits.profile,
+            relay=bits.relay,
+            per_phase_energy=bits.per_phase_energy,
+            extended_arrays=bits.extended_arrays,
+        )
+
+
+def _known(names: tuple[str, ...], code: int) -> str | None:
+    return names[code] if code < len(names) else None
+
+
+_WORD_ORDER = (33, 41, 17, 25, 1, 9)  # E-number of bit 0 in each of the six bytes: senior word first, low byte first
+
+
+def status_codes(data: bytes) -> tuple[int, ...]:
+    """The E-numbers set in a status word of 6 bytes (08 0A, journal 14h), ascending.
+
+    The maker's table lists E-01 to E-48 in eights without naming bytes; the order here fits the manual's samples
+    (E-02, E-03) and captures of real meters (E-01; E-47 while a clock correction runs; E-02).
+    """
+    codes = (
+        first + bit
+        for first, octet in zip(_WORD_ORDER, sized(data, 6), strict=True)
+        for bit in range(8)
+        if octet >> bit & 1
+    )
+    return tuple(sorted(codes))
