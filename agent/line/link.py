@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from protocols.errors import BadFrame, Busy, MeterError, NoReply
+from protocols.errors import BadFrame, Busy, LinkLost, MeterError, NoReply
 from protocols.session import Line, Sending, Session
 
 TRIES = 3
@@ -31,6 +31,10 @@ class Wire(Protocol):
     def flush(self) -> None: ...
 
 
+class Stopping(LinkLost):
+    """The program is asked to end; the dialogue under way is left after its last exchange."""
+
+
 class Link:
     """Serves every protocol's session over one port; one dialogue at a time."""
 
@@ -51,6 +55,8 @@ class Link:
         self.frames: list[bytes] = []  # raw replies of the dialogue so far
         self.counters = {"asked": 0, "answered": 0, "silent": 0, "broken": 0, "stale": 0}
         self._quiet_since = monotonic() - 1.0  # when the last character on the line ended
+        self.stopping = False  # set from another thread: the next question is not asked any more
+        self.progress = self._quiet_since  # monotonic time of the last question, for the watchdog
         self._doubtful: Session | None = None  # lost a question; must be proved in step before the next
 
     def begin(self, line: Line) -> None:
@@ -61,6 +67,9 @@ class Link:
 
     def ask(self, session: Session, question: Any, tries: int | None = None) -> Any:
         """The reply, or a MeterError. Only questions that change nothing in the meter are asked again."""
+        if self.stopping:
+            raise Stopping("the program is stopping")
+        self.progress = self._monotonic()
         tries = tries or self.tries
         if not getattr(question, "repeatable", False):
             tries = 1

@@ -22,7 +22,7 @@ from agent.line.dialogue import (
     foreign_event,
     gateway_event,
 )
-from agent.line.link import Link, Trace, words
+from agent.line.link import Link, Stopping, Trace, words
 from agent.line.port import Port
 from agent.line.schedule import Schedule
 from agent.line.silent import RETRY, Health, TrialBudget
@@ -87,7 +87,7 @@ class Worker:
         self._dialogue: Dialogue | None = None
         self._reopen = FIRST_REOPEN
         self.port_error: str | None = None
-        self.alive = now  # monotonic time of the last progress
+        self._alive = now
         self.polled = 0
         self._thread = threading.Thread(target=self._run, name=f"bus-{bus.name}", daemon=True)
 
@@ -96,11 +96,16 @@ class Worker:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, timeout: float = 10.0) -> None:
-        """Ask the thread to end after the exchange that is under way."""
+    def ask_to_stop(self) -> None:
         with self._wake:
             self._stopping = True
             self._wake.notify()
+        if self._link is not None:
+            self._link.stopping = True
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """End the thread after the exchange that is under way."""
+        self.ask_to_stop()
         self._thread.join(timeout)
 
     def request(self, request: Request) -> None:
@@ -128,6 +133,11 @@ class Worker:
         return "ok"
 
     @property
+    def alive(self) -> float:
+        """Monotonic time of the last progress: a question, a wait that ended."""
+        return max(self._alive, self._link.progress) if self._link else self._alive
+
+    @property
     def counters(self) -> dict[str, int]:
         return dict(self._link.counters) if self._link else {}
 
@@ -135,7 +145,7 @@ class Worker:
 
     def _run(self) -> None:
         while not self._stopping:
-            self.alive = self._clock.monotonic()
+            self._alive = self._clock.monotonic()
             try:
                 if self._port is None:
                     self._open()
@@ -144,6 +154,8 @@ class Worker:
                     self._serve(request)
                 elif not self._poll_one():
                     self._rest()
+            except Stopping:
+                break
             except LinkLost as trouble:
                 self._lost(trouble)
         self._close()
@@ -198,7 +210,7 @@ class Worker:
         end = self._clock.monotonic() + self._reopen
         self._reopen = min(self._reopen * 1.5, LONGEST_REOPEN)
         while not self._stopping and (rest := end - self._clock.monotonic()) > 0:
-            self.alive = self._clock.monotonic()
+            self._alive = self._clock.monotonic()
             with self._wake:
                 for request in self._requests:
                     request.answer.set_exception(trouble)
@@ -345,7 +357,7 @@ class Worker:
             for meter in self.meters:
                 if meter.config.point not in request.points:
                     continue
-                self.alive = self._clock.monotonic()
+                self._alive = self._clock.monotonic()
                 self._link.trace = _tracer(request, meter.config.point)
                 try:
                     outcome = self._dialogue.run(meter, [request.kind], span=request.span)

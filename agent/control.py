@@ -1,0 +1,119 @@
+"""The Unix socket in ``state_dir``: commands on the gateway ask the running daemon for the line and the live state.
+
+One JSON document a line in, one out: ``{"op": "status", …}`` → ``{"ok": true, "result": …}`` or
+``{"ok": false, "error": "…"}``. Whoever may write to ``state_dir`` may ask.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("meterpost.control")
+
+NAME = "control.sock"
+LONGEST_QUESTION = 1 << 20
+LONGEST_ANSWER = 600.0  # s; reading a long archive at 300 baud takes minutes
+MOST_CLIENTS = 16
+
+Handler = Callable[[Mapping[str, Any]], Any]
+
+
+class NotRunning(Exception):
+    """No daemon answers in this state_dir."""
+
+
+class ControlError(Exception):
+    """The daemon says no; its words."""
+
+
+@contextlib.contextmanager
+def _address(state_dir: Path) -> Iterator[str]:
+    """The socket's name through a descriptor of its folder: a Unix socket's path holds 107 octets at most."""
+    folder = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{NAME}"
+    finally:
+        os.close(folder)
+
+
+class ControlServer:
+    """Answers in threads of its own; a handler that raises ControlError or ValueError says so in words."""
+
+    def __init__(self, state_dir: Path, handlers: Mapping[str, Handler]) -> None:
+        self._path = state_dir / NAME
+        self._handlers = handlers
+        self._room = threading.Semaphore(MOST_CLIENTS)
+        self._path.unlink(missing_ok=True)  # the store's lock says that no other daemon lives here
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with _address(state_dir) as address:
+            self._socket.bind(address)
+        self._path.chmod(0o660)
+        self._socket.listen(MOST_CLIENTS)
+        self._thread = threading.Thread(target=self._serve, name="control", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._path.unlink(missing_ok=True)
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                return  # closed
+            self._room.acquire()
+            threading.Thread(target=self._answer, args=(client,), name="control-client", daemon=True).start()
+
+    def _answer(self, client: socket.socket) -> None:
+        try:
+            with client, client.makefile("rb") as questions:
+                client.settimeout(LONGEST_ANSWER)
+                question = questions.readline(LONGEST_QUESTION)
+                client.sendall(json.dumps(self._reply(question), ensure_ascii=False).encode() + b"\n")
+        except OSError as trouble:
+            log.debug("control client went away: %s", trouble)
+        finally:
+            self._room.release()
+
+    def _reply(self, question: bytes) -> dict[str, Any]:
+        try:
+            asked = json.loads(question)
+            handler = self._handlers[asked["op"]]
+        except (ValueError, KeyError, TypeError):
+            return {"ok": False, "error": "not understood; is the command of the same version as the daemon?"}
+        try:
+            return {"ok": True, "result": handler(asked)}
+        except (ControlError, ValueError) as trouble:
+            return {"ok": False, "error": str(trouble)}
+
+
+def ask_daemon(state_dir: Path, op: str, **args: Any) -> Any:
+    """The daemon's result. NotRunning without one, ControlError if it says no, PermissionError if access is denied."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+        line.settimeout(LONGEST_ANSWER)
+        try:
+            with _address(state_dir) as address:
+                line.connect(address)
+        except PermissionError:
+            raise
+        except OSError:
+            raise NotRunning(f"no daemon answers in {state_dir}") from None
+        try:
+            line.sendall(json.dumps({"op": op, **args}).encode() + b"\n")
+            with line.makefile("rb") as answers:
+                answer = json.loads(answers.readline())
+        except (OSError, ValueError) as trouble:
+            raise ControlError(f"the daemon went away while it was asked: {trouble}") from None
+    if not answer.get("ok"):
+        raise ControlError(answer.get("error", "no reason given"))
+    return answer["result"]

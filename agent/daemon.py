@@ -1,0 +1,237 @@
+"""The daemon, wired together: ports → workers → writer → publisher, and what watches over them."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent import VERSION, meters, notify
+from agent.calendar import Calendar
+from agent.clock import Clock, SystemClock
+from agent.config.child import load_in_child
+from agent.config.faults import ConfigError
+from agent.config.values import Config
+from agent.control import ControlServer
+from agent.delivery.publisher import Publisher
+from agent.line.port import Port
+from agent.line.worker import Worker
+from agent.questions import Questions
+from agent.status import document
+from agent.timekeeper import Timekeeper
+from buffer.record import Record
+from buffer.store import Store
+from buffer.writer import Writer
+
+log = logging.getLogger("meterpost")
+
+STUCK = 180.0  # s without progress of a worker after which the watchdog is not fed
+HOUSEKEEPING = 1.0  # s
+
+
+class Daemon:
+    """Everything that runs. ``run`` returns when a signal or ``stop`` ends it."""
+
+    def __init__(
+        self,
+        config: Config,
+        path: Path | None = None,
+        *,
+        clock: Clock | None = None,
+        open_port: Callable[..., Any] = Port,
+    ) -> None:
+        """Open the store (StoreError if it cannot be) and build the rooms; nothing is asked or sent yet."""
+        self.config, self._path, self._open_port = config, path, open_port
+        self.store = Store.open(config.gateway.state_dir, now=lambda: datetime.now(UTC))
+        self.clock = clock or SystemClock(trust=config.gateway.clock == "trust")
+        self.timekeeper = Timekeeper(self.clock, self.store, hold=config.gateway.hold)
+        self.writer = Writer(self.store, on_stored=self._stored)
+        self.questions = Questions(self)
+        self.publisher = self._new_publisher()
+        self.workers: list[Worker] = []
+        self.started = self.clock.stamp()
+        self._wake, self._stopping, self._reload = threading.Event(), False, False
+        self._calendar: Calendar | None = None
+        self._control: ControlServer | None = None
+
+    def run(self) -> None:
+        """Work until a signal. SIGTERM and SIGINT end it, SIGHUP reads the configuration again."""
+        self.start()
+        notify.ready(f"{len(self.config.meters)} meters on {len(self.config.buses)} buses")
+        try:
+            while not self._stopping:
+                self._wake.wait(HOUSEKEEPING)
+                self._wake.clear()
+                self.look_after()
+        finally:
+            notify.stopping()
+            self.close()
+
+    def catch_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        signal.signal(signal.SIGHUP, lambda *_: self._ask_reload())
+
+    def start(self) -> None:
+        if self.store.events:
+            self.writer.submit(self.store.events)
+        self._start_workers(self.config)
+        self.publisher.start()
+        self._calendar = Calendar(
+            ZoneInfo(self.config.gateway.timezone), self.store, self.writer, {"prune": ("03:40", self.prune)}
+        )
+        self._control = ControlServer(self.config.gateway.state_dir, self.questions.handlers())
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def close(self) -> None:
+        """Ports first, so that nothing new comes; then what came is stored; then we say goodbye to the broker."""
+        if self._control:
+            self._control.close()
+        if self._calendar:
+            self._calendar.close()
+        self._stop_workers()
+        self.writer.flush()
+        self.publisher.stop()
+        self.writer.close()
+        self.store.close()
+
+    def look_after(self) -> None:
+        """Once a second: the clock, the watchdog, a reload that was asked for."""
+        self._calendar_steps()
+        if self._reload:
+            self._reload = False
+            self.reload()
+        now = self.clock.monotonic()
+        parts = {**{worker.bus.name: worker.alive for worker in self.workers}, "publisher": self.publisher.alive}
+        parts["store"] = self.writer.alive
+        late = sorted(name for name, alive in parts.items() if now - alive > STUCK)
+        if late:
+            log.error("no progress for %d s: %s", STUCK, ", ".join(late))
+        else:
+            notify.watchdog()
+
+    def _calendar_steps(self) -> None:
+        if self.timekeeper.look(self.writer):
+            self.publisher.changed()
+        if self.timekeeper.stepped and self._calendar:
+            self._calendar.replan()
+
+    # ── configuration ────────────────────────────────────────────────────
+
+    def _ask_reload(self) -> None:
+        self._reload = True
+        self._wake.set()
+
+    def reload(self) -> None:
+        """Take the file's new content; a broken file leaves everything as it runs."""
+        if self._path is None:
+            return
+        notify.reloading()
+        try:
+            fresh = load_in_child(self._path)
+        except ConfigError as trouble:
+            log.error("the new configuration is not used, the old one goes on: %s", trouble)
+        else:
+            self._use(fresh)
+        notify.ready(f"{len(self.config.meters)} meters on {len(self.config.buses)} buses")
+
+    def _use(self, fresh: Config) -> None:
+        old = self.config
+        if fresh.gateway.state_dir != old.gateway.state_dir or fresh.gateway.id != old.gateway.id:
+            log.error("gateway.id and gateway.state_dir change with a restart only; the old configuration goes on")
+            return
+        self._stop_workers()
+        self.config = fresh
+        self._start_workers(fresh)
+        if fresh.intake != old.intake:
+            self.publisher.stop()
+            self.publisher = self._new_publisher()
+            self.publisher.start()
+        else:
+            self.publisher.configure(fresh)
+        log.info("the new configuration is in use: %d meters on %d buses", len(fresh.meters), len(fresh.buses))
+
+    # ── rooms ────────────────────────────────────────────────────────────
+
+    def _new_publisher(self) -> Publisher:
+        return Publisher(
+            self.config,
+            self.store,
+            self.writer,
+            clock=self._clock_pair,
+            monotonic=self.clock.monotonic,
+            on_command=self.questions.command,
+            version=VERSION,
+        )
+
+    def _clock_pair(self) -> tuple[datetime, str]:
+        stamp = self.clock.stamp()
+        return stamp.utc, stamp.state
+
+    def _start_workers(self, config: Config) -> None:
+        zone = ZoneInfo(config.gateway.timezone)
+        groups = meters.build(config)
+        paused = self.store.notes("paused:")
+        for bus in config.buses:
+            for meter in groups[bus.name]:
+                meter.paused = f"paused:{meter.config.point}" in paused
+                meter.denied_at = self.timekeeper.denied_at(meter.config.point)
+            self.workers.append(
+                Worker(
+                    bus,
+                    groups[bus.name],
+                    clock=self.clock,
+                    zone=zone,
+                    submit=self.submit,
+                    before=lambda point, kind, serial: self.store.last(point, kind, serial),
+                    denied=self._denied,
+                    open_port=self._open_port,
+                )
+            )
+        for worker in self.workers:
+            worker.start()
+
+    def _stop_workers(self) -> None:
+        for worker in self.workers:
+            worker.ask_to_stop()
+        for worker in self.workers:
+            worker.stop()
+        self.workers = []
+
+    def _denied(self, point: str, refused: bool) -> None:
+        when = self.clock.stamp().utc.isoformat() if refused else None
+        self.writer.call(lambda store: store.note(f"denied:{point}", when))
+
+    # ── the way of a record ──────────────────────────────────────────────
+
+    def submit(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.clock in ("synced", "holdover"):
+                self.clock.seen(record.read_at)
+        self.writer.submit(records)
+
+    def _stored(self, records: list[Record]) -> None:
+        self.publisher.stored(records)
+
+    def prune(self) -> None:
+        gateway = self.config.gateway
+        keep, frames = timedelta(days=gateway.keep_days), timedelta(days=gateway.keep_frames_days)
+        count = self.writer.call(lambda store: store.prune(keep, frames))
+        log.info("%d records older than %d days removed", count, gateway.keep_days)
+
+    def find(self, point: str) -> tuple[Worker, int]:
+        """The worker and index of a point; KeyError without it."""
+        for worker in self.workers:
+            for index, meter in enumerate(worker.meters):
+                if meter.config.point == point:
+                    return worker, index
+        raise KeyError(point)
+
+    def status(self) -> Mapping[str, Any]:
+        return document(self)

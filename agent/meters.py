@@ -1,0 +1,29 @@
+"""From the configuration to meters with their drivers, grouped by bus."""
+
+from agent.config.values import Config, Meter
+from agent.line.dialogue import MeterState
+from drivers import registry
+from drivers.reading import MeterPlan
+
+
+def build(config: Config) -> dict[str, list[MeterState]]:
+    """Meters by bus name, in the order of the file."""
+    groups: dict[str, list[MeterState]] = {bus.name: [] for bus in config.buses}
+    for meter in config.meters:
+        groups[meter.bus].append(state_of(meter, config))
+    return groups
+
+
+def state_of(meter: Meter, config: Config) -> MeterState:
+    family = registry.find(meter.driver, config.gateway.models_dir)
+    plan = MeterPlan(
+        model=meter.driver,
+        address=meter.address,
+        serial=meter.serial,
+        line=meter.line,
+        tariffs=tuple(meter.tariffs) if meter.tariffs else None,
+        password=meter.password,
+        timeout=meter.timeout,
+        settings=meter.settings,
+    )
+    return MeterState(meter, family.build(plan), meter.line)

@@ -1,0 +1,143 @@
+"""What others may ask of the running daemon: technicians through the socket, the utility through its commands."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from agent.control import ControlError, Handler
+from agent.line.hints import hint
+from agent.line.link import words
+from agent.line.worker import Request
+from buffer.body import record_json
+from buffer.record import Record
+from protocols.errors import LinkLost, MeterError
+
+if TYPE_CHECKING:
+    from agent.daemon import Daemon
+
+ANSWER_LIMIT = 570.0  # s; less than the socket's own patience
+
+
+class Questions:
+    """Handlers; each gets the asker's document and gives a JSON-able result."""
+
+    def __init__(self, daemon: "Daemon") -> None:
+        self._daemon = daemon
+
+    def handlers(self) -> dict[str, Handler]:
+        return {
+            "status": lambda _: self._daemon.status(),
+            "read": self._read,
+            "pause": lambda asked: self.pause(_points(asked), True),
+            "resume": lambda asked: self.pause(_points(asked), False),
+            "resend": self._resend,
+        }
+
+    def _read(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        points = _points(asked) or [meter.point for meter in self._daemon.config.meters]
+        trace: list[list[str]] | None = [] if asked.get("trace") else None
+        records, failed = self.read(points, str(asked.get("kind", "now")), _span(asked), trace)
+        return {"records": [record_json(record) for record in records], "failed": failed, "trace": trace}
+
+    def read(
+        self,
+        points: Sequence[str],
+        kind: str,
+        span: tuple[datetime, datetime] | None = None,
+        trace: list[list[str]] | None = None,
+    ) -> tuple[list[Record], list[dict[str, str]]]:
+        """Ask the meters now, all buses at the same time; nothing is stored."""
+        requests = self._requests(points, kind, span, trace)
+        records: list[Record] = []
+        failed: list[dict[str, str]] = []
+        for request in requests:
+            try:
+                found, troubles = request.answer.result(ANSWER_LIMIT)
+            except LinkLost as trouble:
+                found, troubles = [], dict.fromkeys(request.points, trouble)
+            except TimeoutError:
+                found, troubles = [], dict.fromkeys(request.points, LinkLost("the bus is busy; try again later"))
+            records += found
+            failed += [failure(point, trouble) for point, trouble in troubles.items()]
+        return records, failed
+
+    def _requests(
+        self,
+        points: Sequence[str],
+        kind: str,
+        span: tuple[datetime, datetime] | None,
+        trace: list[list[str]] | None,
+    ) -> list[Request]:
+        requests = []
+        known = {meter.config.point for worker in self._daemon.workers for meter in worker.meters}
+        for point in points:
+            if point not in known:
+                raise ControlError(f"no point named {point!r}; there are: {', '.join(sorted(known))}")
+        lock = threading.Lock()
+
+        def note(point: str, direction: str, data: bytes) -> None:
+            with lock:
+                (trace or []).append([point, direction, data.hex(" ")])
+
+        for worker in self._daemon.workers:
+            mine = [meter.config.point for meter in worker.meters if meter.config.point in points]
+            if mine:
+                requests.append(Request(mine, kind, span, note if trace is not None else None))
+                worker.request(requests[-1])
+        return requests
+
+    def pause(self, points: Sequence[str], paused: bool) -> dict[str, Any]:
+        """Durable: a meter paused for work at the cabinet stays so across a restart."""
+        daemon = self._daemon
+        points = points or [meter.point for meter in daemon.config.meters]
+        for point in points:
+            try:
+                worker, index = daemon.find(point)
+            except KeyError:
+                raise ControlError(f"no point named {point!r}") from None
+            text = "paused" if paused else None
+            daemon.writer.call(lambda store, point=point, text=text: store.note(f"paused:{point}", text))
+            worker.meters[index].paused = paused
+        return {"points": list(points), "paused": paused}
+
+    def _resend(self, asked: Mapping[str, Any]) -> dict[str, int]:
+        first, last = asked.get("from_seq"), asked.get("to_seq")
+        if not isinstance(first, int) or not isinstance(last, int):
+            raise ControlError("resend takes from_seq and to_seq")
+        count = self._daemon.writer.call(lambda store: store.resend(first, last))
+        self._daemon.publisher.changed()
+        return {"count": count}
+
+    def command(self, op: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """A command of the utility that delivery does not serve itself. ValueError says in words why not."""
+        points = args.get("points") or []
+        if op == "read":
+            kind = str(args.get("kind", "now"))
+            records, failed = self.read(points or [meter.point for meter in self._daemon.config.meters], kind)
+            self._daemon.submit(records)
+            return {"stored": len(records), "failed": failed}
+        if op in ("pause", "resume"):
+            return self.pause(points, op == "pause")
+        if op == "diagnose":
+            return dict(self._daemon.status())
+        raise ValueError(f"{op} is not supported by this version")
+
+
+def failure(point: str, trouble: MeterError) -> dict[str, str]:
+    """``failed`` of ``meterpost read --json``."""
+    return {"point": point, "error": f"{words(trouble)}: {trouble}", "hint": hint(trouble)}
+
+
+def _points(asked: Mapping[str, Any]) -> list[str]:
+    points = asked.get("points") or []
+    if not isinstance(points, list) or not all(isinstance(point, str) for point in points):
+        raise ControlError("points is a list of names")
+    return points
+
+
+def _span(asked: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
+    since, until = asked.get("since"), asked.get("until")
+    if since is None or until is None:
+        return None
+    return datetime.fromisoformat(since), datetime.fromisoformat(until)

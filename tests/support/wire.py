@@ -1,0 +1,56 @@
+"""A port whose far end is a script, and a time that passes only when somebody waits. No thread, no sleeping."""
+
+from collections.abc import Callable
+
+from protocols.session import Line
+
+
+class Time:
+    """Monotonic seconds that move by being waited for."""
+
+    def __init__(self, start: float = 1000.0) -> None:
+        self.now = start
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(0.0, seconds)
+
+
+class ScriptedPort:
+    """Answers a written frame with timed pieces: ``[(seconds after it has left, bytes), …]``."""
+
+    def __init__(self, time: Time, answer: Callable[[bytes], list[tuple[float, bytes]]]) -> None:
+        self.time = time
+        self.answer = answer
+        self.line = Line()
+        self.written: list[tuple[float, bytes]] = []
+        self.coming: list[tuple[float, bytes]] = []
+
+    def set_line(self, line: Line) -> None:
+        self.line = line
+
+    def flush(self) -> None: ...
+
+    def write(self, data: bytes) -> None:
+        self.written.append((self.time.now, data))
+        left = self.time.now + len(data) * self.line.character
+        self.coming += [(left + delay, piece) for delay, piece in self.answer(data)]
+        self.coming.sort(key=lambda item: item[0])
+
+    def read(self, timeout: float) -> bytes:
+        until = self.time.now + max(0.0, timeout)
+        if self.coming and self.coming[0][0] <= until:
+            moment, piece = self.coming.pop(0)
+            self.time.now = max(self.time.now, moment)
+            return piece
+        self.time.now = until
+        return b""
+
+    def discard(self) -> int:
+        stale = [piece for moment, piece in self.coming if moment <= self.time.now]
+        self.coming = [item for item in self.coming if item[0] > self.time.now]
+        return sum(map(len, stale))
+
+    def close(self) -> None: ...
