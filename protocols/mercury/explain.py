@@ -132,7 +132,7 @@ def _pair(request: bytes, answer: bytes) -> list[str]:
         return [*lines, f"{head}: {_status(answer[1])}"]
     if known is None or known[1] is None:
         return [*lines, f"{head}: {_hex(answer[1:-2])}"]
-    return [*lines, *_reply(head, known[1].decode, answer[1:-2])]
+    return [*lines, *_reply(head, known[1].decode, answer[1:-2], _unit(known[1]))]
 
 
 def _alone(frame: bytes) -> list[str]:
@@ -171,7 +171,8 @@ def _request(body: bytes) -> tuple[str, Asked | None] | None:
             case 0x08, 3 if body[1] == 0x16:
                 return f"{frames.quantity(body[2]).name}, group {body[2]:02X}h", questions.ReadNetworkGroup(body[2])
             case 0x03, 5 if body[1] == 0x0D:
-                to = time(*map(frames.bcd, reversed(body[2:])))
+                second, minute, hour = map(frames.bcd, body[2:])
+                to = time(hour, minute, second)
                 return f"correct the clock to {to}", questions.CorrectClock(to)
     except (ValueError, BadFrame):
         pass  # a known code with parameters that no meter understands: named below
@@ -204,26 +205,33 @@ def _hex(data: bytes) -> str:
     return data.hex(" ").upper()
 
 
-def _reply(head: str, decode: Callable[[bytes], Any], data: bytes) -> list[str]:
+def _unit(question: Asked) -> str:
+    if isinstance(question, questions.ReadInstant | questions.ReadNetworkGroup):
+        return frames.quantity(question.parameter).unit
+    return ""
+
+
+def _reply(head: str, decode: Callable[[bytes], Any], data: bytes, unit: str = "") -> list[str]:
     try:
         reply = decode(data)
     except BadFrame as trouble:
         return [f"{head}: {trouble}"]
-    first, *more = _words(reply)
+    first, *more = _words(reply, unit)
     return [f"{head}: {first}", *(f"  {line}" for line in more)]
 
 
-def _words(reply: Any) -> list[str]:
+def _words(reply: Any, unit: str = "") -> list[str]:
     match reply:
         case AllTariffs():
             rows = [(f"T{number}", row) for number, row in enumerate(reply.tariffs, 1)]
             rows += [("total", reply.total)] + ([("losses", reply.losses)] if reply.losses else [])
             return ["all tariffs", *(f"{name}: {_words(row)[0]}" for name, row in rows)]
         case Energy():
-            active = f"A+ {_kilo(reply.active_import)} kWh, A− {_kilo(reply.active_export)} kWh"
-            return [f"{active}, R+ {_kilo(reply.reactive_import)} kvarh, R− {_kilo(reply.reactive_export)} kvarh"]
+            active = f"A+ {_kilo(reply.active_import)}, A− {_kilo(reply.active_export)}"
+            reactive = (reply.reactive_import, reply.reactive_export)
+            return [f"{active}, R+ {_kilo(reactive[0], 'kvarh')}, R− {_kilo(reactive[1], 'kvarh')}"]
         case PhaseEnergy():
-            return [f"A+ L1 {_kilo(reply.l1)} kWh, L2 {_kilo(reply.l2)} kWh, L3 {_kilo(reply.l3)} kWh"]
+            return [f"A+ L1 {_kilo(reply.l1)}, L2 {_kilo(reply.l2)}, L3 {_kilo(reply.l3)}"]
         case Serial():
             return [f"{reply.serial}, made {reply.made or 'on no valid date'}"]
         case Details():
@@ -247,10 +255,10 @@ def _words(reply: Any) -> list[str]:
         case tuple() if all(isinstance(value, int) for value in reply):
             return [", ".join(f"E-{code:02d}" for code in reply) or "no faults"]
         case tuple():
-            return [", ".join("absent" if value is None else str(value) for value in reply)]
+            return [", ".join("absent" if value is None else f"{value} {unit}".rstrip() for value in reply)]
         case _:
             return [str(reply)]
 
 
-def _kilo(value: int | None) -> str:
-    return "absent" if value is None else f"{value // 1000}.{value % 1000:03d}"
+def _kilo(value: int | None, unit: str = "kWh") -> str:
+    return "absent" if value is None else f"{value // 1000}.{value % 1000:03d} {unit}"

@@ -56,7 +56,7 @@ class TestChannel(_Order, Read):
 
 @dataclass(frozen=True, slots=True)
 class OpenChannel(_Order, Read):
-    """Log in at ``level`` 1 (consumer) or 2 (owner), ``password`` of 6 raw octets; holds 240 s after the last request."""
+    """Log in at ``level`` 1 (consumer) or 2 (owner) with 6 raw octets; holds for 240 s after the last request."""
 
     level: int
     password: bytes = field(repr=False)

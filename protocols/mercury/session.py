@@ -24,7 +24,8 @@ class Session:
 
     An answer ends by its length. It is found between noise and behind an echo of the request by address, length and
     CRC; a status (4 octets) in the place of a longer answer counts only after silence, because the head of a longer
-    frame may look like one. A sound frame of another length or from another meter is a BadFrame.
+    frame may look like one. A sound frame of another length or from another meter is a BadFrame, and so is all else
+    that ends in silence, but for up to three octets: too few for any frame, they are noise before the answer.
     """
 
     def __init__(self, address: int, line: Line, multiplier: int = 1, timeout: float | None = None) -> None:
@@ -66,8 +67,8 @@ class Session:
                 return None
         else:
             self._silent = True
-            if not self._buffer:
-                return None
+            if len(self._buffer) < SHORTEST:
+                return None  # an echo, or the click of an adapter that turns round: the answer may still come
             frame = self._found_in_silence()
         question, self._question = self._question, None
         body = frame[1:-2]

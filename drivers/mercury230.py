@@ -1,0 +1,356 @@
+"""Mercury 230 and its relatives (Incotex 230/231/233/234/236/238, 203.2TD, 204, 208): the maker's own protocol.
+
+Meters with the index «D» in their code speak it only while their port is set to it (else SPODES, another driver), and
+code their password as text: ``password_encoding = "ascii"``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from drivers.reading import TARIFFS, Ask, Exchange, Family, Identity, MeterPlan, Number, Reading, Setting
+from protocols.errors import BadFrame, NoReply, Refused
+from protocols.mercury.frames import SHORTEST, Clock, Details, Energy, Ratio
+from protocols.mercury.questions import (
+    Asked,
+    CloseChannel,
+    CorrectClock,
+    OpenChannel,
+    ReadAllTariffs,
+    ReadClock,
+    ReadEnergy,
+    ReadIdentity,
+    ReadNetworkGroup,
+    ReadRatio,
+    ReadSerial,
+)
+from protocols.mercury.session import Session
+from protocols.mercury.timing import system_timeout
+from protocols.session import Line
+
+ENERGIES = {  # OBIS group C: field of a register row
+    1: "active_import",
+    2: "active_export",
+    3: "reactive_import",
+    4: "reactive_export",
+}
+DIRECTIONS = {"all": (1, 2, 3, 4), "active": (1, 2), "A+": (1,)}
+
+NETWORK = {  # BWRI of the group request: OBIS group C of each value in its answer, the sum first where there is one
+    0x00: (16, 36, 56, 76),  # active power, export negative
+    0x04: (131, 151, 171, 191),  # reactive power, export negative: the signed codes of the Blue Book
+    0x08: (9, 29, 49, 69),  # apparent power
+    0x11: (32, 52, 72),  # voltage
+    0x21: (31, 51, 71),  # current
+    0x30: (13, 33, 53, 73),  # power factor, its sign that of the active power
+    0x40: (14,),  # frequency
+}
+LATER_PHASES = frozenset({56, 76, 171, 191, 49, 69, 52, 72, 51, 71, 53, 73})
+SINGLE_PHASE = ("mercury203.2td", "mercury204", "mercury208")
+
+PASSWORDS = {1: bytes((1,) * 6), 2: bytes((2,) * 6)}  # as delivered, by level (manual, appendix В)
+RANGE = timedelta(minutes=4)  # of a clock correction (§4.1.12)
+MIDNIGHT = timedelta(minutes=5)  # no correction so near to it: it must not move a day's end
+PAUSE_OF_REFUSED = 100  # polls until a refused register is asked again
+TRIES_OF_DETAILS = 3  # sessions in which what is nice to know is asked of a meter that does not answer it
+
+
+@dataclass(slots=True)
+class _Learned:
+    """What one meter, told by its serial number, has shown of itself."""
+
+    serial: str | None = None
+    details: Details | None = None
+    ratio: Ratio | None = None
+    tries: int = TRIES_OF_DETAILS  # sessions left to ask for these two
+    grouped: bool | None = None  # whether it gives all tariffs in one answer; None: not known
+    refused: dict[Asked, int] = field(default_factory=dict)  # polls until it is asked again
+    brought: dict[str, set[str]] = field(default_factory=dict)  # by kind: the registers it has ever given
+
+
+class Mercury230:
+    """One meter. ``now`` brings the registers since reset in Wh and varh, ``network`` the values of this moment.
+
+    What the meter marks as absent is missing. A kind of energy or a quantity that it marks so in every row is none it
+    has (a one-way meter has no A−), and is missing without a flag; so is a tariff that has no register at all, unless
+    the configuration names it. ``partial`` says that something is missing which the other rows have, which the
+    configuration names, or which this meter has brought before. What it refuses is left out and asked again after
+    100 polls.
+
+    All tariffs come in one answer where the meter can: ``group_read = "auto"`` tries it, and where it is refused or
+    not answered soundly while single rows are, these are read for the rest of this object's life. It is the default
+    because a long answer can be lost but not misread, and two tariffs in one frame cannot be taken for each other.
+    """
+
+    capabilities = frozenset({"identify", "now", "network", "clock", "set_clock"})
+
+    def __init__(self, plan: MeterPlan) -> None:
+        settings = plan.settings
+        self._address = address(plan.address)
+        self._line = plan.line
+        self._timeout = plan.timeout
+        self._multiplier = int(settings.get("multiplier", 1))
+        self._pause = system_timeout(plan.line.speed, self._multiplier)
+        self._level = int(settings.get("level", 1))
+        self._password = PASSWORDS[self._level] if plan.password is None else plan.password
+        self._codes = DIRECTIONS[settings.get("directions", "all")]
+        self._named = tuple(TARIFFS.index(name) + 1 for name in plan.tariffs or ())
+        self._wanted = (0, *(self._named if plan.tariffs is not None else (1, 2, 3, 4)))  # rows, 0 the total
+        mode = settings.get("group_read", "auto")
+        self._group_read: bool | None = {"always": True, "never": False, "auto": None}[mode]
+        self._single_phase = plan.model in SINGLE_PHASE
+        self._learned = _Learned()
+
+    def session(self) -> Session:
+        return Session(self._address, self._line, self._multiplier, self._timeout)
+
+    def open(self, ask: Ask) -> None:
+        """Log in, AccessDenied if the meter refuses. After NotLoggedIn it is the right thing to call again."""
+        ask(OpenChannel(self._level, self._password))
+
+    def close(self, ask: Ask) -> None:
+        """Log out of level 2. Level 1 is left to end by itself after 240 s: the line has better to do."""
+        if self._level > 1:
+            ask(CloseChannel())
+
+    def identify(self, ask: Ask) -> Identity:
+        """The serial number, asked every time; model, firmware and ratio are asked once and remembered."""
+        serial = ask(ReadSerial()).serial
+        if serial != self._learned.serial:  # the first time, or another meter hangs there now
+            self._learned = _Learned(serial)
+        if self._learned.tries:
+            self._learn(ask)
+        details, ratio = self._learned.details, self._learned.ratio
+        return Identity(
+            serial,
+            model=f"Mercury 23x, variant {details.variant.hex().upper()}" if details else None,
+            firmware=details.firmware if details else None,
+            ratio=Decimal(ratio.voltage * ratio.current) if ratio else None,
+        )
+
+    def _learn(self, ask: Ask) -> None:
+        """Variant, firmware and ratio: nice to know, so a meter that does not tell them is read all the same."""
+        learned = self._learned
+        learned.tries -= 1
+        try:
+            if learned.details is None:
+                learned.details = ask(ReadIdentity())
+            learned.ratio = ask(ReadRatio())
+            learned.tries = 0
+        except Refused:
+            learned.tries = 0
+        except (NoReply, BadFrame):
+            return
+
+    def now(self, ask: Ask) -> Reading:
+        """Registers since reset, 1-0:1.8.0 (A+ total) to 4.8.4 (R−, T4); Refused if the meter has none of them."""
+        rows = self._rows(ask)
+        values: dict[str, Number] = {}
+        due: set[str] = set()
+        for code in self._codes:
+            column = {tariff: getattr(row, ENERGIES[code]) for tariff, row in rows.items()}
+            had = {f"1-0:{code}.8.{tariff}": value for tariff, value in column.items() if value is not None}
+            if had:
+                values |= had
+                due |= {f"1-0:{code}.8.{tariff}" for tariff in (0, *self._named)}
+        tariffs = {name[-1] for name in values}
+        due |= {f"{name[:-1]}{tariff}" for name in values for tariff in tariffs}
+        return self._reading("now", values, due)
+
+    def _rows(self, ask: Ask) -> dict[int, Energy]:
+        """Register rows by tariff, 0 the total, as far as the meter gives them."""
+        if self._grouped is False or self._wanted == (0,):
+            return self._single_rows(ask)
+        try:
+            answer = ask(ReadAllTariffs())
+        except (Refused, NoReply, BadFrame) as trouble:
+            it_can = self._learned.grouped is True and not isinstance(trouble, Refused)
+            if it_can or self._group_read is not None:
+                raise
+            rows = self._single_rows(ask)
+            self._learned.grouped = False
+            return rows
+        self._learned.grouped = True
+        rows = dict(enumerate((answer.total, *answer.tariffs)))
+        return {tariff: rows[tariff] for tariff in self._wanted}
+
+    @property
+    def _grouped(self) -> bool | None:
+        return self._learned.grouped if self._group_read is None else self._group_read
+
+    def _single_rows(self, ask: Ask) -> dict[int, Energy]:
+        questions = {tariff: ReadEnergy(tariff=tariff) for tariff in self._wanted}
+        answers = {tariff: self._unless_refused(ask, question) for tariff, question in questions.items()}
+        return {tariff: row for tariff, row in answers.items() if row is not None}
+
+    def network(self, ask: Ask) -> Reading:
+        """Power, voltage, current, power factor and frequency, exact to the meter's resolution; export negative.
+
+        A single-phase meter has no second and third phase: what stands in their places is not read.
+        """
+        details = self._learned.details
+        single = self._single_phase or (details is not None and details.single_phase)
+        values: dict[str, Number] = {}
+        due: set[str] = set()
+        for parameter, codes in NETWORK.items():
+            answer = self._unless_refused(ask, ReadNetworkGroup(parameter)) or ()
+            names = [f"1-0:{code}.7.0" for code in codes if not (single and code in LATER_PHASES)]
+            had = {name: value for name, value in zip(names, answer, strict=False) if value is not None}
+            if had:
+                values |= had
+                due.update(names)
+        return self._reading("network", values, due)
+
+    def _unless_refused(self, ask: Ask, question: Asked) -> Any:
+        """The reply, or None where the meter refuses this question or did so within the last polls."""
+        if polls := self._learned.refused.get(question, 0):
+            self._learned.refused[question] = polls - 1
+            return None
+        try:
+            return ask(question)
+        except Refused:
+            self._learned.refused[question] = PAUSE_OF_REFUSED
+            return None
+
+    def _reading(self, kind: str, values: dict[str, Number], due: set[str]) -> Reading:
+        if not values:
+            raise Refused(f"meter {self._address}: gives nothing of {kind!r}")
+        brought = self._learned.brought.setdefault(kind, set())
+        flags = () if (due | brought) <= values.keys() else ("partial",)
+        brought |= values.keys()
+        return Reading(kind, values, flags)
+
+    def clock(self, ask: Ask) -> datetime:
+        """The meter's wall clock, naive: its own zone, whole seconds."""
+        answer: Clock = ask(ReadClock())
+        return answer.at
+
+    def set_clock(self, ask: Ask, wanted: datetime) -> None:
+        """Correct the clock to ``wanted``, naive and in the meter's own zone; fractions of a second are dropped.
+
+        The meter takes it in gradually. ValueError, and nothing sent: more than 4 minutes off, or within 5 minutes of
+        midnight. Refused with code 4: it has been corrected today.
+        """
+        if wanted.tzinfo is not None:
+            raise ValueError("the meter's clock knows no zone: a naive time is due")
+        shown = self.clock(ask)
+        if abs(wanted - shown) > RANGE:
+            raise ValueError(f"the meter shows {shown}, {wanted} is wanted: it can be corrected by 4 minutes at most")
+        for moment in (wanted, shown):
+            since = moment - datetime.combine(moment, time())
+            if not MIDNIGHT <= since <= timedelta(days=1) - MIDNIGHT:
+                raise ValueError(f"{moment} is within 5 minutes of midnight: corrected now, a day's end could move")
+        ask(CorrectClock(wanted.time().replace(microsecond=0)))
+
+    def exchanges(self, kind: str) -> tuple[Exchange, ...]:
+        """Log-in, serial number and the questions of this kind, with the silences that the maker demands.
+
+        A real meter may take up to its answer time longer. Until it is known whether a meter gives all tariffs in one
+        answer, single rows are counted: the longer way.
+        """
+        questions: list[Asked]
+        match kind:
+            case "now" if self._grouped:
+                questions = [ReadAllTariffs()]
+            case "now":
+                questions = [ReadEnergy(tariff=row) for row in self._wanted]
+            case "network":
+                questions = [ReadNetworkGroup(parameter) for parameter in NETWORK]
+            case "clock":
+                questions = [ReadClock()]
+            case "identify":
+                questions = []
+            case _:
+                return ()
+        around: list[Asked] = [OpenChannel(self._level, self._password), ReadSerial()]
+        after: list[Asked] = [CloseChannel()] if self._level > 1 else []
+        return tuple(self._exchange(question) for question in (*around, *questions, *after))
+
+    def _exchange(self, question: Asked) -> Exchange:
+        frame = SHORTEST - 1  # address and CRC
+        return Exchange(len(question.encode()) + frame, question.sizes[0] + frame, 2 * self._pause)
+
+
+def address(text: str) -> int:
+    """1 to 240, or 0 for a meter that is alone on its line; ValueError in words."""
+    if not (text.isascii() and text.isdigit() and int(text) <= 240):
+        raise ValueError(f"{text!r} stands there; 1 to 240 may, or 0 where the meter is alone on its line")
+    return int(text)
+
+
+def password(text: str, settings: Mapping[str, Any]) -> bytes:
+    """Six octets from the password file's line; ValueError in words that do not show it.
+
+    ``hex:…`` and ``ascii:…`` say their coding. Without one, ``password_encoding`` decides: "hex" makes each digit one
+    octet (111111 is 01 01 01 01 01 01: appendix В of the manual), "ascii" takes the characters (31 31 …).
+    """
+    if text.startswith("hex:"):
+        try:
+            raw = bytes.fromhex(text.removeprefix("hex:"))
+        except ValueError:
+            raise ValueError("after 'hex:' stand 12 hexadecimal digits") from None
+    elif text.startswith("ascii:") or settings.get("password_encoding", "hex") == "ascii":
+        try:
+            raw = text.removeprefix("ascii:").encode("ascii")
+        except UnicodeEncodeError:
+            raise ValueError("a password of this meter has ASCII characters only") from None
+    elif text.isascii() and text.isdigit():
+        raw = bytes(int(digit) for digit in text)
+    else:
+        raise ValueError(
+            "six digits may stand there, or 'hex:' and 12 hexadecimal digits, or 'ascii:' and 6 characters"
+        )
+    if len(raw) != 6:
+        raise ValueError(f"{len(raw)} octets of password stand there, a Mercury 23x has 6")
+    return raw
+
+
+FAMILY = Family(
+    name="mercury230",
+    models=(
+        "mercury230",
+        "mercury231",
+        "mercury233",
+        "mercury234",
+        "mercury236",
+        "mercury238",
+        *SINGLE_PHASE,
+    ),
+    capabilities=Mercury230.capabilities,
+    settings=(
+        Setting(
+            "level", "int", 1, "access level: 1 consumer, 2 owner (its password goes into the file)", low=1, high=2
+        ),
+        Setting(
+            "password_encoding",
+            "choice",
+            "hex",
+            "hex: each digit is one octet; ascii: characters, meters with «D» in their code",
+            choices=("hex", "ascii"),
+        ),
+        Setting("multiplier", "int", 1, "time-out multiplier n as set in the meter (parameter 1Dh)", low=1, high=255),
+        Setting(
+            "group_read",
+            "choice",
+            "auto",
+            "all tariffs in one answer: auto tries it and falls back to single rows for good",
+            choices=("auto", "always", "never"),
+        ),
+        Setting(
+            "directions",
+            "choice",
+            "all",
+            "which registers: all (A+ A− R+ R−), active (A+ A−), A+",
+            choices=tuple(DIRECTIONS),
+        ),
+    ),
+    protocol="mercury23x",
+    line=Line(9600, "8N1"),
+    address=address,
+    password=password,
+    default_password="111111",
+    build=Mercury230,
+    help="Mercury 230/231/233/234/236/238, 203.2TD, 204, 208 by Incotex's own protocol; address 0: alone on its line",
+)

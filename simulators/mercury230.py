@@ -1,0 +1,224 @@
+"""A Mercury 23x meter with plain attributes. It encodes by the maker's tables, apart from the driver's decoding."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from protocols.errors import BadFrame
+from protocols.mercury.frames import Energy, seal, unseal
+
+SESSION = timedelta(seconds=240)  # a session lives so long after the last sound request (§1.5.5)
+
+DONE = b"\x00"
+NOT_ALLOWED = b"\x01"
+LOW_LEVEL = b"\x03"
+ALREADY_CORRECTED = b"\x04"
+NOT_OPEN = b"\x05"
+
+LENGTHS = {0x00: (1,), 0x01: (8,), 0x02: (1,), 0x03: range(2, 17), 0x04: (2, 3), 0x05: (3,), 0x08: range(2, 6)}
+"""Octets of request data by code. A request of another length is not answered at all (§1.5.4.1)."""
+
+
+@dataclass
+class Network:
+    """What the meter measures now: W, var, VA (sum, L1 to L3; export negative), V, A, power factor, Hz, degrees."""
+
+    active: tuple[Decimal | None, ...] = (Decimal(0),) * 4
+    reactive: tuple[Decimal | None, ...] = (Decimal(0),) * 4
+    apparent: tuple[Decimal | None, ...] = (Decimal(0),) * 4
+    voltage: tuple[Decimal | None, ...] = (Decimal(230),) * 3
+    current: tuple[Decimal | None, ...] = (Decimal(0),) * 3
+    factor: tuple[Decimal | None, ...] = (Decimal(1),) * 4
+    frequency: Decimal | None = Decimal(50)
+    angle: tuple[Decimal | None, ...] = (Decimal(120), Decimal(240), Decimal(120))
+
+
+@dataclass
+class Mercury230:
+    """``answer`` is a pure exchange of bytes; ``b""`` is the silence of a real meter that was not meant or not sure.
+
+    ``delay``: seconds from the end of a request to the first octet of its answer; one system time-out at 9600 bit/s
+    unless set. ``now`` gives the meter's wall clock (naive), which also ends its sessions.
+    """
+
+    address: int = 1
+    serial: str = "00000001"
+    now: Callable[[], datetime] = lambda: datetime(2026, 1, 1)
+    delay: float = 0.005
+    passwords: dict[int, bytes] = field(default_factory=lambda: {1: bytes((1,) * 6), 2: bytes((2,) * 6)})
+    registers: dict[int, Energy] = field(default_factory=lambda: {0: Energy(0, 0, 0, 0)})  # 0 total, 1-4, 5 losses
+    archives: dict[tuple[int, int], dict[int, Energy]] = field(default_factory=dict)  # (array, month) → rows
+    phases: tuple[int, int, int] | None = None  # A+ by phase (array 6), None: not accounted
+    network: Network = field(default_factory=Network)
+    made: date = date(2020, 1, 1)
+    firmware: tuple[int, int, int] = (9, 0, 0)
+    variant: bytes = bytes.fromhex("B4 E3 C2 97 DF 58 0C 00")
+    voltage_ratio: int = 1
+    current_ratio: int = 1
+    status: bytes = bytes(6)
+    tariff: int = 1
+    group_read: bool = True  # firmware that gives all tariffs in one answer
+    season: int = 1
+    level: int = 0  # of the open session, 0: none
+    deadline: datetime | None = None
+    corrected: date | None = None  # the day of the last clock correction
+    correction: timedelta = timedelta()  # what corrections have moved the clock by
+
+    def answer(self, request: bytes) -> bytes:
+        """The answer's octets, or ``b""``."""
+        if not request or request[0] not in (0, self.address):
+            return b""
+        try:
+            data = unseal(request[0], request)
+        except BadFrame:
+            return b""
+        code = data[0]
+        if len(data) not in LENGTHS.get(code, range(1, 256)) or (request[0] == 0 and code == 0x03):
+            return b""
+        if self.deadline is not None and self.now() > self.deadline:
+            self.level = 0
+        payload = self._payload(data)
+        self.deadline = self.now() + SESSION
+        return seal(request[0], payload)
+
+    def _payload(self, data: bytes) -> bytes:
+        match data[0]:
+            case 0x00:
+                return DONE
+            case 0x01:
+                return self._open(data[1], data[2:])
+            case 0x02:
+                self.level = 0
+                return DONE
+            case 0x08 if data[1:] == b"\x00":
+                return self._serial() + _date(self.made)
+            case _ if not self.level:
+                return NOT_OPEN
+            case 0x03 if data[1] == 0x0D and len(data) == 5:
+                return self._correct(data[2:])
+            case 0x04 if data[1:] == b"\x00":
+                return self._clock()
+            case 0x05:
+                return self._energy(data[1] >> 4, data[1] & 0x0F, data[2])
+            case 0x08:
+                return self._parameter(data[1], data[2:])
+            case _:
+                return NOT_ALLOWED
+
+    def _open(self, level: int, password: bytes) -> bytes:
+        if self.passwords.get(level) != password:
+            self.level = 0
+            return LOW_LEVEL
+        self.level = level
+        return DONE
+
+    def _energy(self, array: int, month: int, row: int) -> bytes:
+        rows: Mapping[int, Energy] = self.archives.get((array, month), {}) if array or month else self.registers
+        if array == 6 and row == 0 and self.phases is not None:
+            return b"".join(map(_register, self.phases))
+        if row == 6 and self.group_read and rows:
+            order = [1, 2, 3, 4, 0] + [5] * (5 in rows)
+            return b"".join(_row(rows.get(tariff)) for tariff in order)
+        return _row(rows[row]) if row in rows else NOT_ALLOWED
+
+    def _parameter(self, number: int, more: bytes) -> bytes:
+        variant = self.variant.ljust(8, b"\x00")
+        about = self._serial() + _date(self.made) + bytes(self.firmware) + variant[:6]
+        match number, more:
+            case 0x01, b"":
+                return about
+            case 0x01, b"\x00":
+                return about + bytes(4) + variant[6:8] + bytes(2)
+            case 0x02, b"":
+                return self.voltage_ratio.to_bytes(2, "big") + self.current_ratio.to_bytes(2, "big")
+            case 0x03, b"":
+                return bytes(self.firmware)
+            case 0x05, b"":
+                return bytes((0, self.address))
+            case 0x0A, b"":
+                return self.status
+            case 0x12, b"":
+                return variant[:6]
+            case 0x17, b"":
+                return bytes((0, self.tariff - 1 << 1))
+            case 0x11 | 0x16, _ if len(more) == 1:
+                return self._measured(more[0], group=number == 0x16)
+            case _:
+                return NOT_ALLOWED
+
+    def _measured(self, parameter: int, group: bool) -> bytes:
+        n = self.network
+        tables: dict[int, tuple[tuple[Decimal | None, ...], Decimal]] = {  # BWRI of the first value: values, 1/step
+            0x00: (n.active, Decimal(100)),
+            0x04: (n.reactive, Decimal(100)),
+            0x08: (n.apparent, Decimal(100)),
+            0x11: (n.voltage, Decimal(100)),
+            0x21: (n.current, Decimal(1000)),
+            0x30: (n.factor, Decimal(1000)),
+            0x40: ((n.frequency,), Decimal(100)),
+            0x51: (n.angle, Decimal(100)),
+        }
+        for first, (values, scale) in tables.items():
+            if group and parameter == first:
+                return b"".join(self._three(first, index, value, scale) for index, value in enumerate(values))
+            if not group and first <= parameter < first + len(values):
+                index = parameter - first
+                return self._three(first, index, values[index], scale)
+        return NOT_ALLOWED
+
+    def _three(self, first: int, index: int, value: Decimal | None, scale: Decimal) -> bytes:
+        """Senior octet, low octet, middle octet. Bits 7 and 6 of the senior one are the directions of the active and
+        the reactive power of that phase; power and power factor carry both."""
+        if value is None:
+            return b"\xff\xff\xff"
+        count = int(abs(value) * scale)
+        senior = count >> 16 & 0x3F
+        if first in (0x00, 0x04, 0x08, 0x30):
+            active, reactive = self.network.active[index], self.network.reactive[index]
+            senior |= 0x80 * (active is not None and active < 0) | 0x40 * (reactive is not None and reactive < 0)
+        return bytes((senior, count & 0xFF, count >> 8 & 0xFF))
+
+    def _serial(self) -> bytes:
+        digits = self.serial.zfill(8)
+        return bytes(int(digits[at : at + 2]) for at in range(0, 8, 2))
+
+    def _clock(self) -> bytes:
+        at = self.now() + self.correction
+        fields = (at.second, at.minute, at.hour, at.isoweekday(), at.day, at.month, at.year % 100, self.season)
+        return bytes.fromhex("".join(f"{value:02d}" for value in fields))
+
+    def _correct(self, wanted: bytes) -> bytes:
+        """Within 4 minutes, once a calendar day. The real one moves gradually, this one at once."""
+        shown = self.now() + self.correction
+        if self.corrected == shown.date():
+            return ALREADY_CORRECTED
+        try:
+            second, minute, hour = (int(f"{octet:02x}") for octet in wanted)
+            to = shown.replace(hour=hour, minute=minute, second=second, microsecond=0)
+        except ValueError:
+            return NOT_ALLOWED
+        if abs(to - shown) > timedelta(minutes=4):
+            return NOT_ALLOWED
+        self.corrected = shown.date()
+        self.correction += to - shown
+        return DONE
+
+
+def _register(value: int | None) -> bytes:
+    """Second most significant octet, most significant, least, second least (fig. 4.11); all ones: not measured."""
+    if value is None:
+        return b"\xff\xff\xff\xff"
+    top, upper, lower, low = value.to_bytes(4, "big")
+    return bytes((upper, top, low, lower))
+
+
+def _row(row: Energy | None) -> bytes:
+    if row is None:
+        return b"\xff" * 16
+    values = (row.active_import, row.active_export, row.reactive_import, row.reactive_export)
+    return b"".join(map(_register, values))
+
+
+def _date(day: date) -> bytes:
+    return bytes((day.day, day.month, day.year % 100))
