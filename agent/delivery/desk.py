@@ -1,0 +1,156 @@
+"""Where commands are carried out: once each, one after the other, on a thread of their own.
+
+Reading a riser of meters takes minutes; the connection to the broker does not wait for it.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from agent.delivery.commands import FARTHEST, Command, Reply
+from agent.delivery.payload import LARGEST, reply, when
+
+Do = Callable[[str, Mapping[str, Any]], Any]
+"""Carries out an op with its checked args and gives the reply's ``result``; ValueError says in words why not."""
+
+WAITING = 16  # commands that may wait for their turn
+REMEMBERED = 256  # ids kept; more than that within a week are refused
+NOTE = "command:"
+
+
+class Notes(Protocol):
+    """What the desk needs of the store."""
+
+    def note(self, key: str, value: str | None) -> None: ...
+    def noted(self, key: str) -> str | None: ...
+    def notes(self, prefix: str) -> dict[str, str]: ...
+    def resend(self, from_seq: int, to_seq: int) -> int: ...
+    def resend_time(self, since: datetime, until: datetime) -> int: ...
+
+
+class Desk:
+    """``do`` carries out what is not the desk's own (``resend`` is). ``answer`` gets (id, payload of the reply) or
+    (id, None) for a command that was executed before; ``resent`` the numbers that are pending again, or None where
+    only their time is known. Both are called on the desk's thread."""
+
+    def __init__(
+        self,
+        writer: Any,
+        *,
+        allow: Collection[str],
+        clock: Callable[[], tuple[datetime, str]],
+        do: Do,
+        answer: Callable[[str, bytes | None], None],
+        resent: Callable[[tuple[int, int] | None], None],
+        log: logging.Logger,
+    ) -> None:
+        self._writer = writer
+        self.allow = allow
+        self._clock = clock
+        self._do = do
+        self._answer = answer
+        self._resent = resent
+        self._log = log
+        self._queue: queue.Queue[Command | None] = queue.Queue(WAITING)
+        self._thread: threading.Thread | None = None
+        self.done = 0
+
+    def take(self, command: Command) -> None:
+        """Queue it; where too many wait, the reply says so."""
+        if self._thread is None:  # the first command: most gateways never get one
+            self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
+            self._thread.start()
+        try:
+            self._queue.put_nowait(command)
+        except queue.Full:
+            self._answer(command.id, reply(command.id, _no(f"busy: {WAITING} commands are waiting")))
+
+    def stop(self) -> None:
+        """No further command is begun; one that runs is not waited for."""
+        if self._thread is None:
+            return
+        while True:
+            try:
+                self._queue.put_nowait(None)
+                return
+            except queue.Full:
+                self._queue.get_nowait()
+
+    def _run(self) -> None:
+        while (command := self._queue.get()) is not None:
+            try:
+                answer = self._execute(command)
+                text = None if answer is None else _bounded(command.id, answer)
+            except Exception as trouble:  # a mistake of ours: it must show, and the next command must not suffer
+                self._log.exception("command %s (%s) failed", command.id, command.op)
+                text = reply(command.id, _no(f"internal error: {type(trouble).__name__}"))
+            self._answer(command.id, text)
+
+    def _execute(self, command: Command) -> Reply | None:
+        """The reply, None for an id that was executed before."""
+        reason = self._objection(command)
+        if reason:
+            return _no(reason)
+        verdict = self._writer.call(lambda store: self._admit(store, command))
+        if verdict is not None:
+            return None if verdict == "repeated" else _no(verdict)
+        self.done += 1
+        if command.op == "resend":
+            return self._resend(command)
+        try:
+            return {"ok": True, "result": self._do(command.op, command.args)}
+        except ValueError as trouble:
+            return _no(str(trouble))
+
+    def _objection(self, command: Command) -> str | None:
+        if command.op not in self.allow:
+            return f"{command.op} is not allowed by this gateway's configuration"
+        now, state = self._clock()
+        if state == "unset":
+            return "the gateway's clock is not set: whether the command has expired cannot be told"
+        if command.expires <= now:
+            return f"expired at {when(command.expires)}, the gateway's clock says {when(now)}"
+        if command.expires > now + FARTHEST:
+            return f"expires: at most {FARTHEST.days} days ahead"
+        return None
+
+    def _admit(self, store: Notes, command: Command) -> str | None:
+        """Remember the id before anything is done: after a power cut a command is rather lost than done twice."""
+        if store.noted(NOTE + command.id) is not None:
+            return "repeated"
+        kept = store.notes(NOTE)
+        if len(kept) >= REMEMBERED:
+            now, _ = self._clock()
+            # An hour of grace: a clock that is set back a little must not revive an id that is forgotten.
+            over = [key for key, until in kept.items() if datetime.fromisoformat(until) < now - timedelta(hours=1)]
+            if not over:
+                return f"busy: {REMEMBERED} commands have not expired yet"
+            for key in over:
+                store.note(key, None)
+        store.note(NOTE + command.id, when(command.expires))
+        return None
+
+    def _resend(self, command: Command) -> Reply:
+        args = command.args
+        if "from_seq" in args:
+            first, last = args["from_seq"], args["to_seq"]
+            count = self._writer.call(lambda store: store.resend(first, last))
+            self._resent((first, last))
+        else:
+            count = self._writer.call(lambda store: store.resend_time(args["from"], args["to"]))
+            self._resent(None)
+        return {"ok": True, "result": {"records": count}}
+
+
+def _no(reason: str) -> Reply:
+    return {"ok": False, "error": reason}
+
+
+def _bounded(command_id: str, answer: Reply) -> bytes:
+    payload = reply(command_id, answer)
+    if len(payload) > LARGEST:
+        return reply(command_id, _no(f"the answer takes {len(payload)} octets, at most {LARGEST} are sent"))
+    return payload

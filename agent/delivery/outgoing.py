@@ -1,0 +1,179 @@
+"""Pending records as batches, and what their receipts change."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from agent.config.values import Config
+from agent.delivery.down import Ignored
+from agent.delivery.mqtt import Acknowledged, Connection
+from agent.delivery.payload import LARGEST, Envelope
+from agent.delivery.ranges import Range, Ranges
+from agent.delivery.receipts import Receipt
+from agent.delivery.tracker import Slice, Tracker
+
+PACKET_MARGIN = 512  # octets of an MQTT packet that are not our payload
+MOST_RECORDS = 512  # looked at for one batch; 64 KiB hold about 250 records of five registers
+
+
+class Counted(Protocol):
+    """What the store counts. ``pending`` has no held records in it."""
+
+    @property
+    def pending(self) -> int: ...
+    @property
+    def refused(self) -> int: ...
+
+
+class Records(Protocol):
+    """What is read of the store; from any thread."""
+
+    @property
+    def epoch(self) -> str: ...
+    @property
+    def last_seq(self) -> int: ...
+    def bodies(self, after: int, until: int, limit: int) -> list[tuple[int, str]]: ...
+    def counts(self) -> Counted: ...
+
+
+class Confirming(Protocol):
+    """What the writer is told; confirmations and refusals are queued."""
+
+    def confirm(self, ranges: Sequence[Range]) -> None: ...
+    def refuse(self, items: Sequence[tuple[int, str, str]]) -> None: ...
+    def call(self, function: Callable[[Any], Any]) -> Any: ...
+
+
+class Outgoing:
+    """Used on the publisher's thread only, but for ``counters``."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Records,
+        writer: Confirming,
+        *,
+        clock: Callable[[], tuple[datetime, str]],
+        monotonic: Callable[[], float],
+    ) -> None:
+        intake = config.intake
+        self._store, self._writer = store, writer
+        self._clock, self._monotonic = clock, monotonic
+        self._tracker = Tracker(timeout=intake.receipt_timeout, rate=intake.backlog_rate)
+        self._gateway, self._compress = config.gateway.id, intake.compress
+        self._by_broker = intake.receipts == "broker"
+        self._acknowledging: dict[int, Ranges] = {}  # message id → its records, where the broker's word counts
+        self._look = 64  # records asked of the store for one batch; follows their size
+        self.trouble: str | None = None
+        self.batches = self.sent = self.confirmed = self.refused = self.receipts = 0
+
+    def counters(self) -> dict[str, int]:
+        """Since the start: batches and records sent (each time counts), receipts that came, records they settled;
+        ``waiting`` is how many records wait for their receipt now."""
+        return {
+            "batches": self.batches,
+            "sent": self.sent,
+            "receipts": self.receipts,
+            "confirmed": self.confirmed,
+            "refused": self.refused,
+            "waiting": self.waiting,
+        }
+
+    @property
+    def waiting(self) -> int:
+        return self._tracker.waiting()
+
+    def begin(self) -> None:
+        """Take up the store as an earlier run left it."""
+        self._tracker.begin(self._store.last_seq)
+
+    def connected(self) -> None:
+        """A new connection: whatever waited in the old one is sent again, and all that is pending is due."""
+        self._acknowledging.clear()
+        self.trouble = None
+        self._tracker.connected(self._monotonic())
+
+    def stored(self, last_seq: int) -> None:
+        self._tracker.stored(last_seq)
+
+    def resend(self, seqs: Range | None) -> None:
+        """These may be pending again; None: any."""
+        if seqs is None:
+            self._tracker.recheck()
+        else:
+            self._tracker.resend(*seqs)
+
+    def sweep(self, pending: int) -> None:
+        self._tracker.sweep(pending)
+
+    def wait(self) -> float | None:
+        """Seconds until :meth:`send` has something to do without further news; None: not by itself."""
+        return self._tracker.wait(self._monotonic())
+
+    def send(self, line: Connection, topic: str) -> None:
+        """Publish batches as long as something is due and the line has room. StoreError if the store cannot be read."""
+        largest = min(LARGEST, (line.largest_packet or 2 * LARGEST) - PACKET_MARGIN)
+        envelope = Envelope(self._gateway, self._store.epoch, self._compress, largest)
+        while line.room and (turn := self._tracker.next(self._monotonic())):
+            if not self._send_batch(line, topic, envelope, turn):
+                return
+
+    def _send_batch(self, line: Connection, topic: str, envelope: Envelope, turn: Slice) -> bool:
+        """False where the line did not take it."""
+        limit = min(self._look, self._tracker.most(turn) or MOST_RECORDS)
+        bodies = self._store.bodies(turn.after, turn.until, limit)
+        if not bodies:
+            self._tracker.skip(turn, turn.until)
+            return True
+        now, _ = self._clock()
+        batch = envelope.batch(bodies, now)
+        if not batch.seqs:
+            seq, body = bodies[0]
+            self._writer.refuse(
+                [(seq, "too-large", f"{len(body)} characters, a batch takes {envelope.largest} octets")]
+            )
+            self._tracker.skip(turn, seq)
+            return True
+        mid = line.publish(topic, batch.payload)
+        if mid is None:
+            return False
+        all_seen = len(bodies) < limit and len(batch.seqs) == len(bodies)
+        self._tracker.sent(self._monotonic(), turn, turn.until if all_seen else batch.seqs[-1], batch.seqs)
+        if self._by_broker:
+            self._acknowledging[mid] = Ranges.of(batch.seqs)
+        self.batches += 1
+        self.sent += len(batch.seqs)
+        # One more than fits shows that the batch is full; twice as many where all of them did.
+        full = len(batch.seqs) < len(bodies)
+        self._look = min(MOST_RECORDS, len(batch.seqs) + 8 if full else max(self._look, 2 * len(bodies)))
+        return True
+
+    def acknowledged(self, answer: Acknowledged) -> None:
+        """The broker's word for one message: it counts where the configuration says so, and where it took it."""
+        ranges = self._acknowledging.pop(answer.mid, None)
+        if ranges is None:
+            return
+        if answer.taken:
+            self.trouble = None
+            self._settle(list(ranges))
+        else:
+            self.trouble = f"the broker has nobody to give our records to: {answer.text}"
+
+    def receipt(self, receipt: Receipt) -> None:
+        """Settle what it names. Ignored (once) where it names a record that was never sent; the others count."""
+        named = [*receipt.stored, *((item.seq, item.seq) for item in receipt.refused)]
+        strange = set(self._tracker.never_sent(named))
+        self.receipts += 1
+        refused = [item for item in receipt.refused if (item.seq, item.seq) not in strange]
+        if refused:
+            self.refused += self._tracker.answered((item.seq, item.seq) for item in refused)
+            self._writer.refuse([(item.seq, item.code, item.text) for item in refused])
+        self._settle([item for item in receipt.stored if item not in strange])
+        if strange:
+            first, last = min(strange)
+            raise Ignored("never-sent", f"a receipt names {first}…{last}, which were never sent")
+
+    def _settle(self, ranges: list[Range]) -> None:
+        if ranges:
+            self.confirmed += self._tracker.answered(ranges)
+            self._writer.confirm(ranges)
