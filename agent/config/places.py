@@ -8,7 +8,7 @@ values have it: the second ``[[meter]]`` is ``("meter", 1)``.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class Place:
 class Places:
     """The places of the keys (a table's key is its header) and of the values of one file."""
 
-    keys: Mapping[Path, Place]
-    values: Mapping[Path, Place]
+    keys: Mapping[KeyPath, Place]
+    values: Mapping[KeyPath, Place]
 
-    def of_value(self, path: Path) -> Place:
+    def of_value(self, path: KeyPath) -> Place:
         """Where the value stands, or the nearest enclosing table that was written."""
         return self.values.get(path) or self.of_key(path)
 
-    def of_key(self, path: Path) -> Place:
+    def of_key(self, path: KeyPath) -> Place:
         while path:
             place = self.keys.get(path) or self.values.get(path)
             if place:
@@ -71,12 +71,12 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.keys: dict[Path, int] = {}
-        self.values: dict[Path, int] = {}
-        self.tables: dict[Path, int] = {}  # arrays of tables: how many tables each has so far
+        self.keys: dict[KeyPath, int] = {}
+        self.values: dict[KeyPath, int] = {}
+        self.tables: dict[KeyPath, int] = {}  # arrays of tables: how many tables each has so far
 
     def document(self) -> None:
-        current: Path = ()
+        current: KeyPath = ()
         while True:
             self.blank(newlines=True)
             if self.at >= len(self.text):
@@ -86,11 +86,11 @@ class _Scanner:
             else:
                 self.pair(current)
 
-    def header(self) -> Path:
+    def header(self) -> KeyPath:
         start = self.at
         many = self.text.startswith("[[", start)
         self.at += 2 if many else 1
-        path: Path = ()
+        path: KeyPath = ()
         parts = self.key()
         for index, (part, _) in enumerate(parts):
             path = (*path, part)
@@ -106,7 +106,7 @@ class _Scanner:
         self.at += 2 if many else 1
         return path
 
-    def pair(self, table: Path) -> None:
+    def pair(self, table: KeyPath) -> None:
         path = table
         for part, start in self.key():
             path = (*path, part)
@@ -133,7 +133,7 @@ class _Scanner:
                 return parts
             self.at += 1
 
-    def value(self, path: Path) -> None:
+    def value(self, path: KeyPath) -> None:
         self.values[path] = self.at
         match self.text[self.at]:
             case '"' | "'":
@@ -146,7 +146,7 @@ class _Scanner:
                 while self.at < len(self.text) and self.text[self.at] not in ",]}#\n":
                     self.at += 1
 
-    def array(self, path: Path) -> None:
+    def array(self, path: KeyPath) -> None:
         self.at += 1
         index = 0
         while True:
@@ -161,7 +161,7 @@ class _Scanner:
                     self.value((*path, index))
                     index += 1
 
-    def inline_table(self, path: Path) -> None:
+    def inline_table(self, path: KeyPath) -> None:
         self.at += 1
         while True:
             self.blank(newlines=True)

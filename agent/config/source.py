@@ -9,9 +9,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from agent.config import places
 from agent.config.faults import Fault
-from agent.config.places import Places
+from agent.config.places import KeyPath, Places, scan
 
 LARGEST = 1 << 20  # octets; a thousand meters take a fifth of it
 ADDED = ("bus", "meter")  # what a file of conf.d may add
@@ -25,13 +24,13 @@ class Source:
     data: Mapping[str, Any]
     places: Places
 
-    def fault(self, path: places.Path, found: str, expected: str, *, at_key: bool = False) -> Fault:
+    def fault(self, path: KeyPath, found: str, expected: str, *, at_key: bool = False) -> Fault:
         """A fault at the value of this path, or at its key."""
         place = self.places.of_key(path) if at_key else self.places.of_value(path)
         return Fault(self.file, place.line, place.column, dotted(path), found, expected)
 
 
-def dotted(path: places.Path) -> str:
+def dotted(path: KeyPath) -> str:
     """``("meter", 0, "serial")`` as a person counts: ``meter[1].serial``."""
     text = ""
     for part in path:
@@ -44,7 +43,14 @@ def read_all(file: Path) -> tuple[list[Source], list[Fault]]:
     sources: list[Source] = []
     faults: list[Fault] = []
     directory = file.parent / "conf.d"
-    added = sorted(directory.glob("*.toml")) if directory.is_dir() else []
+    added: list[Path] = []
+    try:
+        added = sorted(one for one in directory.iterdir() if one.name.endswith(".toml"))
+    except (FileNotFoundError, NotADirectoryError):  # none beside this file
+        pass
+    except OSError as error:  # meters that cannot be seen must not be missing silently
+        found = f"a folder that you may not read ({error.strerror})"
+        faults.append(Fault(directory, 1, 1, "", found, "permission, for example by sudo", denied=True))
     for one in (file, *added):
         got = read(one)
         if isinstance(got, Fault):
@@ -67,7 +73,7 @@ def read(file: Path) -> Source | Fault:
         return Fault(file, 1, 1, "", "arrays or tables inside each other without end", "a few levels at most")
     except ValueError:  # a whole number beyond Python's limit of 4300 digits; tomllib does not say where
         return Fault(file, 1, 1, "", "a number of thousands of digits", "numbers that fit a meter")
-    return Source(file, data, places.scan(text))
+    return Source(file, data, scan(text))
 
 
 def _text(file: Path) -> str | Fault:

@@ -66,7 +66,7 @@ class Poll:
 class Bus:
     name: str
     port: str  # a device or any pyserial URL; modbus TCP: "tcp://host:502"
-    line: Line = Line()
+    line: Line = field(default_factory=Line)
     where: str = ""  # FILE:LINE:COL of the table
 
 
@@ -108,3 +108,4 @@ class Config:
     meters: tuple[Meter, ...]
     files: tuple[Path, ...] = ()
     defaults: tuple[str, ...] = ()  # dotted keys that were not written (for ``check --explain``)
+    warnings: tuple[str, ...] = ()  # what is allowed and yet worth a look, each with its place

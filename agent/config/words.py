@@ -35,17 +35,17 @@ def time_of_day(text: str) -> time:
     return time.fromisoformat(text)
 
 
-def likely(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant, or None."""
+def likely(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known word that was probably meant, or None. ``cutoff``: how alike they must be, 1 is equal."""
     by_folded = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.7)
+    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=cutoff)
     return by_folded[close[0]] if close else None
 
 
 def meant(word: str, known: Iterable[str]) -> str:
     """``, did you mean "serial"?`` or nothing."""
-    word = likely(word, known) or ""
-    return f', did you mean "{word}"?' if word else ""
+    near = likely(word, known)
+    return f', did you mean "{near}"?' if near else ""
 
 
 def one_of(words: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config.places import Path, Place, Places, scan
+from agent.config.places import KeyPath, Place, Places, scan
 
 SAMPLE = '''\
 # a comment with [brackets] and "quotes"
@@ -58,7 +58,7 @@ serial = "3"
         (("meter", 1, "before", 0, "serial"), 26, 10),
     ],
 )
-def test_a_value_is_found_where_it_stands(path: Path, line: int, column: int) -> None:
+def test_a_value_is_found_where_it_stands(path: KeyPath, line: int, column: int) -> None:
     assert scan(SAMPLE).of_value(path) == Place(line, column)
 
 
@@ -76,7 +76,7 @@ def test_a_value_is_found_where_it_stands(path: Path, line: int, column: int) ->
         (("nothing",), 1, 1),
     ],
 )
-def test_a_key_is_found_where_it_stands(path: Path, line: int, column: int) -> None:
+def test_a_key_is_found_where_it_stands(path: KeyPath, line: int, column: int) -> None:
     assert scan(SAMPLE).of_key(path) == Place(line, column)
 
 
@@ -84,7 +84,7 @@ def test_windows_line_ends_do_not_move_a_place() -> None:
     assert scan(SAMPLE.replace("\n", "\r\n")) == scan(SAMPLE)
 
 
-def leaves(value: Any, path: Path = ()) -> dict[Path, Any]:
+def leaves(value: Any, path: KeyPath = ()) -> dict[KeyPath, Any]:
     """Every value that is no table and no array, by its path."""
     if isinstance(value, dict):
         return {p: v for key, inner in value.items() for p, v in leaves(inner, (*path, key)).items()}
@@ -120,12 +120,22 @@ def check_against_tomllib(text: str) -> None:
 blanks = st.sampled_from(["", " ", "\t", "  "])
 bare_keys = st.from_regex(r"[A-Za-z0-9_-]{1,6}", fullmatch=True)
 strings = st.sampled_from(
-    ['"plain"', "'literal \\'", '"esc \\" # ] } = , \\\\"', '"""a\nb = "c" [x]"""', "'''\nl'i''t'''", '"""q\\""""', '""""""']
+    [
+        '"plain"',
+        "'literal \\'",
+        '"esc \\" # ] } = , \\\\"',
+        '"""a\nb = "c" [x]"""',
+        "'''\nl'i''t'''",
+        '"""q\\""""',
+        '""""""',
+    ]
 )
 scalars = st.one_of(
     strings,
     st.integers(-9999, 9999).map(str),
-    st.sampled_from(["true", "1.5", "-0.25e3", "1979-05-27", "07:32:00", "1979-05-27 07:32:00Z", "inf", "0xFF", "1_000"]),
+    st.sampled_from(
+        ["true", "1.5", "-0.25e3", "1979-05-27", "07:32:00", "1979-05-27 07:32:00Z", "inf", "0xFF", "1_000"]
+    ),
 )
 gaps = st.sampled_from(["", " ", "\n", " # a ] comment, {\n", "\n\n\t"])
 
@@ -133,7 +143,9 @@ gaps = st.sampled_from(["", " ", "\n", " # a ] comment, {\n", "\n\n\t"])
 @st.composite
 def arrays(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
     items = draw(st.lists(inner, max_size=3))
-    body = "".join(draw(gaps) + item + draw(gaps) + ("," if index < len(items) - 1 else "") for index, item in enumerate(items))
+    body = "".join(
+        draw(gaps) + item + draw(gaps) + ("," if index < len(items) - 1 else "") for index, item in enumerate(items)
+    )
     return "[" + body + draw(gaps) + "]"
 
 
@@ -145,7 +157,9 @@ def quoted(draw: st.DrawFn, key: str) -> str:
 @st.composite
 def inline_tables(draw: st.DrawFn, inner: st.SearchStrategy[str]) -> str:
     keys = draw(st.lists(bare_keys, max_size=3, unique=True))
-    pairs = [f"{draw(blanks)}{draw(quoted(key))}{draw(blanks)}={draw(blanks)}{draw(inner)}{draw(blanks)}" for key in keys]
+    pairs = [
+        f"{draw(blanks)}{draw(quoted(key))}{draw(blanks)}={draw(blanks)}{draw(inner)}{draw(blanks)}" for key in keys
+    ]
     return "{" + ",".join(pairs) + "}"
 
 
@@ -157,7 +171,9 @@ def documents(draw: st.DrawFn) -> str:
     lines = []
     for name in draw(st.lists(bare_keys, max_size=3, unique=True)):
         lines.append(f"{draw(blanks)}{name}{draw(blanks)}={draw(blanks)}{draw(values)}{draw(blanks)}# end")
-    for table in draw(st.lists(st.sampled_from(["[t]", "[ t.u ]", "[[m]]", "[[m.n]]", "[m.o]", '[[ "q r" . s ]]']), max_size=6)):
+    for table in draw(
+        st.lists(st.sampled_from(["[t]", "[ t.u ]", "[[m]]", "[[m.n]]", "[m.o]", '[[ "q r" . s ]]']), max_size=6)
+    ):
         lines.append(table + draw(st.sampled_from(["", " # header"])))
         for name in draw(st.lists(bare_keys, max_size=2, unique=True)):
             key = draw(st.sampled_from([name, f"{name}.in.{name}", f'"{name}" . deep']))
@@ -170,7 +186,9 @@ def documents(draw: st.DrawFn) -> str:
 def test_every_value_is_found_where_tomllib_read_it(text: str) -> None:
     try:
         tomllib.loads(text)
-    except tomllib.TOMLDecodeError:  # a key twice, or a table that another use forbids: refused before any place is asked
+    except (
+        tomllib.TOMLDecodeError
+    ):  # a key twice, or a table that another use forbids: refused before any place is asked
         return
     check_against_tomllib(text)
 

@@ -1,0 +1,159 @@
+"""What no line can bear, though each table is sound by itself: names, ports and addresses that are used twice.
+
+Mercury 23x, Mercury 20x and Modbus RTU share the checksum and put an address first, so with equal first bytes one
+meter hears another's question as its own: the Mercury 230 profile read ``AA 06 03 00 10 0F`` is a Modbus register
+write for slave AA. A Mercury 20x frame beginning ``00 06`` is a Modbus broadcast write, whatever its address.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from agent.config.faults import Fault
+from agent.config.places import KeyPath
+from agent.config.shape import BusTable, MeterTable
+from agent.config.source import Source
+from agent.config.words import shown
+from drivers.reading import Family
+
+BYTE_FIRST = ("mercury23x", "mercury20x", "modbus")  # protocols whose frames begin with an address and end alike
+UNIVERSAL = ("mercury23x", 0)  # every meter of the family answers it
+
+
+@dataclass(slots=True)
+class BusEntry:
+    """A bus as it stands in the file; what is faulty is None."""
+
+    source: Source
+    path: KeyPath
+    table: BusTable
+
+
+@dataclass(slots=True)
+class MeterEntry:
+    """A meter as it stands in the file; what is faulty or unknown is None."""
+
+    source: Source
+    path: KeyPath
+    table: MeterTable
+    family: Family | None = None
+    number: int | None = None  # the address as its family counts
+    framing: str | None = None
+
+    def fault(self, key: str, found: object, expected: str) -> Fault:
+        return self.source.fault((*self.path, key), shown(found), expected)
+
+    @property
+    def place(self) -> str:
+        at = self.source.places.of_key(self.path)
+        return f"{self.source.file.name}:{at.line}"
+
+
+def of_buses(buses: Sequence[BusEntry]) -> list[Fault]:
+    """Names and ports that are used twice; two names of one device are one port."""
+    faults = _twice(buses, lambda bus: bus.table.name, "name", "a name that no other bus has")
+    ports = _twice(
+        buses, lambda bus: bus.table.port and _device(bus.table.port), "port", "a port that no other bus has"
+    )
+    return faults + ports
+
+
+def of_meters(meters: Sequence[MeterEntry]) -> list[Fault]:
+    """Points, serial numbers and addresses that clash."""
+    faults = _twice(meters, lambda meter: meter.table.point, "point", "a point that no other meter has")
+    faults += _twice(
+        meters,
+        lambda meter: meter.table.serial and meter.family and (meter.family.protocol, meter.table.serial),
+        "serial",
+        "the serial number of one meter only",
+    )
+    by_bus: dict[str, list[MeterEntry]] = {}
+    for meter in meters:
+        if meter.table.bus and meter.family:
+            by_bus.setdefault(meter.table.bus, []).append(meter)
+    for members in by_bus.values():
+        faults += _addresses(members)
+        faults += _mercury20x_beside_modbus(members)
+        faults += _universal_with_others(members)
+    return faults
+
+
+def _twice(
+    entries: Iterable[BusEntry | MeterEntry], key: Callable[..., object], name: str, expected: str
+) -> list[Fault]:
+    first: dict[object, BusEntry | MeterEntry] = {}
+    faults = []
+    for entry in entries:
+        value = key(entry)
+        if not value:
+            continue
+        earlier = first.setdefault(value, entry)
+        if earlier is not entry:
+            place = earlier.source.places.of_value((*earlier.path, name))
+            found = f"{shown(getattr(entry.table, name))}, which {earlier.source.file.name}:{place.line} has too"
+            faults.append(entry.source.fault((*entry.path, name), found, expected))
+    return faults
+
+
+def _device(port: str) -> str:
+    return os.path.realpath(port) if "://" not in port else port.lower()
+
+
+def _addresses(members: Sequence[MeterEntry]) -> list[Fault]:
+    """Each meter against those before it."""
+    faults = []
+    for index, meter in enumerate(members):
+        for other in members[:index]:
+            if meter.family is None or other.family is None or not _collide(meter, other):
+                continue
+            same = meter.family.protocol == other.family.protocol
+            what = f"{meter.table.address}, which {other.place} ({other.table.driver}) has on this bus too"
+            wanted = (
+                "an address of its own"
+                if same
+                else "an address that differs: the two protocols would answer each other"
+            )
+            faults.append(meter.source.fault((*meter.path, "address"), what, wanted))
+            break
+    return faults
+
+
+def _collide(one: MeterEntry, other: MeterEntry) -> bool:
+    if one.number is None or other.number is None or one.family is None or other.family is None:
+        return False
+    if one.family.protocol == other.family.protocol:
+        return one.number == other.number
+    return _first(one) is not None and _first(one) == _first(other)
+
+
+def _first(meter: MeterEntry) -> int | None:
+    """The first byte of its frames where that is an address."""
+    if (
+        meter.family is None
+        or meter.number is None
+        or meter.family.protocol not in BYTE_FIRST
+        or meter.framing == "tcp"
+    ):
+        return None
+    return meter.number >> 24 if meter.family.protocol == "mercury20x" else meter.number
+
+
+def _mercury20x_beside_modbus(members: Sequence[MeterEntry]) -> list[Fault]:
+    modbus = [m for m in members if m.family and m.family.protocol == "modbus" and m.framing != "tcp"]
+    return [
+        meter.fault(
+            "driver", meter.table.driver, f"a bus without Modbus ({modbus[0].place}): its frames can be Modbus writes"
+        )
+        for meter in members
+        if modbus and meter.family and meter.family.protocol == "mercury20x"
+    ]
+
+
+def _universal_with_others(members: Sequence[MeterEntry]) -> list[Fault]:
+    protocol, universal = UNIVERSAL
+    same = [meter for meter in members if meter.family and meter.family.protocol == protocol]
+    return [
+        meter.fault("address", meter.table.address, "the meter's own address: every meter on this bus answers this one")
+        for meter in same
+        if meter.number == universal and len(same) > 1
+    ]

@@ -1,0 +1,246 @@
+"""The installer's file into frozen values, or every fault at once.
+
+pydantic is imported from here on only: the daemon loads its configuration in a short-lived process
+(:mod:`agent.config.child`) and never carries it.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from agent.config import clashes
+from agent.config.clashes import BusEntry, MeterEntry
+from agent.config.faults import ConfigError, Fault
+from agent.config.meters import KINDS, Surroundings, build, judge, line_of, secret_fault
+from agent.config.places import KeyPath
+from agent.config.secret import SecretTrouble, guard, read_secret
+from agent.config.shape import BusTable, GatewayTable, IntakeTable, MeterTable, PollTable, Table
+from agent.config.source import ADDED, Source, read_all
+from agent.config.tables import unknown_key, validate
+from agent.config.values import Bus, Config, Gateway, Intake, Secret
+from agent.config.words import shown
+from drivers import registry
+
+__all__ = ["ConfigError", "Fault", "default_file", "load"]
+
+TOP = ("gateway", "intake", "poll", "bus", "meter")
+TLS_KEYS = ("ca_file", "cert_file", "key_file")
+
+
+def default_file() -> Path:
+    """Where the configuration is, unless ``-c`` says otherwise."""
+    return Path("/etc/meterpost/meterpost.toml")
+
+
+def load(path: Path, *, service: bool = True) -> Config:
+    """The configuration in ``path`` and ``conf.d/*.toml`` beside it; ConfigError with every fault.
+
+    ``service=False`` is for a person's look from outside the service: systemd's credentials, which exist in the
+    service only, are then a warning and not a fault.
+    """
+    sources, faults = read_all(path.absolute())
+    if faults:
+        raise ConfigError(faults)
+    return _Loading(sources, service).config()
+
+
+class _Loading:
+    """The steps of one loading; faults and warnings gather here."""
+
+    def __init__(self, sources: list[Source], service: bool) -> None:
+        self.sources, self.main = sources, sources[0]
+        self.base = self.main.file.parent
+        self.faults: list[Fault] = []
+        self.gateway = self._table(GatewayTable, "gateway")
+        self.intake = self._table(IntakeTable, "intake")
+        self.buses = [BusEntry(*found) for found in self._tables(BusTable, "bus")]
+        self.meters = [MeterEntry(*found) for found in self._tables(MeterTable, "meter")]
+        models_dir = self.base / self.gateway.models_dir if self.gateway.models_dir else None
+        named = {bus.table.name: bus for bus in reversed(self.buses) if bus.table.name}
+        polls = self._table(PollTable, "poll")
+        self.around = Surroundings(self.base, dict(reversed(named.items())), polls, models_dir, service)
+
+    def config(self) -> Config:
+        self._top_level()
+        self._models()
+        judged = []
+        for meter in self.meters:
+            driver, faults = judge(meter, self.around)
+            judged.append(driver)
+            self.faults += faults
+        self.faults += clashes.of_buses(self.buses) + clashes.of_meters(self.meters)
+        intake = self._intake()
+        if self.faults or intake is None:
+            raise ConfigError(sorted(self.faults, key=self._order))
+        self._warn()
+        return Config(
+            gateway=self._gateway(),
+            intake=intake,
+            buses=tuple(self._bus(entry) for entry in self.buses),
+            meters=tuple(build(*pair, self.around) for pair in zip(self.meters, judged, strict=True)),
+            files=tuple(source.file for source in self.sources),
+            defaults=tuple(self._defaults()),
+            warnings=tuple(self.around.warnings),
+        )
+
+    def _order(self, fault: Fault) -> tuple[int, int, int]:
+        files = [source.file for source in self.sources]
+        return files.index(fault.file), fault.line, fault.column
+
+    def _table(self, model: type[Any], name: str) -> Any:
+        table, faults = validate(model, self.main.data.get(name, {}), self.main, (name,))
+        self.faults += faults
+        return table
+
+    def _tables(self, model: type[Table], name: str) -> list[tuple[Source, KeyPath, Any]]:
+        found: list[tuple[Source, KeyPath, Any]] = []
+        for source in self.sources:
+            raw = source.data.get(name, [])
+            if not isinstance(raw, list):
+                self.faults.append(
+                    source.fault((name,), f"one [{name}]", f"[[{name}]] in double brackets", at_key=True)
+                )
+                raw = [raw] if isinstance(raw, dict) else []
+            for index, one in enumerate(raw):
+                table, faults = validate(model, one, source, (name, index))
+                self.faults += faults
+                found.append((source, (name, index), table))
+        return found
+
+    def _top_level(self) -> None:
+        for key in self.main.data:
+            if key not in TOP:
+                self.faults.append(unknown_key(key, list(TOP), self.main, (key,)))
+        for source in self.sources[1:]:
+            for key in source.data:
+                if key not in ADDED:
+                    where, wanted = (key,), "[[bus]] or [[meter]]: a file of conf.d adds these and nothing else"
+                    self.faults.append(source.fault(where, f"[{key}]", wanted, at_key=True))
+        for name, entries in (("bus", self.buses), ("meter", self.meters)):
+            if not entries:
+                self.faults.append(self.main.fault((name,), "none", f"at least one [[{name}]]", at_key=True))
+
+    def _models(self) -> None:
+        """An installer's models, all of them: a broken one is said even if no meter uses it."""
+        directory = self.around.models_dir
+        if directory is None:
+            return
+        where = ("gateway", "models_dir")
+        if not directory.is_dir():
+            self.faults.append(self.main.fault(where, str(directory), "an existing directory of Modbus models"))
+            self.around.models_dir = None
+            return
+        try:
+            registry.families(directory)
+        except ValueError as error:
+            for said in getattr(error, "faults", (str(error),)):
+                self.faults.append(self.main.fault(where, f"a model that is not sound ({said})", "sound models only"))
+
+    def _intake(self) -> Intake | None:
+        table, path = self.intake, ("intake",)
+        password = self._password()
+        if (table.cert_file is None) != (table.key_file is None):
+            key = "key_file" if table.key_file is None else "cert_file"
+            self.faults.append(self.main.fault((*path, key), "nothing", "cert_file and key_file together", at_key=True))
+        for key in TLS_KEYS:
+            file = getattr(table, key)
+            if file and table.url and not table.url.startswith("mqtts://"):
+                self.faults.append(
+                    self.main.fault((*path, key), shown(str(file)), 'nothing, unless url is "mqtts://…"')
+                )
+            elif file and not os.path.isfile(self.base / file):  # noqa: PTH113 - Path's raises where it may not look
+                found = f"{self.base / file}, which is no file that you may see"
+                self.faults.append(self.main.fault((*path, key), found, "an existing file"))
+            elif file and key == "key_file":
+                self._guard((*path, key), self.base / file)
+        if password and table.username is None and "username" not in self.main.data["intake"]:
+            self.faults.append(self.main.fault((*path, "username"), "nothing", "the name to the password", at_key=True))
+        if table.url is None:
+            return None
+        parts, tls = urlsplit(table.url), table.url.startswith("mqtts://")
+        values = _written(table, without=("url", "password_file", *TLS_KEYS, "allow"))
+        values |= {key: self.base / getattr(table, key) for key in TLS_KEYS if getattr(table, key)}
+        if table.allow is not None:
+            values["allow"] = tuple(dict.fromkeys(table.allow))
+        return Intake(
+            host=parts.hostname,
+            port=parts.port or (8883 if tls else 1883),
+            tls=tls,
+            url=table.url,
+            password=password,
+            **values,
+        )
+
+    def _guard(self, path: KeyPath, file: Path) -> None:
+        try:
+            guard(file)
+        except SecretTrouble as trouble:
+            self.faults.append(secret_fault(self.main, path, trouble))
+
+    def _password(self) -> Secret | None:
+        file, path = self.intake.password_file, ("intake", "password_file")
+        if file is None:
+            return None
+        try:
+            return Secret(read_secret(file, self.base))
+        except SecretTrouble as trouble:
+            if trouble.elsewhere and not self.around.service:
+                self._warning(path, f"{trouble.found}: not checked")
+            else:
+                self.faults.append(secret_fault(self.main, path, trouble))
+            return None
+
+    def _gateway(self) -> Gateway:
+        values = _written(self.gateway, without=("state_dir", "models_dir"))
+        if self.gateway.state_dir:
+            values["state_dir"] = self.base / self.gateway.state_dir
+        return Gateway(models_dir=self.around.models_dir, **values)
+
+    def _bus(self, entry: BusEntry) -> Bus:
+        at = entry.source.places.of_key(entry.path)
+        assert entry.table.name and entry.table.port
+        return Bus(entry.table.name, entry.table.port, line_of(entry), f"{entry.source.file}:{at.line}:{at.column}")
+
+    def _warning(self, path: tuple[str, ...], text: str) -> None:
+        at = self.main.places.of_key(path)
+        self.around.warnings.append(f"{self.main.file}:{at.line}:{at.column}: {text}")
+
+    def _warn(self) -> None:
+        gateway, intake = self.gateway, self.intake
+        if gateway.timezone is None:
+            self._warning(("gateway",), "timezone is not set: days and months begin at midnight UTC")
+        if gateway.clock == "trust":
+            self._warning(("gateway", "clock"), 'clock = "trust": a wrong clock of this host will not be noticed')
+        if intake.receipts == "broker":
+            self._warning(("intake", "receipts"), "receipts = \"broker\": the broker's word counts, not the intake's")
+        if intake.url and intake.url.startswith("mqtt://") and (intake.username or not _local(intake.url)):
+            self._warning(("intake", "url"), "a plain line: readings and password can be read on the way")
+        for kind in KINDS:
+            if getattr(self.around.polls, kind) is None:
+                continue
+            cannot = [str(m.table.point) for m in self.meters if m.family and kind not in m.family.capabilities]
+            if cannot:
+                some = ", ".join(cannot[:3]) + (f" and {len(cannot) - 3} more" if len(cannot) > 3 else "")
+                self._warning(("poll", kind), f"{kind} is not read from {some}: the driver cannot")
+
+    def _defaults(self) -> list[str]:
+        """Dotted keys that were not written, tables of an array counted from 1 over all files."""
+        tables = [("gateway", self.gateway), ("intake", self.intake), ("poll", self.around.polls)]
+        tables += [(f"bus[{number}]", entry.table) for number, entry in enumerate(self.buses, 1)]
+        tables += [(f"meter[{number}]", entry.table) for number, entry in enumerate(self.meters, 1)]
+        return [
+            f"{name}.{key}"
+            for name, table in tables
+            for key in type(table).model_fields
+            if key not in table.model_fields_set
+        ]
+
+
+def _written(table: Table, without: tuple[str, ...]) -> dict[str, Any]:
+    """The written keys of a table: the others keep the defaults of the frozen values."""
+    return {key: getattr(table, key) for key in table.model_fields_set if key not in without}
+
+
+def _local(url: str) -> bool:
+    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")

@@ -1,0 +1,218 @@
+"""One ``[[meter]]`` table with its driver, its line and its secrets: from what stands there to a frozen Meter."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent.config import places, words
+from agent.config.clashes import BusEntry, MeterEntry
+from agent.config.faults import Fault
+from agent.config.secret import SecretTrouble, read_secret
+from agent.config.settings import read_settings
+from agent.config.shape import MeterTable, PollTable
+from agent.config.source import Source, dotted
+from agent.config.tables import unknown_key
+from agent.config.values import EarlierMeter, Meter, Poll
+from drivers import registry
+from drivers.reading import Family
+from protocols.session import Line
+
+KINDS = tuple(Poll.__dataclass_fields__)
+PLAIN = ("account", "utility", "tariffs", "ratio", "installed", "limit_kw", "timeout", "initial")
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What a meter's table is judged against."""
+
+    base: Path  # relative paths count from here
+    buses: Mapping[str, BusEntry]
+    polls: PollTable
+    models_dir: Path | None = None
+    service: bool = True  # systemd's credentials must be there
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, entry: MeterEntry | BusEntry, path: tuple[str | int, ...], text: str) -> None:
+        place = entry.source.places.of_key((*entry.path, *path))
+        self.warnings.append(f"{entry.source.file}:{place.line}:{place.column}: {text}")
+
+
+def judge(entry: MeterEntry, around: Surroundings) -> tuple[dict[str, Any], list[Fault]]:
+    """The driver's own settings and the wire password of this meter, and all that is wrong with it alone.
+
+    Completes the entry: family, address as a number, framing.
+    """
+    table = entry.table
+    faults: list[Fault] = []
+    if table.bus and table.bus not in around.buses:
+        hint = words.meant(table.bus, around.buses) if len(around.buses) > 1 else ""
+        known = words.one_of(around.buses) if around.buses else "a [[bus]] of that name"
+        faults.append(entry.fault("bus", table.bus, known + hint))
+    if not table.driver:
+        return {}, faults + _common_misspelt(entry)
+    try:
+        entry.family = registry.find(table.driver, around.models_dir)
+    except registry.UnknownDriver as unknown:
+        hint = f', did you mean "{unknown.likely[0]}"?' if unknown.likely else ""
+        faults.append(entry.fault("driver", table.driver, f"a driver that meterpost drivers lists{hint}"))
+        return {}, faults + _common_misspelt(entry)
+    except ValueError:  # a broken file in models_dir: said once, at gateway.models_dir
+        return {}, faults + _common_misspelt(entry)
+    family = entry.family
+    faults += _address(entry, family)
+    settings, wrong = read_settings(
+        table.model_extra or {}, family.settings, list(MeterTable.model_fields), entry.source, entry.path
+    )
+    faults += wrong + _framing(entry, family, settings, around) + _polls(entry, family)
+    password, wrong = _password(entry, family, settings, around)
+    faults += wrong
+    _warn(entry, family, settings, around)
+    return {"settings": settings, "password": password}, faults
+
+
+def build(entry: MeterEntry, driver: Mapping[str, Any], around: Surroundings) -> Meter:
+    """The frozen meter of a table without faults."""
+    table, family = entry.table, entry.family
+    assert table.point and table.bus and table.driver and table.serial and family and table.address is not None
+    written = {key: getattr(table, key) for key in PLAIN if key in table.model_fields_set}
+    at = entry.source.places.of_key(entry.path)
+    return Meter(
+        point=table.point,
+        bus=table.bus,
+        driver=table.driver,
+        address=table.address,
+        serial=table.serial,
+        line=line_of(around.buses[table.bus], table.speed, table.format),
+        poll=_poll(table.poll, around.polls, family),
+        before=tuple(EarlierMeter(one.serial, one.removed, dict(one.final.items())) for one in table.before or ()),
+        where=f"{entry.source.file}:{at.line}:{at.column}",
+        **written,
+        **driver,
+    )
+
+
+def line_of(bus: BusEntry, speed: int | None = None, form: str | None = None) -> Line:
+    """The bus's line settings, changed by a meter's own."""
+    usual = Line()
+    return Line(speed or bus.table.speed or usual.speed, form or bus.table.format or usual.format)
+
+
+def _common_misspelt(entry: MeterEntry) -> list[Fault]:
+    """Where the driver is unknown, its own keys cannot be judged; what resembles a common key can."""
+    common = list(MeterTable.model_fields)
+    return [
+        unknown_key(key, common, entry.source, (*entry.path, key))
+        for key in entry.table.model_extra or {}
+        if words.likely(key, common)
+    ]
+
+
+def _address(entry: MeterEntry, family: Family) -> list[Fault]:
+    if entry.table.address is None:
+        return []
+    try:
+        entry.number = family.address(entry.table.address)
+    except ValueError as error:
+        return [entry.fault("address", entry.table.address, f"an address of {family.name}: {error}")]
+    return []
+
+
+def _framing(entry: MeterEntry, family: Family, settings: dict[str, Any], around: Surroundings) -> list[Fault]:
+    """Modbus TCP belongs to ``tcp://`` ports, serial framing to devices; both may stand behind ``socket://``."""
+    bus = around.buses.get(entry.table.bus or "")
+    port = bus.table.port if bus else None
+    choices = next((setting.choices for setting in family.settings if setting.name == "framing"), ())
+    if port and port.startswith("tcp://"):
+        if "tcp" not in choices:
+            return [
+                entry.fault("bus", entry.table.bus, 'a bus whose port is no "tcp://…": this driver has no Modbus TCP')
+            ]
+        if settings.setdefault("framing", "tcp") != "tcp":
+            return [entry.fault("framing", settings["framing"], '"tcp" on this bus, or "socket://…" as its port')]
+    elif port and "://" not in port and settings.get("framing") == "tcp":
+        return [entry.fault("framing", "tcp", '"rtu" on a serial port')]
+    entry.framing = settings.get("framing")
+    return []
+
+
+def _polls(entry: MeterEntry, family: Family) -> list[Fault]:
+    """What the meter's own table asks for and its driver cannot give. The common defaults are left out silently."""
+    own = entry.table.poll
+    return [
+        entry.source.fault(
+            (*entry.path, "poll", kind),
+            "a poll that this driver cannot do",
+            f'"off", or one of {", ".join(able(family))}',
+        )
+        for kind in (sorted(own.model_fields_set) if own else ())
+        if getattr(own, kind) is not None and kind not in family.capabilities
+    ]
+
+
+def able(family: Family) -> list[str]:
+    """The kinds of polls that the driver has, in the usual order."""
+    return [kind for kind in KINDS if kind in family.capabilities]
+
+
+def _poll(own: PollTable | None, common: PollTable, family: Family) -> Poll:
+    values: dict[str, Any] = {}
+    for kind in KINDS:
+        if kind not in family.capabilities:
+            values[kind] = None
+            continue
+        for table in (own, common):
+            if table and kind in table.model_fields_set:
+                values[kind] = getattr(table, kind)
+                break
+    return Poll(**values)
+
+
+def _password(
+    entry: MeterEntry, family: Family, settings: Mapping[str, Any], around: Surroundings
+) -> tuple[bytes | None, list[Fault]]:
+    """The bytes for the wire. A fault never holds the secret."""
+    file = entry.table.password_file
+    if file is None:
+        text = family.default_password
+    elif family.password is None:
+        return None, [entry.fault("password_file", str(file), "nothing: this driver knows no password")]
+    else:
+        try:
+            text = read_secret(file, around.base)
+        except SecretTrouble as trouble:
+            if trouble.elsewhere and not around.service:
+                around.warn(entry, ("password_file",), f"{trouble.found}: not checked")
+                return None, []
+            return None, [secret_fault(entry.source, (*entry.path, "password_file"), trouble)]
+    if text is None or family.password is None:
+        return None, []
+    try:
+        return family.password(text, settings), []
+    except ValueError as error:
+        said = str(error).replace(text, "***")
+        return None, [entry.source.fault((*entry.path, "password_file"), "a password that does not fit", said)]
+
+
+def secret_fault(source: Source, path: places.KeyPath, trouble: SecretTrouble) -> Fault:
+    place = source.places.of_value(path)
+    return Fault(source.file, place.line, place.column, dotted(path), trouble.found, trouble.expected, trouble.denied)
+
+
+def _warn(entry: MeterEntry, family: Family, settings: Mapping[str, Any], around: Surroundings) -> None:
+    table, point = entry.table, entry.table.point
+    if table.tariffs is None:
+        around.warn(entry, (), f"{point}: tariffs have no meaning (day, night, …); all that the meter has are read")
+    elif len(set(table.tariffs.values())) < len(table.tariffs):
+        around.warn(entry, ("tariffs",), f"{point}: two tariffs have the same meaning")
+    if settings.get("unverified"):
+        around.warn(entry, ("unverified",), f"{point}: registers are read that no maker's paper confirms")
+    if any(table.installed and one.removed > table.installed for one in table.before or ()):
+        around.warn(entry, ("before",), f"{point}: an earlier meter was removed after this one was installed")
+    bus = around.buses.get(table.bus or "")
+    if bus and not (table.speed or table.format or bus.table.speed or bus.table.format):
+        usual = family.line
+        if usual != Line() and not (bus.table.port or "").startswith("tcp://"):
+            around.warn(
+                entry, (), f"{point}: {table.driver} usually speaks {usual.speed} {usual.format}, this bus 9600 8N1"
+            )

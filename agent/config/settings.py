@@ -1,0 +1,82 @@
+"""A driver's own keys in ``[[meter]]`` against the list that it declares."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from agent.config.faults import Fault
+from agent.config.places import KeyPath
+from agent.config.source import Source
+from agent.config.tables import unknown_key
+from agent.config.words import meant, one_of, period, seconds, shown
+from drivers.reading import Setting
+
+
+def read_settings(
+    written: Mapping[str, Any], known: tuple[Setting, ...], common: list[str], source: Source, path: KeyPath
+) -> tuple[dict[str, Any], list[Fault]]:
+    """The written settings as the driver wants them (durations as Decimal seconds), and the faults of the others."""
+    by_name = {setting.name: setting for setting in known}
+    values: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for key, value in written.items():
+        where = (*path, key)
+        setting = by_name.get(key)
+        if setting is None:
+            faults.append(unknown_key(key, [*common, *by_name], source, where))
+            continue
+        try:
+            values[key] = _value(setting, value)
+        except ValueError:
+            hint = meant(value, setting.choices) if isinstance(value, str) else ""
+            faults.append(source.fault(where, shown(value), expected(setting) + hint))
+    return values, faults
+
+
+def expected(setting: Setting) -> str:
+    """What may stand there, in words."""
+    match setting.kind:
+        case "int":
+            return f"a whole number{_range(setting)}"
+        case "bool":
+            return "true or false"
+        case "choice":
+            return one_of(setting.choices)
+        case "duration":
+            return f'a period such as "200ms"{_range(setting)}'
+        case _:
+            return "text in quotes"
+
+
+def written_as(setting: Setting, value: Any) -> str:
+    """A value as it stands in the file."""
+    if setting.kind == "duration" and value is not None:
+        return f'"{period(value)}"'
+    return "none" if value is None else shown(value)
+
+
+def _range(setting: Setting) -> str:
+    unit = " s" if setting.kind == "duration" else ""
+    low = "" if setting.low is None else f" from {setting.low}{unit}"
+    return low if setting.high is None else f"{low} up to {setting.high}{unit}"
+
+
+def _value(setting: Setting, value: Any) -> Any:
+    match setting.kind:
+        case "int" if isinstance(value, int) and not isinstance(value, bool):
+            return _within(setting, value)
+        case "bool" if isinstance(value, bool):
+            return value
+        case "choice" if isinstance(value, str) and value in setting.choices:
+            return value
+        case "duration" if isinstance(value, str):
+            return _within(setting, seconds(value))
+        case "text" if isinstance(value, str) and value.isprintable():
+            return value
+    raise ValueError(value)
+
+
+def _within(setting: Setting, value: int | Decimal) -> int | Decimal:
+    if (setting.low is not None and value < setting.low) or (setting.high is not None and value > setting.high):
+        raise ValueError(value)
+    return value

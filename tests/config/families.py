@@ -1,0 +1,76 @@
+"""Families for tests of the configuration: what they declare matters here, not what they read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drivers.reading import Family, MeterPlan, Setting
+from protocols.session import Line
+
+
+def number(low: int, high: int) -> Any:
+    def address(text: str) -> int:
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"a number from {low} to {high}")
+        return int(text)
+
+    return address
+
+
+def password(text: str, settings: Mapping[str, Any]) -> bytes:
+    if len(text) != 6:
+        raise ValueError(f"six characters are wanted, not {text}")
+    return text.encode() if settings.get("password_encoding") == "ascii" else bytes(map(int, text))
+
+
+def build(plan: MeterPlan) -> Any:
+    raise NotImplementedError("no driver is built here")
+
+
+MERCURY = Family(
+    name="mercury230",
+    models=("mercury230", "mercury234"),
+    capabilities=frozenset({"identify", "now", "network"}),
+    settings=(
+        Setting("level", "int", 1, "access level", low=1, high=2),
+        Setting("password_encoding", "choice", "hex", "coding of the password", choices=("hex", "ascii")),
+        Setting("answer_time", "duration", None, "longest answer time", low=0, high=5),
+        Setting("label", "text", "", "a text"),
+    ),
+    protocol="mercury23x",
+    line=Line(9600, "8N1"),
+    address=number(0, 240),
+    password=password,
+    default_password="111111",
+    build=build,
+)
+
+MERCURY_200 = Family(
+    name="mercury200",
+    models=("mercury200",),
+    capabilities=frozenset({"identify", "now"}),
+    settings=(),
+    protocol="mercury20x",
+    line=Line(9600, "8N1"),
+    address=number(0, 0xFFFFFFFF),
+    password=None,
+    default_password=None,
+    build=build,
+)
+
+SDM630 = Family(
+    name="sdm630",
+    models=("sdm630", "sdm630-v2"),
+    capabilities=frozenset({"identify", "now", "network"}),
+    settings=(
+        Setting("framing", "choice", "rtu", "framing", choices=("rtu", "tcp")),
+        Setting("unverified", "bool", False, "read unverified registers too"),
+    ),
+    protocol="modbus",
+    line=Line(9600, "8E1"),
+    address=number(1, 247),
+    password=None,
+    default_password=None,
+    build=build,
+)
+
+ALL = (MERCURY, MERCURY_200, SDM630)
