@@ -1,0 +1,308 @@
+"""The application's exchanges: each a generator that yields APDUs to send, is sent the answers, and returns a reply.
+
+What lies below (HDLC or wrapper) and above (one pending question) is in ``session.py``.
+"""
+
+import hmac
+from collections.abc import Generator
+from typing import Any, TypeVar
+
+from protocols.dlms import axdr, words
+from protocols.dlms.acse import (
+    CIPHERED,
+    LOGICAL_NAMES,
+    PROVIDER,
+    AssociationAnswer,
+    AssociationRequest,
+    Initiate,
+    release_request,
+    released,
+)
+from protocols.dlms.answers import (
+    ActionAnswer,
+    Answer,
+    ExceptionAnswer,
+    GetAnswer,
+    GetBlock,
+    GetListAnswer,
+    Notification,
+    ServiceError,
+    SetAnswer,
+    list_items,
+    parse_answer,
+)
+from protocols.dlms.apdu import (
+    INVOKE,
+    ActionRequest,
+    Attribute,
+    GetListRequest,
+    GetNext,
+    GetRequest,
+    SetBlock,
+    SetRequest,
+    obis,
+)
+from protocols.dlms.link import LARGEST_APDU
+from protocols.dlms.questions import (
+    Action,
+    Associate,
+    Associated,
+    Denied,
+    Done,
+    Get,
+    GetList,
+    Release,
+    Security,
+    Set,
+    Value,
+)
+from protocols.dlms.security import GMAC, challenge_answer, gmac_answer, is_ciphered, protect, reveal
+from protocols.errors import AccessDenied, BadFrame, MeterError, Refused
+
+REPLY_TO_HLS = Attribute(15, obis("0.0.40.0.0.255"), 1)
+BLOCK_OVERHEAD = 48  # octets of an APDU beside a block's piece: descriptor, block number, ciphering
+ACCEPTED, AUTHENTICATION_REQUIRED = 0, 14
+
+Steps = Generator[bytes, bytes, Any]
+T = TypeVar("T", bound=Answer)
+
+
+class Talk:
+    """What holds for one association: numbers of questions, frame counters, what the meter granted."""
+
+    def __init__(self, strict_invoke: bool = True) -> None:
+        self._strict = strict_invoke
+        self._invoke = 0
+        self.associate: Associate | None = None
+        self.granted = Associated(0, 0)
+        self._peer = b""
+        self._heard = -1  # the meter's highest frame counter so far
+
+    def get(self, question: Get) -> Steps:
+        invoke = self._number()
+        answer = yield from self._ask(GetRequest(invoke, question.attribute).to_bytes(), invoke)
+        if isinstance(answer, GetBlock):
+            return Value(axdr.decode((yield from self._blocks(answer, str(question.attribute)))))
+        plain = _is(answer, GetAnswer)
+        if plain.error:
+            raise words.access_error(str(question.attribute), plain.error)
+        return Value(axdr.decode(plain.data))
+
+    def get_list(self, question: GetList) -> Steps:
+        invoke = self._number()
+        answer = yield from self._ask(GetListRequest(invoke, question.attributes).to_bytes(), invoke)
+        if isinstance(answer, GetAnswer) and answer.error:
+            raise words.access_error("GET with a list", answer.error)
+        if isinstance(answer, GetBlock):
+            items = yield from self._blocks(answer, "GET with a list")
+        else:
+            items = _is(answer, GetListAnswer).items
+        found = list_items(items)
+        if len(found) != len(question.attributes):
+            raise BadFrame(f"{len(found)} results came for {len(question.attributes)} attributes")
+        return tuple(Denied(item) if isinstance(item, int) else Value(axdr.decode(item)) for item in found)
+
+    def _blocks(self, block: GetBlock, what: str) -> Generator[bytes, bytes, bytes]:
+        pieces, size, number = [], 0, 1
+        while True:
+            if block.error:
+                raise words.access_error(what, block.error)
+            if block.number != number:
+                raise BadFrame(f"block {block.number} came, {number} was expected")
+            pieces.append(block.piece)
+            size += len(block.piece)
+            if block.last:
+                return b"".join(pieces)
+            if size > LARGEST_APDU or not block.piece:
+                raise BadFrame(f"{what}: blocks without end, {size} octets so far")
+            block = _is((yield from self._ask(GetNext(block.invoke, number).to_bytes(), block.invoke)), GetBlock)
+            number += 1
+
+    def set(self, question: Set) -> Steps:
+        invoke, most = self._number(), self.granted.max_pdu or 0xFFFF
+        what = str(question.attribute)
+        if len(question.data) + BLOCK_OVERHEAD <= most:
+            answer = yield from self._ask(SetRequest(invoke, question.attribute, question.data).to_bytes(), invoke)
+            return _written(_is(answer, SetAnswer), what)
+        size = max(1, most - BLOCK_OVERHEAD)
+        pieces = [question.data[at : at + size] for at in range(0, len(question.data), size)]
+        for number, piece in enumerate(pieces, 1):
+            last = number == len(pieces)
+            block = SetBlock(invoke, question.attribute if number == 1 else None, last, number, piece)
+            heard = _is((yield from self._ask(block.to_bytes(), invoke)), SetAnswer)
+            if heard.error or last:
+                return _written(heard, what)
+            if heard.block != number:
+                raise BadFrame(f"block {heard.block} is acknowledged, {number} was sent")
+        raise AssertionError("the last block returns")
+
+    def action(self, question: Action) -> Steps:
+        return (yield from self._call(question.method, question.data))
+
+    def _call(self, method: Attribute, data: bytes | None) -> Generator[bytes, bytes, Value | Done]:
+        invoke = self._number()
+        answer = _is((yield from self._ask(ActionRequest(invoke, method, data).to_bytes(), invoke)), ActionAnswer)
+        for result in (answer.error, answer.data_error):
+            if result:
+                raise words.access_error(f"method {method.index} of {method}", result)
+        return Done() if answer.data is None else Value(axdr.decode(answer.data))
+
+    def open(self, question: Associate) -> Steps:
+        """AARQ and AARE; then for HLS our answer to the meter's challenge and its answer to ours."""
+        self._heard, self._peer = -1, b""
+        self.associate = None
+        initiate, security = self._initiate(question), question.security
+        answer = AssociationAnswer.from_bytes(
+            (
+                yield AssociationRequest(
+                    user=initiate,
+                    context=CIPHERED if question.ciphered else LOGICAL_NAMES,
+                    mechanism=question.mechanism,
+                    authentication=question.challenge if question.mechanism > 1 else question.secret,
+                    title=security.title if security else b"",
+                ).to_bytes()
+            )
+        )
+        self._peer = answer.title or (security.peer if security else b"")
+        user = answer.user
+        if is_ciphered(user) and security is not None:
+            user = self._reveal(user, security)
+        _check_association(answer, user, question)
+        granted = Initiate.from_response(user)
+        self.associate = question
+        self.granted = Associated(granted.conformance, granted.max_pdu, self._peer)
+        if question.mechanism > 1:
+            yield from self._prove(question, answer.authentication)
+        return self.granted
+
+    def _initiate(self, question: Associate) -> bytes:
+        security = question.security
+        dedicated = security.keys.dedicated if security and question.ciphered else None
+        plain = Initiate(question.conformance, question.max_pdu, dedicated).request()
+        if security is None or not question.ciphered:
+            return plain
+        return protect(plain, security.keys, security.control, security.title, security.counter.next())
+
+    def _prove(self, question: Associate, challenge: bytes) -> Generator[bytes, bytes, None]:
+        """HLS pass 3 and 4. Until the meter has proved itself nothing it says is believed."""
+        if not 8 <= len(challenge) <= 64:
+            raise BadFrame(f"a challenge of {len(challenge)} octets; 8 to 64 are legal")
+        if challenge == question.challenge:
+            raise AccessDenied("the meter sends our own challenge back")  # else it could answer with our answer
+        security = question.security
+        if question.mechanism == GMAC:
+            if security is None:
+                raise ValueError("HLS GMAC needs keys")
+            ours = gmac_answer(security.keys, security.title, security.counter.next(), challenge)
+        else:
+            titles = (security.title if security else b"", self._peer)
+            ours = challenge_answer(question.mechanism, question.secret, challenge, question.challenge, titles)
+        reply = yield from self._call(REPLY_TO_HLS, axdr.octets(ours))
+        proof = reply.data if isinstance(reply, Value) else None
+        if not isinstance(proof, bytes) or not hmac.compare_digest(proof, self._expected(question, challenge, proof)):
+            raise AccessDenied("the meter could not prove that it knows the secret (HLS pass 4)")
+
+    def _expected(self, question: Associate, challenge: bytes, proof: bytes) -> bytes:
+        security = question.security
+        if question.mechanism == GMAC and security is not None:
+            if len(proof) != 17 or len(self._peer) != 8:
+                raise AccessDenied("the meter's HLS answer or system title has a wrong length")
+            counter = int.from_bytes(proof[1:5], "big")
+            self._accept(counter)
+            return gmac_answer(security.keys, self._peer, counter, question.challenge)
+        titles = (self._peer, security.title if security else b"")
+        return challenge_answer(question.mechanism, question.secret, question.challenge, challenge, titles)
+
+    def release(self, question: Release) -> Steps:
+        associate, self.associate = self.associate, None
+        protected = associate is not None and associate.ciphered
+        user = self._initiate(associate) if associate is not None and protected else b""
+        reason = released((yield release_request(user)))
+        if reason:
+            raise Refused(f"release refused: {words.RELEASE_REASONS.get(reason, 'unknown reason')}", reason)
+        return Done()
+
+    def _number(self) -> int:
+        self._invoke = (self._invoke + 1) & 0x0F
+        return INVOKE | self._invoke
+
+    def _ask(self, apdu: bytes, invoke: int) -> Generator[bytes, bytes, Answer]:
+        """One request and the answer to it: unprotected if need be, later and pushed ones skipped."""
+        associate = self.associate
+        if associate is not None and associate.ciphered and associate.security is not None:
+            security = associate.security
+            apdu = protect(
+                apdu, security.keys, security.control, security.title, security.counter.next(), security.wrapping
+            )
+        heard = yield apdu
+        while True:
+            answer = self._understand(heard)
+            if isinstance(answer, ExceptionAnswer):
+                raise words.exception_error(answer.state, answer.service, answer.counter)
+            if isinstance(answer, ServiceError):
+                raise Refused(f"service error {answer.service}/{answer.kind}/{answer.value}", answer.value)
+            if isinstance(answer, Notification) or (self._strict and (answer.invoke ^ invoke) & 0x0F):
+                heard = yield b""  # pushed, or the answer to an older question: go on listening
+                continue
+            return answer
+
+    def _understand(self, apdu: bytes) -> Answer:
+        associate = self.associate
+        if associate is None or not associate.ciphered or associate.security is None:
+            if is_ciphered(apdu):
+                raise BadFrame(f"a ciphered answer in a plain association: {apdu[:8].hex(' ')}")
+            return parse_answer(apdu)
+        if is_ciphered(apdu):
+            return parse_answer(self._reveal(apdu, associate.security))
+        answer = parse_answer(apdu)
+        if isinstance(answer, (ExceptionAnswer, ServiceError)):
+            return answer  # may come in the clear at any time, says no more than no
+        raise BadFrame(f"an unprotected answer in a ciphered association: {apdu[:8].hex(' ')}")
+
+    def _reveal(self, apdu: bytes, security: Security) -> bytes:
+        counter, plain = reveal(apdu, security.keys, self._peer)
+        self._accept(counter)
+        return plain
+
+    def _accept(self, counter: int) -> None:
+        if counter <= self._heard:
+            raise BadFrame(f"frame counter {counter} after {self._heard}: repeated or replayed")
+        self._heard = counter
+
+
+def _is(answer: Answer, kind: type[T]) -> T:
+    if not isinstance(answer, kind):
+        raise BadFrame(f"{type(answer).__name__} came, {kind.__name__} was expected")
+    return answer
+
+
+def _written(answer: SetAnswer, what: str) -> Done:
+    if answer.error:
+        raise words.access_error(what, answer.error)
+    return Done()
+
+
+def _check_association(answer: AssociationAnswer, user: bytes, question: Associate) -> None:
+    """Raise in words unless the meter accepted us (diagnostic 14 is normal in HLS pass 2)."""
+    if answer.result == ACCEPTED and answer.diagnostic in (0, AUTHENTICATION_REQUIRED):
+        if (answer.diagnostic == AUTHENTICATION_REQUIRED or answer.authentication) and question.mechanism < 2:
+            raise Refused("the meter wants HLS authentication from this client", answer.diagnostic)
+        if question.mechanism > 1 and not answer.authentication:
+            raise Refused("the meter accepted the association without HLS, which was asked for: not trusted")
+        return
+    raise _refusal(answer, user, question)
+
+
+def _refusal(answer: AssociationAnswer, user: bytes, question: Associate) -> MeterError:
+    provider = answer.source == PROVIDER
+    table = words.PROVIDER_DIAGNOSTICS if provider else words.USER_DIAGNOSTICS
+    text = table.get(answer.diagnostic, f"diagnostic {answer.diagnostic}")
+    if len(user) == 4 and user[:3] == b"\x0e\x01\x06":
+        text += f"; {words.INITIATE_ERRORS.get(user[3], f'initiate error {user[3]}')}"
+    lasting = {1: "for good", 2: "for now"}.get(answer.result, f"result {answer.result}")
+    text = f"the meter refuses the association {lasting}: {text} (diagnostic {answer.diagnostic})"
+    # "no reason given" is what many meters say to a wrong password: taken for one, since some meters lock
+    suspicious = (1, 13) if question.mechanism else (13,)
+    if not provider and answer.diagnostic in suspicious:
+        return AccessDenied(text)
+    return Refused(text, answer.diagnostic)

@@ -1,0 +1,215 @@
+"""One client's dialogue with one DLMS meter, over HDLC or over the TCP wrapper.
+
+HDLC frames are numbered, so a question that met silence may be asked again at any time: the last frame goes out
+unchanged, the meter repeats its reply, and a long answer goes on where it broke off.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from protocols.dlms.exchange import Steps, Talk
+from protocols.dlms.link import Down, Event, HdlcLink, Out, Up
+from protocols.dlms.questions import (
+    Action,
+    Associate,
+    Connect,
+    Connected,
+    Disconnect,
+    Done,
+    Get,
+    GetList,
+    Question,
+    Release,
+    Set,
+)
+from protocols.dlms.wrapper import WrapperLink
+from protocols.errors import BadFrame, MeterError, NotLoggedIn
+from protocols.session import Line, Sending
+
+UNRELATED = 8  # pushed or late messages in one answer after which we give up
+
+
+class State(Enum):
+    CLOSED = "closed"
+    LINKED = "linked"
+    ASSOCIATED = "associated"
+
+
+ALLOWED = {
+    State.CLOSED: (Connect, Disconnect),
+    State.LINKED: (Connect, Disconnect, Associate),
+    State.ASSOCIATED: (Connect, Disconnect, Associate, Release, Get, GetList, Set, Action),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. ``wait``: to the first octet of an answer; ``gap``: the silence inside one that says it is damaged."""
+
+    wait: float = 2.0
+    gap: float = 0.2
+
+
+class Session:
+    """Implements :class:`protocols.session.Session` for the questions of ``questions.py``.
+
+    ``wrapper``: over TCP without HDLC. ``strict_invoke`` False: answers need not echo the number of the question
+    (some meters send a constant).
+    """
+
+    def __init__(
+        self, wrapper: bool = False, timing: Timing = Timing(), line: Line = Line(), strict_invoke: bool = True
+    ) -> None:
+        self._wrapper = wrapper
+        self._timing = timing
+        self._line = line
+        self._strict = strict_invoke
+        self._state = State.CLOSED
+        self._lost = False  # the link broke after it had been up
+        self._link: HdlcLink | WrapperLink | None = None
+        self._talk = Talk(strict_invoke)
+        self._pending: Question | None = None
+        self._steps: Steps | None = None
+        self._unrelated = 0
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def send(self, question: Question) -> Sending:
+        link = self._link
+        if question == self._pending and isinstance(link, HdlcLink):
+            return self._sending(link.again())
+        broken_off = self._pending is not None and isinstance(link, HdlcLink)
+        self._forget()
+        if isinstance(question, Connect):
+            return self._connect(question)
+        if isinstance(question, Disconnect):
+            return self._disconnect()
+        if broken_off or (self._lost and not isinstance(question, ALLOWED[self._state])):
+            self._drop()
+            raise NotLoggedIn("the dialogue broke off; the link must be set up again")
+        if link is None or not isinstance(question, ALLOWED[self._state]):
+            raise RuntimeError(f"{type(question).__name__} in state {self._state.value}")
+        self._pending = question
+        self._steps = self._start(question)
+        return self._sending(link.put(next(self._steps)))
+
+    def receive(self, data: bytes) -> Any:
+        link = self._link
+        if link is None or self._pending is None:
+            return None  # nothing is asked: noise
+        try:
+            link.feed(data)
+            while (event := link.take() if data else link.silence()) is not None:
+                reply = self._handle(event)
+                if reply is not None:
+                    return reply
+        except NotLoggedIn:
+            self._forget()
+            self._drop()
+            raise
+        except BadFrame:
+            # over HDLC the question stays: asked again, it goes on where it broke
+            if not link.numbered or self._steps is None:
+                self._forget()
+            raise
+        except MeterError:
+            self._forget()
+            raise
+        return None
+
+    def proof(self) -> None:
+        """Frames (HDLC) or questions (wrapper) are numbered: no late answer can pass for another."""
+        return
+
+    def _handle(self, event: Event) -> Any:
+        match event:
+            case Out():
+                return self._sending(event.data, event.pause)
+            case Up():
+                self._state, self._lost = State.LINKED, False
+                self._forget()
+                return Connected(event.limits)
+            case Down():
+                self._forget()
+                self._state, self._lost = State.CLOSED, False
+                return Done()
+            case bytes():
+                return self._advance(event)
+
+    def _advance(self, apdu: bytes) -> Any:
+        steps, link = self._steps, self._link
+        if steps is None or link is None:
+            return None
+        self._steps = None  # an exception ends it
+        try:
+            following = steps.send(apdu)
+        except StopIteration as end:
+            self._conclude()
+            return end.value
+        self._steps = steps
+        if following:
+            self._unrelated = 0
+            return self._sending(link.put(following))
+        self._unrelated += 1
+        if self._unrelated > UNRELATED:
+            raise BadFrame(f"{UNRELATED} messages came that answer nothing")
+        return None
+
+    def _conclude(self) -> None:
+        if isinstance(self._pending, Associate):
+            self._state = State.ASSOCIATED
+        elif isinstance(self._pending, Release):
+            self._state = State.LINKED
+        self._forget()
+
+    def _start(self, question: Question) -> Steps:
+        talk = self._talk
+        match question:
+            case Associate():
+                return talk.open(question)
+            case Get():
+                return talk.get(question)
+            case GetList():
+                return talk.get_list(question)
+            case Set():
+                return talk.set(question)
+            case Action():
+                return talk.action(question)
+            case Release():
+                return talk.release(question)
+        raise RuntimeError(f"{question} is no question of this session")
+
+    def _connect(self, question: Connect) -> Sending:
+        self._talk = Talk(self._strict)
+        if self._wrapper:
+            self._link = WrapperLink(question.logical, question.client)
+            self._state, self._lost = State.LINKED, False
+            return self._sending(b"", answered=False)
+        self._state = State.CLOSED
+        link = self._link = HdlcLink(question.server, question.client, question.limits)
+        self._pending = question
+        return self._sending(link.connect())
+
+    def _disconnect(self) -> Sending:
+        self._state = State.CLOSED
+        if not isinstance(self._link, HdlcLink):
+            return self._sending(b"", answered=False)
+        self._pending = Disconnect()
+        return self._sending(self._link.disconnect())
+
+    def _sending(self, data: bytes, pause: float = 0.0, answered: bool = True) -> Sending:
+        limits = self._link.limits if isinstance(self._link, HdlcLink) else None
+        size = (limits.receive + 20) * limits.window_receive if limits else 0x10000
+        return Sending(
+            data, wait=self._timing.wait, gap=self._timing.gap, pause=pause, size=size, answered=answered
+        )
+
+    def _forget(self) -> None:
+        self._pending = self._steps = None
+        self._unrelated = 0
+
+    def _drop(self) -> None:
+        self._state, self._lost = State.CLOSED, True
