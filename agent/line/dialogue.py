@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -144,9 +145,7 @@ class Dialogue:
                 continue
             start = len(self._link.frames)
             try:
-                readings = self._again_if_forgotten(
-                    meter, ask, lambda kind=kind: _readings(meter.driver, kind, ask, span)
-                )
+                readings = self._again_if_forgotten(meter, ask, partial(_readings, meter.driver, kind, ask, span))
             except (LinkLost, AccessDenied):
                 raise
             except MeterError as trouble:

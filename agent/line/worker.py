@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from agent.line.port import Port
 from agent.line.schedule import Schedule
 from agent.line.silent import RETRY, Health, TrialBudget
 from buffer.record import Record
-from protocols.errors import AccessDenied, BadFrame, LinkLost, MeterError, NoReply
+from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, Refused
 from protocols.session import Line
 
 log = logging.getLogger("meterpost.line")
@@ -63,6 +64,7 @@ class Worker:
         before: Before,
         denied: Callable[[str, bool], None],
         open_port: Callable[[str, Line], Any] = Port,
+        sleep: Callable[[float], None] = time.sleep,
         periods: Mapping[tuple[int, str], float | None] | None = None,
     ) -> None:
         """``denied(point, True)`` makes a refused password durable, ``denied(point, False)`` forgets it."""
@@ -72,6 +74,7 @@ class Worker:
         self._submit = submit
         self._denied = denied
         self._open_port = open_port
+        self._sleep = sleep
         self._zone = zone
         self._before = before
         now = clock.monotonic()
@@ -85,7 +88,7 @@ class Worker:
         self._port: Any = None
         self._link: Link | None = None
         self._dialogue: Dialogue | None = None
-        self._reopen = FIRST_REOPEN
+        self._reopen, self._reopen_at = FIRST_REOPEN, now
         self.port_error: str | None = None
         self._alive = now
         self.polled = 0
@@ -110,6 +113,9 @@ class Worker:
 
     def request(self, request: Request) -> None:
         with self._wake:
+            if self.port_error is not None:
+                request.answer.set_exception(LinkLost(self.port_error))
+                return
             self._requests.append(request)
             self._wake.notify()
 
@@ -145,33 +151,42 @@ class Worker:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._alive = self._clock.monotonic()
-            try:
-                if self._port is None:
-                    self._open()
-                request = self._next_request()
-                if request is not None:
-                    self._serve(request)
-                elif not self._poll_one():
-                    self._rest()
-            except Stopping:
-                break
-            except LinkLost as trouble:
-                self._lost(trouble)
+            rest = self.step()
+            with self._wake:
+                if rest > 0 and not self._requests and not self._stopping:
+                    self._wake.wait(min(rest, LONGEST_SLEEP))
         self._close()
-        for request in self._requests:
-            request.answer.set_exception(LinkLost("the program is stopping"))
+        self._turn_away(Stopping("the program is stopping"))
+
+    def step(self) -> float:
+        """Do the most urgent thing; seconds until the next one is due (0: go on at once)."""
+        self._alive = now = self._clock.monotonic()
+        if self._port is None and now < self._reopen_at:
+            return self._reopen_at - now
+        try:
+            if self._port is None:
+                self._open()
+            request = self._next_request()
+            if request is not None:
+                self._serve(request)
+            elif not self._poll_one():
+                return max(0.0, self._next_moment(now) - self._clock.monotonic())
+        except Stopping:
+            self._stopping = True
+        except LinkLost as trouble:
+            self._lost(trouble)
+        return 0.0
 
     def _next_request(self) -> Request | None:
         with self._wake:
             return self._requests.pop(0) if self._requests else None
 
-    def _rest(self) -> None:
+    def _turn_away(self, trouble: LinkLost) -> None:
+        """Nobody waits for an answer that cannot come."""
         with self._wake:
-            if self._requests or self._stopping:
-                return
-            now = self._clock.monotonic()
-            self._wake.wait(min(max(self._next_moment(now) - now, 0.0), LONGEST_SLEEP))
+            requests, self._requests = self._requests, []
+        for request in requests:
+            request.answer.set_exception(trouble)
 
     def _next_moment(self, now: float) -> float:
         silent = self._silent()
@@ -189,7 +204,7 @@ class Worker:
 
     def _open(self) -> None:
         self._port = self._open_port(self.bus.port, self.bus.line)
-        self._link = Link(self._port, monotonic=self._clock.monotonic)
+        self._link = Link(self._port, monotonic=self._clock.monotonic, sleep=self._sleep)
         self._dialogue = Dialogue(self._link, self._clock, self._zone, self._before)
         if self.port_error is not None:
             log.info("%s: port %s is back", self.bus.name, self.bus.port)
@@ -207,30 +222,23 @@ class Worker:
             log.warning("%s: %s", self.bus.name, trouble)
             self._submit([gateway_event("port-lost", f"{self.bus.name}: {trouble}", self._clock.stamp())])
         self.port_error = str(trouble)
-        end = self._clock.monotonic() + self._reopen
+        self._reopen_at = self._clock.monotonic() + self._reopen
         self._reopen = min(self._reopen * 1.5, LONGEST_REOPEN)
-        while not self._stopping and (rest := end - self._clock.monotonic()) > 0:
-            self._alive = self._clock.monotonic()
-            with self._wake:
-                for request in self._requests:
-                    request.answer.set_exception(trouble)
-                self._requests.clear()
-                self._wake.wait(min(rest, LONGEST_SLEEP))
+        self._turn_away(trouble)
 
     # ── polls ────────────────────────────────────────────────────────────
 
     def _poll_one(self) -> bool:
         """Serve what is most urgent; False when nothing is due."""
         now = self._clock.monotonic()
-        skip = [*self._silent(), *self._paused()]
-        job = self._schedule.due(now, skip)
-        if job is not None:
-            self._poll(job.meter, self._schedule.of_meter(job.meter, now))
-            return True
         trial = self._due_trial(now)
-        if trial is None:
+        if trial is not None:  # first: on a bus that is always busy it would never come; its budget is small
+            self._try(trial)
+            return True
+        job = self._schedule.due(now, [*self._silent(), *self._paused()])
+        if job is None:
             return False
-        self._try(trial)
+        self._poll(job.meter, self._schedule.of_meter(job.meter, now))
         return True
 
     def _due_trial(self, now: float) -> int | None:
@@ -259,6 +267,11 @@ class Worker:
         except MeterError as trouble:
             self._failed(index, kinds, trouble)
             return
+        except Exception as trouble:
+            # A mistake of ours with one meter must not cost the others their readings.
+            log.exception("%s: internal error", meter.config.point)
+            self._failed(index, kinds, Refused(f"internal error, see the log: {trouble!r}"))
+            return
         self._costs[index] = self._clock.monotonic() - started
         self._denied_state(meter, False)
         self._store(meter, outcome)
@@ -286,7 +299,8 @@ class Worker:
             if kind not in outcome.failed:
                 self._next_slot(index, kind)
             elif broken is None:
-                self._schedule.later(index, kind, now + REFUSED_PAUSE)
+                pause = RETRY if isinstance(outcome.failed[kind], Busy) else REFUSED_PAUSE
+                self._schedule.later(index, kind, now + pause)
 
     def _next_slot(self, index: int, kind: str) -> None:
         stamp = self._clock.stamp()
@@ -318,7 +332,7 @@ class Worker:
             pause = RETRY
         else:
             self._health[index].answered()
-            pause = REFUSED_PAUSE if words(trouble) == "refused" else RETRY
+            pause = REFUSED_PAUSE if isinstance(trouble, Refused) else RETRY
         for kind in kinds:
             if pause is None:
                 self._next_slot(index, kind)
@@ -367,8 +381,7 @@ class Worker:
                     failed[meter.config.point] = trouble
                     continue
                 records += outcome.records
-                for trouble in outcome.failed.values():
-                    failed[meter.config.point] = trouble
+                failed.update((meter.config.point, reason) for reason in outcome.failed.values())
         except LinkLost as trouble:
             request.answer.set_exception(trouble)
             raise

@@ -1,0 +1,85 @@
+"""Reading without a daemon: the command opens the ports itself, one thread a bus. Nothing is stored."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from agent import meters
+from agent.clock import SystemClock
+from agent.config.values import Bus, Config
+from agent.line.dialogue import Dialogue, MeterState
+from agent.line.link import Link
+from agent.line.port import Port
+from buffer.record import Record
+from protocols.errors import LinkLost, MeterError
+
+Trace = Callable[[str, str, bytes], None]
+"""point, ">>" or "<<", octets"""
+
+
+def read(
+    config: Config,
+    points: Sequence[str],
+    kind: str,
+    span: tuple[datetime, datetime] | None = None,
+    trace: Trace | None = None,
+) -> tuple[list[Record], dict[str, MeterError]]:
+    """Records of the points that answered, troubles of those that did not, in the order of the file."""
+    groups = meters.build(config)
+    clock = SystemClock(trust=config.gateway.clock == "trust")
+    zone = ZoneInfo(config.gateway.timezone)
+
+    def one_bus(bus: Bus) -> tuple[list[Record], dict[str, MeterError]]:
+        mine = [meter for meter in groups[bus.name] if meter.config.point in points]
+        if not mine:
+            return [], {}
+        try:
+            port = Port(bus.port, bus.line)
+        except LinkLost as trouble:
+            return [], {meter.config.point: trouble for meter in mine}
+        link = Link(port)
+        try:
+            return _read_meters(link, Dialogue(link, clock, zone, _nothing_before), mine, kind, span, trace)
+        finally:
+            port.close()
+
+    records: list[Record] = []
+    failed: dict[str, MeterError] = {}
+    with ThreadPoolExecutor(max_workers=max(1, len(config.buses))) as pool:
+        for found, troubles in pool.map(one_bus, config.buses):
+            records += found
+            failed |= troubles
+    return records, failed
+
+
+def _nothing_before(point: str, kind: str, meter: str) -> None:
+    return None
+
+
+def _read_meters(
+    link: Link,
+    dialogue: Dialogue,
+    mine: Sequence[MeterState],
+    kind: str,
+    span: tuple[datetime, datetime] | None,
+    trace: Trace | None,
+) -> tuple[list[Record], dict[str, MeterError]]:
+    records: list[Record] = []
+    failed: dict[str, MeterError] = {}
+    for meter in mine:
+        point = meter.config.point
+        if trace is not None:
+            link.trace = lambda direction, data, point=point: trace(point, direction, data)
+        try:
+            outcome = dialogue.run(meter, [kind], span=span)
+        except LinkLost as trouble:
+            failed |= {left.config.point: trouble for left in mine if left.config.point not in failed}
+            failed = {key: value for key, value in failed.items() if key not in {r.point for r in records}}
+            return records, failed
+        except MeterError as trouble:
+            failed[point] = trouble
+            continue
+        records += outcome.records
+        failed.update((point, reason) for reason in outcome.failed.values())
+    return records, failed

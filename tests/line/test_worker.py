@@ -1,0 +1,235 @@
+"""The bus over hours, in fake time: dead meters, foreign meters, lost ports, wrong passwords, clock steps."""
+
+from concurrent.futures import Future
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from agent.config.values import Poll
+from agent.line.worker import Request
+from protocols.errors import LinkLost
+from protocols.mercury.frames import Energy
+from tests.support.bus import NOON, FakeBus
+
+
+def test_every_meter_is_read_at_the_start_and_then_at_every_full_minute():
+    bus = FakeBus(3)
+    bus.run(200)
+    first, *later = bus.readings("flat-2")
+    assert first.values["1-0:1.8.0"] == 6000 and first.values["1-0:1.8.3"] == 2000
+    assert first.meter == "20000002" and first.flags == () and first.frames
+    assert [(record.at - NOON).total_seconds() // 60 for record in later] == [1, 2, 3]
+    assert all(record.at.second < 3 for record in later)
+
+
+def test_what_the_meter_says_is_stored_with_the_time_of_the_reading_not_of_its_slot():
+    bus = FakeBus(1)
+    bus.run(61)
+    assert all(record.at == record.read_at and record.at.microsecond % 1000 == 0 for record in bus.records)
+    assert bus.records[-1].at > NOON + timedelta(seconds=60)
+
+
+def test_a_dead_meter_counts_as_silent_with_one_event_and_the_others_go_on():
+    bus = FakeBus(5)
+    bus.dead.add(3)
+    bus.run(610)
+    assert bus.worker.state(2) == "silent" and bus.worker.state(1) == "ok"
+    assert bus.events() == ["meter-silent"]
+    assert not bus.readings("flat-3")
+    assert len(bus.readings("flat-5")) == 11
+
+
+def test_the_first_answer_makes_a_silent_meter_normal_again():
+    bus = FakeBus(2)
+    bus.dead.add(1)
+    bus.run(300)
+    bus.dead.clear()
+    bus.run(305)
+    assert bus.worker.state(0) == "ok"
+    assert bus.readings("flat-1")
+    assert bus.readings("flat-1")[0].at - NOON < timedelta(seconds=605)
+
+
+def test_healthy_rounds_stretch_by_at_most_five_percent_with_one_dead_of_five():
+    """The bus is always busy: a period that no round can keep."""
+
+    def rounds(dead: bool) -> float:
+        bus = FakeBus(5, Poll(now=0.1, network=None))
+        if dead:
+            bus.dead.add(5)
+            bus.run(60)
+        else:
+            bus.meters[4].paused = True
+        before = len(bus.readings())
+        bus.run(600)
+        return (len(bus.readings()) - before) / 4
+
+    assert rounds(dead=False) / rounds(dead=True) <= 1.05
+
+
+def test_a_silent_meter_is_found_again_on_a_bus_that_is_always_busy():
+    bus = FakeBus(3, Poll(now=0.1, network=None))
+    bus.dead.add(2)
+    bus.run(60)
+    bus.dead.clear()
+    bus.run(60)
+    assert bus.readings("flat-2")
+
+
+def test_a_foreign_meter_gives_no_reading_and_one_event():
+    bus = FakeBus(2)
+    bus.simulated[0].serial = "99999999"
+    bus.run(400)
+    assert not bus.readings("flat-1") and len(bus.readings("flat-2")) == 7
+    (event,) = [record for record in bus.records if record.event]
+    assert event.event["code"] == "wrong-serial" and event.meter == "99999999" and event.flags == ("wrong-serial",)
+    assert bus.worker.state(0) == "wrong-serial"
+    bus.simulated[0].serial = "20000001"
+    bus.run(60)
+    assert bus.worker.state(0) == "ok" and bus.readings("flat-1")
+
+
+def test_a_refused_password_is_tried_once_an_hour():
+    bus = FakeBus(2)
+    bus.simulated[0].passwords[1] = b"secret"
+    tries = []
+    original = bus.simulated[0].answer
+
+    def counting(request):
+        if request[:2] == b"\x01\x01":
+            tries.append(bus.time.now)
+        return original(request)
+
+    bus.simulated[0].answer = counting
+    bus.run(2 * 3600 + 130)
+    assert len(tries) == 3
+    assert bus.denied == [("flat-1", True)] * 3 and bus.worker.state(0) == "refused"
+    assert len(bus.readings("flat-2")) == 123
+
+
+def test_a_password_refused_before_the_restart_still_waits_for_its_hour():
+    bus = FakeBus(1)
+    bus.meters[0].denied_at = bus.time.now - 1800
+    bus.run(1700)
+    assert not bus.readings()
+    assert "refused" in bus.meters[0].error
+
+
+def test_a_lost_port_is_opened_again_for_ever_and_says_so_once():
+    bus = FakeBus(1)
+    bus.run(70)
+    bus.lost = True
+    bus.run(3600)
+    assert bus.events() == ["port-lost"] and bus.worker.port_error
+    bus.lost = False
+    bus.run(95)
+    assert bus.events() == ["port-lost", "port-back"]
+    assert bus.worker.port_error is None and bus.worker.state(0) == "ok"
+
+
+def test_a_question_while_the_port_is_gone_is_answered_at_once():
+    bus = FakeBus(1)
+    bus.lost = True
+    bus.run(5)
+    request = Request(["flat-1"], "now")
+    bus.worker.request(request)
+    with pytest.raises(LinkLost, match="no such port"):
+        request.answer.result(0)
+
+
+def test_a_technicians_question_goes_first_and_stores_nothing():
+    bus = FakeBus(4)
+    request = Request(["flat-4"], "network")
+    bus.worker.request(request)
+    bus.worker.step()
+    assert isinstance(request.answer, Future) and request.answer.done()
+    records, failed = request.answer.result()
+    assert records[0].values["1-0:32.7.0"] == Decimal(230) and not failed and not bus.records
+
+
+def test_a_question_can_be_traced_octet_by_octet():
+    bus, seen = FakeBus(1), []
+    request = Request(["flat-1"], "now", trace=lambda point, way, data: seen.append((point, way, data)))
+    bus.worker.request(request)
+    bus.worker.step()
+    assert seen[0] == ("flat-1", ">>", bytes.fromhex("01 01 01 01 01 01 01 01 01 76 50")) or seen[0][:2] == (
+        "flat-1",
+        ">>",
+    )
+    assert {way for _, way, _ in seen} == {">>", "<<"}
+
+
+@pytest.mark.parametrize("step", [-86400, -3600, 3600, 86400])
+def test_a_step_of_the_clock_neither_stops_nor_floods_the_polls(step):
+    bus = FakeBus(1)
+    bus.run(600)
+    bus.clock.step(step)
+    before = len(bus.readings())
+    bus.run(600)
+    assert 10 <= len(bus.readings()) - before <= 11
+
+
+def test_what_is_read_with_an_unset_clock_keeps_boot_and_monotonic_time():
+    bus = FakeBus(1, state="unset")
+    bus.run(1)
+    (record,) = bus.readings()
+    assert record.clock == "unset" and record.boot == "boot-1" and 1000 < record.monotonic < 1002
+    assert record.meter_offset is None
+
+
+def test_a_register_that_ran_backwards_travels_flagged_and_unchanged():
+    bus = FakeBus(1)
+    bus.run(1)
+    bus.simulated[0].registers[0] = Energy(2999, 0, 0, 0)
+    bus.simulated[0].registers[1] = Energy(999, 0, 0, 0)
+    bus.run(60)
+    assert "backwards" in bus.readings()[-1].flags and bus.readings()[-1].values["1-0:1.8.0"] == 2999
+
+
+def test_a_meter_clock_that_is_off_is_measured_and_flagged():
+    bus = FakeBus(1)
+    bus.simulated[0].now = lambda: (bus.clock.stamp().utc + timedelta(seconds=42)).replace(tzinfo=None)
+    bus.run(1)
+    (record,) = bus.readings()
+    assert 41 <= record.meter_offset <= 42.5 and record.flags == ("meter-clock-off",)
+
+
+def test_a_meter_that_forgot_us_is_logged_in_again_in_the_same_poll():
+    bus = FakeBus(1)
+    meter, answered = bus.simulated[0], []
+    original = meter.answer
+
+    def forgetful(request):
+        answered.append(request[1])
+        if answered.count(5) == 1 and request[1] == 5:
+            meter.level = 0
+        return original(request)
+
+    meter.answer = forgetful
+    bus.run(1)
+    assert len(bus.readings()) == 1 and answered.count(1) == 2
+
+
+def test_a_paused_meter_is_left_alone():
+    bus = FakeBus(2)
+    bus.meters[0].paused = True
+    bus.run(120)
+    assert not bus.readings("flat-1") and bus.readings("flat-2") and bus.worker.state(0) == "paused"
+
+
+def test_a_mistake_of_ours_with_one_meter_does_not_stop_the_others(caplog):
+    bus = FakeBus(2)
+    bus.meters[0].driver.now = lambda ask: 1 // 0
+    bus.run(130)
+    assert len(bus.readings("flat-2")) == 3
+    assert "internal error" in caplog.text
+
+
+def test_log_in_serves_all_kinds_that_are_due():
+    bus = FakeBus(1, Poll(now=60.0, network=60.0))
+    logins = []
+    original = bus.simulated[0].answer
+    bus.simulated[0].answer = lambda request: (logins.append(request[1]), original(request))[1]
+    bus.run(1)
+    assert logins.count(1) == 1 and {record.kind for record in bus.records} == {"now", "network"}

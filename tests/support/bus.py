@@ -1,0 +1,121 @@
+"""A whole bus in fake time: simulated meters behind a port, a worker stepped by hand. No thread, no sleeping."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from agent.clock import Stamp
+from agent.config.values import Bus, Meter, Poll
+from agent.line.dialogue import MeterState
+from agent.line.worker import Worker
+from buffer.record import Record
+from drivers.mercury230 import Mercury230 as Driver
+from drivers.reading import MeterPlan
+from protocols.errors import LinkLost
+from protocols.mercury.frames import Energy
+from protocols.session import Line
+from simulators.mercury230 import Mercury230 as Simulated
+from tests.support.wire import ScriptedPort, Time
+
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """Wall clock and monotonic time, moved together by ``time`` and apart by ``step``."""
+
+    def __init__(self, time: Time, state: str = "synced") -> None:
+        self.time, self.state, self.boot = time, state, "boot-1"
+        self.offset = NOON.timestamp() - time.now
+        self.newest: datetime | None = None
+
+    def monotonic(self) -> float:
+        return self.time.now
+
+    def step(self, seconds: float) -> None:
+        self.offset += seconds
+
+    def seen(self, moment: datetime) -> None:
+        self.newest = moment
+
+    def stamp(self) -> Stamp:
+        milliseconds = round((self.time.now + self.offset) * 1000)
+        return Stamp(
+            datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds),
+            self.state,
+            self.boot,
+            self.time.now,
+        )
+
+
+class FakeBus:
+    """Mercury meters on one port. ``dead`` holds addresses that do not answer; ``lost`` unplugs the port."""
+
+    def __init__(self, count: int, poll: Poll | None = None, state: str = "synced") -> None:
+        self.time = Time()
+        self.clock = FakeClock(self.time, state)
+        self.simulated = [
+            Simulated(
+                address=number,
+                serial=f"{20000000 + number}",
+                now=lambda: self.clock.stamp().utc.replace(tzinfo=None),
+                registers={tariff: Energy(*[1000 * number * (3 if tariff == 0 else 1)] * 4) for tariff in range(4)}
+                | {4: Energy(0, 0, 0, 0)},
+            )
+            for number in range(1, count + 1)
+        ]
+        self.dead: set[int] = set()
+        self.lost = False
+        self.denied: list[tuple[str, bool]] = []
+        self.records: list[Record] = []
+        self.exchanges: list[tuple[float, float]] = []
+        self.meters = [state_of(number, poll or Poll(now=60.0, network=None)) for number in range(1, count + 1)]
+        self.port: ScriptedPort | None = None
+        self.worker = Worker(
+            Bus("riser", "/dev/fake"),
+            self.meters,
+            clock=self.clock,
+            zone=ZoneInfo("UTC"),
+            submit=self.submit,
+            before=lambda point, kind, meter: None,
+            denied=lambda point, refused: self.denied.append((point, refused)),
+            open_port=self.open,
+            sleep=self.time.sleep,
+        )
+
+    def submit(self, records: Sequence[Record]) -> None:
+        self.records += records
+
+    def open(self, url: str, line: Line) -> ScriptedPort:
+        if self.lost:
+            raise LinkLost(f"{url}: no such port")
+        self.port = ScriptedPort(self.time, self.answer)
+        return self.port
+
+    def answer(self, request: bytes) -> list[tuple[float, bytes]]:
+        if self.lost:
+            raise LinkLost("/dev/fake: unplugged")
+        for meter in self.simulated:
+            if meter.address not in self.dead and (reply := meter.answer(request)):
+                return [(meter.delay + len(reply) * Line().character, reply)]
+        return []
+
+    def run(self, seconds: float, each: Callable[[], None] | None = None) -> None:
+        """Let the worker work for so long."""
+        end = self.time.now + seconds
+        while self.time.now < end:
+            rest = self.worker.step()
+            if each:
+                each()
+            self.time.now += min(rest, end - self.time.now) if rest else 0.0001
+
+    def readings(self, point: str | None = None, kind: str = "now") -> list[Record]:
+        return [record for record in self.records if record.kind == kind and point in (None, record.point)]
+
+    def events(self) -> list[str]:
+        return [record.event["code"] for record in self.records if record.event]
+
+
+def state_of(number: int, poll: Poll) -> MeterState:
+    serial = f"{20000000 + number}"
+    config = Meter(f"flat-{number}", "riser", "mercury230", str(number), serial, Line(), poll=poll)
+    return MeterState(config, Driver(MeterPlan("mercury230", str(number), serial, Line())), Line())
