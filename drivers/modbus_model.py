@@ -31,7 +31,7 @@ class ModelError(ValueError):
         self.faults = tuple(faults)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Cell:
     """Where a value stands: function 3 or 4, wire address, number of registers, type ("ascii": text)."""
 
@@ -56,7 +56,7 @@ class Cell:
         return "" if number is None else str(exact(*number))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Row(Cell):
     """A register of a record. Its value is raw × factor × 10^exponent, in the record's units."""
 

@@ -41,6 +41,11 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(map(_text, value))
 
 
+def _hexes(digits: int) -> Test:
+    right = re.compile(f"[0-9A-Fa-f]{{{digits}}}")
+    return lambda value: _texts(value) and all(right.fullmatch(one) for one in value)
+
+
 def _flag(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -144,13 +149,7 @@ class _File:
         marks = {}
         for name, (count, _) in TYPES.items():
             digits = 4 * count
-            right = re.compile(f"[0-9A-Fa-f]{{{digits}}}")
-            found = table.take(
-                name,
-                lambda v, right=right: _texts(v) and all(right.fullmatch(one) for one in v),
-                f"a list of texts of {digits} hex digits",
-                [],
-            )
+            found = table.take(name, _hexes(digits), f"a list of texts of {digits} hex digits", [])
             marks[name] = frozenset(bytes.fromhex(one) for one in found)
         table.finish()
         return marks

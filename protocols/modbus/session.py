@@ -48,6 +48,7 @@ class Session:
         self._pause = 0.0 if self._tcp else silence(line)
         self._turnover = turnover
         self._turned = False
+        self._proving = False
         self._proof = proof or ReadDeviceIdentification()
         self._sendings: dict[Question, Sending] = {}
         self._number = 0
@@ -66,6 +67,7 @@ class Session:
     def proof(self) -> Question | None:
         """See :class:`protocols.session.Session`; None in TCP, where a late answer shows by its number."""
         self._question, self._heard = None, b""
+        self._proving = True
         return None if self._tcp else self._proof
 
     def send(self, question: Question) -> Sending:
@@ -78,6 +80,7 @@ class Session:
             self._turned = False
             sending = replace(sending, pause=max(sending.pause, self._turnover))
         self._question, self._request, self._heard = question, sending.data, b""
+        self._proving = self._proving and question == self._proof
         return sending
 
     def receive(self, data: bytes) -> bytes | DeviceIdentification | None:
@@ -121,6 +124,8 @@ class Session:
     def _reply(self, answer: bytes, question: Question) -> bytes | DeviceIdentification:
         function = question.function
         if answer[1] == function | 0x80 and len(answer) == 3:
+            if self._proving and isinstance(question, ReadDeviceIdentification):
+                return DeviceIdentification({})  # nothing else has this function: a refusal proves as much
             raise exception(self._unit, answer[2])
         if answer[1] != function:
             raise BadFrame(f"function {answer[1]} answered, {function} was asked: {answer.hex(' ')}")
