@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from agent.clock import SystemClock
+from agent.config.values import Config
 from buffer.body import time_text
-from buffer.record import Record, number_text
+from buffer.record import Number, Record, number_text
+from buffer.store import Store
 
 if TYPE_CHECKING:
     from agent.daemon import Daemon
@@ -11,24 +14,60 @@ if TYPE_CHECKING:
 
 
 def document(daemon: "Daemon") -> dict[str, Any]:
-    counts = daemon.store.counts()
     delivery = daemon.publisher.status()
     return {
-        "schema": "meterpost/status/1",
-        "gateway": daemon.config.gateway.id,
-        "epoch": daemon.store.epoch,
+        **_head(daemon.config, daemon.store, daemon.clock.stamp().state),
         "since": time_text(daemon.started.utc),
         "online": bool(delivery.get("online")),
-        "clock": daemon.clock.stamp().state,
-        "last_seq": counts.last_seq,
-        "pending": counts.pending,
-        "held": counts.held,
-        "refused": counts.refused,
-        "confirmed": counts.confirmed,
-        "oldest_pending": time_text(counts.oldest_pending) if counts.oldest_pending else None,
         "delivery": delivery,
         "buses": [_bus(worker) for worker in daemon.workers],
         "meters": [_meter(worker, index) for worker in daemon.workers for index in range(len(worker.meters))],
+    }
+
+
+def without_daemon(config: Config, store: Store | None) -> dict[str, Any]:
+    """What can be said when nothing runs: the store's counts and each point's newest reading."""
+    clock = SystemClock(trust=config.gateway.clock == "trust").stamp().state
+    return {
+        **_head(config, store, clock),
+        "since": None,
+        "online": False,
+        "delivery": {"online": False, "text": "the daemon is not running"},
+        "buses": [
+            {"name": bus.name, "port": bus.port, "state": "closed", "error": None, "polled": 0, "counters": {}}
+            for bus in config.buses
+        ],
+        "meters": [
+            {
+                "point": meter.point,
+                "bus": meter.bus,
+                "driver": meter.driver,
+                "address": meter.address,
+                "serial": meter.serial,
+                "state": "silent",
+                "error": None,
+                "meter_offset": None,
+                "tariffs": dict(meter.tariffs or {}),
+                **_newest(store.last(meter.point, "now") if store else None),
+            }
+            for meter in config.meters
+        ],
+    }
+
+
+def _head(config: Config, store: Store | None, clock: str) -> dict[str, Any]:
+    counts = store.counts() if store else None
+    return {
+        "schema": "meterpost/status/1",
+        "gateway": config.gateway.id,
+        "epoch": store.epoch if store else None,
+        "clock": clock,
+        "last_seq": counts.last_seq if counts else 0,
+        "pending": counts.pending if counts else 0,
+        "held": counts.held if counts else 0,
+        "refused": counts.refused if counts else 0,
+        "confirmed": counts.confirmed if counts else 0,
+        "oldest_pending": time_text(counts.oldest_pending) if counts and counts.oldest_pending else None,
     }
 
 
@@ -45,7 +84,7 @@ def _bus(worker: "Worker") -> dict[str, Any]:
 
 def _meter(worker: "Worker", index: int) -> dict[str, Any]:
     meter = worker.meters[index]
-    latest = meter.latest.get("now") or meter.latest.get("network")
+    newest = _newest(meter.latest.get("now") or meter.latest.get("network"))
     return {
         "point": meter.config.point,
         "bus": worker.bus.name,
@@ -54,14 +93,23 @@ def _meter(worker: "Worker", index: int) -> dict[str, Any]:
         "serial": meter.config.serial,
         "state": worker.state(index),
         "error": meter.error,
-        "last": time_text(meter.last_ok) if meter.last_ok else None,
-        "meter_offset": None if meter.offset is None else float(meter.offset),
+        "meter_offset": None if meter.offset is None else exact(meter.offset),
         "tariffs": dict(meter.config.tariffs or {}),
-        "values": _values(latest) if latest else {},
-        "flags": list(latest.flags) if latest else [],
+        **newest,
+        "last": time_text(meter.last_ok) if meter.last_ok else newest["last"],
     }
 
 
-def _values(record: Record) -> dict[str, str]:
-    """Exact decimal texts: JSON numbers would pass through binary floats in too many readers."""
-    return {code: number_text(value) for code, value in record.values.items()}
+def _newest(record: Record | None) -> dict[str, Any]:
+    if record is None:
+        return {"last": None, "values": {}, "flags": []}
+    values = {code: exact(value) for code, value in record.values.items()}
+    return {"last": time_text(record.at), "values": values, "flags": list(record.flags)}
+
+
+def exact(value: Number) -> int | float | str:
+    """A JSON number that is written with exactly these digits; as text where a float could not keep them."""
+    if isinstance(value, int):
+        return value
+    text = number_text(value)
+    return float(text) if number_text(type(value)(repr(float(text)))) == text else text

@@ -1,0 +1,140 @@
+"""``meterpost read``: ask the meters now."""
+
+import contextlib
+import json
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from agent.cli.output import CONFIG, Exit, load_config, table, when
+from agent.config.values import Config, Meter
+from agent.control import ControlError, NotRunning, ask_daemon
+from buffer.body import record_from_json, record_json
+from buffer.record import Record, number_text
+
+KINDS = ("now", "network", "interval", "day", "month", "event")
+HEADINGS = {"1-0:1.8.0": "total", "1-0:1.8.1": "T1", "1-0:1.8.2": "T2", "1-0:1.8.3": "T3", "1-0:1.8.4": "T4"}
+UNITS = {"1": "W", "2": "W", "3": "var", "4": "var", "9": "VA", "13": "", "14": "Hz", "16": "W"}
+
+
+def read(
+    points: Annotated[list[str] | None, typer.Argument(metavar="[POINT…]", help="All points without it.")] = None,
+    config: Annotated[Path, CONFIG] = Path("/etc/meterpost/meterpost.toml"),
+    kind: Annotated[str, typer.Option(help="What to read: " + ", ".join(KINDS))] = "now",
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="Archives: local time, 2026-11-01T00:00")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Archives: the end, now without it")] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Show every octet of the dialogue on stderr.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Read meters now and print T1…T4; nothing is stored. Asks the daemon if it runs, else opens the port itself.
+
+    Example: meterpost read flat-12 --trace
+    """
+    values = load_config(config)
+    if kind not in KINDS:
+        raise typer.BadParameter(f"{kind!r}; there are: {', '.join(KINDS)}", param_hint="--kind")
+    known = [meter.point for meter in values.meters]
+    for point in points or []:
+        if point not in known:
+            raise typer.BadParameter(f"no point {point!r}; there are: {', '.join(known)}", param_hint="POINT")
+    span = _span(kind, since, until, values)
+    records, failed = ask(values, points or known, kind, span, trace)
+    if as_json:
+        body = ",".join(record_json(record) for record in records)
+        print(f'{{"schema":"meterpost/read/1","records":[{body}],"failed":{json.dumps(failed, ensure_ascii=False)}}}')
+    else:
+        show(values, records, failed)
+    if failed:
+        raise typer.Exit(Exit.SOME_FAILED if records else Exit.FAILED if len(known) == 1 else Exit.SOME_FAILED)
+
+
+def ask(
+    values: Config, points: list[str], kind: str, span: tuple[datetime, datetime] | None, trace: bool
+) -> tuple[list[Record], list[dict[str, str]]]:
+    """Through the daemon where one runs; the records and ``failed`` entries."""
+    with contextlib.suppress(NotRunning, FileNotFoundError):
+        try:
+            args: dict[str, Any] = {"points": points, "kind": kind, "trace": trace}
+            if span is not None:
+                args |= {"since": span[0].isoformat(), "until": span[1].isoformat()}
+            answer = ask_daemon(values.gateway.state_dir, "read", **args)
+        except ControlError as trouble:
+            print(f"meterpost: {trouble}", file=sys.stderr)
+            raise typer.Exit(Exit.LATER) from None
+        except PermissionError:
+            print(f"meterpost: {values.gateway.state_dir}: you may not ask the daemon (try sudo)", file=sys.stderr)
+            raise typer.Exit(Exit.PERMISSION) from None
+        for point, direction, text in answer["trace"] or []:
+            _traced(point, direction, bytes.fromhex(text))
+        return [record_from_json(text) for text in answer["records"]], answer["failed"]
+    from agent import offline
+    from agent.questions import failure
+
+    records, failed = offline.read(values, points, kind, span, _traced if trace else None)
+    return records, [failure(point, trouble) for point, trouble in failed.items()]
+
+
+def _traced(point: str, direction: str, data: bytes) -> None:
+    print(f"{point} {direction} {data.hex(' ')}", file=sys.stderr)
+
+
+def _span(kind: str, since: str | None, until: str | None, values: Config) -> tuple[datetime, datetime] | None:
+    if kind in ("now", "network"):
+        return None
+    zone = ZoneInfo(values.gateway.timezone)
+    end = _time(until, zone, "--to") if until else datetime.now(zone)
+    start = _time(since, zone, "--from") if since else end - timedelta(days=1)
+    if start >= end:
+        raise typer.BadParameter(f"{since} is not before {until or 'now'}", param_hint="--from")
+    return start, end
+
+
+def _time(text: str, zone: ZoneInfo, option: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no time; write 2026-11-01T00:00", param_hint=option) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def show(values: Config, records: list[Record], failed: list[dict[str, str]]) -> None:
+    meters = {meter.point: meter for meter in values.meters}
+    zone = ZoneInfo(values.gateway.timezone)
+    for record in records:
+        _show_record(meters[record.point], record, zone)
+    for trouble in failed:
+        print(f"{trouble['point']}: {trouble['error']}", file=sys.stderr)
+        print(f"  {trouble['hint']}", file=sys.stderr)
+
+
+def _show_record(meter: Meter, record: Record, zone: ZoneInfo) -> None:
+    """Narrow enough for a phone: a line a register."""
+    flags = f"  [{', '.join(record.flags)}]" if record.flags else ""
+    print(f"{record.point}  meter {record.meter}  {when(record.at, zone)}{flags}")
+    rows = []
+    for code, value in record.values.items():
+        name = HEADINGS.get(code, code.removeprefix("1-0:"))
+        rows.append((f"  {name}", *_shown(code, value), (meter.tariffs or {}).get(name, "")))
+    table(rows, right=(1,))
+    if record.event:
+        print(f"  {record.event['code']}  {record.event.get('text', '')}")
+
+
+def _shown(code: str, value: Any) -> tuple[str, str]:
+    """Energy in kWh to three places as meters show it; everything else as it is."""
+    group = code.partition(":")[2].split(".")[0]
+    if ".8." in code or ".29." in code:
+        whole, rest = divmod(int(value), 1000)
+        exact = number_text(value)
+        fraction = exact.partition(".")[2]
+        return f"{whole}.{rest:03d}{fraction}", "kWh" if group in ("1", "2") else "kvarh"
+    unit = UNITS.get(group) or {"2": "V", "1": "A"}.get(
+        group[-1:] if group in ("32", "52", "72", "31", "51", "71") else "", ""
+    )
+    return number_text(value), unit

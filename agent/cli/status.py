@@ -1,0 +1,123 @@
+"""``meterpost status``: what the daemon is doing."""
+
+import json
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from agent.cli.output import CONFIG, Exit, colour, load_config, table
+from agent.config.values import Config
+from agent.control import ControlError, NotRunning, ask_daemon
+
+REFRESH = 1.0  # s
+COLOURS = {"ok": "green", "silent": "red", "wrong-serial": "red", "refused": "yellow", "paused": "yellow"}
+CLEAR = "\x1b[H\x1b[J"
+
+
+def status(
+    config: Annotated[Path, CONFIG] = Path("/etc/meterpost/meterpost.toml"),
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every second, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Show meters, buses, what is delivered and what waits. Without a daemon: what the store says.
+
+    Example: meterpost status --watch
+    """
+    values = load_config(config)
+    document, running = look(values)
+    if as_json:
+        print(json.dumps(document, ensure_ascii=False))
+        return
+    if not watch:
+        print("\n".join(screen(document, running)))
+        return
+    try:
+        while True:
+            document, running = look(values)
+            print(CLEAR if sys.stdout.isatty() else "", *screen(document, running), sep="\n", flush=True)
+            time.sleep(REFRESH)
+    except KeyboardInterrupt:
+        return
+
+
+def look(values: Config) -> tuple[dict[str, Any], bool]:
+    """The document, and whether it comes from a running daemon."""
+    try:
+        return ask_daemon(values.gateway.state_dir, "status"), True
+    except (NotRunning, FileNotFoundError):
+        return _from_the_store(values), False
+    except ControlError as trouble:
+        print(f"meterpost: {trouble}", file=sys.stderr)
+        raise typer.Exit(Exit.LATER) from None
+    except PermissionError:
+        print(f"meterpost: {values.gateway.state_dir}: you may not ask the daemon (try sudo)", file=sys.stderr)
+        raise typer.Exit(Exit.PERMISSION) from None
+
+
+def _from_the_store(values: Config) -> dict[str, Any]:
+    from agent.status import without_daemon
+    from buffer.faults import StoreError
+    from buffer.store import Store
+
+    try:
+        store = Store.open(values.gateway.state_dir, now=lambda: datetime.now(UTC), read_only=True)
+    except FileNotFoundError:
+        return without_daemon(values, None)
+    except (StoreError, PermissionError) as trouble:
+        print(f"meterpost: {trouble}", file=sys.stderr)
+        raise typer.Exit(Exit.PERMISSION if isinstance(trouble, PermissionError) else Exit.IO) from None
+    try:
+        return without_daemon(values, store)
+    finally:
+        store.close()
+
+
+def screen(document: dict[str, Any], running: bool) -> list[str]:
+    """Lines for a terminal; narrow enough for a phone."""
+    delivery = document.get("delivery") or {}
+    link = "online" if document["online"] else delivery.get("text") or "offline"
+    state = link if running else "not running"
+    lines = [
+        f"{document['gateway']}: {colour('green' if document['online'] else 'red', state)}, clock {document['clock']}",
+        f"stored {document['last_seq']}, confirmed {document['confirmed']}, pending {document['pending']}, "
+        f"refused {document['refused']}" + (f", held {document['held']}" if document.get("held") else ""),
+    ]
+    if document.get("oldest_pending"):
+        lines.append(f"oldest pending {document['oldest_pending']}")
+    for bus in document["buses"]:
+        if bus.get("error"):
+            lines.append(colour("red", f"{bus['name']}: {bus['error']}"))
+    rows = [("point", "T1", "T2", "T3", "T4", "age", "state")]
+    rows += [_row(meter) for meter in document["meters"]]
+    lines += table(rows, right=(1, 2, 3, 4, 5))
+    lines += [f"{meter['point']}: {meter['error']}" for meter in document["meters"] if meter.get("error")]
+    return lines
+
+
+def _row(meter: dict[str, Any]) -> tuple[str, ...]:
+    values = meter.get("values") or {}
+    kwh = [_kwh(values.get(f"1-0:1.8.{number}")) for number in "1234"]
+    if not any(kwh):
+        kwh[0] = _kwh(values.get("1-0:1.8.0"))
+    state = meter["state"] or "-"
+    return (meter["point"], *kwh, age(meter.get("last")), colour(COLOURS.get(state, "yellow"), state))
+
+
+def _kwh(value: Any) -> str:
+    """Watt-hours as kWh to two places, cut, not rounded: what the display shows."""
+    return "" if value is None else f"{int(value) // 1000}.{int(value) % 1000 // 10:02d}"
+
+
+def age(text: str | None) -> str:
+    """How long ago, in one unit."""
+    if not text:
+        return "never"
+    seconds = max(0, round((datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()))
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
