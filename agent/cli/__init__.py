@@ -1,0 +1,96 @@
+"""The command line: ``meterpost COMMAND``. A command is a module that is imported when it is called.
+
+Each module of COMMANDS has a function with the command's name, whose parameters are Typer's and whose result is the
+exit code (None: 0), or a Typer application ``app`` with commands of its own. An exception becomes one line on stderr
+and an exit code.
+"""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import typer
+
+COMMANDS = {
+    "run": "Poll the meters, keep what they say, deliver it (the service).",
+    "check": "Is the configuration right? What will the lines have to bear?",
+    "ports": "The serial ports of this machine and who uses them.",
+    "read": "Read meters now and print T1…T4.",
+    "status": "What the running daemon is doing.",
+    "records": "What the store holds: list, stats, export, resend.",
+    "decode": "Say a frame in words.",
+    "simulate": "A simulated plant of meters on pseudo-terminals.",
+    "demo": "Simulated house, broker, intake and daemon, all at once.",
+    "drivers": "The meters that can be read.",
+    "version": "Print the version.",
+}
+"""Name → one line of help. The module of a command is agent.cli.NAME; adding a command is one line here."""
+
+HELP = """Reads electricity meters and delivers what they say until the utility has it.
+
+\b
+Example:
+  meterpost check -c /etc/meterpost/meterpost.toml
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Nothing but a broken promise of ours shows a traceback."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if "--debug" in args:
+        args.remove("--debug")
+        os.environ["METERPOST_TRACEBACK"] = "1"
+    try:
+        return _run(application(args), args)
+    except KeyboardInterrupt:
+        from agent.cli.errors import interrupted
+
+        return interrupted()
+    except Exception as error:
+        from agent.cli.errors import report
+
+        return report(error)
+
+
+def application(args: Sequence[str]) -> "typer.Typer":
+    """The Typer application: the called command alone with its module, or all of them as names with their help."""
+    import typer
+
+    app = typer.Typer(name="meterpost", help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    app.callback()(_nothing)  # keeps the name of a lone command
+    called = args[0] if args and args[0] in COMMANDS and _exists(args[0]) else None
+    for name in [called] if called else filter(_exists, COMMANDS):
+        if called:
+            _add(app, name)
+        else:
+            app.command(name, help=COMMANDS[name])(_nothing)
+    return app
+
+
+def _add(app: "typer.Typer", name: str) -> None:
+    module = importlib.import_module(f"agent.cli.{name}")
+    inner = getattr(module, "app", None)
+    if inner is not None:
+        app.add_typer(inner, name=name, help=COMMANDS[name])
+    else:
+        app.command(name)(getattr(module, name))
+
+
+def _nothing() -> None: ...
+
+
+def _exists(name: str) -> bool:
+    return importlib.util.find_spec(f"agent.cli.{name}") is not None
+
+
+def _run(app: "typer.Typer", args: list[str]) -> int:
+    """Typer answers the command's result, or the code of its Exit; 130 is its word for Ctrl-C."""
+    from typer.main import get_command
+
+    result: Any = get_command(app).main(args=args, prog_name="meterpost", standalone_mode=False)
+    if result == 130:
+        raise KeyboardInterrupt
+    return int(result) if isinstance(result, int) else 0

@@ -1,0 +1,56 @@
+"""An exception as one line for the person and an exit code for the shell."""
+
+import os
+import sys
+import traceback
+
+from agent.cli.output import Exit, Failure, colour, explain_faults, note
+from agent.config.faults import ConfigError
+
+
+def report(error: Exception) -> int:
+    """Say what happened; the exit code. METERPOST_TRACEBACK=1 (or --debug) shows where."""
+    if isinstance(error, BrokenPipeError):  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.DONE
+    show = getattr(error, "show", None)
+    if show is not None and hasattr(error, "exit_code"):  # Typer's word for wrong usage
+        show()
+        return int(error.exit_code)
+    if os.environ.get("METERPOST_TRACEBACK"):
+        traceback.print_exception(error)
+    if isinstance(error, ConfigError):
+        explain_faults(error)
+    else:
+        note(f"{colour('red', 'error:', sys.stderr)} {error or type(error).__name__}")
+    if isinstance(error, Failure) and error.hint:
+        note(f"hint: {error.hint}")
+    return exit_code(error)
+
+
+def interrupted() -> int:
+    """Ctrl-C ended a command before it was done."""
+    note("interrupted")
+    return Exit.FAILED
+
+
+def exit_code(error: Exception) -> Exit:
+    """Which of the documented codes an exception stands for."""
+    if isinstance(error, Failure):
+        return error.code
+    if isinstance(error, ConfigError):
+        return Exit.PERMISSION if error.denied else Exit.CONFIG
+    if _is(error, "buffer.faults", "StoreBusy") or _is(error, "agent.line.port", "PortHeld"):
+        return Exit.LATER
+    if _is(error, "buffer.faults", "StoreTooNew"):
+        return Exit.CONFIG
+    if isinstance(error, PermissionError) or _is(error, "agent.line.port", "PortForbidden"):
+        return Exit.PERMISSION
+    known = _is(error, "buffer.faults", "StoreError") or _is(error, "protocols.errors", "MeterError")
+    return Exit.IO if known or isinstance(error, OSError) else Exit.FAILED
+
+
+def _is(error: Exception, module: str, name: str) -> bool:
+    """Of this class? A module that was never imported cannot have raised it, and is not imported to ask."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(error, kind)
