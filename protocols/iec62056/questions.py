@@ -11,10 +11,10 @@ from protocols.session import Line, Read, Write
 class Readout(Read):
     """Sign-on and data readout in one dialogue (modes A, B, C): the answer is a :class:`Telegram`.
 
-    ``list`` is the mode character Y: ``0`` the full list, ``6`` the short one of Energomera CE102M.
+    ``mode`` is the mode character Y: ``0`` the full list, ``6`` the short one of Energomera CE102M.
     """
 
-    list: str = "0"
+    mode: str = "0"
 
 
 @dataclass(frozen=True, slots=True)

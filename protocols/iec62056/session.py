@@ -233,7 +233,7 @@ class Session:
 
     def _choice(self) -> tuple[str, str, _Expect]:
         match self._question:
-            case questions.Readout(list=number):
+            case questions.Readout(mode=number):
                 return "0", number, self._read_readout
             case questions.Program(mode=number):
                 return "0", number, self._read_operand

@@ -1,0 +1,55 @@
+"""What a poll of an IEC 62056-21 meter costs on its line, for the budget of ``check``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drivers.iec62056_table import Row, Table
+from drivers.reading import Exchange, MeterPlan
+from protocols.iec62056.frames import SPEEDS
+from protocols.session import Line
+
+REACTION = 0.2  # s: t_r of both ends, IEC 62056-21:2002 §6.4.3; Energomera's meters answer after 0.20 to 0.28
+SILENCE = 0.2  # s before a sign-on
+IDENTIFICATION = 20  # octets, as most meters send
+OPERAND = 16
+VALUE = 16  # octets of one value with its brackets, id and line end
+USUAL_TOP = 9600  # bit/s that nearly all meters offer (Z = 5)
+
+
+def exchanges(
+    table: Table, plan: MeterPlan, settings: Mapping[str, Any], kind: str, *, login: bool
+) -> tuple[Exchange, ...]:
+    """Sign-on, speed change, identification, the questions of this kind and the break; () for a kind it has not."""
+    rows = {"now": table.now, "network": table.network}.get(kind, ())
+    if kind not in ("identify", "clock", "now", "network") or not (rows or kind in ("identify", "clock") or table.obis):
+        return ()
+    line = plan.line
+    start = Line(settings["start_speed"], line.format) if settings["start_speed"] else line
+    offered = min(USUAL_TOP, settings["max_speed"] or USUAL_TOP)
+    fast = start if not settings["change_speed"] or offered not in SPEEDS.values() else Line(offered, line.format)
+
+    def at(speed: Line, request: int, answer: int, quiet: float) -> Exchange:
+        if speed == line:
+            return Exchange(request, answer, quiet)
+        return Exchange(0, 0, quiet + (request + answer) * speed.character)
+
+    address = len(plan.address)
+    if table.way == "direct":
+        asked = [("identify", 0)] + [(row.name, len(row.registers)) for row in rows]
+        size = sum(len(name) + 4 for name, _ in asked)
+        answer = 24 + sum(values * VALUE // 2 for _, values in asked)
+        first = at(start, address + 23, 24, SILENCE + REACTION)
+        return (first, at(start, address + 14 + size, answer, SILENCE + REACTION)) if rows else (first,)
+    sign_on = at(start, 5 + address, IDENTIFICATION, SILENCE + REACTION)
+    if table.way == "readout":
+        return sign_on, at(start, 6, 0, REACTION), at(fast, 0, table.telegram, REACTION)
+    steps = [sign_on, at(start, 6, 0, REACTION), at(fast, 0, OPERAND, REACTION)]
+    if login:
+        steps.append(at(fast, 8 + len(plan.password or b""), 1, 2 * REACTION))
+    names = [table.serial, *(table.clock.names if table.clock and kind == "clock" else ())]
+    questions = [Row(name, ("",)) for name in names] + list(rows)
+    steps += [
+        at(fast, 8 + len(row.name) + len(row.arguments), 5 + VALUE * len(row.registers), 2 * REACTION)
+        for row in questions
+    ]
+    return (*steps, at(fast, 5, 0, REACTION))
