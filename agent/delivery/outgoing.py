@@ -59,7 +59,9 @@ class Outgoing:
         intake = config.intake
         self._store, self._writer = store, writer
         self._clock, self._monotonic = clock, monotonic
-        self._tracker = Tracker(timeout=intake.receipt_timeout, rate=intake.backlog_rate)
+        self._new_tracker = lambda: Tracker(timeout=intake.receipt_timeout, rate=intake.backlog_rate)
+        self._tracker = self._new_tracker()
+        self._epoch = ""
         self._gateway, self._compress = config.gateway.id, intake.compress
         self._by_broker = intake.receipts == "broker"
         self._acknowledging: dict[int, Ranges] = {}  # message id → its records, where the broker's word counts
@@ -85,6 +87,7 @@ class Outgoing:
 
     def begin(self) -> None:
         """Take up the store as an earlier run left it."""
+        self._epoch = self._store.epoch
         self._tracker.begin(self._store.last_seq)
 
     def connected(self) -> None:
@@ -112,16 +115,27 @@ class Outgoing:
 
     def send(self, line: Connection, topic: str) -> None:
         """Publish batches as long as something is due and the line has room. StoreError if the store cannot be read."""
+        if self._store.epoch != self._epoch:
+            self._begin_epoch()
         largest = min(LARGEST, (line.largest_packet or 2 * LARGEST) - PACKET_MARGIN)
-        envelope = Envelope(self._gateway, self._store.epoch, self._compress, largest)
+        envelope = Envelope(self._gateway, self._epoch, self._compress, largest)
         while line.room and (turn := self._tracker.next(self._monotonic())):
             if not self._send_batch(line, topic, envelope, turn):
                 return
 
+    def _begin_epoch(self) -> None:
+        """The store was damaged and began anew: all numbers are new, nothing of them has been sent."""
+        self._epoch = self._store.epoch
+        self._tracker = self._new_tracker()
+        self._tracker.stored(self._store.last_seq)
+        self._acknowledging.clear()
+
     def _send_batch(self, line: Connection, topic: str, envelope: Envelope, turn: Slice) -> bool:
-        """False where the line did not take it."""
+        """False where the line did not take it, or a new epoch began."""
         limit = min(self._look, self._tracker.most(turn) or MOST_RECORDS)
         bodies = self._store.bodies(turn.after, turn.until, limit)
+        if self._store.epoch != self._epoch:  # these numbers may belong to either
+            return False
         if not bodies:
             self._tracker.skip(turn, turn.until)
             return True
