@@ -219,7 +219,7 @@ class Mercury230:
             raise Refused(f"meter {self._address}: gives nothing of {kind!r}")
         brought = self._learned.brought.setdefault(kind, set())
         flags = () if (due | brought) <= values.keys() else ("partial",)
-        brought |= values.keys()
+        brought.update(values)
         return Reading(kind, values, flags)
 
     def clock(self, ask: Ask) -> datetime:

@@ -293,6 +293,7 @@ QUESTIONS = st.sampled_from([question for question, _ in READS.values()] + [ques
 NEARLY = st.sampled_from([seal(ME, data) for _, data in READS.values()]) | st.binary(max_size=30)
 
 
+@pytest.mark.slow
 @settings(max_examples=6000, deadline=None)
 @given(QUESTIONS, st.lists(st.binary(max_size=40), max_size=4))
 def test_any_bytes_give_a_reply_or_a_declared_error(question: Any, pieces: list[bytes]) -> None:
@@ -305,6 +306,7 @@ def test_any_bytes_give_a_reply_or_a_declared_error(question: Any, pieces: list[
     assert reply is None or len(b"".join(pieces)) >= 4
 
 
+@pytest.mark.slow
 @settings(max_examples=4000, deadline=None)
 @given(QUESTIONS, st.integers(0, 255), st.binary(min_size=1, max_size=100), NEARLY)
 def test_any_sound_frame_gives_a_reply_or_a_declared_error(
