@@ -1,0 +1,180 @@
+"""A record as the contract's JSON object, and back. Numbers stay exact: a binary float is a TypeError."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from buffer.record import Record, number_text
+from drivers.reading import Number
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+DAY = 86_400_000
+
+REQUIRED = ("seq", "kind", "point", "meter", "at", "read_at", "clock", "meter_offset", "values", "flags")
+OPTIONAL = ("from", "event", "statement", "replaces")
+
+
+def milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970 UTC, rounded down; ValueError for a time without a zone."""
+    if moment.tzinfo is None:
+        raise ValueError(f"a stored time needs its zone: {moment.isoformat()}")
+    return (moment - EPOCH) // MILLISECOND
+
+
+def moment(ms: int) -> datetime:
+    """The aware UTC time of so many milliseconds since 1970."""
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+@lru_cache(maxsize=64)
+def _date(days: int) -> str:
+    return (EPOCH + timedelta(days=days)).date().isoformat()
+
+
+def time_text(ms: int) -> str:
+    """2026-11-21T10:15:00.000Z."""
+    days, rest = divmod(ms, DAY)
+    seconds, ms = divmod(rest, 1000)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_date(days)}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
+
+
+def exact_number(value: Number) -> str:
+    """The shortest exact decimal text; TypeError for a binary float, ValueError for NaN and infinities."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise TypeError(f"a stored number is an int or a Decimal, not {value!r}")
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise ValueError(f"{value} is no reading")
+    return number_text(value)
+
+
+def exact_json(value: Any) -> str:
+    """Compact JSON text with exact numbers; TypeError for what the contract has no word for."""
+    if value is None or isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{exact_json(str(key))}:{exact_json(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, Sequence):
+        return "[" + ",".join(map(exact_json, value)) + "]"
+    return exact_number(value)
+
+
+def head(kind: str, point: str, meter: str) -> str:
+    """What all records of one series have in common, as a piece of the JSON object."""
+    return f'"kind":{exact_json(kind)},"point":{exact_json(point)},"meter":{exact_json(meter)}'
+
+
+def template(codes: Sequence[str]) -> str:
+    """The ``values`` object with a ``%s`` for each number, in this order."""
+    return "{" + ",".join(exact_json(code).replace("%", "%%") + ":%s" for code in codes) + "}"
+
+
+def tail(record: Record) -> str:
+    """What only some records have, each piece with its leading comma; without ``from``."""
+    pieces = {"event": record.event, "statement": record.statement, "replaces": record.replaces}
+    return "".join(f',"{name}":{exact_json(piece)}' for name, piece in pieces.items() if piece is not None)
+
+
+def assemble(
+    seq: int, head: str, at: int, read_at: int, clock: str, offset: str, values: str, flags: str, rest: str
+) -> str:
+    """The one place that writes the object. Times in ms; all other pieces are JSON text already."""
+    return (
+        f'{{"seq":{seq},{head},"at":"{time_text(at)}","read_at":"{time_text(read_at)}","clock":"{clock}",'
+        f'"meter_offset":{offset},"values":{values},"flags":{flags}{rest}}}'
+    )
+
+
+def record_json(record: Record) -> str:
+    """The contract's object. TypeError for a binary float, ValueError for NaN or a time without a zone."""
+    start = "" if record.start is None else f',"from":"{time_text(milliseconds(record.start))}"'
+    return assemble(
+        record.seq,
+        head(record.kind, record.point, record.meter),
+        milliseconds(record.at),
+        milliseconds(record.read_at),
+        record.clock,
+        "null" if record.meter_offset is None else exact_number(record.meter_offset),
+        template(tuple(record.values)) % tuple(map(exact_number, record.values.values())),
+        exact_json(record.flags),
+        start + tail(record),
+    )
+
+
+def record_from_json(text: str | bytes) -> Record:
+    """The inverse of :func:`record_json`; ValueError says what is missing, unknown or of the wrong type."""
+    found = json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+    if not isinstance(found, dict):
+        raise ValueError(f"a record is a JSON object, not {type(found).__name__}")
+    missing = [key for key in REQUIRED if key not in found]
+    unknown = [key for key in found if key not in REQUIRED and key not in OPTIONAL]
+    if missing or unknown:
+        raise ValueError(f"a record's keys: missing {missing}, unknown {unknown}")
+    offset, values, flags = found["meter_offset"], found["values"], found["flags"]
+    if not isinstance(values, dict) or not all(map(_is_number, values.values())):
+        raise ValueError(f"values: found {values!r}, expected numbers by OBIS code")
+    if not isinstance(flags, list) or not all(isinstance(flag, str) for flag in flags):
+        raise ValueError(f"flags: found {flags!r}, expected a list of texts")
+    if offset is not None and not _is_number(offset):
+        raise ValueError(f"meter_offset: found {offset!r}, expected seconds or null")
+    return Record(
+        kind=_text(found, "kind"),
+        point=_text(found, "point"),
+        meter=_text(found, "meter"),
+        at=_time(found, "at"),
+        read_at=_time(found, "read_at"),
+        clock=_text(found, "clock"),
+        meter_offset=offset,
+        values=values,
+        flags=tuple(flags),
+        start=_time(found, "from") if "from" in found else None,
+        event=_object(found, "event"),
+        statement=_object(found, "statement"),
+        replaces=_whole(found, "replaces") if "replaces" in found else None,
+        seq=_whole(found, "seq"),
+    )
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of the contract")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
+def _text(found: dict[str, Any], key: str) -> str:
+    value = found[key]
+    if not isinstance(value, str):
+        raise ValueError(f"{key}: found {value!r}, expected a text")
+    return value
+
+
+def _whole(found: dict[str, Any], key: str) -> int:
+    value = found[key]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{key}: found {value!r}, expected a whole number")
+    return value
+
+
+def _object(found: dict[str, Any], key: str) -> dict[str, Any] | None:
+    value = found.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise ValueError(f"{key}: found {value!r}, expected an object")
+    return value
+
+
+def _time(found: dict[str, Any], key: str) -> datetime:
+    text = _text(found, key)
+    try:
+        when = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"{key}: found {text!r}, expected a time as 2026-11-21T10:15:00.000Z") from None
+    if time_text(milliseconds(when)) != text:
+        raise ValueError(f"{key}: found {text!r}, expected whole milliseconds")
+    return when

@@ -1,0 +1,125 @@
+"""The small files beside the database: the lock, the high-water mark, the reserve."""
+
+import fcntl
+import os
+import time
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from buffer.faults import StoreBusy
+
+MARK_SYNC = 60.0  # seconds between two syncs of the mark: a card has few writes to give
+
+
+def sync_directory(path: Path) -> None:
+    """Names made or removed in this directory survive a power cut."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class Lock:
+    """The store's one owner. The kernel lets go of it however the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        """StoreBusy where another process has it."""
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = os.pread(self._file, 20, 0).strip()
+            os.close(self._file)
+            pid = int(text) if text.isdigit() else None
+            raise StoreBusy(f"the store {path.parent} is in use by process {pid or 'unknown'}", pid) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+
+    def release(self) -> None:
+        os.ftruncate(self._file, 0)
+        os.close(self._file)
+
+
+class Mark:
+    """The last ``seq`` of an epoch, kept outside the database: what SQLite forgets silently is noticed by it.
+
+    One line, rewritten in place after each commit and synced once a minute. A line whose checksum fails is no mark.
+    """
+
+    def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        new = not path.exists()
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        self._monotonic = monotonic
+        self._synced = float("-inf")  # the first write is synced
+        if new:
+            sync_directory(path.parent)
+
+    def read(self) -> tuple[str, int] | None:
+        line = os.pread(self._file, 80, 0)
+        fields = line.split()
+        if len(fields) != 3 or b"%08x" % zlib.crc32(b" ".join(fields[:2])) != fields[2]:
+            return None
+        return fields[0].decode("ascii", "replace"), int(fields[1])
+
+    def write(self, epoch: str, last_seq: int) -> None:
+        text = b"%s %020d" % (epoch.encode(), last_seq)
+        os.pwrite(self._file, b"%s %08x\n" % (text, zlib.crc32(text)), 0)
+        if self._monotonic() - self._synced >= MARK_SYNC:
+            self.sync()
+
+    def sync(self) -> None:
+        os.fdatasync(self._file)
+        self._synced = self._monotonic()
+
+    def close(self) -> None:
+        self.sync()
+        os.close(self._file)
+
+
+class Reserve:
+    """Room on the disk that is given up when it is full, so that there is some to delete records with."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self._size = size
+
+    def take(self) -> None:
+        """Hold the room, if the disk has it and as much again; else nothing happens."""
+        if self._size and not self._path.exists():
+            room = os.statvfs(self._path.parent)
+            if room.f_bavail * room.f_frsize < 2 * self._size:
+                return
+            try:
+                self._fill()
+            except OSError:
+                self.give_up()  # the room went in the meantime
+
+    def give_up(self) -> bool:
+        """Free the room; False where there was none."""
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+            return True
+        return False
+
+    def _fill(self) -> None:
+        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            os.posix_fallocate(handle, 0, self._size)
+        finally:
+            os.close(handle)
+
+
+def lengthen_wal(path: Path, size: int) -> None:
+    """Fill the WAL with zeros up to this size, before it is used: appending to a file costs a card its journal too.
+
+    Zeros end the log wherever they begin, for SQLite as for us (a frame of page 0 is none).
+    """
+    with path.open("ab") as file:
+        missing = size - file.tell()
+        if missing > 0:
+            file.write(bytes(missing))
+            file.flush()
+            os.fsync(file.fileno())

@@ -1,0 +1,237 @@
+"""A record as a compact row. What records have in common is written once and named by number (a *word*)."""
+
+import json
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from buffer import body
+from buffer.record import Record, as_number
+
+_PACK = str.maketrans(".-,", "abc")
+_UNPACK = str.maketrans("abc", ".-,")
+_LENGTH = struct.Struct("<I")
+
+
+class Row(NamedTuple):
+    """A line of the table ``records``, in its order. Times and spans in ms."""
+
+    seq: int
+    series: int
+    at: int
+    n: int
+    lag: int
+    form: int
+    offset: int | str | None
+    crc: int
+    digits: bytes | None
+    span: int | None
+    rest: str | None
+
+
+class Series(NamedTuple):
+    """Point, meter and kind; of events the code too, so that it is part of the natural key."""
+
+    point: str
+    meter: str
+    kind: str
+    code: str
+
+
+class Form(NamedTuple):
+    """What the records of one poll have in common besides."""
+
+    clock: str
+    flags: tuple[str, ...]
+    codes: tuple[str, ...]
+
+
+class Words:
+    """The words of a store, both ways. Numbers count up from 1 and never change their meaning."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Series | Form, int] = {}
+        self._series: dict[int, tuple[Series, str]] = {}
+        self._forms: dict[int, tuple[Form, str, str]] = {}
+        self.fresh: list[tuple[int, str, int]] = []  # not yet in the tables: number, text, crc
+
+    def learn(self, number: int, text: str) -> None:
+        """A word as the table has it; ValueError where the text is none."""
+        parts = json.loads(text)
+        word: Series | Form
+        if len(parts) == 4:
+            word = Series(*parts)
+            self._series[number] = (word, body.head(word.kind, word.point, word.meter))
+        else:
+            clock, flags, codes = parts
+            word = Form(clock, tuple(flags), tuple(codes))
+            self._forms[number] = (word, body.template(word.codes), body.exact_json(word.flags))
+        self._numbers[word] = number
+
+    def number(self, word: Series | Form) -> int:
+        """The number of this word; a new one is added to ``fresh``."""
+        found = self._numbers.get(word)
+        if found is None:
+            found = max(self._numbers.values(), default=0) + 1
+            text = json.dumps(word, ensure_ascii=False, separators=(",", ":"))
+            self.learn(found, text)
+            self.fresh.append((found, text, word_crc(found, text)))
+        return found
+
+    def series(self, number: int) -> tuple[Series, str]:
+        """The word, and its piece of the JSON object. KeyError where it was lost."""
+        return self._series[number]
+
+    def form(self, number: int) -> tuple[Form, str, str]:
+        """The word, its template of values, its flags as JSON. KeyError where it was lost."""
+        return self._forms[number]
+
+    def matching(self, point: str, kind: str, meter: str | None) -> list[int]:
+        """The series of a point and kind, of one meter or of all that it had."""
+        return [
+            number
+            for number, (word, _) in self._series.items()
+            if word.point == point and word.kind == kind and meter in (None, word.meter)
+        ]
+
+
+def word_crc(number: int, text: str) -> int:
+    return signed(zlib.crc32(f"{number}:{text}".encode()))
+
+
+def signed(crc: int) -> int:
+    """A CRC-32 as SQLite stores it in 4 octets."""
+    return crc - (1 << 32) if crc >> 31 else crc
+
+
+def pack(record: Record, words: Words) -> Row:
+    """The row of a record. ValueError or TypeError for what :func:`body.record_json` refuses."""
+    at, read_at = body.milliseconds(record.at), body.milliseconds(record.read_at)
+    event = record.event or {}
+    row = Row(
+        seq=record.seq,
+        series=words.number(Series(record.point, record.meter, record.kind, str(event.get("code", "")))),
+        at=at,
+        n=int(event.get("n", 0)),
+        lag=read_at - at,
+        form=words.number(Form(record.clock, tuple(record.flags), tuple(record.values))),
+        offset=_offset(record),
+        crc=0,
+        digits=pack_digits([body.exact_number(value) for value in record.values.values()]),
+        span=None if record.start is None else at - body.milliseconds(record.start),
+        rest=body.tail(record) or None,
+    )
+    return row._replace(crc=crc_of(text(row, words)))
+
+
+def text(row: Row, words: Words) -> str:
+    """The contract's JSON object of a row. KeyError, TypeError or ValueError where the row was damaged."""
+    _, head = words.series(row.series)
+    form, template, flags = words.form(row.form)
+    start = "" if row.span is None else f',"from":"{body.time_text(row.at - row.span)}"'
+    offset = "null" if row.offset is None else str(row.offset)
+    values = template % tuple(unpack_digits(row.digits))
+    read_at = row.at + row.lag
+    return body.assemble(row.seq, head, row.at, read_at, form.clock, offset, values, flags, start + (row.rest or ""))
+
+
+def crc_of(text: str) -> int:
+    return signed(zlib.crc32(text.encode()))
+
+
+def sound_text(row: Row, words: Words) -> str | None:
+    """The JSON object of a row whose checksum holds, else None."""
+    try:
+        found = text(row, words)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return found if crc_of(found) == row.crc else None
+
+
+def unpack(row: Row, words: Words, frames: bytes = b"") -> Record:
+    """The record of a row whose checksum holds."""
+    series, _ = words.series(row.series)
+    form, _, _ = words.form(row.form)
+    extra: dict[str, Any] = json.loads("{" + row.rest[1:] + "}", parse_float=Decimal) if row.rest else {}
+    return Record(
+        kind=series.kind,
+        point=series.point,
+        meter=series.meter,
+        at=body.moment(row.at),
+        read_at=body.moment(row.at + row.lag),
+        clock=form.clock,
+        meter_offset=as_number(row.offset) if isinstance(row.offset, str) else row.offset,
+        values=dict(zip(form.codes, map(as_number, unpack_digits(row.digits)), strict=True)),
+        flags=form.flags,
+        start=None if row.span is None else body.moment(row.at - row.span),
+        event=extra.get("event"),
+        statement=extra.get("statement"),
+        replaces=extra.get("replaces"),
+        frames=frames,
+        seq=row.seq,
+    )
+
+
+def moved(record: Record, correction: timedelta) -> Record:
+    """A record read with an unset clock, as it is known once the clock is set.
+
+    ``at`` of an archive value or of the meter's own journal is the meter's stamp and stays; what the gateway's clock
+    said moves, and the meter's offset against that clock with it.
+    """
+    stamped_by_meter = record.kind in ("interval", "day", "month") or (record.kind == "event" and record.point)
+    shift = timedelta(0) if stamped_by_meter else correction
+    offset = record.meter_offset
+    if offset is not None:
+        offset = offset - Decimal(correction // body.MILLISECOND) / 1000
+    return replace(
+        record,
+        at=record.at + shift,
+        read_at=record.read_at + correction,
+        clock="restamped",
+        meter_offset=offset,
+        start=None if record.start is None else record.start + shift,
+    )
+
+
+def pack_digits(numbers: Sequence[str]) -> bytes | None:
+    """Decimal texts, two characters an octet; None where there are none."""
+    if not numbers:
+        return None
+    nibbles = ",".join(numbers).translate(_PACK)
+    return bytes.fromhex(nibbles + "f" * (len(nibbles) % 2))
+
+
+def unpack_digits(packed: bytes | None) -> list[str]:
+    return packed.hex().rstrip("f").translate(_UNPACK).split(",") if packed else []
+
+
+def pack_frames(frames: Sequence[bytes]) -> bytes | None:
+    """The raw replies of consecutive records; zlib adds a checksum of its own. None where all are empty."""
+    if not any(frames):
+        return None
+    return zlib.compress(b"".join(_LENGTH.pack(len(frame)) + frame for frame in frames))
+
+
+def unpack_frames(packed: bytes) -> list[bytes]:
+    """Damaged frames are no frames: they serve diagnosis only and never hold a record back."""
+    try:
+        data = zlib.decompress(packed)
+    except zlib.error:
+        return []
+    found, place = [], 0
+    while place < len(data):
+        (size,) = _LENGTH.unpack_from(data, place)
+        found.append(data[place + 4 : place + 4 + size])
+        place += 4 + size
+    return found
+
+
+def _offset(record: Record) -> int | str | None:
+    if record.meter_offset is None:
+        return None
+    text = body.exact_number(record.meter_offset)
+    return int(text) if "." not in text and len(text) < 18 else text

@@ -1,0 +1,364 @@
+"""The gateway's store: durable before it is clever. docs/store.md says what each fault does to it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from buffer import body, ranges, rows
+from buffer.faults import Damaged, StoreBusy, StoreError, StoreTooNew, StoreUnusable
+from buffer.ranges import grouped
+from buffer.record import Record
+from buffer.repair import RESERVE, Keeper, Monotonic, Now
+from buffer.tables import Tables
+
+__all__ = ["Counts", "Store", "StoreBusy", "StoreError", "StoreTooNew", "StoreUnusable"]
+
+CHUNK = 500  # records a transaction or a question, where there may be very many
+STATES = (ranges.PENDING, ranges.HELD, ranges.CONFIRMED, ranges.REFUSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Records that the store has now; of the confirmed those not pruned yet. ``oldest_pending``: when it was read."""
+
+    pending: int
+    held: int
+    refused: int
+    confirmed: int
+    oldest_pending: datetime | None
+    last_seq: int
+
+
+class Store:
+    """Records with their numbers and states. Every method may be called from any thread; one writes at a time.
+
+    What a writing method has answered is on the disk. StoreUnusable where the disk says no. Damage that is found on
+    use begins a new epoch by itself: ``epoch`` changes, and receipts for the old one are void.
+    """
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._oldest: tuple[str, int, datetime | None] = ("", 0, None)
+
+    @classmethod
+    def open(
+        cls,
+        state_dir: Path,
+        *,
+        now: Now,
+        reserve: int = RESERVE,
+        read_only: bool = False,
+        monotonic: Monotonic | None = None,
+    ) -> "Store":
+        """The store of this directory, made where there is none; StoreBusy, StoreTooNew or StoreUnusable.
+
+        ``reserve``: octets kept free for the day when the disk is full. ``read_only`` is for commands that look while
+        a daemon may run: what is committed at this moment, no lock, nothing written, FileNotFoundError where there is
+        no store. ``monotonic`` is the clock of ``Record.monotonic``, the system's where it is not given.
+        """
+        return cls(Keeper.open(state_dir, now=now, reserve=reserve, read_only=read_only, monotonic=monotonic))
+
+    @property
+    def epoch(self) -> str:
+        """A random id made with the store; epoch and seq are the delivery key."""
+        return self._keeper.tables.epoch
+
+    @property
+    def last_seq(self) -> int:
+        return self._keeper.tables.last_seq
+
+    @property
+    def events(self) -> list[Record]:
+        """What opening had to repair, as the gateway's own events; nobody has put them yet."""
+        return self._keeper.events
+
+    # What comes in
+
+    def put(self, records: Sequence[Record]) -> list[Record]:
+        """Keep them in one transaction, numbered without holes; those whose natural key is there are left out.
+
+        The answer may hold one record more: the event that counts what a full disk has cost. TypeError or ValueError
+        (a binary float, NaN, a time without a zone): none of them is kept.
+        """
+        return self.apply(records)
+
+    def apply(
+        self,
+        records: Sequence[Record] = (),
+        confirmed: Sequence[tuple[int, int]] = (),
+        refused: Sequence[tuple[int, str, str]] = (),
+    ) -> list[Record]:
+        """``put``, ``confirm`` and ``refuse`` in one transaction: fewer octets for the card. Answers as ``put``."""
+        epoch = self.epoch
+
+        def work(tables: Tables) -> list[Record]:
+            if tables.epoch == epoch:
+                _confirm(tables, confirmed)
+                _refuse(tables, refused)
+            return tables.store(records)
+
+        stored = self._keeper.change(work)
+        if stored:
+            self._keeper.latest = stored[-1]
+        return stored + self._keeper.raised()
+
+    def confirm(self, spans: Sequence[tuple[int, int]]) -> int:
+        """The intake has them: how many were pending or refused until now. Unknown numbers are ignored."""
+        epoch = self.epoch
+        return self._keeper.change(lambda tables: _confirm(tables, spans) if tables.epoch == epoch else 0)
+
+    def refuse(self, items: Sequence[tuple[int, str, str]]) -> int:
+        """The intake says no, with code and text: how many were pending until now. Others are ignored."""
+        epoch = self.epoch
+        return self._keeper.change(lambda tables: _refuse(tables, items) if tables.epoch == epoch else 0)
+
+    def resend(self, from_seq: int, to_seq: int) -> int:
+        """Confirmed and refused ones that are still kept become pending again, unchanged: how many."""
+        epoch = self.epoch
+        return self._keeper.change(lambda tables: _resend(tables, [(from_seq, to_seq)]) if tables.epoch == epoch else 0)
+
+    def resend_time(self, since: datetime, until: datetime) -> int:
+        """As ``resend``, for records whose ``at`` is in since ≤ at < until."""
+        place = (body.milliseconds(since), -1, -1)
+        end = body.milliseconds(until)
+        select = (
+            "SELECT at, series, n, seq FROM records INDEXED BY moments "
+            "WHERE (at, series, n) > (?, ?, ?) AND at < ? ORDER BY at, series, n LIMIT ?"
+        )
+        count = 0
+        while found := self._keeper.ask(partial(Tables.fetch, sql=select, parameters=(*place, end, CHUNK))):
+            place = found[-1][:3]
+            count += self._keeper.change(partial(_resend, spans=grouped(sorted(row[3] for row in found))))
+        return count
+
+    # What goes out
+
+    def bodies(self, after: int, until: int, limit: int) -> list[tuple[int, str]]:
+        """Pending records that are not held, ascending seq in (after, until], as the contract's JSON objects.
+
+        Fewer than ``limit`` only where there are no more. A record whose checksum fails is not among them: it is set
+        aside with an event.
+        """
+        found: list[tuple[int, str]] = []
+        while len(found) < limit:
+            part = partial(_bodies, after=after, until=until, limit=limit - len(found))
+            sound, spoiled, last = self._keeper.ask(part)
+            found += sound
+            if spoiled:
+                self._keeper.set_aside(spoiled)
+            if last is None:
+                break
+            after = last
+        return found
+
+    def counts(self) -> Counts:
+        """Cheap: nothing is scanned."""
+        tables = self._keeper.tables
+        runs, last = tables.ranges, tables.last_seq
+        numbers = runs.counts
+        return Counts(
+            pending=last - sum(numbers.values()),
+            held=numbers[ranges.HELD],
+            refused=numbers[ranges.REFUSED],
+            confirmed=numbers[ranges.CONFIRMED],
+            oldest_pending=self._oldest_pending(runs.runs(1, last, (ranges.PENDING,), enough=1)),
+            last_seq=last,
+        )
+
+    def _oldest_pending(self, runs: list[ranges.Run]) -> datetime | None:
+        if not runs:
+            return None
+        if self._oldest[:2] != (self.epoch, runs[0].first):
+            found = self._keeper.ask(lambda tables: tables.rows(runs[0].first, runs[0].first))
+            when = body.moment(found[0].at + found[0].lag) if found else None
+            self._oldest = (self.epoch, runs[0].first, when)
+        return self._oldest[2]
+
+    def pending_ranges(self) -> list[tuple[int, int]]:
+        tables = self._keeper.tables
+        return [(run.first, run.last) for run in tables.ranges.runs(1, tables.last_seq, (ranges.PENDING,))]
+
+    def rows(self, state: str = "all", from_seq: int = 1, limit: int = 100) -> list[tuple[Record, str, str | None]]:
+        """Record, state (pending, held, confirmed, refused) and reason ("code: text") from this number on."""
+        if state != "all" and state not in STATES:
+            raise ValueError(f"state: found {state!r}, expected all or one of {', '.join(STATES)}")
+        wanted = STATES if state == "all" else (state,)
+        return self._keeper.ask(lambda tables: list(_lines(tables, wanted, max(1, from_seq), limit)))
+
+    def last(self, point: str, kind: str, meter: str | None = None) -> Record | None:
+        """The record of this point and kind whose ``at`` is the newest, of one meter or of all it had; cheap."""
+
+        def question(tables: Tables) -> Record | None:
+            wanted = tables.words.matching(point, kind, meter)
+            known = [tables.newest[series] for series in wanted if series in tables.newest]
+            if not known:
+                return None
+            _, seq = max(known)
+            return next((_whole(tables, row) for row in tables.rows(seq, seq)), None)
+
+        return self._keeper.ask(question)
+
+    # Records read while the clock was not set
+
+    def restamp(self, boot: str, correction: timedelta) -> int:
+        """Held records of this boot get ``at`` and ``read_at`` plus ``correction``, ``clock`` "restamped", and are
+        pending: how many. ``at`` of archives and of a meter's journal is the meter's own and stays; ``meter_offset``
+        follows. Where two moments would become one, the later record is moved by a millisecond."""
+        return self._release("boot = ?", (boot,), lambda record: rows.moved(record, correction))
+
+    def give_up_holding(self, before: datetime | None, boot: str) -> int:
+        """Held records that nobody can correct any more become pending with the flag ``clock-unset``: how many.
+
+        Those of other boots than ``boot``, and with ``before`` those of this boot that were read before it. An unset
+        clock may have stepped, so their age is told by the monotonic clock: older than now minus ``before``.
+        """
+        condition = "boot <> ?"
+        values: list[str | float] = [boot]
+        if before is not None:
+            condition += " OR monotonic IS NULL OR monotonic < ?"
+            age = (self._keeper.now() - before).total_seconds()
+            values.append(self._keeper.monotonic() - age)
+        return self._release(condition, tuple(values), _flagged)
+
+    def _release(self, condition: str, values: tuple[str | float, ...], change: Callable[[Record], Record]) -> int:
+        def work(tables: Tables) -> int:
+            select = f"SELECT seq FROM held WHERE {condition} ORDER BY seq LIMIT {CHUNK}"
+            found = [seq for (seq,) in tables.write.execute(select, values)]
+            for seq in found:
+                for row in tables.rows(seq, seq):
+                    if rows.sound_text(row, tables.words) is not None:
+                        tables.rewrite(change(rows.unpack(row, tables.words)))
+                tables.write.execute("DELETE FROM held WHERE seq = ?", (seq,))
+            for first, last in grouped(found):
+                tables.set_state(first, last, ranges.PENDING)
+            return len(found)
+
+        total = 0
+        while count := self._keeper.change(work):
+            total += count
+        return total
+
+    # Small durable facts, and the end of things
+
+    def note(self, key: str, value: str | None) -> None:
+        """Keep a small fact across restarts and new epochs; None forgets it."""
+        if value is None:
+            self._keeper.change(lambda tables: tables.write.execute("DELETE FROM notes WHERE key = ?", (key,)))
+        else:
+            insert = "INSERT OR REPLACE INTO notes VALUES (?, ?)"
+            self._keeper.change(lambda tables: tables.write.execute(insert, (key, value)))
+
+    def noted(self, key: str) -> str | None:
+        select = "SELECT value FROM notes WHERE key = ?"
+        return next((str(row[0]) for row in self._keeper.ask(lambda tables: tables.fetch(select, (key,)))), None)
+
+    def notes(self, prefix: str = "") -> dict[str, str]:
+        """All facts whose key begins so."""
+        select = "SELECT key, value FROM notes WHERE substr(key, 1, ?) = ? ORDER BY key"
+        return dict(self._keeper.ask(lambda tables: tables.fetch(select, (len(prefix), prefix))))
+
+    def prune(self, keep: timedelta, keep_frames: timedelta) -> int:
+        """Delete confirmed records read longer than ``keep`` ago, and raw frames of any record longer than
+        ``keep_frames`` ago: how many records went. Their numbers are never used again."""
+        now = body.milliseconds(self._keeper.now())
+        return self._keeper.prune(now - keep // body.MILLISECOND, now - keep_frames // body.MILLISECOND)
+
+    def close(self) -> None:
+        """Everything is on the disk, the lock is free. Twice is harmless."""
+        self._keeper.close()
+
+
+def _confirm(tables: Tables, spans: Sequence[tuple[int, int]]) -> int:
+    count = 0
+    for low, high in spans:
+        for run in tables.ranges.runs(max(1, low), min(high, tables.last_seq), (ranges.PENDING, ranges.REFUSED)):
+            if run.state == ranges.REFUSED:
+                tables.write.execute("DELETE FROM refused WHERE seq BETWEEN ? AND ?", run[:2])
+            tables.set_state(run.first, run.last, ranges.CONFIRMED)
+            count += run.last - run.first + 1
+    return count
+
+
+def _refuse(tables: Tables, items: Sequence[tuple[int, str, str]]) -> int:
+    count = 0
+    for seq, code, text in items:
+        if 0 < seq <= tables.last_seq and tables.ranges.state(seq) == ranges.PENDING:
+            tables.refuse(seq, code, text)
+            count += 1
+    return count
+
+
+def _resend(tables: Tables, spans: Sequence[tuple[int, int]]) -> int:
+    count = 0
+    for low, high in spans:
+        for run in tables.ranges.runs(max(1, low), min(high, tables.last_seq), (ranges.CONFIRMED, ranges.REFUSED)):
+            tables.write.execute("DELETE FROM refused WHERE seq BETWEEN ? AND ?", run[:2])
+            tables.set_state(run.first, run.last, ranges.PENDING)
+            count += run.last - run.first + 1
+    return count
+
+
+def _bodies(tables: Tables, after: int, until: int, limit: int) -> tuple[list[tuple[int, str]], list[int], int | None]:
+    """Sound ones, numbers of those whose checksum fails, and the last number looked at; None: there are no more."""
+    sound: list[tuple[int, str]] = []
+    spoiled: list[int] = []
+    seen = None
+    pending = tables.ranges.runs(after + 1, min(until, tables.last_seq), (ranges.PENDING,), enough=limit)
+    left = limit
+    for run in pending:
+        seen = min(run.last, run.first + left - 1)
+        left -= seen - run.first + 1
+        found = tables.rows(run.first, seen)
+        if len(found) != seen - run.first + 1:
+            _prove_missing(tables, run.first, seen, {row.seq for row in found})
+        for row in found:
+            text = rows.sound_text(row, tables.words)
+            if text is None:
+                spoiled.append(row.seq)
+            else:
+                sound.append((row.seq, text))
+    return sound, spoiled, seen
+
+
+def _prove_missing(tables: Tables, first: int, last: int, found: set[int]) -> None:
+    """Rows are missing. Unless they were deleted on purpose this very moment, the file has lost them."""
+    with tables.writing:
+        for seq in range(first, last + 1):
+            if seq not in found and tables.ranges.state(seq) == ranges.PENDING and not tables.rows(seq, seq):
+                raise Damaged(f"record {seq} is not in its table")
+
+
+def _lines(tables: Tables, states: tuple[str, ...], first: int, limit: int) -> Iterator[tuple[Record, str, str | None]]:
+    left = limit
+    while left > 0:
+        runs = tables.ranges.runs(first, tables.last_seq, states, enough=left)
+        if not runs:
+            return
+        for run in runs:
+            last = min(run.last, run.first + left - 1)
+            for row in tables.rows(run.first, last):
+                record = _whole(tables, row)
+                if record is not None:
+                    left -= 1
+                    yield record, run.state, _reason(tables, row.seq) if run.state == ranges.REFUSED else None
+            first = last + 1
+
+
+def _reason(tables: Tables, seq: int) -> str | None:
+    found = tables.fetch("SELECT code, text FROM refused WHERE seq = ?", (seq,))
+    return next((f"{code}: {text}" for code, text in found), None)
+
+
+def _whole(tables: Tables, row: rows.Row) -> Record | None:
+    """With frames, and with what a held record needs besides; None where the checksum fails."""
+    record = tables.record(row)
+    if record is not None and record.clock == "unset":
+        for boot, monotonic in tables.fetch("SELECT boot, monotonic FROM held WHERE seq = ?", (row.seq,)):
+            return replace(record, boot=boot, monotonic=monotonic)
+    return record
+
+
+def _flagged(record: Record) -> Record:
+    return record if "clock-unset" in record.flags else replace(record, flags=(*record.flags, "clock-unset"))

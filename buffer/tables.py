@@ -1,0 +1,288 @@
+"""All SQL of the hot path, plain sqlite3: one connection that writes, one that reads."""
+
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from buffer import body, ranges, rows, schema
+from buffer.faults import Damaged
+from buffer.ranges import Ranges, Run
+from buffer.record import Record
+from buffer.rows import Row, Words
+
+WAL_PAGES = 1000  # a checkpoint each so many pages: hot pages reach the main file once, the WAL stays at half a MB
+WAL_SIZE = 32 + (WAL_PAGES + 100) * (24 + schema.PAGE)
+CACHE = 512  # KiB of database pages in memory, of the writing connection; the reading one has half
+FRAMES_TOGETHER = 64  # records whose raw frames are compressed together
+BUSY = 10.0  # seconds to wait for another program's lock (a person with the sqlite3 shell)
+
+COLUMNS = ", ".join(f'"{name}"' for name in Row._fields)
+
+
+def connect(path: Path, mode: str, cache: int = CACHE) -> sqlite3.Connection:
+    """``mode`` of the URI: rwc creates, rw writes, ro reads, and immutable reads a store that nobody has open."""
+    flags = "immutable=1" if mode == "immutable" else f"mode={mode}"
+    db = sqlite3.connect(
+        f"file:{quote(str(path))}?{flags}", uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY
+    )
+    for setting in (
+        f"page_size = {schema.PAGE}",
+        f"cache_size = -{cache}",
+        "mmap_size = 0",
+        "temp_store = memory",
+        "cell_size_check = on",
+        "synchronous = full",
+        f"wal_autocheckpoint = {WAL_PAGES}",
+    ):
+        db.execute(f"PRAGMA {setting}")
+    if mode == "rwc":
+        db.execute("PRAGMA journal_mode = wal")
+    return db
+
+
+def sealed(text: str) -> str:
+    """A text and its checksum."""
+    return f"{text} {zlib.crc32(text.encode()):08x}"
+
+
+def run_crc(run: Run) -> int:
+    return rows.signed(zlib.crc32(f"{run.first}-{run.last}:{run.state}".encode()))
+
+
+def load_ranges(db: sqlite3.Connection) -> Ranges:
+    """The runs as the table has them; Damaged where a checksum fails or two overlap: a wrong one would lose records."""
+    runs = []
+    for *columns, crc in db.execute("SELECT first, last, state, crc FROM ranges ORDER BY first"):
+        run = Run(*columns)
+        if run_crc(run) != crc:
+            raise Damaged(f"the run {run} of the store is damaged")
+        runs.append(run)
+    if any(one.last >= two.first for one, two in pairwise(runs)):
+        raise Damaged("the store's runs overlap")
+    return Ranges(runs)
+
+
+class Tables:
+    """One database file, and in memory what is needed to know each number's state.
+
+    Methods that write belong inside ``transaction``; a failed one leaves tables and memory as they were. The reading
+    connection sees what is committed and may be used from any thread.
+    """
+
+    def __init__(self, path: Path, writing: Any = None, *, read_only: bool = False) -> None:
+        self.path = path
+        self.writing = writing or threading.RLock()  # whoever writes holds it
+        self._reading = threading.Lock()
+        self.words = Words()
+        self.ranges = Ranges()
+        self.newest: dict[int, tuple[int, int]] = {}  # series → at, seq
+        self.epoch = ""
+        self.last_seq = 0
+        self._staged = 0  # what last_seq becomes with the commit
+        if read_only:
+            self.write = self.read = connect(path, "ro" if Path(f"{path}-wal").exists() else "immutable")
+        else:
+            self.write = connect(path, "rw")
+            self.read = connect(path, "ro", CACHE // 2)
+
+    @classmethod
+    def create(cls, path: Path, epoch: str) -> "Tables":
+        """A new, empty store in a file that does not exist yet."""
+        db = connect(path, "rwc")
+        schema.migrate(db, 0)
+        db.execute("INSERT INTO meta VALUES ('epoch', ?)", (sealed(epoch),))
+        db.close()
+        tables = cls(path)
+        tables.load()
+        return tables
+
+    def load(self) -> None:
+        """Memory as the tables say; Damaged where they contradict themselves."""
+        meta = dict(self.write.execute("SELECT key, value FROM meta"))
+        epoch = str(meta.get("epoch", "")).partition(" ")[0]
+        if meta.get("epoch") != sealed(epoch):
+            raise Damaged("the store's epoch is damaged")
+        self.words = self._words()
+        self.ranges = load_ranges(self.write)
+        newest = self.write.execute(f"SELECT {COLUMNS} FROM records ORDER BY seq DESC LIMIT 1").fetchone()
+        if newest and rows.sound_text(Row(*newest), self.words) is None:
+            raise Damaged("the store's last record is damaged, and with it the last number")
+        self.last_seq = self._staged = max(newest[0] if newest else 0, self.ranges.last)
+        self.epoch = epoch
+        self.newest = {row[0]: (row[1], row[2]) for row in self.write.execute("SELECT series, at, seq FROM newest")}
+        known = int(meta.get("newest", 0))
+        later = "SELECT series, max(at), seq FROM records WHERE seq > ? GROUP BY series"
+        for series, at, seq in self.write.execute(later, (known,)):
+            self._note_newest(series, at, seq)
+
+    def _words(self) -> Words:
+        one = self.write.execute("SELECT id, text, crc FROM words ORDER BY id").fetchall()
+        if one != self.write.execute("SELECT id, text, crc FROM words_again ORDER BY id").fetchall():
+            raise Damaged("the store's two lists of words differ")
+        words = Words()
+        for place, (number, text, crc) in enumerate(one, start=1):
+            if number != place or rows.word_crc(number, text) != crc:
+                raise Damaged(f"word {place} of the store is damaged")
+            words.learn(number, text)
+        return words
+
+    def close(self) -> None:
+        with self._reading:
+            self.read.close()
+        self.write.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, on the disk when it ends."""
+        self.write.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.write.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.OperationalError):  # SQLite may have rolled back itself
+                self.write.execute("ROLLBACK")
+            self.load()
+            raise
+        self.last_seq = self._staged
+
+    def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Committed rows, from any thread."""
+        with self._reading:
+            return self.read.execute(sql, parameters).fetchall()
+
+    # What is written
+
+    def store(self, records: Iterable[Record]) -> list[Record]:
+        """Give each record its number and keep it; a record whose natural key is there already is left out."""
+        stored: list[Record] = []
+        for record in records:
+            numbered = replace(
+                record,
+                seq=self._staged + 1,
+                at=body.moment(body.milliseconds(record.at)),
+                read_at=body.moment(body.milliseconds(record.read_at)),
+            )
+            row = rows.pack(numbered, self.words)
+            if self._insert(row):
+                self._staged = row.seq
+                stored.append(numbered)
+                self._note_newest(row.series, row.at, row.seq)
+        self._write_words()
+        for start in range(0, len(stored), FRAMES_TOGETHER):
+            together = stored[start : start + FRAMES_TOGETHER]
+            if packed := rows.pack_frames([record.frames for record in together]):
+                self.write.execute("INSERT OR REPLACE INTO frames VALUES (?, ?)", (together[0].seq, packed))
+        for record in stored:
+            if record.clock == "unset" and record.boot is not None:
+                self.write.execute("INSERT INTO held VALUES (?, ?, ?)", (record.seq, record.boot, record.monotonic))
+                self.set_state(record.seq, record.seq, ranges.HELD)
+        return stored
+
+    def _insert(self, row: Row) -> bool:
+        if self.write.execute(f"INSERT OR IGNORE INTO records VALUES ({'?,' * 10}?)", row).rowcount:
+            return True
+        # The index says that this moment is known. A damaged index must not make a record vanish: ask the row.
+        same = "SELECT seq FROM records INDEXED BY moments WHERE at = ? AND series = ? AND n = ?"
+        found = self.write.execute(same, (row.at, row.series, row.n)).fetchone()
+        there = found and self.write.execute("SELECT at, series, n FROM records WHERE seq = ?", found).fetchone()
+        if there != (row.at, row.series, row.n):
+            raise Damaged(f"the index of moments names no such record for number {row.seq}")
+        return False
+
+    def rewrite(self, record: Record) -> None:
+        """The same number with another content (a corrected time, a flag). Moments are unique: one more ms if taken."""
+        while True:
+            row = rows.pack(record, self.words)
+            try:
+                columns = ", ".join(f'"{name}" = ?' for name in Row._fields)
+                self.write.execute(f"UPDATE records SET {columns} WHERE seq = ?", (*row, row.seq))
+                break
+            except sqlite3.IntegrityError:
+                record = replace(record, at=record.at + body.MILLISECOND)
+        self._write_words()
+        if self.newest.get(row.series, (row.at, row.seq))[1] == row.seq:
+            self.newest[row.series] = row.at, row.seq
+        self._note_newest(row.series, row.at, row.seq)
+
+    def set_state(self, first: int, last: int, state: str) -> None:
+        change = self.ranges.put(first, last, state)
+        for dropped in change.dropped:
+            self.write.execute("DELETE FROM ranges WHERE first = ?", (dropped,))
+        self.write.executemany(
+            "INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?)", [(*run, run_crc(run)) for run in change.written]
+        )
+
+    def refuse(self, seq: int, code: str, text: str) -> None:
+        self.write.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", (seq, code, text))
+        self.set_state(seq, seq, ranges.REFUSED)
+
+    def delete(self, first: int, last: int) -> None:
+        """The rows go, the numbers stay used."""
+        for table, key in (("records", "seq"), ("frames", "first"), ("refused", "seq"), ("held", "seq")):
+            self.write.execute(f"DELETE FROM {table} WHERE {key} BETWEEN ? AND ?", (first, last))
+        self.set_state(first, last, ranges.GONE)
+
+    def delete_older(self, first: int, last: int, limit: int) -> int:
+        """Delete those of these numbers that were read before the limit (ms): how many."""
+        old = "SELECT seq FROM records WHERE seq BETWEEN ? AND ? AND at + lag < ? ORDER BY seq"
+        found = [seq for (seq,) in self.write.execute(old, (first, last, limit))]
+        for span in ranges.grouped(found):
+            self.delete(*span)
+        return len(found)
+
+    def delete_frames(self, limit: int, most: int) -> int:
+        """Delete the oldest raw frames that were read before the limit (ms): how many batches."""
+        oldest = (
+            "SELECT frames.first, at + lag FROM frames LEFT JOIN records ON seq = frames.first "
+            "ORDER BY frames.first LIMIT ?"
+        )
+        old = [first for first, read_at in self.write.execute(oldest, (most,)) if read_at is None or read_at < limit]
+        self.write.executemany("DELETE FROM frames WHERE first = ?", [(first,) for first in old])
+        return len(old)
+
+    def save_newest(self) -> None:
+        """So that the next opening need not look at all records."""
+        self.write.executemany(
+            "INSERT OR REPLACE INTO newest VALUES (?, ?, ?)",
+            [(series, at, seq) for series, (at, seq) in self.newest.items()],
+        )
+        self.write.execute("INSERT OR REPLACE INTO meta VALUES ('newest', ?)", (str(self._staged),))
+
+    def _write_words(self) -> None:
+        for table in ("words", "words_again") if self.words.fresh else ():
+            self.write.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", self.words.fresh)
+        self.words.fresh.clear()
+
+    def _note_newest(self, series: int, at: int, seq: int) -> None:
+        if series not in self.newest or self.newest[series][0] <= at:
+            self.newest[series] = at, seq
+
+    # What is read
+
+    def rows(self, first: int, last: int) -> list[Row]:
+        """The rows of these numbers, ascending; what was deleted is missing."""
+        select = f"SELECT {COLUMNS} FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq"
+        return [Row(*row) for row in self.fetch(select, (first, last))]
+
+    def record(self, row: Row) -> Record | None:
+        """The record of a row with its raw frames, None where its checksum fails."""
+        if rows.sound_text(row, self.words) is None:
+            return None
+        return rows.unpack(row, self.words, self.frames(row.seq))
+
+    def frames(self, seq: int) -> bytes:
+        """The raw replies of one record, empty where they were pruned."""
+        select = "SELECT first, data FROM frames WHERE first <= ? ORDER BY first DESC LIMIT 1"
+        for first, data in self.fetch(select, (seq,)):
+            together = rows.unpack_frames(data)
+            place: int = seq - first
+            if place < len(together):
+                return together[place]
+        return b""

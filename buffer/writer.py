@@ -1,0 +1,204 @@
+"""The one thread that writes: everything read within the last second is one transaction."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from buffer.body import record_json
+from buffer.faults import StoreUnusable
+from buffer.record import Record
+from buffer.store import Store
+
+T = TypeVar("T")
+Spans = Sequence[tuple[int, int]]
+Refusals = Sequence[tuple[int, str, str]]
+
+WAITING = 2000  # records in memory at most, some 4 MB; beyond it ``submit`` blocks
+MANY = 1000  # records or receipts' items that are written without waiting for the second to end
+TURN = 1.0  # seconds between two signs of life at most
+PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the next try while the disk says no
+
+
+class Writer:
+    """Starts with its construction. ``alive``: monotonic time of the last turn, for the watchdog. ``trouble``: what
+    the disk says while it says no; records wait in memory meanwhile and are tried again."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_stored: Callable[[list[Record]], None],
+        group: float = 1.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``on_stored`` is called on the writer's thread after each commit that brought records."""
+        self._store = store
+        self._on_stored = on_stored
+        self._group = group
+        self._monotonic = monotonic
+        self._wake = threading.Condition()
+        self._records: list[Record] = []
+        self._confirmed: list[tuple[str, Spans]] = []  # with the epoch that they are of
+        self._refused: list[tuple[str, Refusals]] = []
+        self._calls: list[tuple[Callable[[Store], Any], Future[Any]]] = []
+        self._since: float | None = None  # when the oldest of what waits came
+        self._not_before = 0.0
+        self._failures = 0
+        self._closing = False
+        self.trouble: str | None = None
+        self.alive = monotonic()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, records: Sequence[Record]) -> None:
+        """They are on the disk within a second or so. Blocks only while 2000 records wait already.
+
+        TypeError or ValueError for a record that cannot be stored (as ``record_json``): nothing is taken then.
+        """
+        for record in records:
+            record_json(record)
+        with self._wake:
+            while len(self._records) >= WAITING:
+                self._must_run()
+                self._wake.wait(TURN)
+            self._must_run()
+            self._records += records
+            self._came()
+
+    def confirm(self, ranges: Spans) -> None:
+        """A receipt for records of the store's present epoch; written with the next transaction."""
+        with self._wake:
+            self._must_run()
+            self._confirmed.append((self._store.epoch, ranges))
+            self._came()
+
+    def refuse(self, items: Refusals) -> None:
+        """As ``confirm``: seq, code, text."""
+        with self._wake:
+            self._must_run()
+            self._refused.append((self._store.epoch, items))
+            self._came()
+
+    def call(self, function: Callable[[Store], T]) -> T:
+        """Its result, or its exception, after all that was submitted before is stored (StoreUnusable if it cannot)."""
+        if threading.current_thread() is self._thread:
+            return function(self._store)
+        future: Future[T] = Future()
+        with self._wake:
+            self._must_run()
+            self._calls.append((function, future))
+            self._wake.notify_all()
+        while True:
+            try:
+                return future.result(TURN)
+            except TimeoutError:
+                if future.done():
+                    raise  # the function's own
+                self._must_run()
+
+    def flush(self) -> None:
+        """All that was submitted is on the disk; StoreUnusable if it cannot be."""
+        self.call(lambda store: None)
+
+    def close(self) -> None:
+        """Flush, and end the thread. StoreUnusable where the disk takes no more; the thread has ended then too."""
+        try:
+            if self._thread.is_alive():
+                self.flush()
+        finally:
+            with self._wake:
+                self._closing = True
+                self._wake.notify_all()
+            self._thread.join()
+
+    def _must_run(self) -> None:
+        if self._closing or not self._thread.is_alive():
+            raise RuntimeError("the writer has ended")
+
+    def _came(self) -> None:
+        if self._since is None:
+            self._since = self._monotonic()
+        self._wake.notify_all()
+
+    def _run(self) -> None:
+        while self._wait():
+            with self._wake:
+                records, calls = self._records, self._calls
+                confirmed, refused = self._confirmed, self._refused
+                self._records, self._calls, self._confirmed, self._refused = [], [], [], []
+                self._since = None
+            try:
+                self._write(records, confirmed, refused)
+            except StoreUnusable as trouble:
+                self._keep(records, confirmed, refused, trouble)
+                for _, future in calls:
+                    future.set_exception(trouble)
+                continue
+            self.trouble = None
+            self._failures = 0
+            self._not_before = 0.0
+            for function, future in calls:
+                self._answer(function, future)
+
+    def _wait(self) -> bool:
+        """Until there is something to do; False when it is time to end."""
+        with self._wake:
+            while True:
+                now = self.alive = self._monotonic()
+                if self._calls:
+                    return True
+                if self._closing:
+                    return False
+                due = self._due()
+                if due is not None and due <= now:
+                    return True
+                self._wake.wait(TURN if due is None else min(TURN, due - now))
+
+    def _due(self) -> float | None:
+        if self._since is None:
+            return None
+        items = sum(len(spans) for _, spans in self._confirmed) + sum(len(items) for _, items in self._refused)
+        if len(self._records) >= MANY or items >= MANY:
+            return self._not_before
+        return max(self._since + self._group, self._not_before)
+
+    def _write(
+        self, records: list[Record], confirmed: list[tuple[str, Spans]], refused: list[tuple[str, Refusals]]
+    ) -> None:
+        if not (records or confirmed or refused):
+            return
+        epoch = self._store.epoch
+        stored = self._store.apply(
+            records,
+            [span for of, spans in confirmed if of == epoch for span in spans],
+            [item for of, items in refused if of == epoch for item in items],
+        )
+        with self._wake:
+            self._wake.notify_all()
+        if stored:
+            self._on_stored(stored)
+
+    def _keep(
+        self,
+        records: list[Record],
+        confirmed: list[tuple[str, Spans]],
+        refused: list[tuple[str, Refusals]],
+        trouble: StoreUnusable,
+    ) -> None:
+        with self._wake:
+            self._records[:0] = records
+            self._confirmed[:0] = confirmed
+            self._refused[:0] = refused
+            now = self._monotonic()
+            self._since = now
+            self._not_before = now + PAUSES[min(self._failures, len(PAUSES) - 1)]
+            self._failures += 1
+            self.trouble = str(trouble)
+
+    def _answer(self, function: Callable[[Store], Any], future: "Future[Any]") -> None:
+        try:
+            future.set_result(function(self._store))
+        except Exception as error:  # the caller's own, handed to the caller
+            future.set_exception(error)
