@@ -98,10 +98,13 @@ class Session:
                 return None
             reply = self._reply(answer, question)
         except MeterError:
-            self._question = None
+            self._forget()
             raise
-        self._question = None
+        self._forget()
         return reply
+
+    def _forget(self) -> None:
+        self._question, self._proving = None, False
 
     def _prepare(self, question: Question) -> Sending:
         data = build(self._unit, question, self._framing)
