@@ -202,7 +202,7 @@ class _Loading:
         assert entry.table.name and entry.table.port
         return Bus(entry.table.name, entry.table.port, line_of(entry), f"{entry.source.file}:{at.line}:{at.column}")
 
-    def _warning(self, path: tuple[str, ...], text: str) -> None:
+    def _warning(self, path: KeyPath, text: str) -> None:
         at = self.main.places.of_key(path)
         self.around.warnings.append(f"{self.main.file}:{at.line}:{at.column}: {text}")
 
@@ -217,18 +217,20 @@ class _Loading:
         if intake.url and intake.url.startswith("mqtt://") and (intake.username or not _local(intake.url)):
             self._warning(("intake", "url"), "a plain line: readings and password can be read on the way")
         for kind in KINDS:
-            if getattr(self.around.polls, kind) is None:
-                continue
-            cannot = [str(m.table.point) for m in self.meters if m.family and kind not in m.family.capabilities]
-            if cannot:
-                some = ", ".join(cannot[:3]) + (f" and {len(cannot) - 3} more" if len(cannot) > 3 else "")
-                self._warning(("poll", kind), f"{kind} is not read from {some}: the driver cannot")
+            cannot = [m for m in self.meters if m.family and kind not in m.family.capabilities]
+            if cannot and getattr(self.around.polls, kind) is not None:
+                self._warning(("poll", kind), f"{kind} is not read from {_some(cannot)}: the driver cannot")
+        nameless = [meter for meter in self.meters if meter.table.tariffs is None]
+        if nameless:
+            self._warning(("meter", 0), f"no tariffs (their registers and meaning: day, night, …) at {_some(nameless)}")
 
     def _defaults(self) -> list[str]:
         """Dotted keys that were not written, tables of an array counted from 1 over all files."""
         tables = [("gateway", self.gateway), ("intake", self.intake), ("poll", self.around.polls)]
         tables += [(f"bus[{number}]", entry.table) for number, entry in enumerate(self.buses, 1)]
         tables += [(f"meter[{number}]", entry.table) for number, entry in enumerate(self.meters, 1)]
+        for number, entry in enumerate(self.meters, 1):
+            tables.append((f"meter[{number}].poll", entry.table.poll or PollTable()))
         return [
             f"{name}.{key}"
             for name, table in tables
@@ -240,6 +242,12 @@ class _Loading:
 def _written(table: Table, without: tuple[str, ...]) -> dict[str, Any]:
     """The written keys of a table: the others keep the defaults of the frozen values."""
     return {key: getattr(table, key) for key in table.model_fields_set if key not in without}
+
+
+def _some(meters: list[MeterEntry]) -> str:
+    """Three points by name, the others by number."""
+    names = [str(meter.table.point) for meter in meters]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _local(url: str) -> bool:

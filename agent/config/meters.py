@@ -201,9 +201,7 @@ def secret_fault(source: Source, path: places.KeyPath, trouble: SecretTrouble) -
 
 def _warn(entry: MeterEntry, family: Family, settings: Mapping[str, Any], around: Surroundings) -> None:
     table, point = entry.table, entry.table.point
-    if table.tariffs is None:
-        around.warn(entry, (), f"{point}: tariffs have no meaning (day, night, …); all that the meter has are read")
-    elif len(set(table.tariffs.values())) < len(table.tariffs):
+    if table.tariffs and len(set(table.tariffs.values())) < len(table.tariffs):
         around.warn(entry, ("tariffs",), f"{point}: two tariffs have the same meaning")
     if settings.get("unverified"):
         around.warn(entry, ("unverified",), f"{point}: registers are read that no maker's paper confirms")

@@ -1,0 +1,37 @@
+"""The bus-time budgets of a configuration: what its drivers declare, put to agent.line.budget."""
+
+from agent.config.values import Config, Meter
+from agent.line.budget import Budget, Demand, budget
+from agent.meters import state_of
+from drivers.reading import Driver, Exchange
+
+DAY = 86400.0
+MONTH = 28 * DAY  # the shortest
+
+
+def budgets(config: Config) -> list[Budget]:
+    """One for each bus, in the order of the file."""
+    return [
+        budget(bus.name, [_demand(meter, bus.port, config) for meter in config.meters if meter.bus == bus.name])
+        for bus in config.buses
+    ]
+
+
+def _demand(meter: Meter, port: str, config: Config) -> Demand:
+    driver = state_of(meter, config).driver
+    polls: dict[str, tuple[float, tuple[Exchange, ...]]] = {}
+    for kind in ("now", "network", "interval", "event"):
+        every = getattr(meter.poll, kind)
+        if every is not None:
+            polls[kind] = (every, driver.exchanges(kind))
+    for kind, every in (("day", DAY), ("month", MONTH)):
+        if getattr(meter.poll, kind) is not None:
+            polls[kind] = (every, driver.exchanges(kind))
+    return Demand(meter.point, meter.line, polls, _wait(driver), wired=not port.startswith("tcp://"))
+
+
+def _wait(driver: Driver) -> float:
+    """The longest time to the first byte of an answer, as the session would wait for its first question."""
+    session = driver.session()
+    question = session.proof()
+    return session.send(question).wait if question is not None else 1.0

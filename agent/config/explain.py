@@ -1,0 +1,90 @@
+"""Every value that is in force and where it comes from, for ``check --explain``."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import time
+from decimal import Decimal
+from typing import Any
+
+from agent.config.settings import written_as
+from agent.config.values import Config, Meter, Secret
+from agent.config.words import period, shown
+from buffer.record import number_text
+from drivers import registry
+
+PERIODS = ("hold", "receipt_timeout", "timeout")
+HIDDEN = ("host", "port", "tls", "where", "line", "poll", "settings", "password", "before")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key as it stands in the file or would stand there. ``origin``: "file", "default", "bus" or "poll"."""
+
+    key: str
+    value: str
+    origin: str
+
+
+def explain(config: Config) -> list[Entry]:
+    """All keys in the order of the file's tables; a secret is ``***``."""
+    unwritten = set(config.defaults)
+    made = [*_table("gateway", config.gateway, unwritten), *_table("intake", config.intake, unwritten)]
+    for number, bus in enumerate(config.buses, 1):
+        name = f"bus[{number}]"
+        values = {"name": bus.name, "port": bus.port, "speed": bus.line.speed, "format": bus.line.format}
+        made += [_entry(f"{name}.{key}", key, value, unwritten) for key, value in values.items()]
+    for number, meter in enumerate(config.meters, 1):
+        made += _meter(f"meter[{number}]", meter, config, unwritten)
+    return made
+
+
+def _table(name: str, table: Any, unwritten: set[str]) -> Iterator[Entry]:
+    for one in fields(table):
+        if one.name == "password":
+            yield _entry(f"{name}.password_file", "password_file", table.password, unwritten)
+        elif one.name not in HIDDEN:
+            yield _entry(f"{name}.{one.name}", one.name, getattr(table, one.name), unwritten)
+
+
+def _meter(name: str, meter: Meter, config: Config, unwritten: set[str]) -> Iterator[Entry]:
+    yield from _table(name, meter, unwritten)
+    number, _ = next((n, bus) for n, bus in enumerate(config.buses, 1) if bus.name == meter.bus)
+    for key, value in (("speed", meter.line.speed), ("format", meter.line.format)):
+        inherited = "default" if f"bus[{number}].{key}" in unwritten else "bus"
+        yield Entry(f"{name}.{key}", shown(value), inherited if f"{name}.{key}" in unwritten else "file")
+    for one in fields(meter.poll):
+        own, common = f"{name}.poll.{one.name}", f"poll.{one.name}"
+        inherited = "default" if common in unwritten else "poll"
+        value = getattr(meter.poll, one.name)
+        text = f'"{period(value)}"' if isinstance(value, float) else _shown(one.name, value)
+        yield Entry(own, '"off"' if value is None else text, inherited if own in unwritten else "file")
+    yield Entry(f"{name}.before", f"{len(meter.before)} earlier meters", "file" if meter.before else "default")
+    for setting in registry.find(meter.driver, config.gateway.models_dir).settings:
+        written = setting.name in meter.settings
+        value = meter.settings[setting.name] if written else setting.default
+        yield Entry(f"{name}.{setting.name}", written_as(setting, value), "file" if written else "default")
+
+
+def _entry(key: str, word: str, value: Any, unwritten: set[str]) -> Entry:
+    return Entry(key, _shown(word, value), "default" if key in unwritten else "file")
+
+
+def _shown(key: str, value: Any) -> str:
+    if key in PERIODS and value is not None:
+        return f'"{period(value)}"'
+    match value:
+        case None:
+            return "none"
+        case Secret() | bytes():
+            return "***"
+        case Decimal():
+            return number_text(value)
+        case time():
+            return f'"{value:%H:%M}"'
+        case dict():
+            return "{ " + ", ".join(f"{name} = {_shown('', inner)}" for name, inner in value.items()) + " }"
+        case tuple():
+            return "[" + ", ".join(_shown("", inner) for inner in value) + "]"
+        case str() | int():
+            return shown(value)
+    return f'"{value}"'
