@@ -21,7 +21,7 @@ NO_UART = "0"  # /sys/class/tty/ttyS*/type of a port that the kernel prepared an
 
 @dataclass(frozen=True, slots=True)
 class SerialPort:
-    """One port. ``names`` are stable links, the best first; ``latency_ms`` is FTDI's timer; ``holder`` is "PID name"."""
+    """One port. ``names`` are stable links, the best first; ``latency_ms``: FTDI's timer; ``holder``: "PID name"."""
 
     device: str
     names: tuple[str, ...]

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.config.faults import ConfigError, Fault
@@ -17,20 +18,39 @@ LONGEST = 60.0  # s; a slow card and a thousand meters take a few
 
 def load_in_child(path: Path) -> Config:
     """The same as ``agent.config.load.load``: the Config, or ConfigError with every fault."""
+    return begin(path)()
+
+
+def begin(path: Path) -> Callable[[], Config]:
+    """Start the loading; the answer waits for its end. In between the caller may import what it needs anyway."""
     root = str(Path(__file__).parents[2])
     known = os.environ.get("PYTHONPATH")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([root, known]) if known else root}
     command = [sys.executable, "-m", "agent.config.child", str(path.absolute())]
-    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment, timeout=LONGEST, check=False)
-    if done.returncode:
-        raise RuntimeError(f"reading {path} ended with code {done.returncode}")
-    result: Config | list[Fault] = pickle.loads(done.stdout)
-    if isinstance(result, Config):
-        return result
-    raise ConfigError(result)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment)
+
+    def result() -> Config:
+        try:
+            answer, _ = child.communicate(timeout=LONGEST)
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+        if child.returncode:
+            raise RuntimeError(f"reading {path} ended with code {child.returncode}")
+        loaded: Config | list[Fault] = pickle.loads(answer)
+        if isinstance(loaded, Config):
+            return loaded
+        raise ConfigError(loaded)
+
+    return result
 
 
 def main() -> None:
+    """The child: it lives too short for the collector of circular garbage to pay."""
+    import gc
+
+    gc.disable()
     from agent.config.load import load
 
     result: Config | list[Fault]
