@@ -117,9 +117,7 @@ class Notification:
         return bytes((NOTIFICATION,)) + self.number.to_bytes(4, "big") + stamp + self.data
 
 
-Answer = (
-    GetAnswer | GetBlock | GetListAnswer | SetAnswer | ActionAnswer | ExceptionAnswer | ServiceError | Notification
-)
+Answer = GetAnswer | GetBlock | GetListAnswer | SetAnswer | ActionAnswer | ExceptionAnswer | ServiceError | Notification
 
 
 def parse_answer(apdu: bytes) -> Answer:

@@ -211,6 +211,9 @@ class Limits:
         return cls(stated[5], stated[6], stated[7], stated[8])
 
 
+DEFAULTS = Limits()
+
+
 def describe_control(control: int) -> str:
     """A control field in words, as ``I N(S)=1 N(R)=2 P``."""
     final = " P/F" if control & POLL else ""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from protocols.dlms.apdu import Attribute
-from protocols.dlms.hdlc import Address, Limits
+from protocols.dlms.hdlc import DEFAULTS, Address, Limits
 from protocols.dlms.security import AUTHENTICATED, ENCRYPTED, WRAPPINGS, Counter, Keys
 from protocols.session import Read, Write
 
@@ -20,7 +20,7 @@ class Connect(Read):
 
     server: Address
     client: int
-    limits: Limits = Limits()
+    limits: Limits = DEFAULTS
     logical: int = 1
 
 

@@ -46,7 +46,12 @@ class Keys:
 
 
 def seal(keys: Keys, control: int, title: bytes, counter: int, plain: bytes, dedicated: bool = False) -> bytes:
-    """``SC IC …`` of an APDU: control octet, counter, then what the control octet says. ``title``: the sender's."""
+    """``SC IC …`` of an APDU: control octet, counter, then what the control octet says. ``title``: the sender's.
+
+    Refused when the counter is used up: the standard wants new keys then.
+    """
+    if counter > 0xFFFF_FFFF:
+        raise Refused("the frame counter of these keys is used up: new keys are needed")
     head = bytes((control,)) + counter.to_bytes(4, "big")
     key, nonce, covered = _key(keys, dedicated), title + head[1:], head[:1] + keys.authentication
     if not control & ENCRYPTED:

@@ -25,7 +25,7 @@ from protocols.dlms.questions import (
 )
 from protocols.dlms.wrapper import WrapperLink
 from protocols.errors import BadFrame, MeterError, NotLoggedIn
-from protocols.session import Line, Sending
+from protocols.session import Sending
 
 UNRELATED = 8  # pushed or late messages in one answer after which we give up
 
@@ -58,12 +58,9 @@ class Session:
     (some meters send a constant).
     """
 
-    def __init__(
-        self, wrapper: bool = False, timing: Timing = Timing(), line: Line = Line(), strict_invoke: bool = True
-    ) -> None:
+    def __init__(self, wrapper: bool = False, timing: Timing = Timing(), strict_invoke: bool = True) -> None:
         self._wrapper = wrapper
         self._timing = timing
-        self._line = line
         self._strict = strict_invoke
         self._state = State.CLOSED
         self._lost = False  # the link broke after it had been up
@@ -92,6 +89,8 @@ class Session:
             raise NotLoggedIn("the dialogue broke off; the link must be set up again")
         if link is None or not isinstance(question, ALLOWED[self._state]):
             raise RuntimeError(f"{type(question).__name__} in state {self._state.value}")
+        if isinstance(question, Associate):
+            self._state = State.LINKED  # an old association ends with the new AARQ
         self._pending = question
         self._steps = self._start(question)
         return self._sending(link.put(next(self._steps)))
@@ -203,9 +202,7 @@ class Session:
     def _sending(self, data: bytes, pause: float = 0.0, answered: bool = True) -> Sending:
         limits = self._link.limits if isinstance(self._link, HdlcLink) else None
         size = (limits.receive + 20) * limits.window_receive if limits else 0x10000
-        return Sending(
-            data, wait=self._timing.wait, gap=self._timing.gap, pause=pause, size=size, answered=answered
-        )
+        return Sending(data, wait=self._timing.wait, gap=self._timing.gap, pause=pause, size=size, answered=answered)
 
     def _forget(self) -> None:
         self._pending = self._steps = None

@@ -4,7 +4,7 @@ The deviation is UTC minus local time in minutes: Moscow, UTC+3, has −180.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from protocols.errors import BadFrame
 
@@ -53,7 +53,7 @@ class Stamp:
         if self.wall is None or deviation is None:
             return None
         try:
-            return (self.wall + timedelta(minutes=deviation)).replace(tzinfo=timezone.utc)
+            return (self.wall + timedelta(minutes=deviation)).replace(tzinfo=UTC)
         except OverflowError:
             return None
 

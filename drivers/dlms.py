@@ -1,0 +1,334 @@
+"""DLMS/COSEM meters with logical names: one driver, its models are data (``models/dlms/*.toml``).
+
+What a session does: link, association, serial number and firmware in one GET, then what is asked. What columns and
+scales are is read once for a meter and firmware and kept.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+from drivers.dlms_budget import exchanges
+from drivers.dlms_model import Model, Profile, Register, models
+from drivers.dlms_profile import Habits, Layout, Row, layout, rows, values
+from drivers.dlms_read import Reader, text
+from drivers.dlms_settings import SETTINGS, Association, association, candidates, lower, meter_time, wire_password
+from drivers.dlms_time import MeterTime
+from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reading
+from protocols.dlms.apdu import Attribute, obis_text
+from protocols.dlms.axdr import octets
+from protocols.dlms.cosem.objects import CLOCK, DATA, PROFILE, Scale
+from protocols.dlms.cosem.stamp import Stamp
+from protocols.dlms.hdlc import Address
+from protocols.dlms.questions import Associate, Connect, Denied, Disconnect, Get, Release, Set, Value
+from protocols.dlms.session import Session, Timing
+from protocols.dlms.words import ABSENT
+from protocols.errors import AccessDenied, BadFrame, NoReply, Refused
+from protocols.session import Line
+
+RELEARN = 500  # sessions after which it is looked again which registers the meter has
+PUBLIC = 16  # the client that may read the frame counter without a password
+
+
+class Counter(Protocol):
+    """Frame counters of one key, for ever: a number that was given once is never given again.
+
+    ``next`` returns only after the number is durable (a reserved block will do); ``skip_to`` makes the next number
+    ``value`` or higher, it never steps back.
+    """
+
+    def next(self) -> int: ...
+
+    def skip_to(self, value: int) -> None: ...
+
+
+@dataclass
+class MemoryCounter:
+    """Counts in memory only: for tests, and for dialogues that read the meter's own counter first."""
+
+    value: int = 0
+
+    def next(self) -> int:
+        self.value += 1
+        return self.value - 1
+
+    def skip_to(self, value: int) -> None:
+        self.value = max(self.value, value)
+
+
+@dataclass
+class Learned:
+    """What one meter with one firmware has; forgotten when another answers."""
+
+    identity: Identity
+    scales: dict[bytes, Scale | None] = field(default_factory=dict)  # None: the meter has no such register
+    layouts: dict[bytes, Layout | None] = field(default_factory=dict)  # None: no such profile
+    time_zone: bool = False  # the clock object was asked for its zone
+
+
+class DlmsMeter:
+    """Implements :class:`drivers.reading.Driver`. ``counter`` may be set after building, before the first session."""
+
+    def __init__(self, plan: MeterPlan, model: Model, counter: Counter | None = None) -> None:
+        settings = {setting.name: setting.default for setting in SETTINGS} | dict(plan.settings)
+        self._plan, self._model, self._settings = plan, model, settings
+        self.counter: Counter = counter or MemoryCounter()
+        self._how: Association = association(plan, model, settings)
+        self._wrapper = settings["framing"] == "wrapper"
+        self._addresses = candidates(plan.address, settings["address_size"], settings["logical"])
+        self._address: Address | None = None  # the one that answered
+        self._reader = Reader(settings["list_size"])
+        self._time = MeterTime() if self._how.fault else meter_time(settings)
+        self._habits = Habits(
+            by_entry=settings["profile_access"] == "entry",
+            typed=settings["range_typed"],
+            stated=settings["range_deviation"],
+            same=settings["null_cells"] == "same",
+            rows=settings["rows"],
+        )
+        self._learned: Learned | None = None
+        self._sessions = 0
+        kinds = set(model.kinds) | {"identify", "clock"}
+        self.capabilities = frozenset(kinds | ({"set_clock"} if self._how.mechanism > 1 else set()))
+
+    def session(self) -> Session:
+        timing = Timing(self._plan.timeout or 2.0, float(self._settings["gap"]))
+        return Session(self._wrapper, timing, self._settings["invoke_check"])
+
+    def open(self, ask: Ask) -> None:
+        """Link and association. With ciphering the meter's frame counter is read first where that is set."""
+        if self._how.fault is not None:
+            raise AccessDenied(self._how.fault)  # nothing is sent: some meters lock after wrong passwords
+        self._sessions += 1
+        if self._sessions % RELEARN == 0:
+            self._learned = None
+        if self._how.keys is not None and self._settings["counter_from_meter"]:
+            self._learn_counter(ask)
+        self._connect(ask, self._how.client)
+        self._reader.granted = ask(self._how.question(self.counter))
+
+    def _connect(self, ask: Ask, client: int) -> None:
+        """Over HDLC the addresses are tried in turn until one has answered once."""
+        tries = (self._address,) if self._address is not None else self._addresses
+        for at, address in enumerate(tries, 1):
+            try:
+                ask(Connect(address, client, self._how.limits, self._settings["logical"]))
+            except NoReply:
+                if at == len(tries):
+                    raise
+            else:
+                self._address = address
+                return
+
+    def _learn_counter(self, ask: Ask) -> None:
+        """As public client: the counter object of our keys. A meter that refuses leaves us with our own count."""
+        self._connect(ask, PUBLIC)
+        try:
+            ask(Associate())
+            got: Value = ask(Get(Attribute(DATA, self._how.counter_object, 2)))
+            if isinstance(got.data, int) and got.data >= 0:
+                self.counter.skip_to(got.data + 1)
+        except Refused:
+            pass  # not every meter lets the public client see it
+        ask(Disconnect())
+
+    def identify(self, ask: Ask) -> Identity:
+        """Serial number and firmware each time; model and ratio once for these two."""
+        model = self._model
+        wanted = [model.serial] + ([model.firmware] if model.firmware else [])
+        serial, *more = [text(found) for found in self._reader.read(ask, [Attribute(DATA, code, 2) for code in wanted])]
+        firmware = more[0] if more else None
+        known = self._learned
+        if known is not None and (known.identity.serial, known.identity.firmware) == (serial, firmware):
+            return known.identity
+        codes = ([model.model] if model.model else []) + list(model.ratios)
+        found = self._reader.read(ask, [Attribute(DATA, code, 2) for code in codes])
+        name = text(found.pop(0)) if model.model else None
+        identity = Identity(serial, name, firmware, _product(found))
+        self._learned = Learned(identity)
+        return identity
+
+    def now(self, ask: Ask) -> Reading:
+        tariffs = self._plan.tariffs
+        wanted = [each for each in self._model.now if not each.tariff or tariffs is None or each.tariff in tariffs]
+        return self._registers(ask, "now", wanted)
+
+    def network(self, ask: Ask) -> Reading:
+        """By the profile of present values where the meter has it, else register by register."""
+        profile = self._model.profiles.get("network")
+        shape = self._layout(ask, profile) if profile is not None else None
+        if profile is None or shape is None:
+            return self._registers(ask, "network", list(self._model.network))
+        got: Value = ask(Get(Attribute(PROFILE, profile.buffer, 2)))
+        cells = got.data[-1] if isinstance(got.data, list) and got.data else None
+        if not isinstance(cells, tuple) or len(cells) != len(shape.columns):
+            raise BadFrame(f"present values: {got.data!r}"[:200])
+        found, whole = values(Row(datetime.min, cells), shape)
+        shown = {key: value for key, value in found.items() if key.split(":")[1].split(".")[1] != "8"}  # no energies
+        return Reading("network", shown, () if whole else ("partial",))
+
+    def interval(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        for shape, row in self._rows(ask, "interval", since, until):
+            found, whole = values(row, shape)
+            start = end = row.at
+            if shape.period:
+                length = timedelta(seconds=shape.period)
+                if self._settings["stamp"] == "start":
+                    end = start + length
+                else:
+                    start = end - length
+                    over = end.timestamp() % shape.period
+                    if over:  # captured out of turn (power failure, clock set): since the last full period
+                        start, whole = end - timedelta(seconds=over), False
+            yield Reading("interval", found, () if whole else ("partial",), at=end, start=start)
+
+    def day(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        yield from self._frozen(ask, "day", since, until)
+
+    def month(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        yield from self._frozen(ask, "month", since, until)
+
+    def event(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        """The journals one after the other; one that the meter does not have is left out."""
+        for journal in self._model.journals:
+            profile = Profile(journal.buffer)
+            shape = self._layout(ask, profile)
+            if shape is None:
+                continue
+            self._learn_zone(ask)
+            at_code = next((at for at, each in enumerate(shape.columns) if at != shape.clock), None)
+            counted: dict[tuple[datetime, str], int] = {}
+            for row in rows(ask, profile, shape, self._time, self._habits, (since, until), distinct=False):
+                number = row.cells[at_code] if at_code is not None else None
+                maker = number if isinstance(number, int) else None
+                code, words = journal.events.get(-1 if maker is None else maker, ("other", f"{journal.name} {maker}"))
+                n = counted[row.at, code] = counted.get((row.at, code), 0) + 1
+                told = {"code": code, "maker": f"{journal.name}.{maker}", "text": words, "n": n}
+                yield Reading("event", {}, (), at=row.at, event=told)
+
+    def clock(self, ask: Ask) -> datetime:
+        """The meter's clock: aware where its deviation is stated or known, else its wall time (naive)."""
+        self._learn_zone(ask)
+        got: Value = ask(Get(Attribute(CLOCK, self._model.clock, 2)))
+        stamp = Stamp.from_bytes(got.data if isinstance(got.data, bytes) else b"")
+        if stamp.wall is None:
+            raise BadFrame(f"the meter's clock shows {stamp.raw.hex(' ')}")
+        return self._time.utc(stamp) or stamp.wall
+
+    def set_clock(self, ask: Ask, wanted: datetime) -> None:
+        """Write the clock (clients with HLS). ``wanted``: aware, or the meter's own wall time."""
+        self._learn_zone(ask)
+        if wanted.tzinfo is None:
+            zone = self._time.zone
+            wanted = wanted.replace(tzinfo=zone) if zone else wanted + timedelta(minutes=self._time.deviation or 0)
+            wanted = wanted.astimezone(UTC) if wanted.tzinfo else wanted.replace(tzinfo=UTC)
+        ask(Set(Attribute(CLOCK, self._model.clock, 2), octets(self._time.stamp(wanted, True))))
+
+    def close(self, ask: Ask) -> None:
+        if self._settings["release"] or self._wrapper:
+            ask(Release())
+        ask(Disconnect())
+
+    def exchanges(self, kind: str) -> tuple[Exchange, ...]:
+        tariffs = self._plan.tariffs
+        energies = [each for each in self._model.now if not each.tariff or tariffs is None or each.tariff in tariffs]
+        return exchanges(kind, len(energies), self._addresses[0].size, self._how, self._wrapper)
+
+    def _registers(self, ask: Ask, kind: str, wanted: list[Register]) -> Reading:
+        """Values × their scales. What the meter does not have is not there; what it refuses now is ``partial``."""
+        scales = self._known().scales
+        new = [each for each in wanted if each.code not in scales]
+        denied = False
+        for register, answer in zip(new, self._reader.read(ask, [each.scale() for each in new]), strict=True):
+            if isinstance(answer, Value):
+                scales[register.code] = Scale.from_data(answer.data)
+            elif answer.result in ABSENT:
+                scales[register.code] = None
+            else:
+                denied = True
+        present = [(each, scale) for each in wanted if (scale := scales.get(each.code)) is not None]
+        found: dict[str, Number] = {}
+        raws = self._reader.read(ask, [each.value() for each, _ in present])
+        for (register, scale), raw in zip(present, raws, strict=True):
+            if isinstance(raw, Value) and isinstance(raw.data, (int, Decimal)) and not isinstance(raw.data, bool):
+                found[register.key] = scale.apply(raw.data)
+            elif isinstance(raw, Value) and raw.data is not None:
+                raise BadFrame(f"{register.key}: {raw.data!r} is no number"[:200])
+            else:
+                denied = True
+        if not found:
+            raise Refused(f"the meter gave none of the registers of {kind}")
+        return Reading(kind, found, ("partial",) if denied else ())
+
+    def _frozen(self, ask: Ask, kind: str, since: datetime, until: datetime) -> Iterator[Reading]:
+        for shape, row in self._rows(ask, kind, since, until):
+            found, whole = values(row, shape)
+            yield Reading(kind, found, () if whole else ("partial",), at=row.at)
+
+    def _rows(self, ask: Ask, kind: str, since: datetime, until: datetime) -> Iterator[tuple[Layout, Row]]:
+        profile = self._model.profiles[kind]
+        shape = self._layout(ask, profile)
+        if shape is None:
+            raise Refused(f"the meter has no profile {obis_text(profile.buffer)}", 4)
+        self._learn_zone(ask)
+        for row in rows(ask, profile, shape, self._time, self._habits, (since, until)):
+            yield shape, row
+
+    def _layout(self, ask: Ask, profile: Profile) -> Layout | None:
+        """A profile's columns and scales, read once; None where the meter does not have it."""
+        known = self._known().layouts
+        if profile.buffer not in known:
+            try:
+                known[profile.buffer] = layout(ask, self._reader, profile)
+            except Refused as no:
+                if no.code not in ABSENT:
+                    raise
+                known[profile.buffer] = None
+        return known[profile.buffer]
+
+    def _learn_zone(self, ask: Ask) -> None:
+        known = self._known()
+        if self._time.zone is None and not known.time_zone:
+            (zone,) = self._reader.read(ask, [Attribute(CLOCK, self._model.clock, 3)])
+            self._time.learn(zone.data if isinstance(zone, Value) else None)
+            known.time_zone = True
+
+    def _known(self) -> Learned:
+        if self._learned is None:
+            self._learned = Learned(Identity(None))
+        return self._learned
+
+
+def families(models_dir: Path | None = None) -> tuple[Family, ...]:
+    """One Family a model, by name; ModelError with the faults of all files together."""
+    return tuple(_family(model) for model in models(models_dir))
+
+
+def _family(model: Model) -> Family:
+    return Family(
+        name=model.names[0],
+        models=model.names,
+        capabilities=model.kinds | {"identify", "clock", "set_clock"},
+        settings=SETTINGS,
+        protocol="dlms",
+        line=Line(9600, "8N1"),
+        address=lower,
+        password=wire_password,
+        default_password=model.password,
+        build=lambda plan: DlmsMeter(plan, model),
+        help=model.help,
+    )
+
+
+def _product(found: list[Value | Denied]) -> Decimal | None:
+    """Current × voltage transformer ratio; None where the meter does not give each of them."""
+    product = Decimal(1)
+    for each in found:
+        ratio = each.data if isinstance(each, Value) else None
+        if isinstance(ratio, bool) or not isinstance(ratio, (int, Decimal)) or ratio <= 0:
+            return None
+        product *= ratio
+    return product if found else None

@@ -1,0 +1,28 @@
+"""What is peculiar to SPODES meters: the bus address that makers derive from the serial number."""
+
+from protocols.dlms.hdlc import Address
+from protocols.dlms.questions import Connect
+
+READER = 32  # the client that every SPODES meter has (считыватель показаний)
+
+
+def addresses(serial: str) -> tuple[int, ...]:
+    """Lower HDLC addresses that a meter of this serial number may have, the likeliest first; ValueError without digits.
+
+    Last four digits plus 16 (usual for SPODES; IEC 62056-46 reserves 0 to 15); last five digits without leading zeros
+    (MPS OPC manual); last three digits, two if above 239, 0 becomes 1 (Mercury 234, wiki.cea-energo.ru/wiki/DLMS); and
+    16, the point-to-point address of optical ports.
+    """
+    if not serial.isascii() or not serial.isdigit():
+        raise ValueError(f"{serial!r} is no serial number of digits")
+    last = [int(serial[-count:]) for count in (4, 5, 3, 2)]
+    three = last[2] if last[2] <= 239 else last[3]
+    found = (last[0] + 16, last[1], three or 1, 16)
+    return tuple(dict.fromkeys(number for number in found if 0 < number <= 0x3FFF))
+
+
+def probes(number: int, client: int = READER) -> tuple[Connect, ...]:
+    """Questions that find a meter at this address in its possible forms: each costs one SNRM of about ten octets."""
+    sizes = [size for size in (4, 2) if number <= (0x3FFF if size == 4 else 0x7F)]
+    found = [Connect(Address(1, number, size), client) for size in sizes]
+    return (*found, Connect(Address(1), client))
