@@ -156,8 +156,6 @@ class Session:
         meter = f"meter {self._address}"
         if code == 0 and question.sizes == (STATUS,):
             return
-        if code == 0:
-            raise BadFrame(f"{meter}: says done to a question for data: {status:02x}")
         if isinstance(question, OpenChannel) and code in (1, 3, 4, 5):
             # Which code a wrong password gets is in no manual; each of these means that this log-in leads nowhere.
             raise AccessDenied(f"{meter}: log-in at level {question.level} refused with code {code}")
@@ -166,6 +164,8 @@ class Session:
 
 def _trouble(meter: str, code: int) -> MeterError:
     match code:
+        case 0:
+            return BadFrame(f"{meter}: says done to a question for data")
         case 1:
             return Refused(f"{meter}: command or parameter not allowed", 1)
         case 2:

@@ -200,6 +200,26 @@ def test_a_status_in_the_place_of_data_counts_only_after_silence() -> None:
     assert session.receive(frame[4:]) == questions.ReadEnergy().decode(body)
 
 
+def test_done_in_the_place_of_data_is_no_value_and_says_so() -> None:
+    with pytest.raises(BadFrame, match="says done to a question for data"):
+        ask(questions.ReadEnergy(), seal(ME, b"\x00"))
+
+
+def test_a_status_inside_a_damaged_answer_is_none() -> None:
+    damaged = seal(ME, ROW)[:9] + seal(ME, b"\x05") + bytes(6)
+    assert len(damaged) == len(seal(ME, ROW))
+    with pytest.raises(BadFrame):
+        ask(questions.ReadEnergy(), damaged)
+
+
+def test_a_password_that_looks_like_a_status_does_not_answer_its_own_log_in() -> None:
+    session = Session(ME, Line())
+    echo = session.send(questions.OpenChannel(1, seal(ME, b"\x00") + b"\x01\x01")).data
+    denied = seal(ME, b"\x03")
+    with pytest.raises(AccessDenied):
+        feed(session, [bytes((octet,)) for octet in echo + denied])
+
+
 @pytest.mark.parametrize("code", [1, 3, 4, 5])
 def test_a_refused_log_in_is_access_denied_whatever_code_the_firmware_chose(code: int) -> None:
     with pytest.raises(AccessDenied):
