@@ -31,6 +31,7 @@ class Sending:
     gap: float = 0.05  # silence inside an answer that ends it, where its length does not
     pause: float = 0.0  # silence that the line owes before these bytes
     size: int = 256  # the longest answer in octets: how long draining lasts at most
+    least: int = 0  # octets that an answer of the asked kind has at least: no need to look before they can be there
     then: Line | None = None  # settings that hold once these bytes have left (IEC 62056-21 changes the speed)
     before: Line | None = None  # settings that hold before these bytes are sent: a sign-on goes back to its own speed
     answered: bool = True  # False: a broadcast or a sign-off that nobody answers

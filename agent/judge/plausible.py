@@ -30,7 +30,7 @@ def energy_flags(
         flags.append("sum-mismatch")
     if before:
         common = [code for code in values if code in before and ".8." in code]
-        steps = [values[code] - before[code] for code in common]
+        steps = [Decimal(values[code]) - Decimal(before[code]) for code in common]
         if any(step < 0 for step in steps):
             flags.append("backwards")
         if seconds is not None and seconds > 0 and _too_large(steps, seconds, limit_kw, resolution):
@@ -39,14 +39,14 @@ def energy_flags(
 
 
 def _mismatched(values: Mapping[str, Number], total: str, resolution: Number, mismatch: Number | None) -> bool:
-    tariffs = [values[code] for number in "1234" if (code := total[:-1] + number) in values]
+    tariffs = [Decimal(values[code]) for number in "1234" if (code := total[:-1] + number) in values]
     if total not in values or not tariffs:
         return False
     allowed = max(LEAST_MISMATCH, Decimal(resolution) * (len(tariffs) + 1), Decimal(mismatch or 0))
-    return abs(values[total] - sum(tariffs, Decimal(0))) > allowed
+    return abs(Decimal(values[total]) - sum(tariffs, Decimal(0))) > allowed
 
 
-def _too_large(steps: list[Number], seconds: float, limit_kw: Decimal | None, resolution: Number) -> bool:
+def _too_large(steps: list[Decimal], seconds: float, limit_kw: Decimal | None, resolution: Number) -> bool:
     watts = (limit_kw if limit_kw is not None else DEFAULT_LIMIT_KW) * 1000
     most = watts * Decimal(round(seconds * 1000)) / Decimal(3_600_000) + Decimal(resolution) * 2
     return any(step > most for step in steps)
@@ -54,7 +54,7 @@ def _too_large(steps: list[Number], seconds: float, limit_kw: Decimal | None, re
 
 def clock_flags(offset: Number | None) -> tuple[str, ...]:
     """``meter_offset`` in seconds; off by more than five is reported."""
-    return ("meter-clock-off",) if offset is not None and abs(offset) > 5 else ()
+    return ("meter-clock-off",) if offset is not None and abs(Decimal(offset)) > 5 else ()
 
 
 def seconds_between(earlier: datetime, later: datetime) -> float:

@@ -15,6 +15,8 @@ TRIES = 3
 BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
 SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
 
+FEW = 2  # octets that are not worth a nap
+
 Trace = Callable[[str, bytes], None]
 """Called with ">>" or "<<" and the octets."""
 
@@ -144,7 +146,7 @@ class Link:
     def _await(self, session: Session, sending: Sending, sent: float) -> Any:
         deadline = sent + sending.wait
         give_up = deadline + sending.size * self._port.line.character * 2 + SLACK
-        heard = False
+        heard, missing = False, sending.least
         while True:
             now = self._monotonic()
             if now > give_up:
@@ -163,6 +165,11 @@ class Link:
                 return reply
             if not data:
                 heard = False  # an echo or noise went by; the answer may still come in its time
+                continue
+            missing -= len(data)
+            if missing > FEW:
+                # Each look at the port costs a context switch; the octets still due cannot be here earlier.
+                self._sleep(min(missing * self._port.line.character, sending.gap))
 
     def _drain(self, sending: Sending) -> None:
         """Wait until nothing has come for the longest answer time: what is late is gone by then."""
