@@ -119,7 +119,7 @@ def association(plan: MeterPlan, model: Model, settings: Mapping[str, Any]) -> A
 
 
 def key(value: bytes | str | None, name: str) -> bytes:
-    """16 octets from a secret file's line: ``hex:…``, 32 hex digits, or 16 characters. The ValueError never holds it."""
+    """16 octets from a secret file's line: ``hex:…``, 32 hex digits, or 16 characters. ValueError without it."""
     if not value:
         raise ValueError(f"{name} is not set")
     octets = value.encode() if isinstance(value, str) else value

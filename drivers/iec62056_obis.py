@@ -121,10 +121,13 @@ def short(code: str) -> str:
 
 
 def first_text(block: Block, *codes: str) -> str | None:
-    """The first text that is not empty under one of these short codes, the first code first."""
+    """The first text that is not empty under one of these short codes, the first code first.
+
+    Codes of another channel than 0 are another device's (the gas meter behind a P1 port)."""
     for code in codes:
         for one in block.sets:
-            if short(one.id) == code and (text := one.values[0].text):
+            own = ":" not in one.id or one.id.partition(":")[0].endswith("-0")
+            if own and short(one.id) == code and (text := one.values[0].text):
                 return text
     return None
 

@@ -197,18 +197,29 @@ class Talk:
         else:
             titles = (security.title if security else b"", self._peer)
             ours = challenge_answer(question.mechanism, question.secret, challenge, question.challenge, titles)
-        reply = yield from self._call(REPLY_TO_HLS, axdr.octets(ours))
+        before = self._heard
+        try:
+            reply = yield from self._call(REPLY_TO_HLS, axdr.octets(ours))
+        except Refused as no:
+            raise AccessDenied(
+                f"the meter does not accept our answer to its challenge: wrong secret or keys ({no})"
+            ) from no
         proof = reply.data if isinstance(reply, Value) else None
-        if not isinstance(proof, bytes) or not hmac.compare_digest(proof, self._expected(question, challenge, proof)):
+        if not isinstance(proof, bytes) or not hmac.compare_digest(
+            proof, self._expected(question, challenge, proof, before)
+        ):
             raise AccessDenied("the meter could not prove that it knows the secret (HLS pass 4)")
 
-    def _expected(self, question: Associate, challenge: bytes, proof: bytes) -> bytes:
+    def _expected(self, question: Associate, challenge: bytes, proof: bytes, before: int) -> bytes:
+        """``before``: the meter's frame counter before this answer; the one inside may be below the answer's own."""
         security = question.security
         if question.mechanism == GMAC and security is not None:
             if len(proof) != 17 or len(self._peer) != 8:
                 raise AccessDenied("the meter's HLS answer or system title has a wrong length")
             counter = int.from_bytes(proof[1:5], "big")
-            self._accept(counter)
+            if counter <= before:
+                raise AccessDenied("the meter's HLS answer has an old frame counter: replayed")
+            self._heard = max(self._heard, counter)
             return gmac_answer(security.keys, self._peer, counter, question.challenge)
         titles = (self._peer, security.title if security else b"")
         return challenge_answer(question.mechanism, question.secret, question.challenge, challenge, titles)
@@ -260,7 +271,7 @@ class Talk:
         raise BadFrame(f"an unprotected answer in a ciphered association: {apdu[:8].hex(' ')}")
 
     def _reveal(self, apdu: bytes, security: Security) -> bytes:
-        counter, plain = reveal(apdu, security.keys, self._peer)
+        counter, plain = reveal(apdu, security.keys, self._peer, security.control)
         self._accept(counter)
         return plain
 

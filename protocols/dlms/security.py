@@ -112,8 +112,9 @@ def is_ciphered(apdu: bytes) -> bool:
     return bool(apdu) and (apdu[0] in GLOBAL or apdu[0] in DEDICATED or GENERAL_GLO <= apdu[0] <= GENERAL_SIGNING)
 
 
-def reveal(apdu: bytes, keys: Keys, title: bytes) -> tuple[int, bytes]:
-    """Frame counter and plain APDU of a ciphered one. ``title``: the sender's, where the APDU does not carry it.
+def reveal(apdu: bytes, keys: Keys, title: bytes, least: int = 0) -> tuple[int, bytes]:
+    """Frame counter and plain APDU of a ciphered one. ``title``: the sender's, where the APDU does not carry it;
+    ``least``: the protection that it must have.
 
     AccessDenied where the keys do not fit, Refused for general ciphering, signing and other suites, else BadFrame.
     """
@@ -131,6 +132,8 @@ def reveal(apdu: bytes, keys: Keys, title: bytes) -> tuple[int, bytes]:
     body, end = axdr.octets_at(apdu, at)
     if end != len(apdu):
         raise BadFrame(f"{len(apdu) - end} octets behind the ciphered APDU")
+    if body[:1] and body[0] & least != least:
+        raise BadFrame(f"security control {body[0]:02x} is weaker than {least:02x}, which was asked for")
     _, counter, plain = unseal(keys, title, body, tag in DEDICATED or tag == GENERAL_DED)
     if not plain or plain[0] != GLOBAL.get(tag, DEDICATED.get(tag, plain[0])):
         raise BadFrame(f"the tag {tag:02x} hides an APDU of another kind")

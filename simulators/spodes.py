@@ -1,0 +1,269 @@
+"""A simulated SPODES meter: a household's energies, profiles that agree with each other, journals, three clients.
+
+Object list and column order as in a real meter's template (firmware 1.3.30, github.com/youserj/DlmsSPODES-project):
+energies are long64-unsigned in mWh, the total stands behind its tariffs.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from protocols.dlms import axdr
+from protocols.dlms.apdu import obis
+from protocols.dlms.cosem.stamp import Stamp, encode
+from protocols.dlms.security import Keys
+from simulators.dlms_objects import CosemObject, ProfileObject, capture_object, data, register
+from simulators.dlms_server import Access, Server
+
+HALF_HOUR = timedelta(minutes=30)
+LOAD_ROWS, DAY_ROWS, MONTH_ROWS = 8764, 123, 39
+MILLI = 1000  # registers count in thousandths
+WH, VARH, W, VAR, VA, V, A, HZ, NONE = 30, 32, 27, 29, 28, 35, 33, 44, 255
+TARIFFS = ("T1", "T2", "T3", "T4")
+CLOCK = obis("0.0.1.0.0.255")
+PUBLIC, READER, CONFIGURATOR = 16, 32, 48
+
+
+class House(Protocol):
+    """What drives the counters: Wh and varh by ``total`` and tariff, W, at any moment (simulators.household)."""
+
+    def energy(self, at: datetime) -> Mapping[str, int]: ...
+    def reactive(self, at: datetime) -> Mapping[str, int]: ...
+    def power(self, at: datetime) -> int: ...
+
+
+@dataclass
+class Spodes:
+    """The meter's state; ``server`` speaks for it (put it into HdlcMeter or WrapperMeter of ``simulators.dlms``).
+
+    ``now``: aware time of the meter. ``events``: journal number → (moment, the maker's code). ``start``: commissioning,
+    before which there is no archive. ``shift``: seconds that the meter's clock is off; SET of the clock changes it.
+    """
+
+    serial: str
+    house: House
+    now: Callable[[], datetime]
+    start: datetime
+    zone: str = "Europe/Moscow"
+    password: bytes = b"12345678"
+    secret: bytes = b"0" * 16
+    keys: Keys | None = None
+    configurator: int = 2  # HLS mechanism of client 48: 2 or 5 (GMAC)
+    max_pdu: int = 1224
+    events: dict[int, list[tuple[datetime, int]]] = field(default_factory=dict)
+    shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._zone = ZoneInfo(self.zone)
+        self.server = Server(keys=self.keys, max_pdu=self.max_pdu, seed=int(self.serial))
+        few = frozenset({CLOCK, obis("0.0.42.0.0.255"), obis("0.0.96.1.0.255"), obis("0.0.43.1.0.255")})
+        self.server.clients = {
+            PUBLIC: Access(only=few),
+            READER: Access(1, self.password),
+            CONFIGURATOR: Access(self.configurator, self.secret, writes=True),
+        }
+        self.server.add([*self._names(), *self._registers(), *self._profiles()])
+        self.server.add([self._journal(number) for number in range(9)])
+
+    def time(self) -> datetime:
+        """The meter's clock in UTC, with what it is off."""
+        return self.now().astimezone(UTC) + timedelta(seconds=self.shift)
+
+    def stamp(self, at: datetime) -> bytes:
+        """A moment as this meter writes it: local time and deviation."""
+        local = at.astimezone(self._zone)
+        offset = local.utcoffset() or timedelta(0)
+        return encode(local.replace(tzinfo=None), -int(offset.total_seconds() // 60), 0, weekday=True)
+
+    def registers(self, at: datetime) -> dict[bytes, int]:
+        """Raw values (mWh, mvarh) of all energies at a moment."""
+        active, reactive = self.house.energy(at), self.house.reactive(at)
+        found = {}
+        for group, source in ((1, active), (2, {}), (3, reactive), (4, {})):
+            for number, name in enumerate(("total", *TARIFFS)):
+                found[obis(f"1.0.{group}.8.{number}.255")] = source.get(name, 0) * MILLI
+        return found
+
+    def stamps(self, period: str) -> list[datetime]:
+        """Moments at which rows of ``load``, ``day`` or ``month`` were captured, oldest first."""
+        end = self.time()
+        if period == "load":
+            last = end.replace(minute=end.minute // 30 * 30, second=0, microsecond=0)
+            count = min(LOAD_ROWS, max(0, (last - self.start) // HALF_HOUR))
+            return [last - HALF_HOUR * back for back in range(count - 1, -1, -1)]
+        local = end.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        found: list[datetime] = []
+        rows = DAY_ROWS if period == "day" else MONTH_ROWS
+        if period == "month":
+            local = local.replace(day=1)
+        while len(found) < rows and local.astimezone(UTC) >= self.start:
+            found.append(local.astimezone(UTC))
+            local = (local - timedelta(days=1)).replace(day=1) if period == "month" else local - timedelta(days=1)
+        return found[::-1]
+
+    def _names(self) -> list[CosemObject]:
+        texts = {
+            "0.0.42.0.0.255": f"MPT{self.serial}",
+            "0.0.96.1.0.255": self.serial,
+            "0.0.96.1.1.255": "SIM-1",
+            "0.0.96.1.2.255": "1.0",
+            "0.0.96.1.6.255": "3.0",
+        }
+        named = [data(obis(code), axdr.octets(text.encode())) for code, text in texts.items()]
+        ratios = [data(obis(code), axdr.double_long_unsigned(1)) for code in ("1.0.0.4.2.255", "1.0.0.4.3.255")]
+        counter = data(
+            obis("0.0.43.1.0.255"),
+            lambda: axdr.double_long_unsigned(max(self.server.counters.values(), default=0)),
+        )
+        deviation = -int((self.now().astimezone(self._zone).utcoffset() or timedelta(0)).total_seconds() // 60)
+        clock = CosemObject(
+            8,
+            CLOCK,
+            {
+                2: lambda: axdr.octets(self.stamp(self.time())),
+                3: axdr.long(deviation),
+                4: axdr.unsigned(0),
+                8: axdr.boolean(False),
+            },
+            writes={2: self._set_clock},
+        )
+        relay = CosemObject(70, obis("0.0.96.3.10.255"), {2: axdr.boolean(True), 3: axdr.enum(1), 4: axdr.enum(2)})
+        return [*named, *ratios, counter, clock, relay]
+
+    def _set_clock(self, value: bytes) -> None:
+        wanted = Stamp.from_bytes(axdr.decode(value)).utc(0)
+        if wanted is not None:
+            self.shift = (wanted - self.now().astimezone(UTC)).total_seconds()
+
+    def _registers(self) -> list[CosemObject]:
+        def energy(code: bytes) -> Callable[[], bytes]:
+            return lambda: axdr.long64_unsigned(self.registers(self.time())[code])
+
+        found = [register(code, energy(code), -3, WH if code[2] < 3 else VARH) for code in self.registers(self.start)]
+        for code, (tag, unit, scaler) in NETWORK.items():
+            found.append(register(code, self._network(code, tag), scaler, unit))
+        return found
+
+    def _network(self, code: bytes, tag: int) -> Callable[[], bytes]:
+        return lambda: axdr.number(tag, network(self.house.power(self.time()))[code])
+
+    def _profiles(self) -> list[CosemObject]:
+        order = list(TARIFFS_FIRST)
+        loads = [obis(f"1.0.{group}.29.0.255") for group in (1, 2, 3, 4)]
+        return [
+            self._profile("1.0.99.1.0.255", "load", loads, self._load_row, 1800),
+            self._profile("1.0.98.2.0.255", "day", order, self._energy_row, 86400),
+            self._profile("1.0.98.1.0.255", "month", order, self._energy_row, 0),
+            self._present(),
+            self._scales("1.0.94.7.1.255", order),
+            self._scales("1.0.94.7.2.255", order),
+            self._scales("1.0.94.7.3.255", [*NETWORK]),
+            self._scales("1.0.94.7.4.255", loads),
+        ]
+
+    def _profile(
+        self, code: str, period: str, columns: Sequence[bytes], row: Callable[[datetime], bytes], seconds: int
+    ) -> ProfileObject:
+        objects = [capture_object(8, CLOCK), *(capture_object(3, column) for column in columns)]
+        return ProfileObject(
+            7,
+            obis(code),
+            {3: axdr.array(objects), 4: axdr.double_long_unsigned(seconds), 5: axdr.enum(1)},
+            version=1,
+            stamps=lambda: self.stamps(period),
+            row=row,
+        )
+
+    def _load_row(self, at: datetime) -> bytes:
+        now, before = self.registers(at), self.registers(at - HALF_HOUR)
+        totals = [obis(f"1.0.{group}.8.0.255") for group in (1, 2, 3, 4)]
+        used = [axdr.long64_unsigned(now[code] - before[code]) for code in totals]
+        return axdr.structure(axdr.octets(self.stamp(at)), *used)
+
+    def _energy_row(self, at: datetime) -> bytes:
+        found = self.registers(at)
+        return axdr.structure(
+            axdr.octets(self.stamp(at)), *(axdr.long64_unsigned(found[code]) for code in TARIFFS_FIRST)
+        )
+
+    def _present(self) -> ProfileObject:
+        def row(at: datetime) -> bytes:
+            shown = network(self.house.power(at))
+            cells = [axdr.number(NETWORK[code][0], shown[code]) for code in NETWORK]
+            return axdr.structure(axdr.octets(self.stamp(at)), *cells)
+
+        objects = [capture_object(8, CLOCK), *(capture_object(3, code) for code in NETWORK)]
+        return ProfileObject(
+            7,
+            obis("1.0.94.7.0.255"),
+            {3: axdr.array(objects), 4: axdr.double_long_unsigned(0)},
+            stamps=lambda: [self.time()],
+            row=row,
+        )
+
+    def _scales(self, code: str, columns: Sequence[bytes]) -> ProfileObject:
+        def scale(column: bytes) -> bytes:
+            tag_unit_scaler = NETWORK.get(column, (0, WH if column[2] < 3 else VARH, -3))
+            return axdr.structure(axdr.integer(tag_unit_scaler[2]), axdr.enum(tag_unit_scaler[1]))
+
+        objects = [capture_object(3, column, 3) for column in columns]
+        return ProfileObject(
+            7,
+            obis(code),
+            {3: axdr.array(objects), 4: axdr.double_long_unsigned(0)},
+            stamps=lambda: [self.start],
+            row=lambda at: axdr.structure(*(scale(column) for column in columns)),
+        )
+
+    def _journal(self, number: int) -> ProfileObject:
+        objects = [
+            capture_object(8, CLOCK),
+            capture_object(1, obis(f"0.0.96.11.{number}.255")),
+            capture_object(1, obis("0.0.96.8.0.255")),
+        ]
+        queue: list[tuple[datetime, int]] = []
+
+        def stamps() -> list[datetime]:
+            queue[:] = sorted(self.events.get(number, ()))
+            return [at for at, _ in queue]
+
+        def row(at: datetime) -> bytes:
+            index = next(index for index, (moment, _) in enumerate(queue) if moment == at)
+            code = queue.pop(index)[1]  # two events of one second are two rows
+            worked = int((at - self.start).total_seconds())
+            return axdr.structure(
+                axdr.octets(self.stamp(at)), axdr.unsigned(code), axdr.double_long_unsigned(max(0, worked))
+            )
+
+        return ProfileObject(
+            7,
+            obis(f"0.0.99.98.{number}.255"),
+            {3: axdr.array(objects), 4: axdr.double_long_unsigned(0)},
+            stamps=stamps,
+            row=row,
+        )
+
+
+TARIFFS_FIRST = tuple(obis(f"1.0.{group}.8.{number}.255") for group in (1, 2, 3, 4) for number in (1, 2, 3, 4, 0))
+"""Columns of the daily and monthly profile: the total stands behind its tariffs."""
+
+NETWORK: dict[bytes, tuple[int, int, int]] = {
+    obis("1.0.11.7.0.255"): (0x05, A, -3),
+    obis("1.0.12.7.0.255"): (0x06, V, -3),
+    obis("1.0.13.7.0.255"): (0x05, NONE, -3),
+    obis("1.0.14.7.0.255"): (0x06, HZ, -3),
+    obis("1.0.9.7.0.255"): (0x05, VA, 0),
+    obis("1.0.1.7.0.255"): (0x05, W, 0),
+    obis("1.0.3.7.0.255"): (0x05, VAR, 0),
+}
+"""Present values: data type, unit, scaler."""
+
+
+def network(power: int) -> dict[bytes, int]:
+    """Raw present values of a single-phase household that draws ``power`` W at cos φ 0.95 and 230 V."""
+    apparent = int(Decimal(power) / Decimal("0.95"))
+    shown = (apparent * 1000 // 230, 230_000, 950, 50_000, apparent, power, power * 329 // 1000)
+    return dict(zip(NETWORK, shown, strict=True))
