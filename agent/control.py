@@ -95,6 +95,9 @@ class ControlServer:
             return {"ok": True, "result": handler(asked)}
         except (ControlError, ValueError) as trouble:
             return {"ok": False, "error": str(trouble)}
+        except Exception as trouble:
+            log.exception("internal error while answering %s", asked["op"])
+            return {"ok": False, "error": f"internal error, see the daemon's log: {trouble!r}"}
 
 
 def ask_daemon(state_dir: Path, op: str, **args: Any) -> Any:

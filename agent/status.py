@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent.clock import SystemClock
 from agent.config.values import Config
-from buffer.body import time_text
+from agent.delivery.payload import when
 from buffer.record import Number, Record, number_text
 from buffer.store import Store
 
@@ -17,7 +17,7 @@ def document(daemon: "Daemon") -> dict[str, Any]:
     delivery = daemon.publisher.status()
     return {
         **_head(daemon.config, daemon.store, daemon.clock.stamp().state),
-        "since": time_text(daemon.started.utc),
+        "since": when(daemon.started.utc),
         "online": bool(delivery.get("online")),
         "delivery": delivery,
         "buses": [_bus(worker) for worker in daemon.workers],
@@ -67,7 +67,7 @@ def _head(config: Config, store: Store | None, clock: str) -> dict[str, Any]:
         "held": counts.held if counts else 0,
         "refused": counts.refused if counts else 0,
         "confirmed": counts.confirmed if counts else 0,
-        "oldest_pending": time_text(counts.oldest_pending) if counts and counts.oldest_pending else None,
+        "oldest_pending": when(counts.oldest_pending) if counts and counts.oldest_pending else None,
     }
 
 
@@ -96,7 +96,7 @@ def _meter(worker: "Worker", index: int) -> dict[str, Any]:
         "meter_offset": None if meter.offset is None else exact(meter.offset),
         "tariffs": dict(meter.config.tariffs or {}),
         **newest,
-        "last": time_text(meter.last_ok) if meter.last_ok else newest["last"],
+        "last": when(meter.last_ok) if meter.last_ok else newest["last"],
     }
 
 
@@ -104,7 +104,7 @@ def _newest(record: Record | None) -> dict[str, Any]:
     if record is None:
         return {"last": None, "values": {}, "flags": []}
     values = {code: exact(value) for code, value in record.values.items()}
-    return {"last": time_text(record.at), "values": values, "flags": list(record.flags)}
+    return {"last": when(record.at), "values": values, "flags": list(record.flags)}
 
 
 def exact(value: Number) -> int | float | str:

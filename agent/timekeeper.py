@@ -11,6 +11,7 @@ log = logging.getLogger("meterpost.clock")
 
 STEP = 1.5  # s; a jump of the wall clock against the monotonic one that is more than its slow correction
 GIVE_UP_EVERY = 60.0  # s
+RECENT = 100  # records in which the newest time is looked for
 SYNCED = "synced-boot"  # note: the boot in which the kernel's clock has been synchronised
 
 
@@ -22,9 +23,9 @@ class Timekeeper:
         stamp = clock.stamp()
         if getattr(clock, "was_synced", None) is False and store.noted(SYNCED) == stamp.boot:
             clock.was_synced = True  # type: ignore[attr-defined]
-        newest = store.newest()
-        if newest is not None:
-            clock.seen(newest)
+        for record, _, _ in store.rows(from_seq=max(1, store.last_seq - RECENT), limit=RECENT + 1):
+            if record.clock != "unset":
+                clock.seen(record.read_at)
         self._state = clock.stamp().state
         self._drift = stamp.utc.timestamp() - stamp.monotonic
         self._gave_up = float("-inf")

@@ -121,7 +121,7 @@ def _show_record(meter: Meter, record: Record, zone: ZoneInfo) -> None:
     for code, value in record.values.items():
         name = HEADINGS.get(code, code.removeprefix("1-0:"))
         rows.append((f"  {name}", *_shown(code, value), (meter.tariffs or {}).get(name, "")))
-    table(rows, right=(1,))
+    print("\n".join(table(rows, right=(1,))))
     if record.event:
         print(f"  {record.event['code']}  {record.event.get('text', '')}")
 

@@ -14,7 +14,8 @@ import typer
 from agent.cli.output import CONFIG, Exit, load_config, table, when
 from agent.config.values import Config
 from agent.control import ControlError, NotRunning, ask_daemon
-from buffer.body import record_json, time_text
+from agent.delivery.payload import when as when_utc
+from buffer.body import record_json
 from buffer.faults import StoreError
 from buffer.record import Record, number_text
 from buffer.store import Store
@@ -73,7 +74,7 @@ def stats(config: Annotated[Path, CONFIG] = DEFAULT, as_json: Annotated[bool, JS
     values = load_config(config)
     store = _open(values)
     counts = store.counts()
-    oldest = time_text(counts.oldest_pending) if counts.oldest_pending else None
+    oldest = when_utc(counts.oldest_pending) if counts.oldest_pending else None
     numbers = {name: getattr(counts, name) for name in ("last_seq", "confirmed", "pending", "held", "refused")}
     if as_json:
         print(json.dumps({"gateway": values.gateway.id, "epoch": store.epoch, **numbers, "oldest_pending": oldest}))
@@ -190,8 +191,8 @@ def _csv(rows: Iterator[tuple[Record, str, str | None]], target: Any) -> None:
         ["seq", "state", "kind", "point", "meter", "at", "read_at", "clock", "obis", "value", "flags", "event"]
     )
     for record, state, _ in rows:
-        head = [record.seq, state, record.kind, record.point, record.meter, time_text(record.at)]
-        head += [time_text(record.read_at), record.clock]
+        head = [record.seq, state, record.kind, record.point, record.meter, when_utc(record.at)]
+        head += [when_utc(record.read_at), record.clock]
         tail = [" ".join(record.flags), record.event["code"] if record.event else ""]
         for code, value in record.values.items() or [("", "")]:
             writer.writerow([*head, code, number_text(value) if code else "", *tail])

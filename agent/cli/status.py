@@ -100,14 +100,14 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
 
 def _row(meter: dict[str, Any]) -> tuple[str, ...]:
     values = meter.get("values") or {}
-    kwh = [_kwh(values.get(f"1-0:1.8.{number}")) for number in "1234"]
-    if not any(kwh):
-        kwh[0] = _kwh(values.get("1-0:1.8.0"))
+    shown = [kwh(values.get(f"1-0:1.8.{number}")) for number in "1234"]
+    if not any(shown):
+        shown[0] = kwh(values.get("1-0:1.8.0"))
     state = meter["state"] or "-"
-    return (meter["point"], *kwh, age(meter.get("last")), colour(COLOURS.get(state, "yellow"), state))
+    return (meter["point"], *shown, age(meter.get("last")), colour(COLOURS.get(state, "yellow"), state))
 
 
-def _kwh(value: Any) -> str:
+def kwh(value: Any) -> str:
     """Watt-hours as kWh to two places, cut, not rounded: what the display shows."""
     return "" if value is None else f"{int(value) // 1000}.{int(value) % 1000 // 10:02d}"
 
