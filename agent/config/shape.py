@@ -180,7 +180,7 @@ _KWH_VALUE = PlainValidator(_amount("0", "999999999"))
 _MEANING = PlainValidator(_text(r"[a-z][a-z0-9-]{0,31}"))
 
 Tariff = Literal["T1", "T2", "T3", "T4"]
-Energies = Annotated[dict[Tariff, Annotated[Decimal, _KWH_VALUE]], Field(description=KWH)]
+Energies = dict[Tariff, Annotated[Decimal, _KWH_VALUE]]
 
 
 class Table(BaseModel):
@@ -253,7 +253,7 @@ class BusTable(Table):
 class EarlierTable(Table):
     serial: Annotated[str, *_SERIAL]
     removed: Annotated[date, *_says(_day, "a date without quotes such as 2024-03-01")]
-    final: Energies
+    final: Annotated[Energies, Field(description=KWH)]
 
 
 class MeterTable(Table):
@@ -283,7 +283,7 @@ class MeterTable(Table):
     ratio: Annotated[Decimal | None, *_says(_amount("0.001", "1000000"), "a number from 0.001 to 1000000")] = None
     password_file: Annotated[Path | None, *_SECRET] = None
     installed: Annotated[date | None, *_says(_day, "a date without quotes such as 2024-03-01")] = None
-    initial: Energies | None = None
+    initial: Annotated[Energies | None, Field(description=KWH)] = None
     before: Annotated[
         list[EarlierTable] | None, Field(description="[[meter.before]] tables, one for each earlier meter")
     ] = None
