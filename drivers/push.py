@@ -1,0 +1,202 @@
+"""Meters that only talk: DSMR P1, the German D0 push (both text) and SML. One telegram brings all that they say."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from drivers import iec62056_obis as obis
+from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reading, Setting
+from protocols.errors import Refused
+from protocols.iec62056.block import Block, DataSet, Value
+from protocols.iec62056.push import Listen, Pushed, PushSession, TextCut
+from protocols.session import Line, Session
+from protocols.sml import messages, transport
+
+PARITY = Setting(
+    "parity",
+    "choice",
+    "auto",
+    "auto: by the line's format; software: 7E1 seen through a port of eight bits",
+    choices=("auto", "hardware", "software", "none"),
+)
+INTERVAL = Setting("interval", "int", 10, "seconds between two telegrams", low=1, high=300)
+CHECK = Setting(
+    "check",
+    "choice",
+    "crc",
+    "crc: telegrams must carry the CRC of DSMR 4 and later; none: those without one are taken",
+    choices=("crc", "none"),
+)
+UNCHECKED = Setting("check", "choice", "none", CHECK.help, choices=CHECK.choices)
+SERIALS = ("96.1.1", "96.1.0", "0.0.0", "96.1.255")
+TELEGRAM = 1000  # octets, for the bus budget
+
+
+class PushMeter:
+    """One meter, alone on its line. ``block`` of a telegram is what is read; all kinds find their values in it."""
+
+    capabilities = frozenset({"identify", "now", "network", "clock"})
+    resolution: Number = 1
+
+    def __init__(self, plan: MeterPlan, settings: tuple[Setting, ...]) -> None:
+        self._plan = plan
+        self._settings: dict[str, Any] = {one.name: one.default for one in settings} | dict(plan.settings)
+        self._telegram: tuple[str, Block] | None = None
+
+    def session(self) -> Session:
+        raise NotImplementedError
+
+    def _listen(self, ask: Ask) -> tuple[str, Block]:
+        """Model and data sets of this dialogue's telegram."""
+        raise NotImplementedError
+
+    def _taken(self, ask: Ask) -> tuple[str, Block]:
+        if self._telegram is None:
+            self._telegram = self._listen(ask)
+        return self._telegram
+
+    def open(self, ask: Ask) -> None:
+        """Nothing is asked; the telegram of the dialogue before is forgotten."""
+        self._telegram = None
+
+    def close(self, ask: Ask) -> None:
+        self._telegram = None
+
+    def identify(self, ask: Ask) -> Identity:
+        model, block = self._taken(ask)
+        return Identity(_plain_text(obis.first_text(block, *SERIALS)), model or None)
+
+    def now(self, ask: Ask) -> Reading:
+        """Cumulative registers, Wh and varh. A total that the meter does not send is missing."""
+        found = obis.energies(self._taken(ask)[1].sets)
+        values = dict(found.values)
+        if self._plan.tariffs is not None:
+            wanted = {"0", *(name[1:] for name in self._plan.tariffs)}
+            values = {register: number for register, number in values.items() if register[-1] in wanted}
+        named = {f"1-0:1.8.{name[1:]}" for name in self._plan.tariffs or ()}
+        return _reading("now", values, bool(found.doubtful) or not named <= values.keys())
+
+    def network(self, ask: Ask) -> Reading:
+        """Power, voltage and current as far as the telegram has them."""
+        found = obis.network(self._taken(ask)[1].sets)
+        return _reading("network", found.values, bool(found.doubtful))
+
+    def clock(self, ask: Ask) -> datetime:
+        """The telegram's time stamp, naive, the meter's own zone; Refused where it has none."""
+        stamp = obis.first_text(self._taken(ask)[1], "1.0.0") or ""
+        shown = obis.moment(stamp[:6], stamp[6:12]) if len(stamp) >= 12 else None
+        if shown is None:
+            raise Refused("the telegram holds no clock")
+        return shown
+
+    def exchanges(self, kind: str) -> tuple[Exchange, ...]:
+        """A telegram in full after half the interval, on average one and a half."""
+        if kind not in self.capabilities:
+            return ()
+        return (Exchange(0, TELEGRAM, float(self._settings["interval"])),)
+
+
+class TextMeter(PushMeter):
+    """DSMR P1 and D0 push."""
+
+    def session(self) -> Session:
+        parity = self._settings["parity"]
+        if parity == "auto":
+            parity = "hardware" if self._plan.line.format[0] == "7" else "none"
+        cut = TextCut(self._settings["check"], parity)
+        return PushSession(cut, self._settings["interval"], cut.prepare)
+
+    def _listen(self, ask: Ask) -> tuple[str, Block]:
+        pushed: Pushed = ask(Listen())
+        return pushed.identification, pushed.block
+
+
+class SmlMeter(PushMeter):
+    """SML: the signed power, energies and whatever else the meter's parameters let through."""
+
+    capabilities = frozenset({"identify", "now", "network"})
+
+    def session(self) -> Session:
+        return PushSession(_cut_registers, self._settings["interval"])
+
+    def _listen(self, ask: Ask) -> tuple[str, Block]:
+        answer: messages.Registers = ask(Listen())
+        return "", Block(tuple(_data_set(entry) for entry in answer.entries))
+
+    def identify(self, ask: Ask) -> Identity:
+        """The server id: as printed on the meter (DIN 43863-5: 1EMH0004321349), else in hexadecimal."""
+        block = self._taken(ask)[1]
+        server = obis.first_text(block, "96.1.0", "0.0.9")
+        return Identity(server)
+
+
+def _cut_registers(buffer: bytearray) -> messages.Registers | None:
+    file = transport.cut(buffer)
+    return None if file is None else messages.registers(file)
+
+
+def _data_set(entry: messages.Entry) -> DataSet:
+    """An SML entry as a data set, so that codes and units are judged in one place."""
+    if entry.octets is not None:
+        return DataSet(entry.code, (Value(server_text(entry.octets)),))
+    text = "" if entry.number is None else format(entry.number, "f")
+    return DataSet(entry.code, (Value(text, entry.unit or ""),))
+
+
+def server_text(octets: bytes) -> str:
+    """``0A 01 45 4D 48 00 00 41 F0 45`` → ``1EMH0004321349`` (DIN 43863-5: medium, maker, block, number); other ids in
+    hexadecimal, capital letters."""
+    maker = octets[2:5]
+    if len(octets) == 10 and octets[0] in (9, 10) and octets[1] < 10 and maker.isalpha() and maker.isascii():
+        number = int.from_bytes(octets[6:], "big")
+        if number < 10**8:
+            return f"{octets[1]}{maker.decode()}{octets[5]:02X}{number:08d}"
+    return octets.hex().upper()
+
+
+def _plain_text(text: str | None) -> str | None:
+    """P1 codes texts as pairs of hexadecimal digits (DSMR 5.0.2 P1 §6.4: octet strings)."""
+    if text and len(text) % 2 == 0 and len(text) >= 16:
+        try:
+            plain = bytes.fromhex(text).decode("ascii")
+        except (ValueError, UnicodeDecodeError):
+            return text
+        return plain if plain.isprintable() else text
+    return text
+
+
+def _reading(kind: str, values: Mapping[str, Number], missing: bool) -> Reading:
+    if not values:
+        raise Refused(f"the telegram holds nothing of {kind!r}")
+    return Reading(kind, values, ("partial",) if missing else ())
+
+
+def address(text: str) -> int:
+    """A meter that only talks has no address; anything may stand there."""
+    return -1
+
+
+def _family(
+    name: str, kind: type[PushMeter], line: Line, settings: tuple[Setting, ...], words: str, models: tuple[str, ...]
+) -> Family:
+    build: Callable[[MeterPlan], Any] = lambda plan: kind(plan, settings)  # noqa: E731
+    return Family(
+        name=name,
+        models=models,
+        capabilities=kind.capabilities,
+        settings=settings,
+        protocol="push",
+        line=line,
+        address=address,
+        password=None,
+        default_password=None,
+        build=build,
+        help=words,
+    )
+
+
+FAMILIES = (
+    _family("p1", TextMeter, Line(115200, "8N1"), (CHECK, INTERVAL, PARITY), "DSMR P1 port", ("p1", "dsmr")),
+    _family("d0", TextMeter, Line(9600, "7E1"), (UNCHECKED, INTERVAL, PARITY), "D0 push (EasyMeter)", ("d0",)),
+    _family("sml", SmlMeter, Line(9600, "8N1"), (INTERVAL,), "SML push (German eHZ and mME)", ("sml",)),
+)

@@ -1,0 +1,117 @@
+"""Telegrams that a meter sends unasked: mode D of IEC 62056-21, and its heirs DSMR P1 and the German D0 push.
+
+A telegram is ``/XXX3ident CR LF CR LF data ! [CRC] CR LF``; listening may begin in the middle of one.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from protocols.errors import BadFrame
+from protocols.iec62056.block import Block, parse
+from protocols.iec62056.frames import broken, low7
+from protocols.iec62056.inbox import Inbox
+from protocols.session import Read, Sending
+
+LARGEST = 16384  # octets kept while no telegram is found; a DSMR 5 telegram takes about 1000
+DAMAGED = 3  # telegrams that may be damaged before the listening fails
+_TELEGRAM = re.compile(rb"/([\x20-\x7e\x02]{3}[^\r\n/!]*)\r?\n(.*?)!([0-9A-Fa-f]{4})?\r?\n", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen(Read):
+    """Wait for the next whole telegram."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """A telegram. ``checked``: it carried a CRC, and that was right."""
+
+    identification: str
+    block: Block
+    checked: bool
+
+
+def crc16(data: bytes) -> int:
+    """CRC-16/ARC: polynomial 8005h reflected, start 0 (DSMR 5.0.2 P1 companion standard §6.2)."""
+    crc = 0
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
+    return crc
+
+
+class TextCut:
+    """Takes telegrams out of a stream. ``check``: ``crc`` wants the CRC of DSMR 4 and later, ``none`` takes all; a CRC
+    that is there is always checked. ``parity`` as for the inbox."""
+
+    def __init__(self, check: str = "crc", parity: str = "none") -> None:
+        self._check = check
+        self._inbox = Inbox(parity)
+
+    def prepare(self, data: bytes) -> bytes:
+        self._inbox.expect()
+        self._inbox.feed(data)
+        return bytes(self._inbox.buffer)
+
+    def __call__(self, buffer: bytearray) -> Pushed | None:
+        """The first telegram, taken out of the buffer; None: not whole yet. BadFrame: it is damaged, and taken out."""
+        match = _TELEGRAM.search(buffer)
+        if match is None:
+            del buffer[:-LARGEST]
+            return None
+        raw, name, text, crc = bytes(match[0]), match[1], match[2], match[3]
+        del buffer[: match.end()]
+        if self._inbox.spoilt(raw):
+            raise broken("wrong parity", raw)
+        if crc and int(crc, 16) != crc16(raw[: raw.rindex(b"!") + 1]):
+            raise broken("wrong CRC", raw)
+        if not crc and self._check != "none":
+            raise broken('a telegram without CRC (check = "none" accepts it)', raw)
+        block = parse(text)
+        if not block.sets or (block.damaged and not crc):
+            raise broken("damaged lines in a telegram", raw)
+        return Pushed(low7(name).decode("ascii", "replace"), block, bool(crc))
+
+
+class PushSession:
+    """Implements :class:`protocols.session.Session` for meters that only talk: :class:`Listen` is the one question.
+
+    ``interval``: seconds between two telegrams. A damaged telegram is passed over, the third is a BadFrame."""
+
+    def __init__(
+        self, cut: Callable[[bytearray], Any], interval: float, prepare: Callable[[bytes], bytes] | None = None
+    ) -> None:
+        self._cut = cut
+        self._prepare = prepare or bytes
+        self._interval = interval
+        self._buffer = bytearray()
+        self._damaged = 0
+
+    def send(self, question: Any) -> Sending:
+        if not isinstance(question, Listen):
+            raise RuntimeError(f"{question!r} cannot be asked of a meter that only talks")
+        self._buffer.clear()
+        self._damaged = 0
+        wait = 2 * self._interval + 2
+        return Sending(b"", wait=wait, gap=wait, size=LARGEST)
+
+    def receive(self, data: bytes) -> Any:
+        if not data:
+            if self._buffer:
+                raise broken("no whole telegram came", bytes(self._buffer))
+            return None
+        self._buffer += self._prepare(data)
+        while True:
+            try:
+                return self._cut(self._buffer)
+            except BadFrame:
+                self._damaged += 1
+                if self._damaged == DAMAGED:
+                    raise
+
+    def proof(self) -> Any | None:
+        """Telegrams carry their own serial number; nothing is asked that could be answered late."""
+        return None

@@ -1,0 +1,75 @@
+"""SML transport protocol version 1: escape sequences around a file, CRC-16/X.25 at its end (SML 1.04 §8)."""
+
+from protocols.errors import BadFrame
+
+ESCAPE = b"\x1b\x1b\x1b\x1b"
+START = ESCAPE + b"\x01\x01\x01\x01"
+END = 0x1A
+LARGEST = 16384  # octets; pushed files take 200 to 700
+
+
+def _table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ 0x8408 if byte & 1 else byte >> 1
+        table.append(byte)
+    return tuple(table)
+
+
+_CRC = _table()
+
+
+def crc16_x25(data: bytes) -> int:
+    """CRC-16/X.25: polynomial 1021h reflected, start and final XOR FFFFh; on the wire low byte first."""
+    crc = 0xFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFF
+
+
+def cut(buffer: bytearray) -> bytes | None:
+    """The first file in a stream, unescaped, without its frame and padding, and taken out; None: not whole yet.
+
+    BadFrame: it is damaged, and taken out (up to the next start)."""
+    start = buffer.find(START)
+    if start < 0:
+        del buffer[: max(0, len(buffer) - len(START) + 1)]
+        return None
+    del buffer[:start]
+    data = bytearray()
+    place = len(START)
+    while True:
+        found = buffer.find(ESCAPE, place)
+        if found < 0 or found + 8 > len(buffer):
+            if len(buffer) <= LARGEST:
+                return None
+            raise _damaged(buffer, len(START), "no end within 16 KiB")
+        data += buffer[place:found]
+        following = buffer[found + 4 : found + 8]
+        if following == ESCAPE:
+            data += ESCAPE
+            place = found + 8
+        elif following[0] == 0x1B:  # the escape begins one octet later, this one is data
+            data.append(0x1B)
+            place = found + 1
+        elif following[0] == END:
+            return _closed(buffer, found, data)
+        else:
+            raise _damaged(buffer, found if following == START[4:] else found + 4, "an escape sequence out of place")
+
+
+def _closed(buffer: bytearray, found: int, data: bytearray) -> bytes:
+    frame = bytes(buffer[: found + 8])
+    padding = frame[-3]
+    if padding > 3 or crc16_x25(frame[:-2]) != int.from_bytes(frame[-2:], "little"):
+        raise _damaged(buffer, found + 8, "wrong CRC or padding")
+    del buffer[: found + 8]
+    return bytes(data[: len(data) - padding])
+
+
+def _damaged(buffer: bytearray, size: int, words: str) -> BadFrame:
+    """The error, the damaged octets taken out of the buffer."""
+    head = bytes(buffer[: min(size, 24)]).hex(" ")
+    del buffer[:size]
+    return BadFrame(f"SML: {words}: {head} … ({size} bytes)")
