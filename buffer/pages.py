@@ -51,24 +51,26 @@ def _cells(
 
 
 def _payload(page: bytes, place: int, size: int, follow: Callable[[int], bytes]) -> bytes:
+    """What is there of a row of this size: its end may be lost with an overflow page."""
     most = PAGE - 35
-    if size > LARGEST:
-        raise ValueError("no row of ours")
     if size <= most:
         return page[place : place + size]
     least = (PAGE - 12) * 32 // 255 - 23
     local = least + (size - least) % (PAGE - 4)
     local = local if local <= most else least
     payload = page[place : place + local]
-    (number,) = struct.unpack_from(">I", page, place + local)
-    while number and len(payload) < size:
+    number = int.from_bytes(page[place + local : place + local + 4], "big")
+    while number and len(payload) < min(size, LARGEST):
         page = follow(number)
-        (number,) = struct.unpack_from(">I", page)
+        if len(page) < PAGE:
+            break
         payload += page[4 : 4 + size - len(payload)]
+        number = int.from_bytes(page[:4], "big")
     return payload
 
 
 def _columns(payload: bytes) -> list[Value]:
+    """The columns that are whole; raw frames come last and may be cut off."""
     end, place = _varint(payload, 0)
     kinds = []
     while place < end:
@@ -76,12 +78,13 @@ def _columns(payload: bytes) -> list[Value]:
         kinds.append(kind)
     found: list[Value] = []
     for kind in kinds:
-        size = SIZES[kind] if kind < 10 else (kind - 12) // 2
-        octets = payload[place : place + size]
-        if len(octets) != size or kind in (10, 11):
-            raise ValueError("cut short")
-        place += size
-        found.append(_value(kind, octets))
+        if kind in (10, 11):
+            raise ValueError("no serial type of a file")
+        length = SIZES[kind] if kind < 10 else (kind - 12) // 2
+        if place + length > len(payload):
+            break
+        found.append(_value(kind, payload[place : place + length]))
+        place += length
     return found
 
 

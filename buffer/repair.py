@@ -184,6 +184,11 @@ class Keeper:
                 return result
         raise StoreUnusable(f"{self.path}: {ATTEMPTS} attempts to make room or to begin anew did not help")
 
+    def soon(self, work: Callable[[Tables], T]) -> T:
+        """Change memory only, between two transactions."""
+        with self._writing:
+            return work(self._usable())
+
     def set_aside(self, numbers: Sequence[int]) -> None:
         """These records' checksums fail: they stay, are never sent, and an event says so."""
         epoch = self.tables.epoch

@@ -16,7 +16,7 @@ from buffer.files import sync_directory
 from buffer.ranges import Ranges
 from buffer.record import Record
 from buffer.rows import Row, Words
-from buffer.tables import COLUMNS, Tables, connect, load_ranges
+from buffer.tables import COLUMNS, FRAMES, FRAMES_TOGETHER, Tables, connect, frames_of, load_ranges
 
 T = TypeVar("T")
 
@@ -155,8 +155,8 @@ class _Old:
                     yield from self._sound(Row(*row))
         if self._found.counts[ranges.CONFIRMED] < self.wanted and self._path.exists():
             for seq, columns in pages.leaves(self._path, self._wal, self._missing):
-                if len(columns) == len(Row._fields):
-                    yield from self._sound(Row._make([seq, *columns[1:]]))
+                if len(columns) >= len(Row._fields):
+                    yield from self._sound(Row._make([seq, *columns[1 : len(Row._fields)]]))
 
     def _missing(self, seq: int) -> bool:
         return seq > 0 and self._states.state(seq) in OPEN and self._found.state(seq) == ranges.PENDING
@@ -165,7 +165,9 @@ class _Old:
         if not self._missing(row.seq) or not rows.sound_text(row, self._words):
             return
         self._found.put(row.seq, row.seq, ranges.CONFIRMED)
-        record = rows.unpack(row, self._words, self._frames(row.seq))
+        record = rows.unpack(
+            row, self._words, frames_of(row.seq, self._ask(FRAMES, row.seq, row.seq + FRAMES_TOGETHER))
+        )
         held = self._ask("SELECT boot, monotonic FROM held WHERE seq = ?", row.seq)
         if held:
             record = replace(record, boot=held[0][0], monotonic=held[0][1])
@@ -173,16 +175,6 @@ class _Old:
             record = replace(record, flags=(*record.flags, "clock-unset"))
         refused = self._ask("SELECT code, text FROM refused WHERE seq = ?", row.seq)
         yield record, refused[0] if refused else None
-
-    def _frames(self, seq: int) -> bytes:
-        for first, data in self._ask(
-            "SELECT first, data FROM frames WHERE first <= ? ORDER BY first DESC LIMIT 1", seq
-        ):
-            together = rows.unpack_frames(data)
-            place: int = seq - first
-            if place < len(together):
-                return together[place]
-        return b""
 
     def _read_words(self) -> Words:
         one = self._ask("SELECT id, text, crc FROM words ORDER BY id")

@@ -36,12 +36,13 @@ def _first(db: "Database") -> None:
             "digits": bytes,
             "span": int,  # at - from of an interval, ms
             "rest": str,
+            "frames": bytes,  # of this record and those put with it: spares the pages of one more table
         },
         pk="seq",
     )
-    # Led by the time, so that new keys are appended and few pages change.
-    db.table("records").create_index(["at", "series", "n"], index_name="moments", unique=True)
-    db.table("frames").create({"first": int, "data": bytes}, pk="first")
+    # The natural key as one number, led by the time: new keys are appended, and the rowid of a plain table is the one
+    # key that SQLite appends without touching the neighbouring pages.
+    db.table("moments").create({"moment": int, "seq": int}, pk="moment")
     db.table("ranges").create({"first": int, "last": int, "state": str, "crc": int}, pk="first")
     db.table("refused").create({"seq": int, "code": str, "text": str}, pk="seq")
     db.table("held").create({"seq": int, "boot": str, "monotonic": float}, pk="seq")

@@ -109,6 +109,11 @@ class Store:
         epoch = self.epoch
         return self._keeper.change(lambda tables: _confirm(tables, spans) if tables.epoch == epoch else 0)
 
+    def confirm_soon(self, spans: Sequence[tuple[int, int]]) -> int:
+        """As ``confirm``, on the disk with the next transaction only: a receipt that a power cut makes us forget
+        costs one delivery more, and no write of its own."""
+        return self._keeper.soon(partial(_confirm, spans=spans, soon=True))
+
     def refuse(self, items: Sequence[tuple[int, str, str]]) -> int:
         """The intake says no, with code and text: how many were pending until now. Others are ignored."""
         epoch = self.epoch
@@ -121,16 +126,13 @@ class Store:
 
     def resend_time(self, since: datetime, until: datetime) -> int:
         """As ``resend``, for records whose ``at`` is in since ≤ at < until."""
-        place = (body.milliseconds(since), -1, -1)
-        end = body.milliseconds(until)
-        select = (
-            "SELECT at, series, n, seq FROM records INDEXED BY moments "
-            "WHERE (at, series, n) > (?, ?, ?) AND at < ? ORDER BY at, series, n LIMIT ?"
-        )
+        place = rows.moment_key(body.milliseconds(since), 0, 0)
+        end = rows.moment_key(body.milliseconds(until), 0, 0)
+        select = "SELECT moment, seq FROM moments WHERE moment >= ? AND moment < ? ORDER BY moment LIMIT ?"
         count = 0
-        while found := self._keeper.ask(partial(Tables.fetch, sql=select, parameters=(*place, end, CHUNK))):
-            place = found[-1][:3]
-            count += self._keeper.change(partial(_resend, spans=grouped(sorted(row[3] for row in found))))
+        while found := self._keeper.ask(partial(Tables.fetch, sql=select, parameters=(place, end, CHUNK))):
+            place = found[-1][0] + 1
+            count += self._keeper.change(partial(_resend, spans=grouped(sorted(seq for _, seq in found))))
         return count
 
     # What goes out
@@ -172,7 +174,8 @@ class Store:
             return None
         if self._oldest[:2] != (self.epoch, runs[0].first):
             found = self._keeper.ask(lambda tables: tables.rows(runs[0].first, runs[0].first))
-            when = body.moment(found[0].at + found[0].lag) if found else None
+            sound = found and rows.sound_text(found[0], self._keeper.tables.words)
+            when = body.moment(found[0].at + found[0].lag) if sound else None
             self._oldest = (self.epoch, runs[0].first, when)
         return self._oldest[2]
 
@@ -270,13 +273,15 @@ class Store:
         self._keeper.close()
 
 
-def _confirm(tables: Tables, spans: Sequence[tuple[int, int]]) -> int:
+def _confirm(tables: Tables, spans: Sequence[tuple[int, int]], soon: bool = False) -> int:
     count = 0
     for low, high in spans:
         for run in tables.ranges.runs(max(1, low), min(high, tables.last_seq), (ranges.PENDING, ranges.REFUSED)):
-            if run.state == ranges.REFUSED:
-                tables.write.execute("DELETE FROM refused WHERE seq BETWEEN ? AND ?", run[:2])
-            tables.set_state(run.first, run.last, ranges.CONFIRMED)
+            # The reason of a refusal that was taken back stays until the row is deleted: nobody asks for it.
+            if soon:
+                tables.state_soon(run.first, run.last, ranges.CONFIRMED)
+            else:
+                tables.set_state(run.first, run.last, ranges.CONFIRMED)
             count += run.last - run.first + 1
     return count
 
@@ -294,7 +299,6 @@ def _resend(tables: Tables, spans: Sequence[tuple[int, int]]) -> int:
     count = 0
     for low, high in spans:
         for run in tables.ranges.runs(max(1, low), min(high, tables.last_seq), (ranges.CONFIRMED, ranges.REFUSED)):
-            tables.write.execute("DELETE FROM refused WHERE seq BETWEEN ? AND ?", run[:2])
             tables.set_state(run.first, run.last, ranges.PENDING)
             count += run.last - run.first + 1
     return count

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -17,12 +17,14 @@ from buffer.ranges import Ranges, Run
 from buffer.record import Record
 from buffer.rows import Row, Words
 
-WAL_PAGES = 1000  # a checkpoint each so many pages: hot pages reach the main file once, the WAL stays at half a MB
+WAL_PAGES = 2000  # a checkpoint each so many pages: hot pages reach the main file once, the WAL stays at 1.1 MB
 WAL_SIZE = 32 + (WAL_PAGES + 100) * (24 + schema.PAGE)
 CACHE = 512  # KiB of database pages in memory, of the writing connection; the reading one has half
 FRAMES_TOGETHER = 64  # records whose raw frames are compressed together
+PROBES = 64  # places beside its own where a natural key may stand
 BUSY = 10.0  # seconds to wait for another program's lock (a person with the sqlite3 shell)
 
+FRAMES = "SELECT seq, frames FROM records WHERE seq BETWEEN ? AND ? AND frames NOT NULL ORDER BY seq LIMIT 1"
 COLUMNS = ", ".join(f'"{name}"' for name in Row._fields)
 
 
@@ -39,6 +41,7 @@ def connect(path: Path, mode: str, cache: int = CACHE) -> sqlite3.Connection:
         "temp_store = memory",
         "cell_size_check = on",
         "synchronous = full",
+        "secure_delete = off",  # nothing here is secret, and zeros wear a card too
         f"wal_autocheckpoint = {WAL_PAGES}",
     ):
         db.execute(f"PRAGMA {setting}")
@@ -69,6 +72,15 @@ def load_ranges(db: sqlite3.Connection) -> Ranges:
     return Ranges(runs)
 
 
+def frames_of(seq: int, found: Iterable[tuple[int, bytes]]) -> bytes:
+    """One record's share of the frames that ``FRAMES`` found: they stand in the last row of their batch."""
+    for last, packed in found:
+        together = rows.unpack_frames(packed)
+        if seq > last - len(together):
+            return together[seq - last - 1]
+    return b""
+
+
 class Tables:
     """One database file, and in memory what is needed to know each number's state.
 
@@ -82,6 +94,7 @@ class Tables:
         self._reading = threading.Lock()
         self.words = Words()
         self.ranges = Ranges()
+        self._unsaved: dict[int, Run | None] = {}  # by first: what ``ranges`` has to become
         self.newest: dict[int, tuple[int, int]] = {}  # series → at, seq
         self.epoch = ""
         self.last_seq = 0
@@ -110,14 +123,20 @@ class Tables:
         if meta.get("epoch") != sealed(epoch):
             raise Damaged("the store's epoch is damaged")
         self.words = self._words()
+        self._unsaved.clear()
         self.ranges = load_ranges(self.write)
         newest = self.write.execute(f"SELECT {COLUMNS} FROM records ORDER BY seq DESC LIMIT 1").fetchone()
         if newest and rows.sound_text(Row(*newest), self.words) is None:
             raise Damaged("the store's last record is damaged, and with it the last number")
         self.last_seq = self._staged = max(newest[0] if newest else 0, self.ranges.last)
         self.epoch = epoch
-        self.newest = {row[0]: (row[1], row[2]) for row in self.write.execute("SELECT series, at, seq FROM newest")}
-        known = int(meta.get("newest", 0))
+        self.newest = {}
+        known = 0
+        for series, at, seq in self.write.execute("SELECT series, at, seq FROM newest"):
+            if not isinstance(at, int) or not isinstance(seq, int):
+                raise Damaged("the store's list of newest records is damaged")
+            self.newest[series] = at, seq
+            known = max(known, seq)
         later = "SELECT series, max(at), seq FROM records WHERE seq > ? GROUP BY series"
         for series, at, seq in self.write.execute(later, (known,)):
             self._note_newest(series, at, seq)
@@ -143,6 +162,7 @@ class Tables:
         """All or nothing, on the disk when it ends."""
         self.write.execute("BEGIN IMMEDIATE")
         try:
+            self._save_states()
             yield
             self.write.execute("COMMIT")
         except BaseException:
@@ -162,6 +182,7 @@ class Tables:
     def store(self, records: Iterable[Record]) -> list[Record]:
         """Give each record its number and keep it; a record whose natural key is there already is left out."""
         stored: list[Record] = []
+        fresh: dict[int, Row] = {}
         for record in records:
             numbered = replace(
                 record,
@@ -170,54 +191,79 @@ class Tables:
                 read_at=body.moment(body.milliseconds(record.read_at)),
             )
             row = rows.pack(numbered, self.words)
-            if self._insert(row):
+            if self._claim(row, fresh):
                 self._staged = row.seq
+                fresh[row.seq] = row
                 stored.append(numbered)
                 self._note_newest(row.series, row.at, row.seq)
         self._write_words()
+        insert = f"INSERT INTO records VALUES ({'?, ' * 11}?)"
         for start in range(0, len(stored), FRAMES_TOGETHER):
-            together = stored[start : start + FRAMES_TOGETHER]
-            if packed := rows.pack_frames([record.frames for record in together]):
-                self.write.execute("INSERT OR REPLACE INTO frames VALUES (?, ?)", (together[0].seq, packed))
+            *others, last = stored[start : start + FRAMES_TOGETHER]
+            self.write.executemany(insert, [(*fresh[record.seq], None) for record in others])
+            # All frames stand in the last row: appended, they cost no page in the middle of the table.
+            frames = rows.pack_frames([record.frames for record in (*others, last)])
+            self.write.execute(insert, (*fresh[last.seq], frames))
         for record in stored:
             if record.clock == "unset" and record.boot is not None:
                 self.write.execute("INSERT INTO held VALUES (?, ?, ?)", (record.seq, record.boot, record.monotonic))
                 self.set_state(record.seq, record.seq, ranges.HELD)
         return stored
 
-    def _insert(self, row: Row) -> bool:
-        if self.write.execute(f"INSERT OR IGNORE INTO records VALUES ({'?,' * 10}?)", row).rowcount:
-            return True
-        # The index says that this moment is known. A damaged index must not make a record vanish: ask the row.
-        same = "SELECT seq FROM records INDEXED BY moments WHERE at = ? AND series = ? AND n = ?"
-        found = self.write.execute(same, (row.at, row.series, row.n)).fetchone()
-        there = found and self.write.execute("SELECT at, series, n FROM records WHERE seq = ?", found).fetchone()
-        if there != (row.at, row.series, row.n):
-            raise Damaged(f"the index of moments names no such record for number {row.seq}")
-        return False
+    def _claim(self, row: Row, fresh: Mapping[int, Row]) -> bool:
+        """Enter the natural key; False where another record has it, of the table or of the fresh ones."""
+        place = rows.moment_key(row.at, row.series, row.n)
+        for key in range(place, min(place + PROBES, (1 << 63) - 1)):
+            if self.write.execute("INSERT OR IGNORE INTO moments VALUES (?, ?)", (key, row.seq)).rowcount:
+                return True
+            # Taken. A damaged table must not make a record vanish: the row that it names decides.
+            (seq,) = self.write.execute("SELECT seq FROM moments WHERE moment = ?", (key,)).fetchone()
+            if seq in fresh:
+                there = (fresh[seq].at, fresh[seq].series, fresh[seq].n)
+            else:
+                there = self.write.execute("SELECT at, series, n FROM records WHERE seq = ?", (seq,)).fetchone()
+            if there is None:
+                raise Damaged(f"moment {key} names record {seq}, which is not there")
+            if there == (row.at, row.series, row.n):
+                return False
+        raise Damaged(f"too many records of one moment: {row.at}")
+
+    def _unclaim(self, at: int, series: int, n: int, seq: int) -> None:
+        key = rows.moment_key(at, series, n)
+        self.write.execute("DELETE FROM moments WHERE moment BETWEEN ? AND ? AND seq = ?", (key, key + PROBES, seq))
 
     def rewrite(self, record: Record) -> None:
         """The same number with another content (a corrected time, a flag). Moments are unique: one more ms if taken."""
-        while True:
-            row = rows.pack(record, self.words)
-            try:
-                columns = ", ".join(f'"{name}" = ?' for name in Row._fields)
-                self.write.execute(f"UPDATE records SET {columns} WHERE seq = ?", (*row, row.seq))
-                break
-            except sqlite3.IntegrityError:
-                record = replace(record, at=record.at + body.MILLISECOND)
+        old = self.write.execute("SELECT at, series, n FROM records WHERE seq = ?", (record.seq,)).fetchone()
+        self._unclaim(old[0], old[1], old[2], record.seq)
+        while not self._claim(row := rows.pack(record, self.words), {}):
+            record = replace(record, at=record.at + body.MILLISECOND)
+        columns = ", ".join(f'"{name}" = ?' for name in Row._fields)
+        self.write.execute(f"UPDATE records SET {columns} WHERE seq = ?", (*row, row.seq))
         self._write_words()
         if self.newest.get(row.series, (row.at, row.seq))[1] == row.seq:
             self.newest[row.series] = row.at, row.seq
         self._note_newest(row.series, row.at, row.seq)
 
     def set_state(self, first: int, last: int, state: str) -> None:
+        self.state_soon(first, last, state)
+        self._save_states()
+
+    def state_soon(self, first: int, last: int, state: str) -> None:
+        """In memory now, in the tables with the next transaction; outside of one too. Forgotten by a failed one."""
         change = self.ranges.put(first, last, state)
         for dropped in change.dropped:
-            self.write.execute("DELETE FROM ranges WHERE first = ?", (dropped,))
-        self.write.executemany(
-            "INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?)", [(*run, run_crc(run)) for run in change.written]
-        )
+            self._unsaved[dropped] = None
+        for run in change.written:
+            self._unsaved[run.first] = run
+
+    def _save_states(self) -> None:
+        for first, run in self._unsaved.items():
+            if run is None:
+                self.write.execute("DELETE FROM ranges WHERE first = ?", (first,))
+            else:
+                self.write.execute("INSERT OR REPLACE INTO ranges VALUES (?, ?, ?, ?)", (*run, run_crc(run)))
+        self._unsaved.clear()
 
     def refuse(self, seq: int, code: str, text: str) -> None:
         self.write.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", (seq, code, text))
@@ -225,8 +271,11 @@ class Tables:
 
     def delete(self, first: int, last: int) -> None:
         """The rows go, the numbers stay used."""
-        for table, key in (("records", "seq"), ("frames", "first"), ("refused", "seq"), ("held", "seq")):
-            self.write.execute(f"DELETE FROM {table} WHERE {key} BETWEEN ? AND ?", (first, last))
+        moments = "SELECT at, series, n, seq FROM records WHERE seq BETWEEN ? AND ?"
+        for moment in self.write.execute(moments, (first, last)).fetchall():
+            self._unclaim(*moment)
+        for table in ("records", "refused", "held"):
+            self.write.execute(f"DELETE FROM {table} WHERE seq BETWEEN ? AND ?", (first, last))
         self.set_state(first, last, ranges.GONE)
 
     def delete_older(self, first: int, last: int, limit: int) -> int:
@@ -238,22 +287,27 @@ class Tables:
         return len(found)
 
     def delete_frames(self, limit: int, most: int) -> int:
-        """Delete the oldest raw frames that were read before the limit (ms): how many batches."""
-        oldest = (
-            "SELECT frames.first, at + lag FROM frames LEFT JOIN records ON seq = frames.first "
-            "ORDER BY frames.first LIMIT ?"
-        )
-        old = [first for first, read_at in self.write.execute(oldest, (most,)) if read_at is None or read_at < limit]
-        self.write.executemany("DELETE FROM frames WHERE first = ?", [(first,) for first in old])
-        return len(old)
+        """Forget raw frames that were read before the limit (ms), of so many records after those of the last time:
+        how many records were looked at, 0 at the end or at the first that is younger."""
+        (done,) = self.write.execute("SELECT max(CAST(value AS INTEGER)) FROM meta WHERE key = 'frames'").fetchone()
+        select = "SELECT seq, at + lag < ? FROM records WHERE seq > ? ORDER BY seq LIMIT ?"
+        found = self.write.execute(select, (limit, done or 0, most)).fetchall()
+        old = [seq for seq, is_old in found if is_old]
+        if old:
+            forget = (
+                "UPDATE records SET frames = NULL WHERE seq BETWEEN ? AND ? AND frames IS NOT NULL AND at + lag < ?"
+            )
+            self.write.execute(forget, (old[0], old[-1], limit))
+            if len(old) == len(found):
+                self.write.execute("INSERT OR REPLACE INTO meta VALUES ('frames', ?)", (str(old[-1]),))
+        return len(old) if len(old) == len(found) else 0
 
     def save_newest(self) -> None:
-        """So that the next opening need not look at all records."""
+        """So that the next opening need only look at later records."""
         self.write.executemany(
             "INSERT OR REPLACE INTO newest VALUES (?, ?, ?)",
             [(series, at, seq) for series, (at, seq) in self.newest.items()],
         )
-        self.write.execute("INSERT OR REPLACE INTO meta VALUES ('newest', ?)", (str(self._staged),))
 
     def _write_words(self) -> None:
         for table in ("words", "words_again") if self.words.fresh else ():
@@ -279,10 +333,4 @@ class Tables:
 
     def frames(self, seq: int) -> bytes:
         """The raw replies of one record, empty where they were pruned."""
-        select = "SELECT first, data FROM frames WHERE first <= ? ORDER BY first DESC LIMIT 1"
-        for first, data in self.fetch(select, (seq,)):
-            together = rows.unpack_frames(data)
-            place: int = seq - first
-            if place < len(together):
-                return together[place]
-        return b""
+        return frames_of(seq, self.fetch(FRAMES, (seq, seq + FRAMES_TOGETHER)))

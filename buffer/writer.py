@@ -17,6 +17,7 @@ Refusals = Sequence[tuple[int, str, str]]
 
 WAITING = 2000  # records in memory at most, some 4 MB; beyond it ``submit`` blocks
 MANY = 1000  # records or receipts' items that are written without waiting for the second to end
+RECEIPTS = 60.0  # seconds that receipts wait for records to be written with: forgotten ones cost a delivery, no record
 TURN = 1.0  # seconds between two signs of life at most
 PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds before the next try while the disk says no
 
@@ -44,6 +45,7 @@ class Writer:
         self._refused: list[tuple[str, Refusals]] = []
         self._calls: list[tuple[Callable[[Store], Any], Future[Any]]] = []
         self._since: float | None = None  # when the oldest of what waits came
+        self._unsaved: float | None = None  # when the oldest receipt came that is known, but not on the disk
         self._not_before = 0.0
         self._failures = 0
         self._closing = False
@@ -68,14 +70,15 @@ class Writer:
             self._came()
 
     def confirm(self, ranges: Spans) -> None:
-        """A receipt for records of the store's present epoch; written with the next transaction."""
+        """A receipt for records of the store's present epoch. It counts at once, and reaches the disk with the next
+        records, within a minute where none come."""
         with self._wake:
             self._must_run()
             self._confirmed.append((self._store.epoch, ranges))
             self._came()
 
     def refuse(self, items: Refusals) -> None:
-        """As ``confirm``: seq, code, text."""
+        """As ``confirm``, written like records: seq, code, text."""
         with self._wake:
             self._must_run()
             self._refused.append((self._store.epoch, items))
@@ -100,7 +103,7 @@ class Writer:
 
     def flush(self) -> None:
         """All that was submitted is on the disk; StoreUnusable if it cannot be."""
-        self.call(lambda store: None)
+        self.call(Store.apply)
 
     def close(self) -> None:
         """Flush, and end the thread. StoreUnusable where the disk takes no more; the thread has ended then too."""
@@ -157,8 +160,9 @@ class Writer:
                 self._wake.wait(TURN if due is None else min(TURN, due - now))
 
     def _due(self) -> float | None:
+        saving = None if self._unsaved is None else max(self._unsaved + RECEIPTS, self._not_before)
         if self._since is None:
-            return None
+            return saving
         items = sum(len(spans) for _, spans in self._confirmed) + sum(len(items) for _, items in self._refused)
         if len(self._records) >= MANY or items >= MANY:
             return self._not_before
@@ -167,14 +171,16 @@ class Writer:
     def _write(
         self, records: list[Record], confirmed: list[tuple[str, Spans]], refused: list[tuple[str, Refusals]]
     ) -> None:
-        if not (records or confirmed or refused):
-            return
         epoch = self._store.epoch
-        stored = self._store.apply(
-            records,
-            [span for of, spans in confirmed if of == epoch for span in spans],
-            [item for of, items in refused if of == epoch for item in items],
-        )
+        spans = [span for of, spans in confirmed if of == epoch for span in spans]
+        items = [item for of, items in refused if of == epoch for item in items]
+        now = self._monotonic()
+        stored: list[Record] = []
+        if records or items or len(spans) >= MANY or (self._unsaved is not None and now >= self._unsaved + RECEIPTS):
+            stored = self._store.apply(records, spans, items)
+            self._unsaved = None
+        elif spans and self._store.confirm_soon(spans) and self._unsaved is None:
+            self._unsaved = now
         with self._wake:
             self._wake.notify_all()
         if stored:

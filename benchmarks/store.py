@@ -1,0 +1,203 @@
+"""The store against bare sqlite3, on a block device: ``python -m benchmarks.store``.
+
+(c) durable commits a second against bare sqlite3 doing the same inserts with the same syncs; (g) octets that reach the
+block device per poll round of ten meters, and octets kept per value. Device octets are those of
+``/sys/block/loopN/stat``, field 7 (sectors of 512 octets written; kernel document block/stat.rst): journal of the file
+system, checkpoints and high-water mark included. Mounting a loop device takes root.
+"""
+
+import os
+import random
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from buffer.record import Record
+from buffer.store import Store
+
+CODES = ("1-0:1.8.0", "1-0:1.8.1", "1-0:1.8.2", "1-0:1.8.3", "1-0:1.8.4")
+START = datetime(2026, 11, 1, tzinfo=UTC)
+ROUND = timedelta(minutes=15)
+METERS = 10
+IMAGE = 256  # MiB
+
+LIMIT_COMMITS = 0.8
+LIMIT_DEVICE = 12_000
+LIMIT_VALUE = 60
+
+
+class NotMeasured(Exception):
+    """Says why."""
+
+
+def poll_round(number: int, chance: random.Random) -> list[Record]:
+    """Ten meters, five registers each, 100 octets of raw replies that do not compress better than a meter's do."""
+    records = []
+    for meter in range(METERS):
+        at = START + number * ROUND + timedelta(milliseconds=500 * meter + chance.randrange(100))
+        tariffs = [1_000_000 + 350_000 * meter + number * 17 * (tariff + 1) for tariff in range(4)]
+        registers = [sum(tariffs), *tariffs]
+        records.append(
+            Record(
+                kind="now",
+                point=f"flat-{meter + 1}",
+                meter=f"{23456780 + meter}",
+                at=at,
+                read_at=at + timedelta(milliseconds=180 + chance.randrange(80)),
+                meter_offset=chance.randrange(-2, 3),
+                values=dict(zip(CODES, registers, strict=True)),
+                # Five answers of 20 octets: an address, 16 octets of registers, two of checksum.
+                frames=b"".join(
+                    bytes([meter + 1]) + register.to_bytes(4, "little") + b"\xff" * 4 + chance.randbytes(9) + b"\0\0"
+                    for register in registers
+                ),
+            )
+        )
+    return records
+
+
+@contextmanager
+def block_device(blocks: int = 4096) -> Iterator[tuple[Path, Callable[[], int]]]:
+    """A fresh ext4 on a loop device: where it is mounted, and the octets written to it so far."""
+    with tempfile.TemporaryDirectory() as room:
+        image, mount = Path(room, "image"), Path(room, "mount")
+        mount.mkdir()
+        with image.open("wb") as file:
+            file.truncate(IMAGE << 20)
+        try:
+            subprocess.run(
+                ["mkfs.ext4", "-q", "-b", str(blocks), "-E", "lazy_itable_init=0,lazy_journal_init=0", image],
+                check=True,
+            )
+            subprocess.run(["mount", "-o", "loop", image, mount], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError) as trouble:
+            raise NotMeasured(f"no loop device: {trouble}") from trouble
+        try:
+            device = subprocess.run(["findmnt", "-no", "SOURCE", mount], check=True, capture_output=True, text=True)
+            stat = Path("/sys/block", Path(device.stdout.strip()).name, "stat")
+
+            def written() -> int:
+                os.sync()
+                return int(stat.read_text().split()[6]) * 512
+
+            yield mount, written
+        finally:
+            subprocess.run(["umount", mount], check=True)
+
+
+def device_bytes(rounds: int = 2000, apart: bool = False, alone: bool = False) -> float:
+    """Octets on the device per round: put and the receipt for the round before in one transaction.
+
+    ``apart``: the receipt is a transaction of its own. ``alone``: every round is written back before the next one, as
+    when rounds are minutes apart.
+    """
+    chance = random.Random(1)
+    with block_device() as (mount, written):
+        store = Store.open(mount / "state", now=lambda: START)
+        before = written()
+        for number in range(rounds):
+            last = store.last_seq
+            if apart:
+                store.put(poll_round(number, chance))
+                store.confirm([(1, last + METERS)])
+            else:
+                store.apply(poll_round(number, chance), confirmed=[(1, last)])
+            if alone:
+                os.sync()
+        octets = written() - before
+        store.close()
+    return octets / rounds
+
+
+def bytes_per_value(rounds: int = 2000) -> float:
+    """Octets of the database after so many rounds, all of it: index, checksums, raw frames."""
+    chance = random.Random(2)
+    with tempfile.TemporaryDirectory() as room:
+        store = Store.open(Path(room), now=lambda: START, reserve=0)
+        for number in range(0, rounds, 50):
+            store.put([record for one in range(number, number + 50) for record in poll_round(one, chance)])
+        store.close()
+        return Path(room, "store.db").stat().st_size / (rounds * METERS * len(CODES))
+
+
+def commits_ratio(runs: int = 5, commits: int = 150) -> float:
+    """Transactions of ten records a second: the store's, divided by those of bare sqlite3 with the same rows."""
+    ratios = []
+    for run in range(runs):
+        with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as room:
+            chance = random.Random(run)
+            rounds = [poll_round(number, chance) for number in range(commits)]
+            if run % 2:
+                bare, ours = _bare(Path(room), rounds), _ours(Path(room), rounds)
+            else:
+                ours, bare = _ours(Path(room), rounds), _bare(Path(room), rounds)
+            ratios.append(ours / bare)
+    return statistics.median(ratios)
+
+
+def _ours(room: Path, rounds: list[list[Record]]) -> float:
+    store = Store.open(room / "ours", now=lambda: START)
+    start = time.perf_counter()
+    for records in rounds:
+        store.put(records)
+    seconds = time.perf_counter() - start
+    store.close()
+    return len(rounds) / seconds
+
+
+def _bare(room: Path, rounds: list[list[Record]]) -> float:
+    """The same ten rows a transaction, a unique index on point, kind and time, WAL and FULL, all else SQLite's own."""
+    db = sqlite3.connect(room / "bare.db", isolation_level=None)
+    db.execute("PRAGMA journal_mode = wal")
+    db.execute("PRAGMA synchronous = full")
+    db.execute(
+        "CREATE TABLE records (seq INTEGER PRIMARY KEY, kind TEXT, point TEXT, meter TEXT, at TEXT, read_at TEXT, "
+        "clock TEXT, meter_offset INTEGER, v0 INTEGER, v1 INTEGER, v2 INTEGER, v3 INTEGER, v4 INTEGER, frames BLOB)"
+    )
+    db.execute("CREATE UNIQUE INDEX moments ON records (at, point, meter, kind)")
+    rows = [
+        [
+            (record.kind, record.point, record.meter, record.at.isoformat(), record.read_at.isoformat(), record.clock)
+            + (record.meter_offset, *record.values.values(), record.frames)
+            for record in records
+        ]
+        for records in rounds
+    ]
+    start = time.perf_counter()
+    for batch in rows:
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany(f"INSERT INTO records VALUES (NULL{', ?' * 13})", batch)
+        db.execute("COMMIT")
+    seconds = time.perf_counter() - start
+    db.close()
+    return len(rounds) / seconds
+
+
+def main() -> None:
+    lines: list[tuple[str, Callable[[], float], str]] = [
+        ("durable commits, store : bare sqlite3", commits_ratio, f"at least {LIMIT_COMMITS}"),
+        ("octets kept per value", bytes_per_value, f"at most {LIMIT_VALUE}"),
+        (
+            "octets on the device per round of ten meters",
+            lambda: statistics.median(device_bytes() for _ in range(3)),
+            f"at most {LIMIT_DEVICE}",
+        ),
+        ("  … the receipt in a transaction of its own", lambda: device_bytes(apart=True), "for comparison"),
+        ("  … each round written back alone", lambda: device_bytes(100, alone=True), "for comparison"),
+    ]
+    for name, measure, limit in lines:
+        try:
+            print(f"{name}: {measure():.2f} ({limit})", flush=True)
+        except NotMeasured as why:
+            print(f"{name}: not measured: {why}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
