@@ -1,0 +1,83 @@
+"""What systemd hears from the daemon."""
+
+import os
+import socket
+import time
+
+import pytest
+
+from agent import notify
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request, tmp_path, monkeypatch):
+    """The service manager's socket under a path or in the abstract name space."""
+    name = str(tmp_path / "notify") if request.param == "path" else f"@meterpost-{os.getpid()}-{id(tmp_path)}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(name.replace("@", "\0", 1) if name[0] == "@" else name)
+        listening.settimeout(5)
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
+        yield listening
+
+
+def heard(manager: socket.socket) -> list[str]:
+    return manager.recv(4096).decode().split("\n")
+
+
+def test_it_says_that_it_is_ready_and_that_it_ends(manager):
+    notify.ready("5 meters on 2 buses")
+    assert heard(manager) == ["READY=1", "STATUS=5 meters on 2 buses"]
+    notify.ready()
+    assert heard(manager) == ["READY=1"]
+    notify.status("все счётчики отвечают")
+    assert heard(manager) == ["STATUS=все счётчики отвечают"]
+    notify.stopping()
+    assert heard(manager) == ["STOPPING=1"]
+
+
+def test_a_reload_carries_its_time(manager):
+    before = time.monotonic_ns() // 1000
+    notify.reloading()
+    word, stamp = heard(manager)
+    assert word == "RELOADING=1"
+    assert before <= int(stamp.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
+
+
+def test_a_line_feed_in_a_text_forges_no_field(manager):
+    notify.status("one\nMAINPID=1")
+    assert heard(manager) == ["STATUS=one MAINPID=1"]
+
+
+def test_the_watchdog_is_fed_only_where_one_is_asked_for(manager, monkeypatch):
+    monkeypatch.delenv("WATCHDOG_USEC", raising=False)
+    notify.watchdog()
+    monkeypatch.setenv("WATCHDOG_USEC", "60000000")
+    monkeypatch.setenv("WATCHDOG_PID", "1")
+    notify.watchdog()
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid()))
+    notify.watchdog()
+    manager.setblocking(False)
+    assert heard(manager) == ["WATCHDOG=1"]
+    with pytest.raises(BlockingIOError):
+        manager.recv(1)
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "seconds"),
+    [("60000000", 60.0), ("1500000", 1.5), ("", None), ("0", None), ("-5", None), ("often", None), ("²", None)],
+)
+def test_the_interval_comes_in_microseconds(monkeypatch, microseconds, seconds):
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    monkeypatch.setenv("WATCHDOG_USEC", microseconds)
+    assert notify.watchdog_interval() == seconds
+
+
+@pytest.mark.parametrize("name", ["", "relative", "/nowhere/at/all", "@nobody-listens-here", "/" + "x" * 200])
+def test_without_a_listening_manager_nothing_happens(monkeypatch, name):
+    monkeypatch.setenv("NOTIFY_SOCKET", name)
+    assert notify.ready("unheard") is None
+
+
+def test_without_a_socket_in_the_environment_nothing_happens(monkeypatch):
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    assert notify.ready() is None
