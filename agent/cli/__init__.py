@@ -44,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.remove("--debug")
         os.environ["METERPOST_TRACEBACK"] = "1"
     try:
+        if args[:1] == ["run"]:
+            from agent.cli import service
+
+            asked = service.parse(args[1:])
+            if asked is not None:
+                return service.serve(*asked)
         return _run(application(args), args)
     except KeyboardInterrupt:
         from agent.cli.errors import interrupted
@@ -90,7 +96,13 @@ def _run(app: "typer.Typer", args: list[str]) -> int:
     """Typer answers the command's result, or the code of its Exit; 130 is its word for Ctrl-C."""
     from typer.main import get_command
 
-    result: Any = get_command(app).main(args=args, prog_name="meterpost", standalone_mode=False)
+    try:
+        result: Any = get_command(app).main(args=args, prog_name="meterpost", standalone_mode=False)
+        sys.stdout.flush()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise ended.__context__ from None
+        raise
     if result == 130:
         raise KeyboardInterrupt
     return int(result) if isinstance(result, int) else 0

@@ -156,13 +156,18 @@ def _of_lines(made: list[Budget]) -> list[str]:
     return warnings
 
 
+def may(path: Path | str, mode: int) -> bool:
+    """Whether this user may use it so."""
+    return os.access(path, mode)
+
+
 def _of_machine(values: Config) -> list[str]:
     """What the file cannot be blamed for: ports and folders as this user sees them here and now."""
     warnings = [text for bus in values.buses if (text := _port(bus))]
     folder = values.gateway.state_dir
     if not os.path.isdir(folder):  # noqa: PTH112 - Path's raises where it may not look
         warnings.append(f"{folder}: not there yet (systemd makes it when the service starts)")
-    elif not os.access(folder, os.W_OK | os.X_OK):
+    elif not may(folder, os.W_OK | os.X_OK):
         warnings.append(f"{folder}: this user cannot write there (the service runs as its own user)")
     return warnings
 
@@ -172,7 +177,7 @@ def _port(bus: Bus) -> str | None:
         return None
     if not os.path.exists(bus.port):  # noqa: PTH110 - Path's raises where it may not look
         return f"{bus.name}: {bus.port} is not there; is it plugged in? (meterpost ports)"
-    if not os.access(bus.port, os.R_OK | os.W_OK):
+    if not may(bus.port, os.R_OK | os.W_OK):
         return f"{bus.name}: you may not open {bus.port}: sudo usermod -aG dialout $USER, then log in again"
     return None
 

@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 
-from agent.cli.output import Exit, Failure, colour, explain_faults, note
+from agent.cli.screen import Exit, Failure, colour, explain_faults, note
 from agent.config.faults import ConfigError
 
 

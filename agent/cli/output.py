@@ -1,141 +1,58 @@
-"""What every command shares: tables that fit a phone, colours on a terminal only, one JSON document, exit codes."""
+"""What the commands share: options, the configuration, and what screen.py prints with."""
 
-import enum
-import json
-import os
-import re
-import shutil
-import sys
-import textwrap
-from collections.abc import Collection, Sequence
-from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, TextIO
-from zoneinfo import ZoneInfo
 
 import typer
 
+from agent.cli.screen import (
+    Exit,
+    Failure,
+    colour,
+    emit,
+    explain_faults,
+    fitted,
+    note,
+    table,
+    when,
+    width,
+    wrapped,
+)
 from agent.config.faults import ConfigError
 from agent.config.values import Config
 
-COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
-ESCAPE = re.compile("\033\\[[0-9;]*m")
+__all__ = [
+    "CONFIG",
+    "DEFAULT_FILE",
+    "JSON",
+    "Exit",
+    "Failure",
+    "colour",
+    "emit",
+    "explain_faults",
+    "fitted",
+    "load_config",
+    "note",
+    "table",
+    "when",
+    "width",
+    "wrapped",
+]
 
 DEFAULT_FILE = Path("/etc/meterpost/meterpost.toml")
 CONFIG = typer.Option("--config", "-c", metavar="FILE", help="The installer's file.")
 JSON = typer.Option("--json", help="One JSON document on stdout.")
 
 
-class Exit(enum.IntEnum):
-    """The documented exit codes; from 64 on those of BSD's sysexits."""
+def load_config(path: Path, *, service: bool = True) -> Config:
+    """The configuration for a command at the terminal; the faults and an exit if it is not sound.
 
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    SOME_FAILED = 3  # some meters
-    IO = 74  # line or disk
-    LATER = 75
-    PERMISSION = 77
-    CONFIG = 78
-
-
-class Failure(Exception):
-    """A command ends here: the message and the hint go to stderr, the code to the shell."""
-
-    def __init__(self, message: str, code: Exit = Exit.FAILED, hint: str = "") -> None:
-        super().__init__(message)
-        self.code, self.hint = code, hint
-
-
-def load_config(path: Path) -> Config:
-    """The configuration for a command at the terminal; the faults and an exit if it is not sound."""
+    ``service=False`` for commands that need no password: a systemd credential, which only the service has, is then
+    no fault.
+    """
     from agent.config.load import load
 
     try:
-        return load(path)
+        return load(path, service=service)
     except ConfigError as trouble:
         explain_faults(trouble)
         raise typer.Exit(Exit.PERMISSION if trouble.denied else Exit.CONFIG) from None
-
-
-def explain_faults(trouble: ConfigError) -> None:
-    """Every fault on stderr, one a line, as FILE:LINE:COL: key: what stands there, what may stand there."""
-    for fault in trouble.faults:
-        note(str(fault))
-    count = len(trouble.faults)
-    note(colour("red", f"{count} {'fault' if count == 1 else 'faults'} in the configuration", sys.stderr))
-
-
-def emit(document: Any) -> None:
-    """The one JSON document of ``--json``."""
-    print(json.dumps(document, ensure_ascii=False, indent=2, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no type for. Exact numbers that are not whole are written as text, never as a binary float."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else format(value, "f")
-    return str(value)
-
-
-def note(message: str) -> None:
-    """A message for the person, beside the data."""
-    print(message, file=sys.stderr)
-
-
-def colour(name: str, text: str, stream: TextIO | None = None) -> str:
-    """Coloured where the stream (stdout) is a terminal and NO_COLOR (no-color.org) is not set, else as it is."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not (stream or sys.stdout).isatty():
-        return text
-    return f"\033[{COLOURS[name]}m{text}\033[0m"
-
-
-def width() -> int:
-    """Columns of the terminal, at least 30. $COLUMNS goes first; 80 where nobody knows."""
-    return max(shutil.get_terminal_size((80, 24)).columns, 30)
-
-
-def wrapped(text: str, indent: str = "  ") -> str:
-    """Text that fits the terminal; further lines are indented."""
-    return textwrap.fill(text, width(), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-def when(moment: datetime, zone: ZoneInfo) -> str:
-    """A moment as the people at the meter say it."""
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
-    """Lines with aligned columns; those in ``right`` stand to the right. Cells may be coloured."""
-    widths = [max(map(_length, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(_cell(*one, right) for one in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
-
-
-def fitted(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
-    """A table where it fits the terminal, else each row as a block of "heading: value"."""
-    lines = table([[colour("bold", heading) for heading in headings], *rows], right)
-    if max(map(_length, lines)) <= width():
-        return lines
-    lines = []
-    for first, *rest in rows:
-        lines.append(colour("bold", first))
-        named = zip(headings[1:], rest, strict=True)
-        lines += [line for name, cell in named if cell for line in _named(name, cell)]
-    return lines
-
-
-def _named(name: str, cell: str) -> list[str]:
-    return textwrap.wrap(
-        f"{name}: {cell}", width(), initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
-    )
-
-
-def _cell(index: int, one: tuple[str, int], right: Collection[int]) -> str:
-    text, wanted = one
-    blanks = " " * (wanted - _length(text))
-    return blanks + text if index in right else text + blanks
-
-
-def _length(text: str) -> int:
-    return len(ESCAPE.sub("", text))

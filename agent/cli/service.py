@@ -1,0 +1,51 @@
+"""``meterpost run`` as the service starts it: without Typer, whose memory and start-up time a daemon need not carry."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from agent.cli.errors import exit_code
+from agent.cli.screen import Exit
+
+
+def parse(args: Sequence[str]) -> tuple[Path, bool] | None:
+    """FILE and verbose of ``-c FILE [-v]``; None for everything else (help, wrong usage): Typer's to answer."""
+    rest = list(args)
+    verbose = False
+    config: Path | None = None
+    while rest:
+        word = rest.pop(0)
+        if word in ("-v", "--verbose"):
+            verbose = True
+        elif word in ("-c", "--config") and rest and not rest[0].startswith("-"):
+            config = Path(rest.pop(0))
+        else:
+            return None
+    return (config or Path("/etc/meterpost/meterpost.toml")), verbose
+
+
+def serve(config: Path, verbose: bool = False) -> int:
+    """Poll, keep and deliver until a signal. A fault of the file, a second instance or the disk is an exception."""
+    _log_to_stderr(verbose)
+    from agent.config.child import begin
+
+    loading = begin(config)
+    from agent.daemon import Daemon  # takes as long to import as the child takes to read the file
+
+    try:
+        daemon = Daemon(loading(), config)
+        daemon.catch_signals()
+        daemon.run()
+    except Exception as error:
+        if exit_code(error) == Exit.FAILED:  # a mistake of ours: the journal shall know where
+            logging.getLogger(__name__).exception("the service fails")
+        raise
+    return Exit.DONE
+
+
+def _log_to_stderr(verbose: bool) -> None:
+    """The journal adds time and unit; a terminal wants the time."""
+    form = "%(asctime)s %(message)s" if sys.stderr.isatty() else "%(message)s"
+    logging.basicConfig(stream=sys.stderr, format=form, level=logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)

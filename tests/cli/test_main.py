@@ -1,0 +1,136 @@
+"""The command line as a whole: quick, kind, and with the documented exit codes."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from agent import VERSION, cli
+from agent.cli import errors
+from agent.cli.screen import Exit, Failure
+from agent.config.faults import ConfigError, Fault
+from buffer.faults import StoreBusy, StoreTooNew, StoreUnusable
+from protocols.errors import NoReply
+from tests.cli.conftest import Run
+
+OURS = ("check", "ports", "drivers", "decode", "version")
+
+
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    assert tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["version"] == VERSION
+    assert run("version").out == f"meterpost {VERSION}\n"
+    assert run("version", "--json").document == {"version": VERSION}
+
+
+def test_help_lists_every_command_that_is_there(run: Run) -> None:
+    done = run("--help")
+    assert done.code == 0
+    for name in OURS:
+        assert f"\n  {name} " in done.out
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_command_shows_an_example_and_fits_a_phone(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    done = run(name, "--help")
+    assert done.code == 0
+    assert "Example:" in done.out
+    assert f"meterpost {name}" in " ".join(done.out.split())
+    assert max(map(len, done.out.splitlines())) <= 50
+
+
+@pytest.mark.parametrize(
+    "args",
+    [(), ("chek",), ("check", "--explian"), ("version", "more"), ("decode", "dlms", "7e"), ("drivers", "sdm63O")],
+)
+def test_wrong_usage_exits_2_and_prints_no_data(run: Run, args: tuple[str, ...]) -> None:
+    done = run(*args)
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err
+
+
+def test_a_misspelt_command_is_answered_with_the_likely_one(run: Run) -> None:
+    assert "check" in run("chek").err
+
+
+def test_a_command_imports_no_other_command_and_help_imports_none() -> None:
+    code = (
+        "import sys; from agent.cli import main; main(sys.argv[1:])\n"
+        "print(sorted(n for n in sys.modules if n.startswith('agent.cli.')))"
+    )
+
+    def imported(*args: str) -> str:
+        command = [sys.executable, "-c", code, *args]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+        return done.stdout.splitlines()[-1]
+
+    assert imported("--help") == "[]"
+    assert imported("version").startswith("['agent.cli.output', 'agent.cli.screen', 'agent.cli.version']")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError([Fault(Path("f"), 1, 1, "k", "this", "that")]), 78),
+        (ConfigError([Fault(Path("f"), 1, 1, "k", "this", "that", denied=True)]), 77),
+        (PermissionError(13, "Permission denied", "/dev/ttyUSB0"), 77),
+        (OSError(5, "Input/output error"), 74),
+        (NoReply("no answer"), 74),
+        (StoreUnusable("the disk says no"), 74),
+        (StoreTooNew("newer"), 78),
+        (Failure("later", Exit.LATER), 75),
+        (ZeroDivisionError("ours"), 1),
+    ],
+)
+def test_an_exception_is_a_line_and_an_exit_code_and_no_traceback(
+    error: Exception, code: int, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "_run", fail)
+    done = run("version")
+    assert done.code == code
+    assert done.out == ""
+    assert done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_busy_store_means_try_again_later() -> None:
+    assert errors.exit_code(StoreBusy.__new__(StoreBusy)) == 75
+
+
+@pytest.mark.parametrize("how", ["--debug", "METERPOST_TRACEBACK"])
+def test_a_traceback_is_shown_on_request(run: Run, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    def fail(*args: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(cli, "_run", fail)
+    if how.startswith("--"):
+        done = run("version", how)
+    else:
+        monkeypatch.setenv(how, "1")
+        done = run("version")
+    assert done.code == 1
+    assert "Traceback" in done.err
+
+
+def test_ctrl_c_ends_a_command_without_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("agent.cli.version.emit", interrupt)
+    done = run("version", "--json")
+    assert (done.code, done.err) == (1, "interrupted\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    code = "import sys; from agent.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = f"{sys.executable} -c '{code}' drivers --json | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.stdout.splitlines() == ["[", "0"]
+    assert done.stderr == ""

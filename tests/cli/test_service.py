@@ -1,0 +1,66 @@
+"""``meterpost run`` as the service starts it."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.cli import service
+from tests.cli.conftest import Run, change
+
+DEFAULT = Path("/etc/meterpost/meterpost.toml")
+
+
+@pytest.mark.parametrize(
+    ("args", "asked"),
+    [
+        ([], (DEFAULT, False)),
+        (["-c", "a.toml"], (Path("a.toml"), False)),
+        (["--config", "a.toml", "-v"], (Path("a.toml"), True)),
+        (["--verbose"], (DEFAULT, True)),
+        (["--help"], None),
+        (["-c"], None),
+        (["-c", "--help"], None),
+        (["more"], None),
+        (["--confg", "a.toml"], None),
+    ],
+)
+def test_the_plain_call_is_understood_without_typer_and_all_else_is_left_to_it(
+    args: list[str], asked: tuple[Path, bool] | None
+) -> None:
+    assert service.parse(args) == asked
+
+
+@pytest.mark.slow
+def test_the_service_carries_neither_typer_nor_pydantic() -> None:
+    code = (
+        "import sys; from agent.cli import service; import agent.daemon\n"
+        "print([name for name in ('typer', 'pydantic', 'rich', 'sqlite_utils', 'simulators') if name in sys.modules])"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout == "[]\n"
+
+
+@pytest.fixture
+def logging_as_it_was() -> object:
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield root
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("logging_as_it_was")
+def test_a_faulty_file_ends_the_service_with_78_and_every_fault(run: Run, house: Path) -> None:
+    change(house, "address = 45", "address = 450")
+    change(house, "ratio = 20", "ratio = 0")
+    done = run("run", "-c", str(house))
+    assert done.code == 78
+    assert "meter[1].address" in done.err
+    assert "meter[1].ratio" in done.err
+    assert os.listdir(house.parent / "state") == []  # noqa: PTH208 - names are enough
