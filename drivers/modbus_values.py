@@ -61,7 +61,10 @@ def _shortest(low: int, middle: int, high: int, power: int, closed: bool) -> Raw
             first, last = low * above // below + 1, -(-high * above // below) - 1
         if first > last:
             return best, exponent - 1
-        best = min(max((2 * middle * above + below) // (2 * below), first), last)
+        nearest, rest = divmod(2 * middle * above + below, 2 * below)
+        if not rest:
+            nearest &= -2  # half way between two: the even one, as printers of floats do
+        best = min(max(nearest, first), last)
         below *= 10
         exponent += 1
 
