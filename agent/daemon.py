@@ -25,6 +25,7 @@ from agent.timekeeper import Timekeeper
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
+from drivers.reading import Identity
 
 log = logging.getLogger("meterpost")
 
@@ -53,6 +54,7 @@ class Daemon:
         self.publisher = self._new_publisher()
         self.workers: list[Worker] = []
         self.started = self.clock.stamp()
+        self._known: dict[str, Identity] = {}
         self._wake, self._stopping, self._reload = threading.Event(), False, False
         self._calendar: Calendar | None = None
         self._control: ControlServer | None = None
@@ -107,6 +109,10 @@ class Daemon:
         if self._reload:
             self._reload = False
             self.reload()
+        known = self._identities()
+        if known != self._known:
+            self._known = known
+            self.publisher.changed()
         now = self.clock.monotonic()
         parts = {**{worker.bus.name: worker.alive for worker in self.workers}, "publisher": self.publisher.alive}
         parts["store"] = self.writer.alive
@@ -168,7 +174,13 @@ class Daemon:
             monotonic=self.clock.monotonic,
             on_command=self.questions.command,
             version=VERSION,
+            identities=self._identities,
         )
+
+    def _identities(self) -> dict[str, Identity]:
+        """Which meter has answered at which point."""
+        meters = [meter for worker in self.workers for meter in worker.meters]
+        return {meter.config.point: meter.identity for meter in meters if meter.identity is not None}
 
     def _clock_pair(self) -> tuple[datetime, str]:
         stamp = self.clock.stamp()

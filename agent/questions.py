@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.control import ControlError, Handler
@@ -11,6 +12,7 @@ from agent.line.link import words
 from agent.line.worker import Request
 from buffer.body import record_json
 from buffer.record import Record
+from buffer.store import Store
 from protocols.errors import LinkLost, MeterError
 
 if TYPE_CHECKING:
@@ -96,8 +98,7 @@ class Questions:
                 worker, index = daemon.find(point)
             except KeyError:
                 raise ControlError(f"no point named {point!r}") from None
-            text = "paused" if paused else None
-            daemon.writer.call(lambda store, point=point, text=text: store.note(f"paused:{point}", text))
+            daemon.writer.call(partial(Store.note, key=f"paused:{point}", value="paused" if paused else None))
             worker.meters[index].paused = paused
         return {"points": list(points), "paused": paused}
 

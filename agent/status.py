@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 from agent.clock import SystemClock
 from agent.config.values import Config
 from agent.delivery.payload import when
-from buffer.record import Number, Record, number_text
+from buffer.record import Record, number_text
 from buffer.store import Store
+from drivers.reading import Number
 
 if TYPE_CHECKING:
     from agent.daemon import Daemon

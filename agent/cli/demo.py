@@ -70,7 +70,7 @@ def _screen(house: House, end: float) -> list[str]:
     if status is None:
         return [*lines, "the daemon is starting…"]
     confirmed = confirmed_by_point(house.intake.rows())
-    rows = [("point", "meter", "T1", "T2", "T3", "total", "age", "confirmed")]
+    rows: list[tuple[str, ...]] = [("point", "meter", "T1", "T2", "T3", "total", "age", "confirmed")]
     rows += [_row(meter, confirmed) for meter in status["meters"]]
     lines += table(rows, right=(2, 3, 4, 5, 6, 7))
     lines += ["", f"stored {status['last_seq']}, confirmed {status['confirmed']}, pending {status['pending']}"]

@@ -147,13 +147,14 @@ def differences(plant: Plant, record: dict[str, Any]) -> list[str]:
     ]
 
 
-def configuration(plant: Plant, broker: str, state_dir: Path) -> str:
-    """The installer's file for this house: what an installer would write, with a short period."""
+def configuration(plant: Plant, broker: str, state_dir: Path, *, period: str = PERIOD, intake: str = "") -> str:
+    """The installer's file for this house: what an installer would write, with a short period. ``intake``: more lines
+    of that table."""
     parts = [
         f'[gateway]\nid = "{GATEWAY}"\ntimezone = "{plant.plan.timezone}"\n'
         f'state_dir = "{state_dir}"\nclock = "trust"\n',
-        f'[intake]\nurl = "{broker}"\n',
-        f'[poll]\nnow = "{PERIOD}"\nnetwork = "off"\n',
+        f'[intake]\nurl = "{broker}"\n{intake}',
+        f'[poll]\nnow = "{period}"\nnetwork = "off"\n',
     ]
     for bus in plant.plan.buses:
         port = plant.ports[bus.name]

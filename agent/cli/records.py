@@ -194,8 +194,9 @@ def _csv(rows: Iterator[tuple[Record, str, str | None]], target: Any) -> None:
         head = [record.seq, state, record.kind, record.point, record.meter, when_utc(record.at)]
         head += [when_utc(record.read_at), record.clock]
         tail = [" ".join(record.flags), record.event["code"] if record.event else ""]
-        for code, value in record.values.items() or [("", "")]:
-            writer.writerow([*head, code, number_text(value) if code else "", *tail])
+        texts = {code: number_text(value) for code, value in record.values.items()}
+        for code, text in (texts or {"": ""}).items():
+            writer.writerow([*head, code, text, *tail])
 
 
 def _json_lines(rows: Iterator[tuple[Record, str, str | None]], target: Any) -> None:

@@ -91,7 +91,7 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     for bus in document["buses"]:
         if bus.get("error"):
             lines.append(colour("red", f"{bus['name']}: {bus['error']}"))
-    rows = [("point", "T1", "T2", "T3", "T4", "age", "state")]
+    rows: list[tuple[str, ...]] = [("point", "T1", "T2", "T3", "T4", "age", "state")]
     rows += [_row(meter) for meter in document["meters"]]
     lines += table(rows, right=(1, 2, 3, 4, 5))
     lines += [f"{meter['point']}: {meter['error']}" for meter in document["meters"] if meter.get("error")]

@@ -1,0 +1,227 @@
+"""The whole way, with real processes: ptys, the daemon, mosquitto, an intake; and what dies on the way."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from agent.cli.demo_house import configuration, differences
+from agent.control import ask_daemon
+from buffer.store import Store
+from simulators.intake.service import Intake
+from simulators.plant import Plant, load
+from tests.support.broker import Broker, needs_mosquitto
+
+HOUSE = Path(__file__).parents[1] / "simulators" / "plants" / "house.toml"
+KILLS = 50
+pytestmark = [pytest.mark.slow, needs_mosquitto]
+
+
+class Site:
+    """A house with everything in it; the daemon and the broker may be killed and started again."""
+
+    def __init__(self, folder: Path, *, pace: bool = False) -> None:
+        self.folder, self.state = folder, folder / "state"
+        self.plant: Plant = load(HOUSE, folder, pace=pace)
+        self.broker = Broker(folder)
+        self.config = folder / "meterpost.toml"
+        self.log = folder / "daemon.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.stack = ExitStack()
+
+    def __enter__(self) -> "Site":
+        self.broker.start()
+        self.stack.callback(self.broker.kill)
+        self.stack.enter_context(self.plant)
+        self.intake = Intake(self.broker.url, self.folder / "intake.db")
+        self.intake.start(wait=10)
+        self.stack.callback(self.intake.stop)
+        self.config.write_text(
+            configuration(self.plant, self.broker.url, self.state, period="1s", intake='receipt_timeout = "2s"\n')
+        )
+        self.stack.callback(self.kill)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stack.close()
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "agent", "run", "-c", str(self.config)]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def ask(self, op: str, **args: object) -> dict:
+        return ask_daemon(self.state, op, **args)
+
+    def until(self, condition, seconds: float = 30.0) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if condition():
+                    return
+            except Exception as trouble:  # not up yet
+                last = trouble
+            else:
+                last = None
+            time.sleep(0.1)
+        raise AssertionError(f"not within {seconds} s ({last!r}); {self.log.read_text()[-2000:]}")
+
+    def settle(self) -> None:
+        """No more polls; what is stored is confirmed."""
+        self.until(lambda: self.ask("pause"))
+        time.sleep(1.5)  # a transaction holds what was read within a second
+        self.until(lambda: self.ask("status")["pending"] == 0)
+
+    def stored(self) -> list:
+        store = Store.open(self.state, now=lambda: datetime.now(UTC), read_only=True)
+        rows, first = [], 1
+        while page := store.rows("all", first, 500):
+            rows += page
+            first = page[-1][0].seq + 1
+        store.close()
+        return rows
+
+
+@pytest.fixture
+def site(tmp_path):
+    with Site(tmp_path) as made:
+        yield made
+
+
+def check_truth(site: Site) -> None:
+    """The intake's table, the store and the meters' truth are the same: nothing lost, doubled or invented."""
+    rows = site.intake.rows()
+    stored = site.stored()
+    assert [row.seq for row in rows] == [record.seq for record, _, _ in stored] == list(range(1, len(rows) + 1))
+    assert len({row.epoch for row in rows}) == 1
+    assert {state for _, state, _ in stored} == {"confirmed"}
+    readings = [row.record for row in rows if row.record["kind"] == "now"]
+    assert len({(record["meter"], record["at"]) for record in readings}) == len(readings)
+    assert [wrong for record in readings for wrong in differences(site.plant, record)] == []
+    assert {record["meter"] for record in readings} == {meter.plan.serial for meter in site.plant.meters}
+
+
+def test_fifty_kills_of_daemon_and_broker_lose_double_and_invent_nothing(site):
+    chance = random.Random(2026)
+    site.start()
+    for _ in range(KILLS):
+        time.sleep(chance.uniform(0.2, 1.2))
+        if chance.random() < 0.6:
+            site.kill()
+            time.sleep(chance.uniform(0, 0.2))
+            site.start()
+        else:
+            site.broker.kill()
+            time.sleep(chance.uniform(0, 0.5))
+            site.broker.start()
+    site.until(lambda: site.ask("status")["online"], 60)
+    site.until(lambda: all(meter["state"] == "ok" and meter["last"] for meter in site.ask("status")["meters"]))
+    site.settle()
+    assert site.end() == 0
+    check_truth(site)
+    assert len(site.intake.rows()) >= KILLS
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_daemon_says_goodbye_and_ends_with_zero(site, number):
+    site.start()
+    site.until(lambda: site.ask("status")["confirmed"] >= 5)
+    assert site.end(number) == 0
+    site.until(lambda: (site.intake.document("gw-demo", "state") or {}).get("reason") == "stopped", 5)
+
+
+def test_a_killed_daemon_is_reported_lost_by_its_will(site):
+    site.start()
+    site.until(lambda: (site.intake.document("gw-demo", "state") or {}).get("online") is True)
+    site.kill()
+    site.until(lambda: (site.intake.document("gw-demo", "state") or {}).get("reason") == "lost", 10)
+
+
+def test_a_second_instance_ends_with_75_and_names_the_first(site):
+    site.start()
+    site.until(lambda: site.ask("status"))
+    done = subprocess.run(
+        [sys.executable, "-m", "agent", "run", "-c", str(site.config)], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 75
+    assert str(site.process.pid) in done.stderr
+
+
+def test_a_port_that_vanishes_and_comes_back_is_read_again(site):
+    site.start()
+    site.until(lambda: site.ask("status")["confirmed"] >= 5)
+    line = site.plant.lines["riser-1"]
+    line.hang_up()
+    site.until(lambda: site.ask("status")["buses"][0]["state"] == "lost", 10)
+    assert site.ask("status")["buses"][1]["state"] == "open"
+    line.plug_in()
+    site.until(lambda: site.ask("status")["buses"][0]["state"] == "open", 10)
+    site.settle()
+    assert site.end() == 0
+    check_truth(site)
+
+
+def test_sighup_takes_a_new_file_and_a_broken_one_leaves_the_old_running(site):
+    site.start()
+    site.until(lambda: len(site.ask("status")["meters"]) == 5)
+    whole = site.config.read_text()
+    site.config.write_text(whole.replace('driver = "b23"', 'driver = "b32"'))
+    site.process.send_signal(signal.SIGHUP)
+    site.until(lambda: 'found "b32"' in site.log.read_text())
+    assert len(site.ask("status")["meters"]) == 5
+    site.config.write_text(whole[: whole.rindex("[[meter]]")])
+    site.process.send_signal(signal.SIGHUP)
+    site.until(lambda: len(site.ask("status")["meters"]) == 4)
+    site.settle()
+    assert site.end() == 0
+
+
+def test_a_foreign_meter_gives_an_event_and_no_reading(tmp_path):
+    with Site(tmp_path) as site:
+        site.config.write_text(site.config.read_text().replace('"23456746"', '"99999999"'))
+        site.start()
+        site.until(lambda: site.ask("status")["meters"][1]["state"] == "wrong-serial")
+        site.until(lambda: site.ask("status")["confirmed"] >= 8)
+        site.settle()
+        records = [row.record for row in site.intake.rows()]
+        assert not [record for record in records if record["point"] == "flat-2" and record["kind"] == "now"]
+        (event,) = [record for record in records if record["kind"] == "event" and record["point"] == "flat-2"]
+        assert event["event"]["code"] == "wrong-serial" and event["meter"] == "23456746"
+
+
+def test_read_and_status_go_through_the_running_daemon_and_without_it_to_the_port(site):
+    import json
+
+    def meterpost(*args):
+        command = [sys.executable, "-m", "agent", *args, "-c", str(site.config)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    site.start()
+    site.until(lambda: site.ask("status")["confirmed"] >= 5)
+    through = meterpost("read", "--json")
+    assert through.returncode == 0, through.stderr
+    document = json.loads(through.stdout)
+    assert document["schema"] == "meterpost/read/1" and len(document["records"]) == 5 and document["failed"] == []
+    assert json.loads(meterpost("status", "--json").stdout)["online"] is True
+    assert site.end() == 0
+    alone = json.loads(meterpost("read", "flat-1", "--json").stdout)
+    assert alone["records"][0]["meter"] == "23456745"
+    assert json.loads(meterpost("status", "--json").stdout)["online"] is False
+    listed = json.loads(meterpost("records", "list", "--json", "--limit", "3").stdout)
+    assert [record["seq"] for record in listed["records"]] == [1, 2, 3] and listed["next"] == 4
