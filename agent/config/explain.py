@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
@@ -79,10 +79,12 @@ def _shown(key: str, value: Any) -> str:
             return "***"
         case Decimal():
             return number_text(value)
+        case date():
+            return value.isoformat()
         case time():
             return f'"{value:%H:%M}"'
         case dict():
-            return "{ " + ", ".join(f"{name} = {_shown('', inner)}" for name, inner in value.items()) + " }"
+            return " ".join(["{", ", ".join(f"{name} = {_shown('', inner)}" for name, inner in value.items()), "}"])
         case tuple():
             return "[" + ", ".join(_shown("", inner) for inner in value) + "]"
         case str() | int():

@@ -1,0 +1,82 @@
+"""docs/configuration.md against the code: every key, its default, and nothing that does not exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from agent.config.explain import explain
+from agent.config.load import load
+from agent.config.shape import TABLES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+HEADINGS = {"gateway": "[gateway]", "intake": "[intake]", "poll": "[poll]", "bus": "[[bus]]", "meter": "[[meter]]"}
+
+MINIMAL = """\
+[gateway]
+id = "gw"
+[intake]
+url = "mqtts://h"
+[[bus]]
+name = "b"
+port = "/dev/ttyUSB0"
+[[meter]]
+point = "p"
+bus = "b"
+driver = "mercury230"
+address = 1
+serial = "1"
+"""
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Key → default of one section's table."""
+    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return dict(re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", section, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_key_is_documented_and_no_other(table: str) -> None:
+    heading = HEADINGS.get(table, f"[[{table}]]")
+    assert sorted(rows(heading)) == sorted(TABLES[table].model_fields)
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES if table != "meter.before"])
+def test_required_keys_are_marked(table: str) -> None:
+    marked = [key for key, default in rows(HEADINGS[table]).items() if default == "required"]
+    assert sorted(marked) == sorted(TABLES[table].required)
+
+
+@pytest.fixture(scope="module")
+def defaults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is in force where nothing is written, as ``check --explain`` shows it."""
+    file = tmp_path_factory.mktemp("minimal") / "meterpost.toml"
+    file.write_text(MINIMAL, encoding="utf-8")
+    return {entry.key: entry.value for entry in explain(load(file)) if entry.origin == "default"}
+
+
+@pytest.mark.parametrize(("table", "name"), [("gateway", "gateway"), ("intake", "intake"), ("bus", "bus[1]")])
+def test_documented_defaults_are_those_in_force(defaults: dict[str, str], table: str, name: str) -> None:
+    documented = {key: value for key, value in rows(HEADINGS[table]).items() if value != "required"}
+    assert documented
+    for key, value in documented.items():
+        assert defaults[f"{name}.{key}"] == value.strip("`"), key
+
+
+def test_documented_defaults_of_a_meter_are_those_in_force(defaults: dict[str, str]) -> None:
+    documented = rows("[[meter]]")
+    assert defaults["meter[1].ratio"] == documented["ratio"].strip("`")
+    assert defaults["meter[1].initial"].replace(" ", "") == documented["initial"].strip("`").replace(" ", "")
+    assert defaults["meter[1].before"] == "0 earlier meters"
+    for key in ("timeout", "account", "utility", "tariffs", "installed", "limit_kw"):
+        assert defaults[f"meter[1].{key}"] == documented[key] == "none"
+
+
+def test_documented_polls_are_those_in_force() -> None:
+    from agent.config.values import Poll
+    from agent.config.words import period
+
+    common = Poll()
+    for key, value in rows("[poll]").items():
+        default = getattr(common, key)
+        assert value.strip('`"') == (period(default) if isinstance(default, float) else f"{default:%H:%M}")
