@@ -99,7 +99,8 @@ class _Table:
         for key in self.content:
             if key not in self.known:
                 near = get_close_matches(key, self.known, 1)
-                self.fault(key, self.content[key], f"one of {', '.join(self.known)}" + f"; {near[0]!r}?" * bool(near))
+                likely = f"; was {near[0]!r} meant?" if near else ""
+                self.fault(key, self.content[key], f"one of {', '.join(self.known)}{likely}")
 
 
 class _File:

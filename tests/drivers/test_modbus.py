@@ -256,7 +256,7 @@ def test_a_refused_register_leaves_the_rest_and_is_asked_again_rarely():
     reading = subject.now(ask)
     assert reading.flags == ("partial",)
     assert T3 not in reading.values
-    assert reading.values[T1], reading.values[T4] == (4, 0)
+    assert (reading.values[T1], reading.values[T4]) == (4, 0)
     log.clear()
     asks = []
     for _ in range(24):
