@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from agent.config.values import Config
@@ -10,9 +11,11 @@ from agent.delivery.mqtt import Acknowledged, Connection
 from agent.delivery.payload import LARGEST, Envelope
 from agent.delivery.ranges import Range, Ranges
 from agent.delivery.receipts import Receipt
-from agent.delivery.tracker import Slice, Tracker
+from agent.delivery.tracker import Delivery, Slice, Tracker
 
 PACKET_MARGIN = 512  # octets of an MQTT packet that are not our payload
+UNHEARD_PAUSE = 2.0  # s without sending after the broker said that nobody is there
+LONGEST_UNHEARD = 60.0
 MOST_RECORDS = 512  # looked at for one batch; 64 KiB hold about 250 records of five registers
 
 
@@ -59,12 +62,14 @@ class Outgoing:
         intake = config.intake
         self._store, self._writer = store, writer
         self._clock, self._monotonic = clock, monotonic
-        self._new_tracker = lambda: Tracker(timeout=intake.receipt_timeout, rate=intake.backlog_rate)
+        self._new_tracker = partial(Tracker, timeout=intake.receipt_timeout, rate=intake.backlog_rate)
         self._tracker = self._new_tracker()
         self._epoch = ""
         self._gateway, self._compress = config.gateway.id, intake.compress
         self._by_broker = intake.receipts == "broker"
-        self._acknowledging: dict[int, Ranges] = {}  # message id → its records, where the broker's word counts
+        self._acknowledging: dict[int, tuple[Delivery, Ranges]] = {}  # message id → what it carries
+        self._unheard_pause = UNHEARD_PAUSE
+        self._unheard_until = float("-inf")
         self._look = 64  # records asked of the store for one batch; follows their size
         self.trouble: str | None = None
         self.batches = self.sent = self.confirmed = self.refused = self.receipts = 0
@@ -94,6 +99,7 @@ class Outgoing:
         """A new connection: whatever waited in the old one is sent again, and all that is pending is due."""
         self._acknowledging.clear()
         self.trouble = None
+        self._unheard_pause, self._unheard_until = UNHEARD_PAUSE, float("-inf")
         self._tracker.connected(self._monotonic())
 
     def stored(self, last_seq: int) -> None:
@@ -111,7 +117,10 @@ class Outgoing:
 
     def wait(self) -> float | None:
         """Seconds until :meth:`send` has something to do without further news; None: not by itself."""
-        return self._tracker.wait(self._monotonic())
+        now = self._monotonic()
+        if now < self._unheard_until:
+            return self._unheard_until - now
+        return self._tracker.wait(now)
 
     def send(self, line: Connection, topic: str) -> None:
         """Publish batches as long as something is due and the line has room. StoreError if the store cannot be read."""
@@ -119,6 +128,8 @@ class Outgoing:
             self._begin_epoch()
         largest = min(LARGEST, (line.largest_packet or 2 * LARGEST) - PACKET_MARGIN)
         envelope = Envelope(self._gateway, self._epoch, self._compress, largest)
+        if self._monotonic() < self._unheard_until:
+            return
         while line.room and (turn := self._tracker.next(self._monotonic())):
             if not self._send_batch(line, topic, envelope, turn):
                 return
@@ -152,9 +163,9 @@ class Outgoing:
         if mid is None:
             return False
         all_seen = len(bodies) < limit and len(batch.seqs) == len(bodies)
-        self._tracker.sent(self._monotonic(), turn, turn.until if all_seen else batch.seqs[-1], batch.seqs)
-        if self._by_broker:
-            self._acknowledging[mid] = Ranges.of(batch.seqs)
+        through = turn.until if all_seen else batch.seqs[-1]
+        delivery = self._tracker.sent(self._monotonic(), turn, through, batch.seqs)
+        self._acknowledging[mid] = delivery, Ranges.of(batch.seqs)
         self.batches += 1
         self.sent += len(batch.seqs)
         # One more than fits shows that the batch is full; twice as many where all of them did.
@@ -163,15 +174,22 @@ class Outgoing:
         return True
 
     def acknowledged(self, answer: Acknowledged) -> None:
-        """The broker's word for one message: it counts where the configuration says so, and where it took it."""
-        ranges = self._acknowledging.pop(answer.mid, None)
-        if ranges is None:
+        """The broker's word for one message: it confirms where the configuration says so. A message that nobody got
+        is no delivery; then nothing is sent for 2 s, doubling to a minute while nobody listens."""
+        found = self._acknowledging.pop(answer.mid, None)
+        if found is None:
             return
+        delivery, ranges = found
         if answer.taken:
-            self.trouble = None
-            self._settle(list(ranges))
-        else:
-            self.trouble = f"the broker has nobody to give our records to: {answer.text}"
+            self.trouble, self._unheard_pause = None, UNHEARD_PAUSE
+            if self._by_broker:
+                self._settle(list(ranges))
+            return
+        self.trouble = f"the broker has nobody to give our records to: {answer.text}"
+        self._tracker.unheard(delivery)
+        if self._monotonic() >= self._unheard_until:
+            self._unheard_until = self._monotonic() + self._unheard_pause
+            self._unheard_pause = min(LONGEST_UNHEARD, 2 * self._unheard_pause)
 
     def receipt(self, receipt: Receipt) -> None:
         """Settle what it names. Ignored (once) where it names a record that was never sent; the others count."""

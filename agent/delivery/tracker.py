@@ -29,7 +29,7 @@ class Slice:
     tries: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Delivery:
     """Records sent and not yet answered."""
 
@@ -102,6 +102,8 @@ class Tracker:
         ranges.add(first, last)
         for others in known:
             ranges.discard(others)
+        if not ranges:
+            del self._todo[0]
 
     def next(self, now: float) -> Slice | None:
         """Whose turn it is, None while there is nothing to send or the backlog has to wait."""
@@ -133,11 +135,9 @@ class Tracker:
         backlog, so that the rate holds over each second and not only on the average."""
         return None if turn.live or not self._rate else max(1, self._rate // 10)
 
-    def sent(self, now: float, turn: Slice, through: int, seqs: Sequence[int]) -> None:
+    def sent(self, now: float, turn: Slice, through: int, seqs: Sequence[int]) -> Delivery:
         """These left for the broker; ``through`` is how far the slice has been looked at (``until``: to its end)."""
         self._pass(turn, through)
-        if not seqs:
-            return
         ranges = Ranges.of(seqs)
         self._sent.update(ranges)
         if len(self._sent) > 8 * PIECES:  # many held records between them: trust up to the newest instead
@@ -146,9 +146,17 @@ class Tracker:
             self._tokens -= len(seqs)
         pause = min(LONGEST_PAUSE, self._timeout * 2.0**turn.tries)
         holds = 0.0 if turn.live else now + min(PATIENCE, pause)
-        self._deliveries.append(Delivery(ranges, now + pause, holds, turn.tries + 1))
+        delivery = Delivery(ranges, now + pause, holds, turn.tries + 1)
+        self._deliveries.append(delivery)
         if len(self._deliveries) > OPEN_DELIVERIES + self._window:
             self._merge(now)
+        return delivery
+
+    def unheard(self, delivery: Delivery) -> None:
+        """The broker had nobody to give it to: it counts as not sent."""
+        if delivery in self._deliveries:  # else it is answered, or was sent again meanwhile
+            self._deliveries.remove(delivery)
+            self._todo.setdefault(delivery.tries - 1, Ranges()).update(delivery.waiting)
 
     def skip(self, turn: Slice, through: int) -> None:
         """Nothing of the slice up to ``through`` is pending (any more)."""
