@@ -84,7 +84,7 @@ def _budget(made: Budget) -> list[str]:
     lines = fitted(("poll", "meters", "every", "round", "one dead"), rows, right=(1, 2, 3, 4))
     worst = max(one.finding for one in made.rounds)
     share = f"uses {made.load:.1%} of the time, {made.load_dead:.1%} with one dead"
-    lines.append(wrapped(colour("green" if made.kept and not made.tight else "red", share)))
+    lines.append(colour("green" if made.kept and not made.tight else "red", wrapped(share)))
     lines.append(wrapped(f"a meter that falls silent: rounds of {_seconds(worst)} until it counts as silent"))
     return lines
 
@@ -97,7 +97,7 @@ def _print_values(values: Config) -> None:
     for entry in explain(values):
         name = entry.key.split(".")[0]
         if name != table:
-            print(colour("bold", f"[{name}]"))
+            print(colour("bold", f"{name}:"))
             table = name
         key = entry.key.removeprefix(f"{name}.")
         print(wrapped(f"{key} = {entry.value}{ORIGINS[entry.origin]}"))
