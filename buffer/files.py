@@ -22,6 +22,12 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
+def free(directory: Path) -> int:
+    """Octets that this disk has left."""
+    room = os.statvfs(directory)
+    return room.f_bavail * room.f_frsize
+
+
 class Lock:
     """The store's one owner. The kernel lets go of it however the process ends."""
 
@@ -84,18 +90,20 @@ class Reserve:
 
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
-        self._size = size
+        self.size = size
 
-    def take(self) -> None:
-        """Hold the room, if the disk has it and as much again; else nothing happens."""
-        if self._size and not self._path.exists():
-            room = os.statvfs(self._path.parent)
-            if room.f_bavail * room.f_frsize < 2 * self._size:
-                return
-            try:
-                self._fill()
-            except OSError:
-                self.give_up()  # the room went in the meantime
+    def take(self) -> bool:
+        """Hold the room if the disk has it, and as much again. False: there is no reserve now."""
+        if self._path.exists() or not self.size:
+            return True
+        if free(self._path.parent) < 2 * self.size:
+            return False
+        try:
+            self._fill()
+        except OSError:
+            self.give_up()  # the room went in the meantime
+            return False
+        return True
 
     def give_up(self) -> bool:
         """Free the room; False where there was none."""
@@ -107,7 +115,7 @@ class Reserve:
     def _fill(self) -> None:
         handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            os.posix_fallocate(handle, 0, self._size)
+            os.posix_fallocate(handle, 0, self.size)
         finally:
             os.close(handle)
 

@@ -1,7 +1,6 @@
 """The keeper of the store's files: opens them, and mends what a fault has broken. docs/store.md has the table."""
 
 import errno
-import os
 import sqlite3
 import threading
 import time
@@ -15,7 +14,7 @@ from typing import TypeVar
 
 from buffer import faults, ranges, salvage, schema
 from buffer.faults import Damaged, StoreError, StoreTooNew, StoreUnusable
-from buffer.files import Lock, Mark, Reserve, lengthen_wal
+from buffer.files import Lock, Mark, Reserve, free, lengthen_wal
 from buffer.record import Record
 from buffer.tables import WAL_SIZE, Tables, connect
 
@@ -26,7 +25,9 @@ Monotonic = Callable[[], float]
 RESERVE = 8 << 20
 CHECKED = 16 << 20  # octets: a store up to this size is checked whole when it is opened; beyond, damage shows on use
 ATTEMPTS = 100  # how often one write may make room or begin anew before it is given up
+UNCONFIRMED = (ranges.PENDING, ranges.REFUSED, ranges.HELD, ranges.DAMAGED)
 CHUNK = 500  # records deleted in one transaction: its log fits into the WAL that is there
+SPARE_PAGES = 1000  # free pages inside the file that one write surely finds enough
 NEARLY_FULL = 256 << 10  # octets free: an I/O error of SQLite with no more than this is a full disk
 
 
@@ -49,6 +50,7 @@ class Keeper:
         self._read_only = read_only
         self._lock: Lock | None = None
         self._mark: Mark | None = None
+        self._low = False  # the disk is nearly full: the reserve is given up
         self._opened = False
         self._failed: str | None = None
         self.tables: Tables
@@ -95,7 +97,7 @@ class Keeper:
                     raise
                 self._attach(self._mark)
             self._mark.write(self.tables.epoch, self.tables.last_seq)
-            self._reserve.take()
+            self._low = not self._reserve.take()
             self._opened = True
         except BaseException:
             self._lock.release()
@@ -170,6 +172,7 @@ class Keeper:
     def change(self, work: Callable[[Tables], T]) -> T:
         """One transaction, on the disk when it returns. Runs ``work`` again after a fault was mended."""
         with self._writing:
+            self._stay_clear()
             for _ in range(ATTEMPTS):
                 tables = self._usable()
                 before = tables.last_seq
@@ -221,7 +224,7 @@ class Keeper:
         while self.change(lambda tables: tables.delete_frames(frames_from, CHUNK)):
             pass
         self.change(Tables.save_newest)
-        self._reserve.take()
+        self._low = not self._reserve.take()
         return count
 
     def close(self) -> None:
@@ -291,20 +294,33 @@ class Keeper:
     def _make_room(self) -> None:
         """The reserve first, so that deleting has room for its log; then what is worth least."""
         reserve = self._reserve.give_up()
-        self.tables.write.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        self._low = True
+        with suppress(sqlite3.Error):  # may not be possible either: deleting is tried nevertheless
+            self.tables.write.execute("PRAGMA wal_checkpoint(PASSIVE)")
         aside = salvage.aside(self.directory)
         if aside:
             salvage.remove(aside[0])
+        elif not self._delete_oldest((ranges.CONFIRMED,)) and not reserve and not self._delete_oldest(UNCONFIRMED):
+            raise StoreUnusable(f"{self.directory}: no room on the disk, and nothing left to delete")
+
+    def _stay_clear(self) -> None:
+        """Once the reserve is given up: delete before the disk is full again, for a log that cannot be written back
+        (the main file cannot grow) could not take the deletion either."""
+        if not self._low or self._failed or free(self.directory) >= self._reserve.size // 2:
             return
-        tables = self.tables
-        for states in ((ranges.CONFIRMED,), (ranges.REFUSED, ranges.HELD, ranges.PENDING, ranges.DAMAGED)):
-            runs = tables.ranges.runs(1, tables.last_seq, states, enough=CHUNK)
-            if runs and states != (ranges.CONFIRMED,) and reserve:
-                return  # its room may do: nothing unconfirmed goes while there is another way
-            if runs:
-                self._delete(runs, counted=states != (ranges.CONFIRMED,))
-                return
-        raise StoreUnusable(f"{self.directory}: no room on the disk, and nothing left to delete")
+        try:
+            (spare,) = self.tables.write.execute("PRAGMA freelist_count").fetchone()
+            if spare < SPARE_PAGES and not self._delete_oldest((ranges.CONFIRMED,)):
+                self._delete_oldest(UNCONFIRMED)
+        except (sqlite3.Error, Damaged) as trouble:
+            self._mend(trouble)
+
+    def _delete_oldest(self, states: tuple[str, ...]) -> bool:
+        """One chunk of these; False where there is none."""
+        runs = self.tables.ranges.runs(1, self.tables.last_seq, states, enough=CHUNK)
+        if runs:
+            self._delete(runs, counted=states == UNCONFIRMED)
+        return bool(runs)
 
     def _delete(self, runs: list[ranges.Run], counted: bool) -> None:
         left = CHUNK
@@ -347,5 +363,4 @@ class Keeper:
         return faults.kind_of(trouble, self._full()) == faults.FULL
 
     def _full(self) -> bool:
-        room = os.statvfs(self.directory)
-        return room.f_bavail * room.f_frsize <= NEARLY_FULL
+        return free(self.directory) <= NEARLY_FULL

@@ -1,0 +1,352 @@
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from buffer.store import Counts, Store
+from tests.buffer.plant import NOON, Clock, everything, opened, reading, readings
+
+LONG = timedelta(days=400)
+
+
+@pytest.fixture
+def store(tmp_path) -> Iterator[Store]:
+    with closing(opened(tmp_path)) as store:
+        yield store
+
+
+def test_records_are_numbered_from_one_and_given_back_as_they_were_read(store):
+    first, second = store.put(readings(1, 2))
+    assert (first.seq, second.seq, store.last_seq) == (1, 2, 2)
+    assert replace(first, seq=0) == reading(1)
+    (shown, state, reason), _ = store.rows()
+    assert (shown, state, reason) == (first, "pending", None)
+
+
+def test_the_same_natural_key_twice_is_one_record(store):
+    store.put(readings(1, 3))
+    assert [record.seq for record in store.put([*readings(2, 4), *readings(4, 5)])] == [4, 5]
+    assert len(everything(store)) == 5
+
+
+def test_events_of_one_moment_are_told_apart_by_code_and_n(store):
+    events = [
+        reading(1, kind="event", values={}, event={"code": code, "maker": "", "text": "", "n": n})
+        for code in ("cover-open", "magnet")
+        for n in (1, 2)
+    ]
+    assert len(store.put(events)) == 4
+    assert store.put(events) == []
+
+
+def test_many_points_of_one_moment_are_told_apart(store):
+    crowd = [reading(1, point=f"flat-{number}") for number in range(200)]
+    assert len(store.put(crowd)) == 200
+    assert store.put(crowd) == []
+
+
+def test_a_record_that_cannot_be_stored_leaves_nothing_behind(store):
+    with pytest.raises(TypeError):
+        store.put([reading(1, point="new"), reading(2, values={"1-0:1.8.0": 0.5})])
+    assert (store.last_seq, everything(store)) == (0, [])
+    assert store.put([reading(1, point="other")])[0].seq == 1
+
+
+def test_only_a_receipt_that_names_a_record_takes_it_out_of_the_pending_ones(store):
+    store.put(readings(1, 10))
+    assert store.confirm([(1, 3), (7, 8), (9, 9), (50, 60), (-5, 0), (8, 7)]) == 6
+    assert store.confirm([(1, 3)]) == 0
+    assert store.pending_ranges() == [(4, 6), (10, 10)]
+    assert [seq for seq, _ in everything(store)] == [4, 5, 6, 10]
+    assert store.counts() == Counts(4, 0, 0, 6, reading(4).read_at, 10)
+
+
+def test_bodies_are_asked_for_piece_by_piece(store):
+    store.put(readings(1, 10))
+    store.confirm([(3, 4)])
+    assert [seq for seq, _ in store.bodies(1, 8, 3)] == [2, 5, 6]
+    assert [seq for seq, _ in store.bodies(6, 8, 3)] == [7, 8]
+    assert store.bodies(10, 99, 3) == []
+
+
+def test_a_refused_record_waits_with_its_reason_for_a_person(store):
+    store.put(readings(1, 4))
+    assert store.refuse([(2, "unknown-point", "no such point"), (9, "x", "y"), (2, "again", "")]) == 1
+    assert (store.counts().refused, store.counts().pending) == (1, 3)
+    ((record, state, reason),) = store.rows("refused")
+    assert (record.seq, state, reason) == (2, "refused", "unknown-point: no such point")
+    assert store.resend(1, 4) == 1
+    assert store.rows("pending")[1] == (record, "pending", None)
+
+
+def test_what_was_confirmed_can_be_sent_again_by_number_and_by_time(store):
+    store.put(readings(1, 10))
+    before = everything(store)
+    store.confirm([(1, 10)])
+    assert store.resend(2, 3) == 2
+    assert store.resend_time(NOON + timedelta(minutes=5), NOON + timedelta(minutes=7)) == 2
+    assert store.pending_ranges() == [(2, 3), (5, 6)]
+    assert store.resend_time(NOON, NOON + timedelta(days=1)) == 6
+    assert everything(store) == before
+
+
+def test_the_newest_reading_of_a_point_is_known_by_its_moment(store):
+    store.put([reading(5), reading(2, kind="day"), reading(3), reading(9, meter="99"), reading(1, point="flat-2")])
+    assert store.last("flat-1", "now").at == reading(9).at
+    assert store.last("flat-1", "now", "23456789").at == reading(5).at
+    assert store.last("flat-1", "month") is None
+    assert store.last("flat-3", "now") is None
+
+
+def test_states_notes_and_numbers_survive_a_restart_and_a_crash(tmp_path):
+    first = opened(tmp_path)
+    first.put(readings(1, 6))
+    first.confirm([(1, 2)])
+    first.refuse([(3, "a", "b")])
+    first.note("password:riser-1:45", "2026-11-21")
+    first.note("gone", "1")
+    first.note("gone", None)
+    expected = first.counts(), first.epoch, first.rows(), first.notes()
+    first.close()
+    second = opened(tmp_path)
+    assert (second.counts(), second.epoch, second.rows(), second.notes()) == expected
+    assert second.events == []
+    assert second.noted("password:riser-1:45") == "2026-11-21"
+    assert second.noted("gone") is None
+    assert second.notes("password:") == {"password:riser-1:45": "2026-11-21"}
+    assert second.last("flat-1", "now").seq == 6
+    second.close()
+
+
+def test_a_receipt_written_later_counts_at_once_and_comes_with_the_next_records(tmp_path):
+    store = opened(tmp_path)
+    store.put(readings(1, 5))
+    assert store.confirm_soon([(1, 4)]) == 4
+    assert store.pending_ranges() == [(5, 5)]
+    with closing(Store.open(tmp_path, now=Clock(), read_only=True)) as looking:
+        assert looking.pending_ranges() == [(1, 5)]
+    store.put(readings(6, 6))
+    with closing(Store.open(tmp_path, now=Clock(), read_only=True)) as looking:
+        assert looking.pending_ranges() == [(5, 6)]
+    store.close()
+
+
+def test_pruned_numbers_are_never_used_again(tmp_path):
+    clock = Clock()
+    store = opened(tmp_path, clock)
+    store.put(readings(1, 1200))
+    store.confirm([(1, 1000), (1100, 1200)])
+    clock.forward(86400 * 500)
+    assert store.prune(LONG, LONG) == 1101
+    assert (store.counts().confirmed, store.counts().pending, store.resend(1, 1200)) == (0, 99, 0)
+    store.confirm([(1, 1200)])
+    assert store.prune(LONG, LONG) == 99
+    assert store.rows() == []
+    store.close()
+    store = opened(tmp_path, clock)
+    assert (store.last_seq, store.put([reading(1)])[0].seq) == (1200, 1201)
+    store.close()
+
+
+def test_raw_frames_go_earlier_than_their_records(tmp_path):
+    clock = Clock()
+    store = opened(tmp_path, clock)
+    store.put(readings(1, 100))
+    clock.forward(86400 * 31)
+    young = reading(0, at=clock(), read_at=clock())
+    store.put([young])
+    assert store.prune(LONG, timedelta(days=30)) == 0
+    assert [row[0].frames for row in store.rows(limit=1000)] == [b""] * 100 + [young.frames]
+    assert len(everything(store)) == 101
+    store.close()
+
+
+def test_records_read_with_an_unset_clock_are_held_and_corrected(store):
+    wrong = {"clock": "unset", "boot": "b1", "monotonic": 12.5}
+    store.put([reading(1), reading(2, **wrong), reading(3, kind="day", **wrong), reading(4, clock="unset")])
+    assert (store.counts().held, store.pending_ranges()) == (2, [(1, 1), (4, 4)])
+    assert store.rows("held")[0][0] == replace(reading(2, **wrong), seq=2)
+    assert store.confirm([(2, 2)]) == 0, "what was never sent cannot have been received"
+    assert store.restamp("another", timedelta(hours=1)) == 0
+    assert store.restamp("b1", timedelta(hours=1)) == 2
+    now, day = (row[0] for row in store.rows(from_seq=2, limit=2))
+    assert (now.at, now.read_at, now.clock) == (
+        reading(2).at + timedelta(hours=1),
+        reading(2).read_at + timedelta(hours=1),
+        "restamped",
+    )
+    assert now.meter_offset == -3601, "the meter's clock did not move, ours did"
+    assert day.at == reading(3).at, "the meter's own stamp stays"
+    assert (now.boot, now.values) == (None, reading(2).values)
+    assert len(everything(store)) == 4
+
+
+def test_two_records_that_a_correction_makes_one_moment_stay_two(store):
+    store.put([reading(62), reading(2, clock="unset", boot="b1", monotonic=1.0)])
+    assert store.restamp("b1", timedelta(hours=1)) == 1
+    assert store.rows()[1][0].at == reading(62).at + timedelta(milliseconds=1)
+
+
+def test_what_nobody_can_correct_is_sent_with_a_flag(tmp_path):
+    clock = Clock()
+    store = opened(tmp_path, clock)
+    store.put(
+        [
+            reading(1, clock="unset", boot="earlier", monotonic=5.0),
+            reading(2, clock="unset", boot="now", monotonic=clock.seconds),
+        ]
+    )
+    assert store.give_up_holding(None, "now") == 1
+    assert [json.loads(text)["flags"] for _, text in everything(store)] == [["clock-unset"]]
+    clock.forward(3600)
+    assert store.give_up_holding(clock() - timedelta(hours=24), "now") == 0
+    clock.wall += timedelta(days=365 * 50)  # the clock is set: no reason to think that 24 hours have passed
+    assert store.give_up_holding(clock() - timedelta(hours=24), "now") == 0
+    clock.forward(86400)
+    assert store.give_up_holding(clock() - timedelta(hours=24), "now") == 1
+    assert store.counts().held == 0
+    store.close()
+
+
+def test_a_look_while_a_daemon_runs_changes_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Store.open(tmp_path / "none", now=Clock(), read_only=True)
+    assert not (tmp_path / "none").exists()
+    with closing(opened(tmp_path)) as store:
+        store.put(readings(1, 3))
+        with closing(Store.open(tmp_path, now=Clock(), read_only=True)) as looking:
+            store.put(readings(4, 5))
+            assert [row[0].seq for row in looking.rows()] == [1, 2, 3]
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with closing(Store.open(tmp_path, now=Clock(), read_only=True)) as looking:
+        assert looking.last_seq == 5
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_threads_read_while_one_writes(store):
+    stop = threading.Event()
+    seen: list[int] = []
+
+    def look() -> None:
+        while not stop.is_set():
+            found = store.bodies(0, store.last_seq, 50)
+            assert [seq for seq, _ in found] == sorted({seq for seq, _ in found})
+            store.counts()
+            seen.append(len(found))
+
+    threads = [threading.Thread(target=look) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(150):
+        store.put([reading(number)])
+        if number % 10 == 9:
+            store.confirm([(1, number - 5)])
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert store.last_seq == 150
+    assert seen
+
+
+def test_an_unknown_state_is_answered_in_words(store):
+    with pytest.raises(ValueError, match="lost"):
+        store.rows("lost")
+
+
+class Model(RuleBasedStateMachine):
+    """The store beside a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = TemporaryDirectory()
+        self.clock = Clock()
+        self.open()
+        self.states: dict[int, str] = {}
+        self.keys: dict[int, int] = {}
+        self.read_at: dict[int, object] = {}
+
+    def open(self) -> None:
+        self.store = opened(Path(self.room.name), self.clock)
+
+    def teardown(self) -> None:
+        self.store.close()
+        self.room.cleanup()
+
+    @rule(numbers=st.lists(st.integers(0, 60), max_size=6))
+    def put(self, numbers):
+        now = self.clock()
+        stored = self.store.put(
+            [reading(number, read_at=now, values={"1-0:1.8.0": Decimal(number) / 10}) for number in numbers]
+        )
+        kept = {self.keys[seq] for seq, state in self.states.items() if state != "gone"}
+        new = [number for place, number in enumerate(numbers) if number not in kept and number not in numbers[:place]]
+        assert [(record.at - NOON) // timedelta(minutes=1) for record in stored] == new
+        for record, number in zip(stored, new, strict=True):
+            assert record.seq == len(self.states) + 1
+            self.states[record.seq], self.keys[record.seq], self.read_at[record.seq] = "pending", number, now
+
+    @rule(first=st.integers(-2, 40), more=st.integers(-1, 20), soon=st.booleans())
+    def confirm(self, first, more, soon):
+        span = range(max(1, first), first + more + 1)
+        changed = [seq for seq in span if self.states.get(seq) in ("pending", "refused")]
+        verb = self.store.confirm_soon if soon else self.store.confirm
+        assert verb([(first, first + more)]) == len(changed)
+        self.states |= dict.fromkeys(changed, "confirmed")
+
+    @rule(seqs=st.lists(st.integers(0, 40), max_size=5))
+    def refuse(self, seqs):
+        changed = {seq for seq in seqs if self.states.get(seq) == "pending"}
+        assert self.store.refuse([(seq, "code", "text") for seq in seqs]) == len(changed)
+        self.states |= dict.fromkeys(changed, "refused")
+
+    @rule(first=st.integers(1, 40), more=st.integers(0, 20))
+    def resend(self, first, more):
+        changed = [seq for seq in range(first, first + more + 1) if self.states.get(seq) in ("confirmed", "refused")]
+        assert self.store.resend(first, first + more) == len(changed)
+        self.states |= dict.fromkeys(changed, "pending")
+
+    @rule()
+    def a_day_passes(self):
+        self.clock.forward(86400)
+
+    @precondition(lambda self: self.states)
+    @rule(days=st.integers(1, 3))
+    def prune(self, days):
+        limit = self.clock() - timedelta(days=days)
+        old = [seq for seq, state in self.states.items() if state == "confirmed" and self.read_at[seq] < limit]
+        assert self.store.prune(timedelta(days=days), timedelta(days=1)) == len(old)
+        self.states |= dict.fromkeys(old, "gone")
+
+    @rule()
+    def reopen(self):
+        self.store.close()
+        self.open()
+        assert self.store.events == []
+
+    @invariant()
+    def all_agree(self):
+        pending = [seq for seq, state in self.states.items() if state == "pending"]
+        found = everything(self.store)
+        assert [seq for seq, _ in found] == pending
+        for seq, text in found:
+            assert json.loads(text, parse_float=Decimal)["values"] == {"1-0:1.8.0": Decimal(self.keys[seq]) / 10}
+        counts = self.store.counts()
+        for state in ("pending", "refused", "confirmed"):
+            assert getattr(counts, state) == list(self.states.values()).count(state)
+        assert self.store.last_seq == len(self.states)
+
+
+Model.TestCase.settings = settings(
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+TestAgainstAModel = Model.TestCase
