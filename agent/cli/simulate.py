@@ -17,7 +17,7 @@ HOUSE = Path(__file__).parents[2] / "simulators" / "plants" / "house.toml"
 
 def simulate(
     plant: Annotated[
-        Path, typer.Argument(metavar="[PLANT.toml]", help="The plant; the example house if left out.")
+        Path, typer.Argument(metavar="PLANT.toml", help="The plant; the example house if left out.")
     ] = HOUSE,
     folder: Annotated[
         Path | None, typer.Option("--dir", metavar="DIR", help="Where the ports' names go.", file_okay=False)
