@@ -1,16 +1,19 @@
 """A line for DLMS tests: a session on one side, a simulated meter on the other, without time or ports."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from drivers.dlms import DlmsMeter, families
 from drivers.reading import MeterPlan
+from protocols.dlms.apdu import Attribute, obis
 from protocols.dlms.hdlc import Limits
+from protocols.dlms.security import Keys
 from protocols.dlms.session import Session
 from protocols.errors import BadFrame, NoReply
 from protocols.session import Line, Sending
-from simulators.dlms import HdlcMeter
+from simulators.dlms import HdlcMeter, WrapperMeter
 from simulators.household import Household
 from simulators.spodes import Spodes
 
@@ -68,6 +71,7 @@ class Wire:
         return sum(map(len, self.sent)) + sum(map(len, self.heard))
 
 
+@lru_cache
 def household() -> Household:
     return Household(7, "Europe/Moscow", START)
 
@@ -101,3 +105,29 @@ def opened(given: MeterPlan, answer: Answers, piece: int = 4096) -> tuple[DlmsMe
     built.open(wire)
     built.identify(wire)
     return built, wire
+
+
+ENERGIES = tuple(Attribute(3, obis(f"1.0.{group}.8.{number}.255"), 2) for group in (1, 2, 3, 4) for number in range(5))
+
+
+@lru_cache
+def dialogue() -> tuple[bytes, ...]:
+    """Sound messages of many kinds: frames, wrapper messages, APDUs and bare values, plain and ciphered."""
+    keys = Keys(bytes(16), bytes(range(16)))
+    found: list[bytes] = []
+    for framing, security in (("hdlc", "none"), ("wrapper", "none"), ("wrapper", "both")):
+        meter = spodes(configurator=5, keys=keys, events={4: [(NOW, 3)]})
+        answer = station(meter).answer if framing == "hdlc" else WrapperMeter(meter.server).answer
+        client = {"client": 48, "mechanism": "hls5"} if security == "both" else {}
+        given = plan(
+            framing=framing, security=security, block_key_file=bytes(16), auth_key_file=bytes(range(16)), **client
+        )
+        reads, wire = opened(given, answer)
+        reads.now(wire)
+        list(reads.interval(wire, NOW - timedelta(hours=2), NOW))
+        list(reads.event(wire, NOW - timedelta(hours=2), NOW))
+        for said in filter(None, wire.sent + wire.heard):
+            found.append(said)
+            if framing == "wrapper":
+                found += [said[8:], said[12:]]  # the APDU, and the value of a plain answer
+    return tuple(found)

@@ -1,0 +1,558 @@
+"""A client's dialogue: what is lost, damaged, late, refused or replayed never becomes a value."""
+
+import itertools
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from drivers.dlms import MemoryCounter
+from protocols.dlms import axdr
+from protocols.dlms.acse import AssociationAnswer, Initiate
+from protocols.dlms.answers import (
+    ActionAnswer,
+    ExceptionAnswer,
+    GetAnswer,
+    GetBlock,
+    GetListAnswer,
+    Notification,
+    ServiceError,
+    SetAnswer,
+)
+from protocols.dlms.apdu import Attribute, Range, obis
+from protocols.dlms.hdlc import DM, FRMR, POLL, RNR, UI, Address, Frame, Limits
+from protocols.dlms.questions import (
+    Action,
+    Associate,
+    Associated,
+    Connect,
+    Connected,
+    Denied,
+    Disconnect,
+    Done,
+    Get,
+    GetList,
+    Release,
+    Security,
+    Set,
+    Value,
+)
+from protocols.dlms.security import Keys
+from protocols.dlms.session import Session
+from protocols.dlms.words import CounterTooLow
+from protocols.dlms.wrapper import wrap
+from protocols.errors import AccessDenied, BadFrame, Busy, NoReply, NotLoggedIn, Refused
+from protocols.session import Sending
+from simulators.dlms import WrapperMeter
+from tests.support.dlms import ENERGIES, NOW, Wire, household, spodes, station
+
+METER = Address(1, 17, 2)
+TOTAL = Attribute(3, obis("1.0.1.8.0.255"), 2)
+LOAD = Attribute(7, obis("1.0.99.1.0.255"), 2)
+READER = Associate(1, b"12345678")
+TRUTH = household().energy(NOW)["total"] * 1000
+
+
+SMALL = Limits(128, 128, 1, 1)
+
+
+def reader(meter=None, limits=SMALL, piece=4096, **changes):
+    """A wire to a simulated meter, associated as client 32."""
+    there = station(meter or spodes(), **({"limits": limits} | changes))
+    wire = Wire(Session(), there.answer, piece)
+    wire(Connect(METER, 32, limits))
+    wire(READER)
+    return wire, there
+
+
+def scripted(*answers):
+    """A wire over the wrapper to a meter that accepts and then says these APDUs."""
+    aare = AssociationAnswer(0, 0, Initiate(0x1E1D, 200).response()).to_bytes()
+    said = itertools.chain([aare], answers)
+    wire = Wire(Session(wrapper=True), lambda sent: wrap(1, 32, next(said)) if sent else b"", tries=1)
+    wire(Connect(METER, 32))
+    wire(READER)
+    return wire
+
+
+def test_link_association_reading_and_goodbye_follow_each_other():
+    there = station(spodes())
+    wire = Wire(Session(), there.answer)
+    assert wire(Connect(METER, 32, Limits(512, 512, 1, 1))) == Connected(Limits(239, 512, 1, 1))
+    assert wire(READER) == Associated(0x1A1D, 1224)
+    assert wire(Get(TOTAL)) == Value(TRUTH)
+    assert wire(Release()) == Done()
+    assert wire(Disconnect()) == Done()
+    assert wire(Disconnect()) == Done()  # DM to a second one is no error
+
+
+@pytest.mark.parametrize("piece", [1, 3, 64])
+@pytest.mark.parametrize("window", [1, 3, 7])
+@pytest.mark.parametrize("info", [32, 128])
+def test_long_messages_travel_in_segments_both_ways_whatever_window_and_piece(piece, window, info):
+    wire, there = reader(limits=Limits(info, info, window, window), piece=piece)
+    values = wire(GetList(ENERGIES))
+    assert values[0] == Value(TRUTH)
+    assert len(values) == 20
+    assert any(frame.segmented for frame in there.frames)
+    span = Range(*(spodes().stamp(at) for at in (NOW - timedelta(hours=12), NOW)))
+    assert len(wire(Get(replace(LOAD, access=span))).data) == 24
+
+
+@pytest.mark.parametrize("max_pdu", [128, 300, 1224])
+def test_a_value_longer_than_a_pdu_comes_in_blocks(max_pdu):
+    wire, _ = reader(spodes(max_pdu=max_pdu))
+    span = Range(*(spodes().stamp(at) for at in (NOW - timedelta(hours=24), NOW)))
+    rows = wire(Get(replace(LOAD, access=span))).data
+    assert len(rows) == 48
+    used = household().energy(NOW.replace(minute=30, second=0))["total"]
+    used -= household().energy(NOW.replace(minute=0, second=0))["total"]
+    assert rows[-1][1] == used * 1000
+    assert wire(GetList(ENERGIES))[0] == Value(TRUTH)
+
+
+@pytest.mark.parametrize(("window", "lost"), [(1, n) for n in range(14)] + [(3, n) for n in range(6)])
+@pytest.mark.parametrize("how", ["silence", "bit", "cut", "noise", "twice"])
+def test_one_lost_or_spoilt_answer_costs_a_repetition_and_no_value(lost, window, how):
+    wire, there = reader(limits=Limits(64, 64, window, window))
+    count = itertools.count()
+
+    def spoil(said):
+        if next(count) != lost or not said:
+            return said
+        middle = len(said) // 2
+        return {
+            "silence": b"",
+            "bit": said[:middle] + bytes((said[middle] ^ 4,)) + said[middle + 1 :],
+            "cut": said[:middle],
+            "noise": b"\x7e\xa7\x00\xff" + said,
+            "twice": said + said,
+        }[how]
+
+    wire.spoil = spoil
+    values = wire(GetList(ENERGIES))
+    assert values[0] == Value(TRUTH)
+    assert wire(Get(TOTAL)) == Value(TRUTH)
+    span = Range(*(spodes().stamp(at) for at in (NOW - timedelta(hours=3), NOW)))
+    assert len(wire(Get(replace(LOAD, access=span))).data) == 6
+    asked = [each for each in there.server.asked if not hasattr(each, "block")]
+    assert len(asked) == 3  # repeated frames are not taken for new questions
+    assert next(count) > lost  # the fault did strike
+
+
+def test_a_damaged_answer_that_stays_damaged_is_broken_not_silent():
+    wire, _ = reader()
+    wire.spoil = lambda said: said[:-3] + b"\0\0\x7e"
+    with pytest.raises(BadFrame, match="no sound HDLC frame"):
+        wire(Get(TOTAL))
+
+
+def test_an_answer_that_comes_during_the_next_question_is_not_taken_for_its_answer():
+    wire, _ = reader()
+    wire(Get(TOTAL))
+    late = wire.heard[-1]
+    other = Attribute(3, obis("1.0.1.8.1.255"), 2)
+    wire.spoil = lambda said: late + said
+    assert wire(Get(other)) == Value(household().energy(NOW)["T1"] * 1000)
+
+
+def test_an_echo_of_our_own_frames_is_skipped():
+    there = station(spodes())
+    wire = Wire(Session(), lambda sent: sent + there.answer(sent))
+    wire(Connect(METER, 32))
+    wire(READER)
+    assert wire(Get(TOTAL)) == Value(TRUTH)
+
+
+def test_another_meters_answer_is_an_error_that_names_it():
+    wire, _ = reader()
+    wire.spoil = lambda said: Frame(Address(32).to_bytes(), Address(1, 18, 2).to_bytes(), 0x11).to_bytes()
+    with pytest.raises(BadFrame, match="meter 1/18 answered, 1/17 was asked"):
+        wire(Get(TOTAL))
+
+
+@pytest.mark.parametrize("control", [DM, FRMR])
+def test_a_meter_that_dropped_the_link_is_asked_to_log_in_again(control):
+    wire, _ = reader()
+    wire.spoil = lambda said: Frame(Address(32).to_bytes(), METER.to_bytes(), control).to_bytes()
+    with pytest.raises(NotLoggedIn):
+        wire(Get(TOTAL))
+    with pytest.raises(NotLoggedIn):
+        wire(Get(TOTAL))
+    wire.spoil = lambda said: said
+    wire(Connect(METER, 32))
+    wire(READER)
+    assert wire(Get(TOTAL)) == Value(TRUTH)
+
+
+def test_another_question_after_a_lost_one_needs_a_new_link():
+    wire, _ = reader()
+    wire.spoil = lambda said: b""
+    with pytest.raises(NoReply):
+        wire(Get(TOTAL))
+    wire.spoil = lambda said: said
+    with pytest.raises(NotLoggedIn, match="broke off"):
+        wire(Get(ENERGIES[1]))
+    assert wire(Disconnect()) == Done()
+
+
+def test_a_meter_that_is_not_ready_is_polled_and_then_called_busy():
+    wire, _ = reader()
+    rnr = Frame(Address(32).to_bytes(), METER.to_bytes(), 2 << 5 | POLL | RNR).to_bytes()
+    wire.spoil = lambda said: rnr
+    with pytest.raises(Busy, match="not ready"):
+        wire(Get(TOTAL))
+    assert len(wire.sent) < 160
+
+
+def test_a_meter_that_needs_a_moment_is_polled_until_it_answers():
+    wire, _ = reader()
+    answer, held = wire.answer, []
+
+    def slow(sent):
+        if not held:
+            held.append(answer(sent))
+            return Frame(Address(32).to_bytes(), METER.to_bytes(), 2 << 5 | POLL | 0x01).to_bytes()
+        return held.pop()
+
+    wire.answer = slow
+    assert wire(Get(TOTAL)) == Value(TRUTH)
+
+
+def test_a_pushed_frame_in_between_disturbs_nothing():
+    wire, _ = reader()
+    body = b"\xe6\xe7\x00" + Notification(1, b"", axdr.null()).to_bytes()
+    push = Frame(Address(32).to_bytes(), METER.to_bytes(), UI, body).to_bytes()
+    wire.spoil = lambda said: push + said
+    assert wire(Get(TOTAL)) == Value(TRUTH)
+
+
+def test_a_refused_link_says_so():
+    wire = Wire(Session(), lambda sent: Frame(Address(32).to_bytes(), METER.to_bytes(), DM).to_bytes())
+    with pytest.raises(Refused, match="refuses the link"):
+        wire(Connect(METER, 32))
+
+
+@pytest.mark.parametrize(
+    ("diagnostic", "error", "words"),
+    [
+        (1, AccessDenied, "no reason given"),
+        (2, Refused, "application context not supported"),
+        (3, Refused, "AP title"),
+        (11, Refused, "mechanism not recognised"),
+        (12, Refused, "mechanism required"),
+        (13, AccessDenied, "wrong password"),
+        (99, Refused, "diagnostic 99"),
+    ],
+)
+@pytest.mark.parametrize("user", [b"", b"\x0e\x01\x06\x04"])
+def test_a_refused_association_says_why(diagnostic, error, words, user):
+    aare = AssociationAnswer(1, diagnostic, user).to_bytes()
+    wire = Wire(Session(wrapper=True), lambda sent: wrap(1, 32, aare) if sent else b"")
+    wire(Connect(METER, 32))
+    with pytest.raises(error, match=words) as raised:
+        wire(READER)
+    assert "12345678" not in str(raised.value)
+    assert ("VDE" in str(raised.value)) is bool(user)
+
+
+def test_wrong_passwords_and_wrong_clients_of_a_meter_are_told_apart():
+    there = station(spodes())
+    wire = Wire(Session(), there.answer)
+    wire(Connect(METER, 32))
+    with pytest.raises(AccessDenied, match="wrong password"):
+        wire(Associate(1, b"87654321"))
+    assert there.server.refused == 1  # a refusal is not asked again
+    wire(Connect(METER, 20))
+    with pytest.raises(AccessDenied, match="no reason"):
+        wire(READER)
+    wire(Connect(METER, 16))
+    with pytest.raises(Refused, match="mechanism not recognised"):
+        wire(READER)
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (GetAnswer(0xC1, b"", 3), Refused),
+        (GetAnswer(0xC1, b"", 4), Refused),
+        (GetAnswer(0xC1, b"", 250), Refused),
+        (GetAnswer(0xC1, b"", 2), Busy),
+        (ExceptionAnswer(1, 1), NotLoggedIn),
+        (ExceptionAnswer(2, 4), Refused),
+        (ExceptionAnswer(1, 5), AccessDenied),
+        (ExceptionAnswer(1, 6, 77), CounterTooLow),
+        (ServiceError(1, 6, 4), Refused),
+        (SetAnswer(0xC1, 0), BadFrame),
+        (GetListAnswer(0xC1, b"\0"), BadFrame),
+        (GetBlock(0xC1, False, 2, b"\x06\x00"), BadFrame),
+        (GetBlock(0xC1, True, 1, b"\x06\x00"), BadFrame),
+        (GetBlock(0xC1, False, 1, b"", 15), Refused),
+        (GetAnswer(0xC1, b"\x06\x00\x00\x00\x01\x00"), BadFrame),
+    ],
+)
+def test_what_is_no_answer_to_a_get_is_a_declared_error(said, error):
+    wire = scripted(said.to_bytes())
+    with pytest.raises(error) as raised:
+        wire(Get(TOTAL))
+    if isinstance(raised.value, Refused) and isinstance(said, GetAnswer):
+        assert raised.value.code == said.error
+    if isinstance(raised.value, CounterTooLow):
+        assert raised.value.expected == 77
+
+
+def test_blocks_are_joined_wherever_they_are_cut():
+    wire = scripted(
+        GetBlock(0xC1, False, 1, b"\x06\x00").to_bytes(),
+        GetBlock(0xC1, False, 2, b"\x00\x01").to_bytes(),
+        GetBlock(0xC1, True, 3, b"\x00").to_bytes(),
+    )
+    assert wire(Get(TOTAL)) == Value(256)
+    assert wire.sent[-1][8:] == bytes.fromhex("c002c100000002")  # asks by the number of the last block received
+
+
+@pytest.mark.parametrize("second", [1, 3, 0])
+def test_a_block_with_a_wrong_number_ends_the_reading(second):
+    wire = scripted(
+        GetBlock(0xC1, False, 1, b"\x06\x00").to_bytes(), GetBlock(0xC1, True, second, b"\0\0\0").to_bytes()
+    )
+    with pytest.raises(BadFrame, match=f"block {second} came, 2 was expected"):
+        wire(Get(TOTAL))
+
+
+def test_blocks_without_end_are_cut_off():
+    aare = AssociationAnswer(0, 0, Initiate(0x1E1D, 0).response()).to_bytes()
+    said = itertools.chain([aare], (GetBlock(0xC1, False, n, bytes(60_000)).to_bytes() for n in itertools.count(1)))
+    wire = Wire(Session(wrapper=True), lambda sent: wrap(1, 32, next(said)) if sent else b"", tries=1)
+    wire(Connect(METER, 32))
+    wire(READER)
+    with pytest.raises(BadFrame, match="without end"):
+        wire(Get(TOTAL))
+
+
+def test_an_answer_to_an_older_question_is_skipped_and_the_right_one_taken():
+    first = wrap(1, 32, GetAnswer(0xC9, axdr.unsigned(7)).to_bytes())
+    right = wrap(1, 32, GetAnswer(0xC1, axdr.unsigned(8)).to_bytes())
+    wire = scripted()
+    wire.answer = lambda sent: first + right
+    assert wire(Get(TOTAL)) == Value(8)
+    relaxed = Session(wrapper=True, strict_invoke=False)
+    answers = iter([b"", wrap(1, 32, AssociationAnswer(0, 0, Initiate(0x1E1D, 0).response()).to_bytes()), first])
+    wire = Wire(relaxed, lambda sent: next(answers))
+    wire(Connect(METER, 32))
+    next(answers)
+    wire(READER)
+    assert wire(Get(TOTAL)) == Value(7)
+
+
+def test_messages_that_answer_nothing_come_to_an_end():
+    wire = scripted()
+    wire.answer = lambda sent: wrap(1, 32, GetAnswer(0xC9, axdr.unsigned(7)).to_bytes()) * 50
+    with pytest.raises(BadFrame, match="answer nothing"):
+        wire(Get(TOTAL))
+
+
+def test_a_list_keeps_its_order_and_names_what_is_denied():
+    items = b"\x03" + b"\0" + axdr.unsigned(1) + b"\x01\x04" + b"\0" + axdr.null()
+    wire = scripted(GetListAnswer(0xC1, items).to_bytes(), GetListAnswer(0xC2, items).to_bytes())
+    assert wire(GetList(ENERGIES[:3])) == (Value(1), Denied(4), Value(None))
+    with pytest.raises(BadFrame, match="3 results came for 2"):
+        wire(GetList(ENERGIES[:2]))
+
+
+def test_a_long_value_is_written_in_blocks():
+    meter = spodes(max_pdu=160)
+    written = []
+    target = meter.server.objects[1, obis("0.0.96.1.1.255")]
+    target.writes[2] = written.append
+    meter.server.clients[48].mechanism = 0
+    wire = Wire(Session(), station(meter).answer)
+    wire(Connect(METER, 48, Limits(64, 64, 2, 2)))
+    wire(Associate())
+    value = axdr.octets(bytes(range(256)) * 3)
+    assert wire(Set(Attribute(1, obis("0.0.96.1.1.255"), 2), value)) == Done()
+    assert written == [value]
+
+
+def test_a_refused_write_is_refused():
+    wire, _ = reader()
+    with pytest.raises(Refused, match="read-write denied"):
+        wire(Set(TOTAL, axdr.unsigned(0)))
+    with pytest.raises(Refused, match="read-write denied"):
+        wire(Action(Attribute(70, obis("0.0.96.3.10.255"), 1), axdr.integer(0)))
+
+
+@pytest.mark.parametrize(
+    ("said", "reply"),
+    [
+        (ActionAnswer(0xC1), Done()),
+        (ActionAnswer(0xC1, 0, axdr.unsigned(3)), Value(3)),
+        (ActionAnswer(0xC1, 3), Refused),
+        (ActionAnswer(0xC1, 0, None, 4), Refused),
+    ],
+)
+def test_an_action_is_done_only_if_both_its_results_say_so(said, reply):
+    wire = scripted(said.to_bytes())
+    question = Action(TOTAL)
+    if reply is Refused:
+        with pytest.raises(Refused):
+            wire(question)
+    else:
+        assert wire(question) == reply
+
+
+def test_questions_that_change_the_meter_are_not_repeatable():
+    assert not Set(TOTAL, b"").repeatable
+    assert not Action(TOTAL).repeatable
+    assert Get(TOTAL).repeatable
+
+
+def test_a_question_out_of_turn_is_our_own_mistake():
+    session = Session()
+    with pytest.raises(RuntimeError):
+        session.send(Get(TOTAL))
+    session = Session(wrapper=True)
+    session.send(Connect(METER, 32))
+    with pytest.raises(RuntimeError, match="linked"):
+        session.send(Get(TOTAL))
+
+
+@pytest.mark.parametrize("mechanism", [2, 3, 4])
+def test_hls_proves_both_sides(mechanism):
+    meter = spodes(configurator=mechanism, secret=b"0123456789abcdef")
+    there = station(meter)
+    wire = Wire(Session(), there.answer)
+    wire(Connect(METER, 48))
+    assert wire(Associate(mechanism, b"0123456789abcdef", b"c" * 16)).max_pdu == 1224
+    assert wire(Get(TOTAL)) == Value(TRUTH)
+    wire(Connect(METER, 48))
+    with pytest.raises(AccessDenied, match="wrong secret"):
+        wire(Associate(mechanism, b"x" * 16, b"c" * 16))
+
+
+def test_a_meter_that_cannot_prove_itself_is_not_believed():
+    aare = AssociationAnswer(0, 14, Initiate(0x1E1D, 0).response(), mechanism=2, authentication=b"s" * 16).to_bytes()
+    false = ActionAnswer(0xC1, 0, axdr.octets(bytes(16))).to_bytes()
+    said = iter([aare, false])
+    wire = Wire(Session(wrapper=True), lambda sent: wrap(1, 48, next(said)) if sent else b"", tries=1)
+    wire(Connect(METER, 48))
+    with pytest.raises(AccessDenied, match="could not prove"):
+        wire(Associate(2, bytes(16), b"c" * 16))
+
+
+def test_our_own_challenge_sent_back_is_refused():
+    aare = AssociationAnswer(0, 14, Initiate(0x1E1D, 0).response(), mechanism=2, authentication=b"c" * 16).to_bytes()
+    wire = Wire(Session(wrapper=True), lambda sent: wrap(1, 48, aare) if sent else b"", tries=1)
+    wire(Connect(METER, 48))
+    with pytest.raises(AccessDenied, match="our own challenge"):
+        wire(Associate(2, bytes(16), b"c" * 16))
+
+
+KEYS = Keys(bytes(range(16)), bytes(range(16, 32)))
+
+
+def secured(counter=None, control=0x30, wrapping="glo"):
+    return Security(KEYS, b"CLIENT00", counter or MemoryCounter(), control, wrapping)
+
+
+def gmac(security, meter=None):
+    there = WrapperMeter((meter or spodes(configurator=5, keys=KEYS)).server)
+    wire = Wire(Session(wrapper=True), there.answer, tries=1)
+    wire(Connect(METER, 48))
+    wire(Associate(5, b"", b"c" * 16, security, ciphered=True))
+    return wire, there
+
+
+@pytest.mark.parametrize("control", [0x10, 0x20, 0x30])
+@pytest.mark.parametrize("wrapping", ["glo", "general-glo"])
+def test_ciphered_associations_read_and_release(control, wrapping):
+    wire, _ = gmac(secured(control=control, wrapping=wrapping))
+    assert wire(Get(TOTAL)) == Value(TRUTH)
+    assert wire(Release()) == Done()
+
+
+def test_every_message_takes_a_frame_counter_of_its_own():
+    counter = MemoryCounter(100)
+    wire, there = gmac(secured(counter))
+    for _ in range(3):
+        wire(Get(TOTAL))
+    assert counter.value == 106  # AARQ, HLS proof and its ACTION, three GETs
+    assert there.server.counters == {b"CLIENT00": 105}
+
+
+def test_a_counter_that_the_meter_thinks_too_low_is_told_with_what_it_expects():
+    meter = spodes(configurator=5, keys=KEYS)
+    wire, there = gmac(secured(MemoryCounter(5)), meter)
+    there.server.counters[b"CLIENT00"] = 1000
+    with pytest.raises(CounterTooLow) as raised:
+        wire(Get(TOTAL))
+    assert raised.value.expected == 1001
+
+
+def test_a_replayed_answer_of_the_meter_is_refused():
+    wire, _ = gmac(secured())
+    wire(Get(TOTAL))
+    old = wire.heard[-1]
+    wire.answer = lambda sent: old
+    with pytest.raises(BadFrame, match="repeated or replayed"):
+        wire(Get(TOTAL))
+
+
+def test_an_unprotected_answer_in_a_ciphered_association_is_refused():
+    wire, _ = gmac(secured())
+    wire.answer = lambda sent: wrap(1, 48, GetAnswer(0xC3, axdr.unsigned(1)).to_bytes())
+    with pytest.raises(BadFrame, match="unprotected"):
+        wire(Get(TOTAL))
+
+
+def test_a_weaker_protected_answer_is_refused():
+    from protocols.dlms.security import protect
+
+    wire, _ = gmac(secured())
+    weak = protect(GetAnswer(0xC3, axdr.unsigned(1)).to_bytes(), KEYS, 0x20, b"MPT\0\0\0\0\1", 9999)
+    wire.answer = lambda sent: wrap(1, 48, weak)
+    with pytest.raises(BadFrame, match="weaker"):
+        wire(Get(TOTAL))
+
+
+@pytest.mark.parametrize("bit", range(0, 8 * 40, 7))
+def test_a_changed_bit_of_a_ciphered_answer_is_never_a_value(bit):
+    wire, there = gmac(secured())
+
+    def changed(sent):
+        said = bytearray(there.answer(sent))
+        said[8 + bit // 8 % (len(said) - 8)] ^= 1 << bit % 8
+        return bytes(said)
+
+    wire.answer = changed
+    with pytest.raises((BadFrame, AccessDenied, Refused, NoReply, NotLoggedIn)):
+        wire(Get(TOTAL))
+
+
+def test_wrong_keys_are_access_denied_and_no_key_is_shown():
+    security = Security(Keys(bytes(16), bytes(16)), b"CLIENT00", MemoryCounter())
+    with pytest.raises(AccessDenied) as raised:
+        gmac(security)
+    assert "000000" not in str(raised.value)
+    assert "00" * 8 not in repr(security)
+
+
+@pytest.mark.parametrize(
+    ("apdu", "words"),
+    [("cc1e31000000010000", "suite 1"), ("cc1e32000000010000", "suite 2"), ("dd00", "general ciphering")],
+)
+def test_other_suites_are_named_in_the_refusal(apdu, words):
+    wire, _ = gmac(secured())
+    raw = bytearray.fromhex(apdu)
+    if len(raw) > 2:
+        raw[1] = len(raw) - 2
+    wire.answer = lambda sent: wrap(1, 48, bytes(raw))
+    with pytest.raises(Refused, match=words):
+        wire(Get(TOTAL))
+
+
+def test_nothing_received_without_a_question_is_an_answer():
+    session = Session()
+    assert session.receive(b"\x7e" * 10) is None
+    assert session.proof() is None
+    assert isinstance(session.send(Connect(METER, 32)), Sending)
