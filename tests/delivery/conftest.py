@@ -9,9 +9,7 @@ from tests.support.broker import Broker
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
-    folder = tmp_path / "state"
-    folder.mkdir()
-    made = House(folder)
+    made = House(tmp_path / "state")
     yield made
     made.close()
 

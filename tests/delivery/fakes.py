@@ -68,6 +68,7 @@ class House:
     second. ``expected`` is what an intake must have in the end: natural key → values."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self.store = Store.open(folder, now=lambda: datetime.now(UTC), reserve=0)
         self.publisher: Publisher | None = None
         self.writer = Writer(self.store, on_stored=self._stored, group=0.02)

@@ -60,6 +60,21 @@ def test_records_reach_the_intake_and_its_receipts_confirm_them(house: House, br
         assert publisher.status()["waiting"] == 0
 
 
+def test_every_message_of_a_gateway_keeps_its_schema(house: House, broker: Broker, tmp_path: Path) -> None:
+    house.poll(range(20))
+    house.poll([50], kind="event", values={}, event={"code": "power-off", "maker": "1", "text": "нет сети", "n": 1})
+    with intake_at(broker, tmp_path, validate=True) as intake:
+        with house.publishing(config(broker.port)):
+            house.all_confirmed()
+            intake.command(GATEWAY, "c-1", "read", {})
+            wait_for(lambda: intake.document(GATEWAY, "reply", "c-1"))
+        wait_for(lambda: (intake.document(GATEWAY, "state") or {}).get("reason") == "stopped")
+        assert intake.counters["against the schema"] == 0
+        with bare_client(broker) as client:
+            client.publish(f"meterpost/1/{GATEWAY}/up/state", b'{"schema":"meterpost/state/1"}', qos=1)
+            wait_for(lambda: intake.counters["against the schema"])
+
+
 def test_a_broker_that_is_absent_at_the_start_is_found_when_it_comes(house: House, tmp_path: Path) -> None:
     broker = Broker(tmp_path)
     house.poll(range(50))
@@ -144,8 +159,8 @@ def test_a_refused_record_waits_for_a_person_with_its_reason_and_can_be_sent_aga
     settings = config(broker.port, allow=("resend",))
     with intake_at(broker, tmp_path, behaviour=behaviour) as intake, house.publishing(settings):
         house.all_confirmed()
+        wait_for(lambda: [why for _, _, why in house.store.rows("refused")] == ["unknown-point: нет такой точки"])
         assert house.store.counts().refused == 1
-        assert [reason for _, _, reason in house.store.rows("refused")] == ["unknown-point: нет такой точки"]
         assert intake.count() == 9
         behaviour.refuse = None
         intake.command(GATEWAY, "c-1", "resend", {"from_seq": 4, "to_seq": 4})
@@ -215,6 +230,25 @@ def test_a_gateway_that_vanishes_is_told_as_lost(house: House, broker: Broker) -
         line.close()
         wait_for(lambda: len(heard) >= 3)
     assert [state.get("reason") for state in heard[:3]] == [None, "lost", None]
+
+
+def test_a_store_that_begins_a_new_epoch_is_delivered_under_its_new_numbers(
+    house: House, broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.poll(range(10))
+    with intake_at(broker, tmp_path) as intake, house.publishing(config(broker.port)) as publisher:
+        house.all_confirmed()
+        second = House(tmp_path / "second")  # what a repair leaves: another epoch, other numbers, partly known records
+        second.poll(range(5, 30))
+        house.expected |= second.expected
+        monkeypatch.setattr(publisher._outgoing, "_store", second.store)
+        monkeypatch.setattr(publisher._outgoing, "_writer", second.writer)
+        monkeypatch.setattr(publisher, "_store", second.store)
+        publisher.changed()
+        second.all_confirmed()
+        assert same_as_expected(house, intake.rows())
+        assert {row.epoch for row in intake.rows()} == {house.store.epoch, second.store.epoch}
+    second.close()
 
 
 def test_a_storm_of_malformed_messages_is_ignored_counted_and_logged_once(
