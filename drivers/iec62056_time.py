@@ -13,6 +13,7 @@ SILENCE = 0.2  # s before a sign-on
 IDENTIFICATION = 20  # octets, as most meters send
 OPERAND = 16
 VALUE = 16  # octets of one value with its brackets, id and line end
+ALL = ("now", "network", "clock")
 USUAL_TOP = 9600  # bit/s that nearly all meters offer (Z = 5)
 
 
@@ -21,7 +22,7 @@ def exchanges(
 ) -> tuple[Exchange, ...]:
     """Sign-on, speed change, identification, the questions of this kind and the break; () for a kind it has not."""
     rows = {"now": table.now, "network": table.network}.get(kind, ())
-    if kind not in ("identify", "clock", "now", "network") or not (rows or kind in ("identify", "clock") or table.obis):
+    if not (kind == "identify" or rows or (kind == "clock" and table.clock) or (kind in ALL and table.obis)):
         return ()
     line = plan.line
     start = Line(settings["start_speed"], line.format) if settings["start_speed"] else line

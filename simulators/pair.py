@@ -7,7 +7,7 @@ line has been silent for ``frame_gap``, those who answer are put on the line, tw
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypedDict, Unpack
 
 from protocols.session import Line
@@ -35,6 +35,17 @@ class Station:
 
     meter: SimulatedMeter
     line: Line
+
+    @property
+    def hearing(self) -> int:
+        """bit/s at which the meter listens: its own word where it changes its speed in mid-dialogue."""
+        return getattr(self.meter, "hearing", None) or self.line.speed
+
+    @property
+    def speaking(self) -> Line:
+        """The settings with which its answer goes out."""
+        speed = getattr(self.meter, "speaking", None)
+        return replace(self.line, speed=speed) if speed else self.line
 
 
 @dataclass(slots=True)
@@ -222,7 +233,7 @@ class Pair:
         self, frame: bytes, end: float, speed: int | None, sender: Station | None, transaction: Transaction | None
     ) -> None:
         for station in self.stations:
-            deaf = self._check_speed and speed is not None and speed != station.line.speed
+            deaf = self._check_speed and speed is not None and speed != station.hearing
             if station is sender or deaf:
                 continue
             if answer := station.meter.answer(frame):
@@ -233,11 +244,12 @@ class Pair:
     ) -> None:
         others = [frame for other, frame in self._earlier if other is not station]
         fate = self._faults.fate(answer, request, others)
-        gap = self._frame_gap(station.line)
+        line = station.speaking
+        gap = self._frame_gap(line)
         start = end + (max(station.meter.delay, gap) if self._pace else gap) + fate.late
         if fate.data or fate.away is not None:
-            character = self._character(station.line)
-            self._say(_Talk(start, fate.data, station.line, character, station, fate.away, transaction))
+            character = self._character(line)
+            self._say(_Talk(start, fate.data, line, character, station, fate.away, transaction))
 
     def _say(self, talk: _Talk) -> None:
         """Put a frame on the line; where it meets another one both are garbage, and one train of octets remains."""

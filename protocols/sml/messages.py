@@ -36,9 +36,6 @@ def registers(file: bytes) -> Registers:
     """The first list of registers in a file; BadFrame where there is none or a field is broken."""
     place = 0
     while place < len(file):
-        if file[place] == 0:  # end of a message, or padding
-            place += 1
-            continue
         message, place = _field(file, place, 0)
         if not isinstance(message, list) or len(message) < 4:
             raise BadFrame(f"SML: no message: {file[:24].hex(' ')} …")
@@ -72,6 +69,8 @@ def _field(data: bytes, place: int, depth: int) -> tuple[Any, int]:
     """One field and the place after it: bytes, bool, int or list; b"" is an optional field that is missing."""
     if depth > DEPTH:
         raise BadFrame("SML: lists nested too deeply")
+    if place < len(data) and data[place] == 0:
+        return b"", place + 1  # the mark that ends a message
     kind, length, body = _header(data, place)
     if kind == LIST:
         fields = []
