@@ -46,9 +46,11 @@ def time_text(ms: int) -> str:
 
 def exact_number(value: Number) -> str:
     """The shortest exact decimal text; TypeError for a binary float, ValueError for NaN and infinities."""
-    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+    if type(value) is int:
+        return str(value)
+    if not isinstance(value, Decimal):
         raise TypeError(f"a stored number is an int or a Decimal, not {value!r}")
-    if isinstance(value, Decimal) and not value.is_finite():
+    if not value.is_finite():
         raise ValueError(f"{value} is no reading")
     return number_text(value)
 
@@ -76,6 +78,8 @@ def template(codes: Sequence[str]) -> str:
 
 def tail(record: Record) -> str:
     """What only some records have, each piece with its leading comma; without ``from``."""
+    if record.event is None and record.statement is None and record.replaces is None:
+        return ""
     pieces = {"event": record.event, "statement": record.statement, "replaces": record.replaces}
     return "".join(f',"{name}":{exact_json(piece)}' for name, piece in pieces.items() if piece is not None)
 

@@ -120,32 +120,46 @@ def signed(crc: int) -> int:
 def pack(record: Record, words: Words) -> Row:
     """The row of a record. ValueError or TypeError for what :func:`body.record_json` refuses."""
     at, read_at = body.milliseconds(record.at), body.milliseconds(record.read_at)
-    event = record.event or {}
-    row = Row(
-        seq=record.seq,
-        series=words.number(Series(record.point, record.meter, record.kind, str(event.get("code", "")))),
-        at=at,
-        n=int(event.get("n", 0)),
-        lag=read_at - at,
-        form=words.number(Form(record.clock, tuple(record.flags), tuple(record.values))),
-        offset=_offset(record),
-        crc=0,
-        digits=pack_digits([body.exact_number(value) for value in record.values.values()]),
-        span=None if record.start is None else at - body.milliseconds(record.start),
-        rest=body.tail(record) or None,
-    )
-    return row._replace(crc=crc_of(text(row, words)))
+    code, n = "", 0
+    if record.event is not None:
+        code, n = str(record.event.get("code", "")), int(record.event.get("n", 0))
+    series = words.number(Series(record.point, record.meter, record.kind, code))
+    form = words.number(Form(record.clock, tuple(record.flags), tuple(record.values)))
+    numbers = [body.exact_number(value) for value in record.values.values()]
+    offset = None if record.meter_offset is None else body.exact_number(record.meter_offset)
+    span = None if record.start is None else at - body.milliseconds(record.start)
+    rest = body.tail(record)
+    whole = _assembled(words, record.seq, series, at, read_at, form, offset, numbers, span, rest)
+    small = int(offset) if offset is not None and "." not in offset and len(offset) < 18 else offset
+    digits = pack_digits(numbers)
+    return Row(record.seq, series, at, n, read_at - at, form, small, crc_of(whole), digits, span, rest or None)
 
 
 def text(row: Row, words: Words) -> str:
     """The contract's JSON object of a row. KeyError, TypeError or ValueError where the row was damaged."""
-    _, head = words.series(row.series)
-    form, template, flags = words.form(row.form)
-    start = "" if row.span is None else f',"from":"{body.time_text(row.at - row.span)}"'
-    offset = "null" if row.offset is None else str(row.offset)
-    values = template % tuple(unpack_digits(row.digits))
+    offset = None if row.offset is None else str(row.offset)
+    numbers = unpack_digits(row.digits)
     read_at = row.at + row.lag
-    return body.assemble(row.seq, head, row.at, read_at, form.clock, offset, values, flags, start + (row.rest or ""))
+    return _assembled(words, row.seq, row.series, row.at, read_at, row.form, offset, numbers, row.span, row.rest or "")
+
+
+def _assembled(
+    words: Words,
+    seq: int,
+    series: int,
+    at: int,
+    read_at: int,
+    form: int,
+    offset: str | None,
+    numbers: Sequence[str],
+    span: int | None,
+    rest: str,
+) -> str:
+    _, head = words.series(series)
+    (clock, _, _), template, flags = words.form(form)
+    start = "" if span is None else f',"from":"{body.time_text(at - span)}"'
+    values = template % tuple(numbers)
+    return body.assemble(seq, head, at, read_at, clock, offset or "null", values, flags, start + rest)
 
 
 def crc_of(text: str) -> int:
@@ -222,7 +236,7 @@ def pack_frames(frames: Sequence[bytes]) -> bytes | None:
     """The raw replies of consecutive records; zlib adds a checksum of its own. None where all are empty."""
     if not any(frames):
         return None
-    return zlib.compress(b"".join(_LENGTH.pack(len(frame)) + frame for frame in frames))
+    return zlib.compress(b"".join([_LENGTH.pack(len(frame)) + frame for frame in frames]), 1)
 
 
 def unpack_frames(packed: bytes) -> list[bytes]:
@@ -237,10 +251,3 @@ def unpack_frames(packed: bytes) -> list[bytes]:
     except (zlib.error, struct.error, TypeError):
         return []
     return found
-
-
-def _offset(record: Record) -> int | str | None:
-    if record.meter_offset is None:
-        return None
-    text = body.exact_number(record.meter_offset)
-    return int(text) if "." not in text and len(text) < 18 else text

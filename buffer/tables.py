@@ -5,8 +5,10 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
+from datetime import UTC, datetime
 from itertools import pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +23,7 @@ WAL_PAGES = 2000  # a checkpoint each so many pages: hot pages reach the main fi
 WAL_SIZE = 32 + (WAL_PAGES + 100) * (24 + schema.PAGE)
 CACHE = 512  # KiB of database pages in memory, of the writing connection; the reading one has half
 FRAMES_TOGETHER = 64  # records whose raw frames are compressed together
+NEWEST_EACH = 20_000  # records: after a crash the opening looks at no more than these for the newest of each series
 PROBES = 64  # places beside its own where a natural key may stand
 BUSY = 10.0  # seconds to wait for another program's lock (a person with the sqlite3 shell)
 
@@ -79,6 +82,21 @@ def frames_of(seq: int, found: Iterable[tuple[int, bytes]]) -> bytes:
         if seq > last - len(together):
             return together[seq - last - 1]
     return b""
+
+
+def _whole(when: datetime) -> datetime:
+    """Rounded down to a millisecond, as it will be read back."""
+    return body.moment(body.milliseconds(when)) if when.microsecond % 1000 or when.tzinfo is not UTC else when
+
+
+FIELDS = attrgetter(*[field.name for field in fields(Record) if field.name not in ("at", "read_at", "seq")])
+
+
+def _numbered(record: Record, seq: int) -> Record:
+    """``dataclasses.replace`` asks each field by name: a third of the time that storing a record takes."""
+    kind, point, meter, *others = FIELDS(record)
+    values: list[Any] = [kind, point, meter, _whole(record.at), _whole(record.read_at), *others, seq]
+    return Record(*values)
 
 
 class Tables:
@@ -184,12 +202,7 @@ class Tables:
         stored: list[Record] = []
         fresh: dict[int, Row] = {}
         for record in records:
-            numbered = replace(
-                record,
-                seq=self._staged + 1,
-                at=body.moment(body.milliseconds(record.at)),
-                read_at=body.moment(body.milliseconds(record.read_at)),
-            )
+            numbered = _numbered(record, self._staged + 1)
             row = rows.pack(numbered, self.words)
             if self._claim(row, fresh):
                 self._staged = row.seq
@@ -208,6 +221,8 @@ class Tables:
             if record.clock == "unset" and record.boot is not None:
                 self.write.execute("INSERT INTO held VALUES (?, ?, ?)", (record.seq, record.boot, record.monotonic))
                 self.set_state(record.seq, record.seq, ranges.HELD)
+        if stored and stored[0].seq // NEWEST_EACH != (self._staged + 1) // NEWEST_EACH:
+            self.save_newest()
         return stored
 
     def _claim(self, row: Row, fresh: Mapping[int, Row]) -> bool:

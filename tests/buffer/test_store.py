@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from buffer.store import Counts, Store
-from tests.buffer.plant import NOON, Clock, everything, opened, reading, readings
+from tests.buffer.plant import NOON, Clock, crashed, everything, opened, reading, readings
 
 LONG = timedelta(days=400)
 
@@ -106,6 +106,19 @@ def test_the_newest_reading_of_a_point_is_known_by_its_moment(store):
     assert store.last("flat-1", "now", "23456789").at == reading(5).at
     assert store.last("flat-1", "month") is None
     assert store.last("flat-3", "now") is None
+
+
+def test_after_a_crash_the_newest_reading_is_known_without_looking_at_all_records(tmp_path, monkeypatch):
+    monkeypatch.setattr("buffer.tables.NEWEST_EACH", 10)
+    store = opened(tmp_path / "state")
+    for number in range(1, 26):
+        store.put([reading(number, point=f"flat-{number % 3}")])
+    state = crashed(tmp_path / "state", tmp_path / "crashed")
+    store.close()
+    with closing(opened(state)) as store:
+        saved = store._keeper.tables.fetch("SELECT seq FROM newest ORDER BY seq")
+        assert saved == [(17,), (18,), (19,)]
+        assert [store.last(f"flat-{number}", "now").seq for number in range(3)] == [24, 25, 23]
 
 
 def test_states_notes_and_numbers_survive_a_restart_and_a_crash(tmp_path):
