@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from drivers.dlms import MemoryCounter
 from protocols.dlms import axdr
 from protocols.dlms.acse import AssociationAnswer, Initiate
 from protocols.dlms.answers import (
@@ -33,17 +32,14 @@ from protocols.dlms.questions import (
     Get,
     GetList,
     Release,
-    Security,
     Set,
     Value,
 )
-from protocols.dlms.security import Keys
 from protocols.dlms.session import Session
 from protocols.dlms.words import CounterTooLow
 from protocols.dlms.wrapper import wrap
 from protocols.errors import AccessDenied, BadFrame, Busy, NoReply, NotLoggedIn, Refused
 from protocols.session import Sending
-from simulators.dlms import WrapperMeter
 from tests.support.dlms import ENERGIES, NOW, Wire, household, spodes, station
 
 METER = Address(1, 17, 2)
@@ -415,140 +411,6 @@ def test_a_question_out_of_turn_is_our_own_mistake():
     session.send(Connect(METER, 32))
     with pytest.raises(RuntimeError, match="linked"):
         session.send(Get(TOTAL))
-
-
-@pytest.mark.parametrize("mechanism", [2, 3, 4])
-def test_hls_proves_both_sides(mechanism):
-    meter = spodes(configurator=mechanism, secret=b"0123456789abcdef")
-    there = station(meter)
-    wire = Wire(Session(), there.answer)
-    wire(Connect(METER, 48))
-    assert wire(Associate(mechanism, b"0123456789abcdef", b"c" * 16)).max_pdu == 1224
-    assert wire(Get(TOTAL)) == Value(TRUTH)
-    wire(Connect(METER, 48))
-    with pytest.raises(AccessDenied, match="wrong secret"):
-        wire(Associate(mechanism, b"x" * 16, b"c" * 16))
-
-
-def test_a_meter_that_cannot_prove_itself_is_not_believed():
-    aare = AssociationAnswer(0, 14, Initiate(0x1E1D, 0).response(), mechanism=2, authentication=b"s" * 16).to_bytes()
-    false = ActionAnswer(0xC1, 0, axdr.octets(bytes(16))).to_bytes()
-    said = iter([aare, false])
-    wire = Wire(Session(wrapper=True), lambda sent: wrap(1, 48, next(said)) if sent else b"", tries=1)
-    wire(Connect(METER, 48))
-    with pytest.raises(AccessDenied, match="could not prove"):
-        wire(Associate(2, bytes(16), b"c" * 16))
-
-
-def test_our_own_challenge_sent_back_is_refused():
-    aare = AssociationAnswer(0, 14, Initiate(0x1E1D, 0).response(), mechanism=2, authentication=b"c" * 16).to_bytes()
-    wire = Wire(Session(wrapper=True), lambda sent: wrap(1, 48, aare) if sent else b"", tries=1)
-    wire(Connect(METER, 48))
-    with pytest.raises(AccessDenied, match="our own challenge"):
-        wire(Associate(2, bytes(16), b"c" * 16))
-
-
-KEYS = Keys(bytes(range(16)), bytes(range(16, 32)))
-
-
-def secured(counter=None, control=0x30, wrapping="glo"):
-    return Security(KEYS, b"CLIENT00", counter or MemoryCounter(), control, wrapping)
-
-
-def gmac(security, meter=None):
-    there = WrapperMeter((meter or spodes(configurator=5, keys=KEYS)).server)
-    wire = Wire(Session(wrapper=True), there.answer, tries=1)
-    wire(Connect(METER, 48))
-    wire(Associate(5, b"", b"c" * 16, security, ciphered=True))
-    return wire, there
-
-
-@pytest.mark.parametrize("control", [0x10, 0x20, 0x30])
-@pytest.mark.parametrize("wrapping", ["glo", "general-glo"])
-def test_ciphered_associations_read_and_release(control, wrapping):
-    wire, _ = gmac(secured(control=control, wrapping=wrapping))
-    assert wire(Get(TOTAL)) == Value(TRUTH)
-    assert wire(Release()) == Done()
-
-
-def test_every_message_takes_a_frame_counter_of_its_own():
-    counter = MemoryCounter(100)
-    wire, there = gmac(secured(counter))
-    for _ in range(3):
-        wire(Get(TOTAL))
-    assert counter.value == 106  # AARQ, HLS proof and its ACTION, three GETs
-    assert there.server.counters == {b"CLIENT00": 105}
-
-
-def test_a_counter_that_the_meter_thinks_too_low_is_told_with_what_it_expects():
-    meter = spodes(configurator=5, keys=KEYS)
-    wire, there = gmac(secured(MemoryCounter(5)), meter)
-    there.server.counters[b"CLIENT00"] = 1000
-    with pytest.raises(CounterTooLow) as raised:
-        wire(Get(TOTAL))
-    assert raised.value.expected == 1001
-
-
-def test_a_replayed_answer_of_the_meter_is_refused():
-    wire, _ = gmac(secured())
-    wire(Get(TOTAL))
-    old = wire.heard[-1]
-    wire.answer = lambda sent: old
-    with pytest.raises(BadFrame, match="repeated or replayed"):
-        wire(Get(TOTAL))
-
-
-def test_an_unprotected_answer_in_a_ciphered_association_is_refused():
-    wire, _ = gmac(secured())
-    wire.answer = lambda sent: wrap(1, 48, GetAnswer(0xC3, axdr.unsigned(1)).to_bytes())
-    with pytest.raises(BadFrame, match="unprotected"):
-        wire(Get(TOTAL))
-
-
-def test_a_weaker_protected_answer_is_refused():
-    from protocols.dlms.security import protect
-
-    wire, _ = gmac(secured())
-    weak = protect(GetAnswer(0xC3, axdr.unsigned(1)).to_bytes(), KEYS, 0x20, b"MPT\0\0\0\0\1", 9999)
-    wire.answer = lambda sent: wrap(1, 48, weak)
-    with pytest.raises(BadFrame, match="weaker"):
-        wire(Get(TOTAL))
-
-
-@pytest.mark.parametrize("bit", range(0, 8 * 40, 7))
-def test_a_changed_bit_of_a_ciphered_answer_is_never_a_value(bit):
-    wire, there = gmac(secured())
-
-    def changed(sent):
-        said = bytearray(there.answer(sent))
-        said[8 + bit // 8 % (len(said) - 8)] ^= 1 << bit % 8
-        return bytes(said)
-
-    wire.answer = changed
-    with pytest.raises((BadFrame, AccessDenied, Refused, NoReply, NotLoggedIn)):
-        wire(Get(TOTAL))
-
-
-def test_wrong_keys_are_access_denied_and_no_key_is_shown():
-    security = Security(Keys(bytes(16), bytes(16)), b"CLIENT00", MemoryCounter())
-    with pytest.raises(AccessDenied) as raised:
-        gmac(security)
-    assert "000000" not in str(raised.value)
-    assert "00" * 8 not in repr(security)
-
-
-@pytest.mark.parametrize(
-    ("apdu", "words"),
-    [("cc1e31000000010000", "suite 1"), ("cc1e32000000010000", "suite 2"), ("dd00", "general ciphering")],
-)
-def test_other_suites_are_named_in_the_refusal(apdu, words):
-    wire, _ = gmac(secured())
-    raw = bytearray.fromhex(apdu)
-    if len(raw) > 2:
-        raw[1] = len(raw) - 2
-    wire.answer = lambda sent: wrap(1, 48, bytes(raw))
-    with pytest.raises(Refused, match=words):
-        wire(Get(TOTAL))
 
 
 def test_nothing_received_without_a_question_is_an_answer():

@@ -1,0 +1,108 @@
+"""Our driver, over the daemon's own Link, reads an independent server (pydlms-client; GPL, development only)."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from agent.line.link import Link
+from agent.line.port import Port
+from drivers.reading import MeterPlan
+from protocols.errors import AccessDenied
+from protocols.session import Line
+from tests.support.dlms import driver
+
+pydlms = pytest.importorskip("pydlms", reason="pydlms-client is not installed")
+from pydlms.security.hls import Mechanism  # noqa: E402
+from pydlms.simulator import ClientProfile, MeterSimulator, example_meter, serve  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+EK, AK = bytes(range(16)), bytes(range(16, 32))
+START = datetime(2024, 5, 1, tzinfo=UTC)
+SECRET = b"0123456789abcdef"
+
+Settings = dict[str, Any]
+
+
+@pytest.fixture(params=["hdlc", "wrapper"])
+def foreign(request) -> Iterator[Callable[[MeterSimulator, Settings], tuple[Any, Any, Link]]]:
+    """Starts a foreign meter and gives our driver, its ``ask`` and the Link."""
+    opened: list[tuple[Any, Port]] = []
+
+    def start(meter: MeterSimulator, settings: Settings, window: int = 1) -> tuple[Any, Any, Link]:
+        server = serve(meter, hdlc=request.param == "hdlc", hdlc_window=window)
+        port = Port(f"socket://127.0.0.1:{server.server_address[1]}", Line())
+        opened.append((server, port))
+        link = Link(port)
+        password = settings.pop("password", None)
+        plan = MeterPlan("dlms", "16", "", Line(), password=password, settings={"framing": request.param} | settings)
+        reads = driver(plan)
+        return reads, partial(link.ask, reads.session()), link
+
+    yield start
+    for server, port in opened:
+        port.close()
+        server.shutdown()
+        server.server_close()
+
+
+def the_truth(reads: Any, ask: Any) -> None:
+    reads.open(ask)
+    assert reads.identify(ask).serial == "PYD0000000001"
+    assert reads.now(ask).values == {"1-0:1.8.0": 12345678, "1-0:2.8.0": 4321}
+    assert {key: str(value) for key, value in reads.network(ask).values.items()} == {
+        "1-0:1.7.0": "1520",
+        "1-0:32.7.0": "230.1",
+        "1-0:31.7.0": "5.23",
+    }
+    assert reads.clock(ask) == datetime(2024, 5, 1, 10, tzinfo=UTC)
+    rows = list(reads.interval(ask, START, START + timedelta(days=1)))
+    assert [(row.at, row.values["1-0:1.8.0"]) for row in rows] == [
+        (START + timedelta(minutes=15 * n), 1000 + 7 * n) for n in range(96)
+    ]
+    few = list(reads.interval(ask, START + timedelta(hours=1), START + timedelta(hours=2)))
+    assert [row.at.minute for row in few] == [0, 15, 30, 45, 0]
+    reads.close(ask)
+
+
+def test_registers_and_a_whole_profile_are_read_in_the_clear(foreign):
+    meter = example_meter()
+    the_truth(*foreign(meter, {"client": 16})[:2])
+
+
+def test_they_are_read_with_a_window_of_three(foreign):
+    the_truth(*foreign(example_meter(max_pdu=300), {"client": 16, "window": 3, "max_info": 128}, 3)[:2])
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "name", "secret"),
+    [(Mechanism.LLS, "lls", b"12345678")] + [(each, f"hls{each.value}", SECRET) for each in map(Mechanism, (2, 3, 4))],
+)
+def test_they_are_read_with_every_authentication(foreign, mechanism, name, secret):
+    meter = example_meter()
+    meter.clients[32] = ClientProfile(mechanism, secret)
+    the_truth(*foreign(meter, {"client": 32, "mechanism": name, "password": secret})[:2])
+
+
+@pytest.mark.parametrize("wrapping", ["glo", "ded", "general-glo", "general-ded"])
+def test_they_are_read_ciphered(foreign, wrapping):
+    meter = example_meter(encryption_key=EK, authentication_key=AK)
+    meter.clients[48] = ClientProfile(Mechanism.HLS_GMAC, None, ciphered=True)
+    meter.last_client_ic = 5000
+    settings = {"client": 48, "mechanism": "hls5", "security": "both", "wrapping": wrapping}
+    reads, ask, _ = foreign(meter, settings | {"block_key_file": EK.hex(), "auth_key_file": AK})
+    the_truth(reads, ask)
+    assert reads.counter.next() > 5000  # begun above the meter's own
+
+
+def test_a_wrong_password_is_said_once(foreign):
+    meter = example_meter()
+    meter.clients[32] = ClientProfile(Mechanism.LLS, b"12345678")
+    reads, ask, link = foreign(meter, {"client": 32, "mechanism": "lls", "password": b"wrong"})
+    with pytest.raises(AccessDenied):
+        reads.open(ask)
+    assert len([each for each in meter.requests if each[:1] == b"\x60"]) == 1
+    assert link.counters["broken"] == 0
