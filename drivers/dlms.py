@@ -23,10 +23,13 @@ from protocols.dlms.axdr import octets
 from protocols.dlms.cosem.objects import CLOCK, DATA, PROFILE, Scale
 from protocols.dlms.cosem.stamp import Stamp
 from protocols.dlms.hdlc import Address
+from protocols.dlms.mode_e import ModeE
 from protocols.dlms.questions import Associate, Connect, Denied, Disconnect, Get, Release, Set, Value
 from protocols.dlms.session import Session, Timing
 from protocols.dlms.words import ABSENT
 from protocols.errors import AccessDenied, BadFrame, NoReply, Refused
+from protocols.iec62056.questions import HandOver
+from protocols.iec62056.session import Session as SignOn
 from protocols.session import Line
 
 RELEARN = 500  # sessions after which it is looked again which registers the meter has
@@ -94,9 +97,10 @@ class DlmsMeter:
         kinds = set(model.kinds) | {"identify", "clock"}
         self.capabilities = frozenset(kinds | ({"set_clock"} if self._how.mechanism > 1 else set()))
 
-    def session(self) -> Session:
+    def session(self) -> Session | ModeE:
         timing = Timing(self._plan.timeout or 2.0, float(self._settings["gap"]))
-        return Session(self._wrapper, timing, self._settings["invoke_check"])
+        dlms = Session(self._wrapper, timing, self._settings["invoke_check"])
+        return ModeE(dlms, SignOn()) if self._settings["opening"] == "mode-e" else dlms
 
     def open(self, ask: Ask) -> None:
         """Link and association. With ciphering the meter's frame counter is read first where that is set."""
@@ -105,6 +109,8 @@ class DlmsMeter:
         self._sessions += 1
         if self._sessions % RELEARN == 0:
             self._learned = None
+        if self._settings["opening"] == "mode-e":
+            ask(HandOver())
         if self._how.keys is not None and self._settings["counter_from_meter"]:
             self._learn_counter(ask)
         self._connect(ask, self._how.client)

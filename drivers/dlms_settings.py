@@ -29,6 +29,8 @@ SETTINGS = (
     Setting("password_encoding", "choice", "ascii", "how the password's text becomes octets", ("ascii", "hex")),
     Setting("framing", "choice", "hdlc", "hdlc: frames on a line or behind a converter; wrapper: DLMS over TCP",
             ("hdlc", "wrapper")),
+    Setting("opening", "choice", "direct", "mode-e: for optical ports that want a sign-on at 300 7E1 first",
+            ("direct", "mode-e")),
     Setting("address_size", "choice", "auto", "octets of the HDLC address; auto: 2 up to 127, else 4",
             ("auto", "1", "2", "4")),
     Setting("logical", "int", 1, "logical device (HDLC upper address, wrapper port)", low=1, high=127),
