@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from drivers.reading import Number
 from protocols.iec62056.block import Block, DataSet, Value
@@ -83,6 +84,7 @@ def _registers(sets: Iterable[DataSet], group: int, quantities: Mapping[int, str
     return Found(values, tuple(doubtful))
 
 
+@lru_cache(maxsize=1024)
 def _register(code: str, group: int) -> str | None:
     """``1-0:C.D.E`` of a current value of electricity, else None."""
     match = _CODE.fullmatch(code)
@@ -101,13 +103,18 @@ def scaled(value: Value, unit: str, default: str = "") -> Number | None:
     number = value.number
     if number is None:
         return None
-    written = re.sub(r"[*·.\s]", "", value.unit) or default
+    written = value.unit or default
     if not unit or not written:
         return plain(number) if unit == written else None
-    known = UNITS.get(written) or UNITS.get(written.replace("KW", "kW").replace("kw", "kW").replace("WH", "Wh"))
+    known = UNITS.get(written) or UNITS.get(_usual(written))
     if known is None or known[0] != unit:
         return None
     return plain(number.scaleb(known[1]))
+
+
+def _usual(unit: str) -> str:
+    """``kW*h``, ``kvar·h`` and ``KWH`` as UNITS writes them."""
+    return re.sub(r"[*·.\s]", "", unit).replace("KW", "kW").replace("kw", "kW").replace("WH", "Wh")
 
 
 def plain(number: Decimal) -> Number:

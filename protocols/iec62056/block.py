@@ -8,15 +8,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
+_USUAL = re.compile(r"([^()\s]+)\(([^()*\s]*)(?:\*([^()*\s]+))?\)").fullmatch  # a line of one set without blanks
 _SETS = re.compile(r"([^()]*)\(([^()]*)\)")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _GLUED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)\s+([A-Za-z]\S*)")  # "024562 kWh" of an Iskra MT171
 _ERROR = re.compile(r"\(?E(?:R+|RROR)?_?(\d+)\)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """One pair of brackets. ``text`` without padding; "" is no value at all, which is not zero."""
 
     text: str
@@ -36,8 +37,7 @@ class Value:
         return int(found[1]) if found else None
 
 
-@dataclass(frozen=True, slots=True)
-class DataSet:
+class DataSet(NamedTuple):
     """An id as sent ("1-0:1.8.0*255", "ET0PE", "" where none came) and the values that belong to it."""
 
     id: str
@@ -78,22 +78,19 @@ def value_of(inner: str) -> Value:
     return Value(text, unit)
 
 
-def _lines(text: str) -> Iterator[str]:
-    """Lines, whatever mix of CR and LF ends them; the closing ``!`` is none, glued to the last ``)`` or not."""
-    for line in re.split(r"[\r\n]+", text):
-        line = line.strip("\0 ")
-        if line.endswith("!"):
-            line = line[:-1]
-        if line:
-            yield line
-
-
 def parse(data: bytes) -> Block:
     """The data sets of a message's text, without its control and check characters. Never raises."""
     sets: list[tuple[str, list[Value]]] = []
     damaged: list[str] = []
     lost = False  # the id that a set without one would belong to
-    for line in _lines(text_of(data)):
+    for line in text_of(data).replace("\r", "\n").split("\n"):
+        if usual := _USUAL(line):
+            sets.append((usual[1], [Value(usual[2], usual[3] or "")]))
+            lost = False
+            continue
+        line = line.strip("\0 ").removesuffix("!")  # the closing mark may be glued to the last bracket
+        if not line:
+            continue
         found = list(_sets_of(line))
         if not found:
             damaged.append(line)
