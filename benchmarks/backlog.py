@@ -77,6 +77,7 @@ def deliver(folder: str, port: int, ca_file: str | None, count: int, answers: An
     rest = memory("VmRSS")
     started = time.monotonic()
     publisher.start()
+    # As the bare loop: until the last receipt is taken. The writer commits it within its second; checked below.
     while publisher.status()["confirmed"] < count:
         time.sleep(0.005)
     seconds = time.monotonic() - started
@@ -210,14 +211,18 @@ def in_a_process(function: Callable[..., None], *arguments: Any) -> Any:
 
 
 class Wire:
-    """A TCP relay that counts the octets towards the broker, TLS and all."""
+    """A TCP relay that counts the octets in both directions, TLS and all."""
 
     def __init__(self, port: int) -> None:
-        self.sent = 0
+        self._counted = {True: 0, False: 0}  # up, down
         self._far = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def octets(self) -> int:
+        return sum(self._counted.values())
 
     def _accept(self) -> None:
         near, _ = self._listener.accept()
@@ -228,7 +233,7 @@ class Wire:
     def _copy(self, source: socket.socket, sink: socket.socket, up: bool) -> None:
         try:
             while piece := source.recv(65536):
-                self.sent += len(piece) if up else 0
+                self._counted[up] += len(piece)
                 sink.sendall(piece)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
@@ -258,12 +263,12 @@ def fresh_copy(folder: Path) -> Path:
 
 
 def wire_bytes(folder: Path, filled: Path, count: int) -> float:
-    """Octets towards the broker per value, with TLS, MQTT and TLS overhead counted, TCP/IP headers not."""
+    """Octets per value with TLS, receipts included; TLS and MQTT overhead is counted, TCP/IP headers are not."""
     with broker(folder, *certificates(folder)) as port, intake(folder, port, "--ca-file", str(folder / "ca.pem")):
         wire = Wire(port)
         found = in_a_process(deliver, str(fresh_copy(filled)), wire.port, str(folder / "ca.pem"), count)
         assert found["pending"] == 0
-        return wire.sent / (count * VALUES)
+        return wire.octets / (count * VALUES)
 
 
 def main() -> None:
@@ -279,17 +284,17 @@ def main() -> None:
         filled.mkdir()
         fill(filled, count)
         batches = payloads(filled, count)
-        with broker(folder) as port:
-            for _ in range(given.rounds):
-                with intake(folder, port):
-                    found = in_a_process(deliver, str(fresh_copy(filled)), port, None, count)
-                assert found["pending"] == 0, "records are left behind"
-                ours.append(found["seconds"])
-                growth.append((found["most"] - found["rest"]) / 1024)
-                with intake(folder, port):
-                    loops.append(in_a_process(bare, port, batches, True))
-            with intake(folder, port):
-                pubacks.append(in_a_process(bare, port, batches, False))
+        for _ in range(given.rounds):
+            # A broker of its own for each: receipts that it keeps for one side must not reach the other.
+            with broker(folder) as port, intake(folder, port):
+                found = in_a_process(deliver, str(fresh_copy(filled)), port, None, count)
+            assert found["pending"] == 0, "records are left behind"
+            ours.append(found["seconds"])
+            growth.append((found["most"] - found["rest"]) / 1024)
+            with broker(folder) as port, intake(folder, port):
+                loops.append(in_a_process(bare, port, batches, True))
+        with broker(folder) as port, intake(folder, port):
+            pubacks.append(in_a_process(bare, port, batches, False))
         octets = wire_bytes(folder, filled, count)
     own, loop, puback = statistics.median(ours), statistics.median(loops), statistics.median(pubacks)
     payload = sum(map(len, batches)) / (count * VALUES)

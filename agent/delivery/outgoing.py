@@ -100,6 +100,7 @@ class Outgoing:
         self._acknowledging.clear()
         self.trouble = None
         self._unheard_pause, self._unheard_until = UNHEARD_PAUSE, float("-inf")
+        self._tracker.stored(self._store.last_seq)  # what came during the outage is backlog, not live
         self._tracker.connected(self._monotonic())
 
     def stored(self, last_seq: int) -> None:

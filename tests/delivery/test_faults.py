@@ -86,6 +86,20 @@ def test_a_broker_that_is_absent_at_the_start_is_found_when_it_comes(house: Hous
             assert same_as_expected(house, intake.rows())
 
 
+def test_after_an_outage_fresh_records_overtake_the_backlog_which_keeps_its_rate(house: House, tmp_path: Path) -> None:
+    broker = Broker(tmp_path)
+    with house.publishing(config(broker.port, backlog_rate=50)) as publisher:
+        wait_for(lambda: "nothing listens there" in publisher.status()["broker"])
+        house.poll(range(300))  # during the outage
+        with broker, intake_at(broker, tmp_path) as intake:
+            wait_for(lambda: intake.count() > 0)
+            house.poll([1000])
+            wait_for(lambda: any(row.seq == 301 for row in intake.rows()))
+            assert intake.count() < 200
+            house.all_confirmed()
+            assert same_as_expected(house, intake.rows())
+
+
 def test_a_broker_killed_again_and_again_without_memory_loses_and_doubles_nothing(
     house: House, broker: Broker, tmp_path: Path
 ) -> None:
@@ -289,6 +303,26 @@ def test_a_receipt_that_names_a_number_never_sent_counts_for_the_others(house: H
         client.publish(f"meterpost/1/{GATEWAY}/down/receipt", json.dumps(receipt), qos=1)
         wait_for(lambda: house.pending == 1)
         assert publisher.status()["ignored"] == {"never-sent": 1}
+
+
+def test_a_held_record_is_neither_sent_nor_confirmed_until_it_is_released(
+    house: House, broker: Broker, tmp_path: Path
+) -> None:
+    house.poll(range(3))
+    house.poll([10], clock="unset", boot="b-1", monotonic=5.0)
+    with intake_at(broker, tmp_path) as intake, house.publishing(config(broker.port)) as publisher:
+        house.poll([11], clock="unset", boot="b-1", monotonic=6.0)
+        house.all_confirmed()
+        receipt = {"schema": "meterpost/receipt/1", "epoch": house.store.epoch, "stored": [[4, 4], [5, 5]]}
+        with bare_client(broker) as client:
+            client.publish(f"meterpost/1/{GATEWAY}/down/receipt", json.dumps(receipt), qos=1)
+            wait_for(lambda: publisher.status()["receipts"] == 2)
+        assert house.store.counts().held == 2 and intake.count() == 3
+        assert publisher.status()["ignored"] == {"never-sent": 1}
+        house.writer.call(lambda store: store.give_up_holding(None, "b-2"))
+        publisher.changed()
+        house.all_confirmed()
+        assert same_as_expected(house, intake.rows())
 
 
 def test_the_brokers_word_confirms_where_the_configuration_says_so(house: House, broker: Broker) -> None:
