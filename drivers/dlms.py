@@ -32,6 +32,7 @@ from protocols.iec62056.questions import HandOver
 from protocols.iec62056.session import Session as SignOn
 from protocols.session import Line
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RELEARN = 500  # sessions after which it is looked again which registers the meter has
 PUBLIC = 16  # the client that may read the frame counter without a password
 
@@ -177,18 +178,19 @@ class DlmsMeter:
         return Reading("network", shown, () if whole else ("partial",))
 
     def interval(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        stamped_at_start = self._settings["stamp"] == "start"
         for shape, row in self._rows(ask, "interval", since, until):
             found, whole = values(row, shape)
             start = end = row.at
             if shape.period:
                 length = timedelta(seconds=shape.period)
-                if self._settings["stamp"] == "start":
+                if stamped_at_start:
                     end = start + length
                 else:
                     start = end - length
-                    over = end.timestamp() % shape.period
+                    over = (end - EPOCH) % length
                     if over:  # captured out of turn (power failure, clock set): since the last full period
-                        start, whole = end - timedelta(seconds=over), False
+                        start, whole = end - over, False
             yield Reading("interval", found, () if whole else ("partial",), at=end, start=start)
 
     def day(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:

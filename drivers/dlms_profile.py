@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from drivers.dlms_model import Profile
 from drivers.dlms_read import Reader
@@ -33,8 +33,7 @@ class Layout:
     period: int
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row: the meter's stamp in UTC and the cells as they came."""
 
     at: datetime
@@ -125,13 +124,14 @@ def all_rows(data: Any, shape: Layout, time: MeterTime, habits: Habits) -> list[
     found: list[Row] = []
     above: tuple[Any, ...] | None = None
     last: datetime | None = None
+    width, clock = len(shape.columns), shape.clock
     for cells in data if isinstance(data, list) else [None]:
-        if not isinstance(cells, tuple) or len(cells) != len(shape.columns):
-            raise BadFrame(f"a profile of {len(shape.columns)} columns, a row of another length: {cells!r}"[:200])
+        if not isinstance(cells, tuple) or len(cells) != width:
+            raise BadFrame(f"a profile of {width} columns, a row of another length: {cells!r}"[:200])
         if habits.same and above is not None:
             cells = tuple(old if cell is None else cell for cell, old in zip(cells, above, strict=True))
-        stamp = cells[shape.clock]
-        if isinstance(stamp, bytes) and not (above is not None and stamp is above[shape.clock]):
+        stamp = cells[clock]
+        if isinstance(stamp, bytes) and not (above is not None and stamp is above[clock]):
             last = time.utc(Stamp.from_bytes(stamp))
         elif last is not None and shape.period:  # a null stamp: one period after the row above
             last += timedelta(seconds=shape.period)
@@ -146,9 +146,10 @@ def all_rows(data: Any, shape: Layout, time: MeterTime, habits: Habits) -> list[
 def values(row: Row, shape: Layout) -> tuple[dict[str, Number], bool]:
     """Exact values by OBIS, and whether the row is whole: False where a cell is marked absent or has no scale."""
     found: dict[str, Number] = {}
+    cells = row.cells
     for at, (name, scale) in shape.values.items():
-        raw = row.cells[at]
-        if isinstance(raw, (int, Decimal)) and not isinstance(raw, bool):
+        raw = cells[at]
+        if type(raw) is int or isinstance(raw, Decimal):  # a bool is no number
             found[name] = scale.apply(raw)
         elif raw is not None:
             raise BadFrame(f"{name}: {raw!r} is no number"[:200])

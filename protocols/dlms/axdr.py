@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from protocols.dlms.flat import Flat, flat
 from protocols.errors import BadFrame
 
 DEEPEST = 16  # levels of nesting; real objects use five
@@ -116,10 +117,26 @@ def _sequence(data: bytes, at: int, tag: int, depth: int) -> tuple[Any, int]:
         raise BadFrame(f"{NAMES[tag]} of {count} members in {len(data) - at} octets")
     if depth >= DEEPEST:
         raise BadFrame(f"data nested deeper than {DEEPEST} levels")
-    members = []
-    for _ in range(count):
-        value, at = decode_at(data, at, depth + 1)
-        members.append(value)
+    members: list[Any] = []
+    form: Flat | None = None
+    for number in range(count):
+        if form is not None and (row := form.row(data, at)) is not None:
+            members.append(row)
+            at += form.size
+            continue
+        start = at
+        known = INTEGERS.get(data[at]) if at < len(data) else None
+        if known is not None:  # nearly every cell of a profile: not worth two calls
+            end = at + 1 + known[0]
+            if end > len(data):
+                raise BadFrame("the value ends early")
+            members.append(int.from_bytes(data[at + 1 : end], "big", signed=known[1]))
+            at = end
+        else:
+            value, at = decode_at(data, at, depth + 1)
+            members.append(value)
+            if not number and tag == ARRAY and count > 2:  # further rows of a profile look like the first
+                form = flat(data[start:at])
     return (members if tag == ARRAY else tuple(members)), at
 
 

@@ -195,3 +195,22 @@ def test_data_nested_without_end_is_refused():
 def test_any_octets_are_data_or_a_declared_error(octets):
     with contextlib.suppress(BadFrame):
         axdr.decode(octets)
+
+
+CELLS = st.one_of(
+    *(
+        st.integers(-(1 << 8 * octets - 1) if signed else 0, (1 << 8 * octets - signed) - 1).map(
+            lambda value, tag=tag: axdr.number(tag, value)
+        )
+        for tag, (octets, signed) in axdr.INTEGERS.items()
+    ),
+    st.just(axdr.null()),
+    st.binary(min_size=11, max_size=13).map(axdr.octets),
+)
+
+
+@given(st.lists(st.lists(CELLS, min_size=1, max_size=3), min_size=1, max_size=3), st.data())
+def test_rows_of_one_form_and_rows_of_many_are_read_alike(kinds, data):
+    chosen = data.draw(st.lists(st.sampled_from(kinds), min_size=3, max_size=12))
+    together = axdr.decode(axdr.array([axdr.structure(*row) for row in chosen]))
+    assert together == [axdr.decode(axdr.structure(*row)) for row in chosen]

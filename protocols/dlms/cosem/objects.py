@@ -60,6 +60,9 @@ def attribute_name(class_id: int, index: int) -> str:
     return f"{name}.{attributes[index - 2]}" if 2 <= index < len(attributes) + 2 else f"{name} attribute {index}"
 
 
+_POWERS: tuple[int, ...] = tuple(10**exponent for exponent in range(31))
+
+
 @dataclass(frozen=True, slots=True)
 class Scale:
     """value × 10^scaler in ``unit`` (an enumeration, see UNITS)."""
@@ -76,11 +79,13 @@ class Scale:
 
     def apply(self, raw: int | Decimal) -> int | Decimal:
         """The exact value: an int where it is whole, else a Decimal."""
-        if isinstance(raw, int) and self.scaler >= 0:
-            return raw * int(10**self.scaler)
-        exact = Decimal(raw).scaleb(self.scaler)
-        whole = int(exact)
-        return whole if whole == exact else exact
+        if isinstance(raw, int):
+            if self.scaler >= 0:
+                return raw * _POWERS[self.scaler]
+            whole, rest = divmod(raw, _POWERS[-self.scaler])
+            return Decimal(raw).scaleb(self.scaler) if rest else whole
+        exact = raw.scaleb(self.scaler)
+        return int(exact) if exact == exact.to_integral_value() else exact
 
 
 @dataclass(frozen=True, slots=True)

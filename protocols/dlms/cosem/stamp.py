@@ -3,8 +3,8 @@
 The deviation is UTC minus local time in minutes: Moscow, UTC+3, has −180.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from protocols.errors import BadFrame
 
@@ -21,8 +21,7 @@ STATUS_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """One date-time. ``wall`` is None where a part of date or time is a wildcard or impossible.
 
     ``deviation`` in minutes, None where unspecified or out of range (``odd_deviation`` tells the two apart).
