@@ -26,7 +26,7 @@ from protocols.dlms.hdlc import Address
 from protocols.dlms.mode_e import ModeE
 from protocols.dlms.questions import Associate, Connect, Denied, Disconnect, Get, Release, Set, Value
 from protocols.dlms.session import Session, Timing
-from protocols.dlms.words import ABSENT
+from protocols.dlms.words import ABSENT, CounterTooLow, NoAccess
 from protocols.errors import AccessDenied, BadFrame, NoReply, Refused
 from protocols.iec62056.questions import HandOver
 from protocols.iec62056.session import Session as SignOn
@@ -115,7 +115,12 @@ class DlmsMeter:
         if self._how.keys is not None and self._settings["counter_from_meter"]:
             self._learn_counter(ask)
         self._connect(ask, self._how.client)
-        self._reader.granted = ask(self._how.question(self.counter))
+        try:
+            self._reader.granted = ask(self._how.question(self.counter))
+        except CounterTooLow as low:
+            if low.expected is not None:
+                self.counter.skip_to(low.expected)  # the next session begins there
+            raise
 
     def _connect(self, ask: Ask, client: int) -> None:
         """Over HDLC the addresses are tried in turn until one has answered once."""
@@ -291,7 +296,7 @@ class DlmsMeter:
         if profile.buffer not in known:
             try:
                 known[profile.buffer] = layout(ask, self._reader, profile)
-            except Refused as no:
+            except NoAccess as no:
                 if no.code not in ABSENT:
                     raise
                 known[profile.buffer] = None

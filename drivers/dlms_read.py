@@ -49,10 +49,8 @@ class Reader:
     def _one(self, ask: Ask, attribute: Attribute) -> Value | Denied:
         try:
             value: Value = ask(Get(attribute))
-        except Refused as no:
-            if no.code in words.ACCESS_RESULTS:
-                return Denied(no.code or 0)
-            raise
+        except words.NoAccess as no:
+            return Denied(no.code or 0)
         return value
 
 

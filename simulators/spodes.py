@@ -12,9 +12,11 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from protocols.dlms import axdr
-from protocols.dlms.apdu import obis
+from protocols.dlms.apdu import obis, obis_text
 from protocols.dlms.cosem.stamp import Stamp, encode
+from protocols.dlms.hdlc import Limits
 from protocols.dlms.security import Keys
+from simulators.dlms import HdlcMeter
 from simulators.dlms_objects import CosemObject, ProfileObject, capture_object, data, register
 from simulators.dlms_server import Access, Server
 
@@ -267,3 +269,18 @@ def network(power: int) -> dict[bytes, int]:
     apparent = int(Decimal(power) / Decimal("0.95"))
     shown = (apparent * 1000 // 230, 230_000, 950, 50_000, apparent, power, power * 329 // 1000)
     return dict(zip(NETWORK, shown, strict=True))
+
+
+def plant_meter(
+    address: int, serial: str, house: House, start: datetime, zone: str = "Europe/Moscow"
+) -> tuple[HdlcMeter, Callable[[datetime], dict[str, int]]]:
+    """A meter for a plant at this lower HDLC address, and what moves it to a moment and says what it shows then:
+    Wh and varh by OBIS. Between two moves it stands still."""
+    moment = [start]
+    meter = Spodes(serial, house, lambda: moment[0], start, zone)
+
+    def move(at: datetime) -> dict[str, int]:
+        moment[0] = at
+        return {obis_text(code): raw // MILLI for code, raw in meter.registers(meter.time()).items()}
+
+    return HdlcMeter(meter.server, address, limits=Limits(1024, 239, 1, 1)), move

@@ -200,7 +200,7 @@ class Talk:
         before = self._heard
         try:
             reply = yield from self._call(REPLY_TO_HLS, axdr.octets(ours))
-        except Refused as no:
+        except words.NoAccess as no:
             raise AccessDenied(
                 f"the meter does not accept our answer to its challenge: wrong secret or keys ({no})"
             ) from no
@@ -251,7 +251,7 @@ class Talk:
             if isinstance(answer, ExceptionAnswer):
                 raise words.exception_error(answer.state, answer.service, answer.counter)
             if isinstance(answer, ServiceError):
-                raise Refused(f"service error {answer.service}/{answer.kind}/{answer.value}", answer.value)
+                raise Refused(f"service error {answer.service}/{answer.kind}/{answer.value}")
             if isinstance(answer, Notification) or (self._strict and (answer.invoke ^ invoke) & 0x0F):
                 heard = yield b""  # pushed, or the answer to an older question: go on listening
                 continue

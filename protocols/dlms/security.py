@@ -89,7 +89,7 @@ def check_control(control: int) -> None:
     suite = control & 0x0F
     if suite:
         names = {1: "1 (ECDSA P-256)", 2: "2 (AES-256)", 8: "8 (Kuznyechik)", 9: "9 (Kuznyechik, GOST 34.10)"}
-        raise Refused(f"security suite {names.get(suite, str(suite))} is not supported, suite 0 is", suite)
+        raise Refused(f"security suite {names.get(suite, str(suite))} is not supported, suite 0 is")
     if control & COMPRESSED:
         raise Refused("compressed APDUs are not supported")
     if not control & (AUTHENTICATED | ENCRYPTED):
@@ -162,7 +162,7 @@ def challenge_answer(
         return hashlib.sha1(challenge + secret, usedforsecurity=False).digest()
     if mechanism == SHA256:
         return hashlib.sha256(secret + titles[0] + titles[1] + challenge + own).digest()
-    raise Refused(f"authentication mechanism {mechanism} is not supported", mechanism)
+    raise Refused(f"authentication mechanism {mechanism} is not supported")
 
 
 def gmac_answer(keys: Keys, title: bytes, counter: int, challenge: bytes) -> bytes:

@@ -104,11 +104,15 @@ CONFORMANCE = {
 }
 
 
+class NoAccess(Refused):
+    """A data-access-result or action result other than success; ``code`` holds it."""
+
+
 class CounterTooLow(Refused):
     """The meter wants a higher frame counter. ``expected``: the lowest that it takes, None where it does not say."""
 
     def __init__(self, message: str, expected: int | None) -> None:
-        super().__init__(message, COUNTER_ERROR)
+        super().__init__(message)
         self.expected = expected
 
 
@@ -120,7 +124,7 @@ def conforms(conformance: int, bit: int) -> bool:
 def access_error(what: str, result: int) -> MeterError:
     """The error for a data-access-result other than 0."""
     text = f"{what}: {ACCESS_RESULTS.get(result, 'unknown reason')} (data-access-result {result})"
-    return Busy(text) if result == 2 else Refused(text, result)
+    return Busy(text) if result == 2 else NoAccess(text, result)
 
 
 def exception_error(state: int, service: int, counter: int | None) -> MeterError:
@@ -135,4 +139,4 @@ def exception_error(state: int, service: int, counter: int | None) -> MeterError
         return AccessDenied(text)
     if state == 1 and service in (1, 2, 3):
         return NotLoggedIn(text)
-    return Refused(text, service)
+    return Refused(text)

@@ -1,11 +1,13 @@
 """The DLMS driver reads what the meter has, exactly, and says what it has not."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from protocols.dlms import axdr
+from protocols.dlms.answers import ExceptionAnswer, ServiceError
 from protocols.dlms.apdu import GetListRequest, GetRequest, obis
 from protocols.errors import BadFrame, Refused
 from simulators.dlms_objects import register
@@ -48,13 +50,8 @@ def test_a_later_session_asks_serial_number_and_energies_and_nothing_else():
 
 
 def test_only_the_tariffs_of_the_plan_are_read():
-    given = plan()
-    reads, wire = opened(given.__class__(**{**vars_of(given), "tariffs": ("T1", "T2")}), station(spodes()).answer)
+    reads, wire = opened(replace(plan(), tariffs=("T1", "T2")), station(spodes()).answer)
     assert set(reads.now(wire).values) == {f"1-0:{c}.8.{n}" for c in (1, 2, 3, 4) for n in (0, 1, 2)}
-
-
-def vars_of(given):
-    return {name: getattr(given, name) for name in given.__slots__}
 
 
 def test_a_meter_without_lists_is_read_one_by_one():
@@ -177,3 +174,15 @@ def test_the_meters_clock_is_aware_and_can_be_set_by_the_configurator_alone():
     assert meter.shift == 0
     reads.set_clock(wire, NOW.replace(tzinfo=None) + 3 * HOUR)  # the meter's wall time in Moscow
     assert meter.shift == 0
+
+
+@pytest.mark.parametrize("said", [ExceptionAnswer(2, 4), ServiceError(1, 6, 4)])
+def test_an_exception_is_not_taken_for_a_register_that_is_not_there(said):
+    meter = spodes()
+    reads, wire = opened(plan(list_size=1), station(meter).answer)
+    reply = meter.server._reply
+    meter.server._reply = lambda opened_, request: said
+    with pytest.raises(Refused):
+        reads.now(wire)
+    meter.server._reply = reply
+    assert len(reads.now(wire).values) == 20
