@@ -5,6 +5,7 @@
 """
 
 import ctypes
+import errno
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,7 +103,11 @@ def _kernel_synced() -> bool:
     """What adjtimex(2) says; a machine where it cannot be asked counts as not synchronised."""
     try:
         libc = ctypes.CDLL(None, use_errno=True)
-        answer = libc.adjtimex(ctypes.byref(ctypes.create_string_buffer(512)))  # modes = 0: read only
+        answer = int(libc.adjtimex(ctypes.byref(ctypes.create_string_buffer(512))))  # modes = 0: read only
     except (OSError, AttributeError):
         return False
-    return 0 <= int(answer) < TIME_ERROR
+    if answer < 0 and ctypes.get_errno() == errno.EPERM:  # the hardening of the service forbids the call
+        from agent import timedate
+
+        return timedate.synchronised() is True
+    return 0 <= answer < TIME_ERROR

@@ -16,27 +16,32 @@ from simulators.mercury230 import Mercury230
 from simulators.modbus import ModbusMeter, b23, orno517
 from simulators.pair import SimulatedMeter
 
-Build = Callable[[int], list[SimulatedMeter]]
+Build = Callable[[int, int], list[SimulatedMeter]]
+"""How many meters, number of the bus."""
 MODBUS_SILENCE = 3.5  # characters (Modbus over serial line V1.02 §2.5.1.1)
 
 
-def mercury_meters(count: int) -> list[SimulatedMeter]:
+def serial(bus: int, number: int) -> int:
+    return 30000000 + 1000 * bus + number
+
+
+def mercury_meters(count: int, bus: int = 0) -> list[SimulatedMeter]:
     """Meters 1…count that answer after the silence that the maker demands (5 ms at 9600 bit/s)."""
     return [
         Mercury230(
             address=number,
-            serial=f"{30000000 + number}",
+            serial=str(serial(bus, number)),
             registers={tariff: Energy(*[100_000 * (tariff or 6)] * 4) for tariff in range(4)} | {4: Energy(0, 0, 0, 0)},
         )
         for number in range(1, count + 1)
     ]
 
 
-def modbus_meters(count: int) -> list[SimulatedMeter]:
+def modbus_meters(count: int, bus: int = 0) -> list[SimulatedMeter]:
     """ABB B23 and Orno OR-WE-517 in turn, answering after 3.5 characters at 9600 bit/s."""
     made: list[SimulatedMeter] = []
     for unit in range(1, count + 1):
-        meter: ModbusMeter = (b23 if unit % 2 else orno517)(unit, 30000000 + unit)
+        meter: ModbusMeter = (b23 if unit % 2 else orno517)(unit, serial(bus, unit))
         meter.set_energy({"total": 600_000, "T1": 100_000, "T2": 200_000, "T3": 300_000, "T4": 0})
         meter.delay = MODBUS_SILENCE * Line().character
         made.append(meter)
@@ -62,7 +67,7 @@ def _serve(pipe: Connection, folder: Path, meters: tuple[tuple[Build, int], ...]
     seen: dict[str, float] = {}
     lines = []
     for number, (build, count) in enumerate(meters):
-        made = build(count)
+        made = build(count, number)
         for meter in made:
             _watch(meter, seen)
         lines.append(PtyLine(made, link=folder / f"bus-{number}", pace=pace))

@@ -147,6 +147,10 @@ class Link:
         deadline = sent + sending.wait
         give_up = deadline + sending.size * self._port.line.character * 2 + SLACK
         heard, missing = False, sending.least
+        if missing > FEW:
+            # Each look at the port costs a context switch; a whole answer cannot be here earlier: the meter too waits
+            # for the silence that ends our frame.
+            self._nap(sent + sending.pause + missing * self._port.line.character - self._monotonic())
         while True:
             now = self._monotonic()
             if now > give_up:
@@ -168,8 +172,11 @@ class Link:
                 continue
             missing -= len(data)
             if missing > FEW:
-                # Each look at the port costs a context switch; the octets still due cannot be here earlier.
-                self._sleep(min(missing * self._port.line.character, sending.gap))
+                self._nap(min(missing * self._port.line.character, sending.gap))
+
+    def _nap(self, seconds: float) -> None:
+        if seconds > 0:
+            self._sleep(seconds)
 
     def _drain(self, sending: Sending) -> None:
         """Wait until nothing has come for the longest answer time: what is late is gone by then."""

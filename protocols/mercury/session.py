@@ -48,7 +48,8 @@ class Session:
         self._buffer.clear()
         self._start = 0
         self._echoed = self._silent = False
-        return Sending(self._request, wait=self._wait, gap=GAP, pause=self._pause, size=LONGEST)
+        least = min(question.sizes) + SHORTEST - 1  # address and CRC
+        return Sending(self._request, wait=self._wait, gap=GAP, pause=self._pause, size=LONGEST, least=least)
 
     def proof(self) -> ReadSerial:
         """After silence: no other answer is as long as that to the serial number, and it needs no log-in."""

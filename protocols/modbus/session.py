@@ -111,7 +111,8 @@ class Session:
         longest = mbap.LONGEST if self._tcp else rtu.LONGEST
         known = None if isinstance(question, ReadDeviceIdentification) else question.expected
         size = longest if known is None else known + (9 if self._tcp else 5)
-        sending = Sending(data, wait=self._wait, gap=self._gap, pause=self._pause, size=size)
+        least = 0 if known is None or self._tcp else size
+        sending = Sending(data, wait=self._wait, gap=self._gap, pause=self._pause, size=size, least=least)
         self._sendings[question] = sending
         return sending
 
