@@ -59,6 +59,7 @@ class HdlcLink:
     """One client's link to one meter. ``offer``: the limits that SNRM proposes."""
 
     numbered = True
+    hush = False  # what was sent last holds a password: an echo of it must not stand in a message
 
     def __init__(self, server: Address, client: int, offer: Limits) -> None:
         self._server, self._client = server.to_bytes(), Address(client).to_bytes()
@@ -126,7 +127,8 @@ class HdlcLink:
             return None
         self._spare += 1
         if self._spare > SPARE_TRIES or self._awaited:
-            raise BadFrame(f"no sound HDLC frame in what came, the end of it: {noise.hex(' ')}")
+            shown = f"{len(noise)} octets" if self.hush else f"the end of it: {noise.hex(' ')}"
+            raise BadFrame(f"no sound HDLC frame in what came, {shown}")
         return Out(self._last)
 
     def _segment(self) -> int:

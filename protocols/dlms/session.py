@@ -91,6 +91,8 @@ class Session:
             raise RuntimeError(f"{type(question).__name__} in state {self._state.value}")
         if isinstance(question, Associate):
             self._state = State.LINKED  # an old association ends with the new AARQ
+        if isinstance(link, HdlcLink):
+            link.hush = isinstance(question, Associate)
         self._pending = question
         self._steps = self._start(question)
         return self._sending(link.put(next(self._steps)))

@@ -56,7 +56,7 @@ def test_only_the_rows_that_are_asked_for_are_read_and_given(access):
 
 
 def test_rows_that_a_meter_gives_too_many_or_twice_are_dropped():
-    meter = spodes()
+    meter = spodes(start=NOW - 12 * HOUR)
     profile = meter.server.objects[7, obis("1.0.99.1.0.255")]
     read = profile.read
     profile.read = lambda index, access=None: read(index, None) if isinstance(access, Range) else read(index, access)

@@ -167,3 +167,14 @@ def test_other_suites_are_named_in_the_refusal(apdu, words):
     wire.answer = lambda sent: wrap(1, 48, bytes(raw))
     with pytest.raises(Refused, match=words):
         wire(Get(TOTAL))
+
+
+def test_a_damaged_echo_of_the_password_stands_in_no_message():
+    there = station(spodes())
+    wire = Wire(Session(), there.answer)
+    wire(Connect(METER, 32))
+    wire.answer = lambda sent: sent[:-2] + b"\0\x7e"
+    with pytest.raises(BadFrame) as raised:
+        wire(READER)
+    assert b"12345678".hex(" ") not in str(raised.value)
+    assert "octets" in str(raised.value)
