@@ -2,9 +2,9 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -150,12 +150,9 @@ def test_remembered_ids_are_bounded_and_only_expired_ones_are_forgotten(counter:
     assert list(house.store.notes("command:")) == ["command:c-9"]
 
 
-def test_more_commands_than_may_wait_are_told_to_come_later(house: House, tmp_path: Path) -> None:
+def test_more_commands_than_may_wait_are_told_to_come_later(house: House) -> None:
     counter = Counter(house)
-    held = wait_for  # the writer is kept busy, so that nothing is carried out meanwhile
-    import threading
-
-    gate = threading.Event()
+    gate = threading.Event()  # keeps the writer busy, so that nothing is carried out meanwhile
     blocker = threading.Thread(target=house.writer.call, args=(lambda store: gate.wait(10),))
     blocker.start()
     for number in range(WAITING + 3):
@@ -163,7 +160,7 @@ def test_more_commands_than_may_wait_are_told_to_come_later(house: House, tmp_pa
     busy = [name for name, answer in counter.replies if answer and not answer["ok"]]
     gate.set()
     blocker.join()
-    held(lambda: len(counter.replies) == WAITING + 3)
+    wait_for(lambda: len(counter.replies) == WAITING + 3)
     counter.desk.stop()
     assert 2 <= len(busy) <= 3
     assert len(counter.done) == WAITING + 3 - len(busy)
