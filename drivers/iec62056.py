@@ -16,7 +16,7 @@ from drivers.iec62056_settings import SETTINGS, address, password
 from drivers.iec62056_table import Row, Table, clock_reader, tables
 from drivers.iec62056_time import exchanges
 from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reading
-from protocols.errors import BadFrame, Refused
+from protocols.errors import BadFrame, NoReply, Refused
 from protocols.iec62056.block import Block, Value
 from protocols.iec62056.frames import Identification
 from protocols.iec62056.questions import Break, Direct, Get, Opened, Password, Program, Readout, Telegram, WakeUp
@@ -46,6 +46,7 @@ class IecMeter:
         self._password = plan.password if plan.password is not None else (table.password or "").encode("ascii")
         self._check = table.check if settings["check"] == "model" else settings["check"]
         self._open = False  # a session may be open in the meter
+        self._session: Session
         self._identification: Identification | None = None
         self._serial: str | None = None
         self._telegram: Block | None = None  # of this dialogue
@@ -55,7 +56,7 @@ class IecMeter:
     def session(self) -> Session:
         settings, line = self._settings, self._plan.line
         start = settings["start_speed"]
-        return Session(
+        self._session = Session(
             self._plan.address,
             Line(start, line.format) if start else line,
             check=self._check,
@@ -64,6 +65,7 @@ class IecMeter:
             change=settings["change_speed"],
             wait=self._plan.timeout,
         )
+        return self._session
 
     def open(self, ask: Ask) -> None:
         """Programming mode and the password where the model wants them; a readout needs neither."""
@@ -77,8 +79,8 @@ class IecMeter:
             self._open = False
         try:
             opened: Opened = ask(Program())
-        except BadFrame:
-            self._open = True  # it was heard, perhaps understood
+        except (BadFrame, NoReply):
+            self._open = self._session.unfinished  # it was heard, perhaps understood
             raise
         self._open, self._identification = True, opened.identification
         if self._login:
@@ -121,6 +123,7 @@ class IecMeter:
         """Cumulative registers, Wh and varh; those of ``tariffs`` where the configuration names some."""
         if self.table.obis:
             found = obis.energies(self._readout(ask).sets, self._settings["energy_unit"])
+            self.resolution = found.step
             return self._reading("now", dict(found.values), bool(found.doubtful))
         return self._rows(ask, "now", self.table.now)
 

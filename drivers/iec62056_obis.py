@@ -49,10 +49,12 @@ SERIALS = ("C.1.0", "96.1.0", "0.0.0", "96.1.255", "C.1", "0.0", "0.0.1")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Registers of a readout. ``doubtful``: codes of ours that brought no value that can be believed."""
+    """Registers of a readout. ``doubtful``: codes of ours that brought no value that can be believed. ``step``: the
+    last digit of the coarsest register, in our unit."""
 
     values: Mapping[str, Number]
     doubtful: tuple[str, ...]
+    step: Number = 1
 
 
 def energies(sets: Iterable[DataSet], unit: str = "") -> Found:
@@ -68,6 +70,7 @@ def network(sets: Iterable[DataSet]) -> Found:
 def _registers(sets: Iterable[DataSet], group: int, quantities: Mapping[int, str], default: str) -> Found:
     values: dict[str, Number] = {}
     doubtful: dict[str, None] = {}
+    exponents = set()
     for one in sets:
         code = _register(one.id, group)
         if code is None or (unit := quantities.get(int(code.partition(":")[2].partition(".")[0]))) is None:
@@ -78,10 +81,11 @@ def _registers(sets: Iterable[DataSet], group: int, quantities: Mapping[int, str
         if number is None or values.get(code, number) != number:
             doubtful[code] = None
         else:
-            values[code] = number
+            values[code] = plain(number)
+            exponents.add(int(number.as_tuple().exponent))
     for code in doubtful:
         values.pop(code, None)
-    return Found(values, tuple(doubtful))
+    return Found(values, tuple(doubtful), plain(Decimal(1).scaleb(max(exponents, default=0))))
 
 
 @lru_cache(maxsize=1024)
@@ -98,18 +102,19 @@ def _register(code: str, group: int) -> str | None:
     return f"1-0:{int(match[3])}.{group}.{int(last)}"
 
 
-def scaled(value: Value, unit: str, default: str = "") -> Number | None:
-    """The exact value in ``unit``; None where it is no number or of another or unknown unit."""
+def scaled(value: Value, unit: str, default: str = "") -> Decimal | None:
+    """The exact value in ``unit``, with the digits that the meter shows; None where it is no number or of another or
+    unknown unit."""
     number = value.number
     if number is None:
         return None
     written = value.unit or default
     if not unit or not written:
-        return plain(number) if unit == written else None
+        return number if unit == written else None
     known = UNITS.get(written) or UNITS.get(_usual(written))
     if known is None or known[0] != unit:
         return None
-    return plain(number.scaleb(known[1]))
+    return number.scaleb(known[1])
 
 
 def _usual(unit: str) -> str:

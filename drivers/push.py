@@ -36,7 +36,7 @@ class PushMeter:
     """One meter, alone on its line. ``block`` of a telegram is what is read; all kinds find their values in it."""
 
     capabilities = frozenset({"identify", "now", "network", "clock"})
-    resolution: Number = 1
+    resolution: Number = 1  # Wh: the last digit of the coarsest register, known after a telegram
 
     def __init__(self, plan: MeterPlan, settings: tuple[Setting, ...]) -> None:
         self._plan = plan
@@ -69,6 +69,7 @@ class PushMeter:
     def now(self, ask: Ask) -> Reading:
         """Cumulative registers, Wh and varh. A total that the meter does not send is missing."""
         found = obis.energies(self._taken(ask)[1].sets)
+        self.resolution = found.step
         values = dict(found.values)
         if self._plan.tariffs is not None:
             wanted = {"0", *(name[1:] for name in self._plan.tariffs)}

@@ -80,7 +80,7 @@ class IecMeter:
         self._state, self._changed = "start", 0
 
     def _answer(self, request: bytes) -> bytes:
-        opening = REQUEST.match(request)
+        opening = REQUEST.search(request)  # whatever stood on the line before it
         if opening and self._state == "start":
             if not self._meant(opening[1].decode("ascii", "replace")):
                 return b""

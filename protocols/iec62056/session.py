@@ -72,6 +72,7 @@ class Session:
         self._working = self.line  # what the meter's end of the line is set to now
         self._identification: Identification | None = None
         self._state = State.CLOSED
+        self.unfinished = False  # the meter has greeted us since the last break: it may be in a session still
         self._pause = SILENCE
         self._inbox = Inbox(self._parity)
         self._question: Any = None
@@ -106,8 +107,11 @@ class Session:
                 self._pause = WAKING_PAUSE
                 return sending
             case questions.Break():
-                sending = self._say(frames.command("B0", b"", self.rule), None, answered=False)
+                # The line goes back only when the break has left: a meter that misses it answers other meters'
+                # commands, which carry no address.
+                sending = self._say(frames.command("B0", b"", self.rule), None, then=self.line, answered=False)
                 self._state, self._working, self._pause = State.CLOSED, self.line, SILENCE
+                self.unfinished = False
                 return sending
             case questions.Lost():
                 raise NotLoggedIn("the meter fell silent in programming mode; its session is over")
@@ -200,7 +204,7 @@ class Session:
         while (line := self._inbox.line()) is not None:
             found = frames.identification(line)
             if found:
-                self._identification = found
+                self._identification, self.unfinished = found, True
                 return self._agree(found)
             self._inbox.echoed = self._inbox.echoed or frames.request(self.address) in line
         if silent and self._inbox.buffer:

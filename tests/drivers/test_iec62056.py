@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from drivers.reading import Exchange, Identity
-from protocols.errors import AccessDenied, BadFrame, Refused
+from protocols.errors import AccessDenied, BadFrame, NoReply, Refused
 from protocols.iec62056 import frames
 from protocols.iec62056.frames import answer, command, option, request
 from protocols.session import Line
@@ -198,6 +198,25 @@ def test_after_a_dialogue_that_broke_off_the_next_one_begins_with_a_break() -> N
     assert recorded.asked[0] == command("B0", b"", "sum") and recorded.asked[1] == request()
 
 
+def test_a_meter_that_greeted_and_then_fell_silent_gets_a_break_before_the_next_sign_on() -> None:
+    recorded = RecordedMeter("iec-t04", more={option("0", "5", "1"): b""})
+    meter = driver("ce303")
+    with pytest.raises(NoReply):
+        meter.open(recorded.ask(meter))
+    recorded.asked.clear()
+    with pytest.raises(NoReply):
+        meter.open(recorded.ask(meter))
+    assert recorded.asked[:2] == [command("B0", b"", "sum"), request()]
+
+
+def test_a_silent_meter_gets_nothing_but_the_sign_on() -> None:
+    recorded, meter = RecordedMeter(), driver("ce303")
+    for _ in range(2):
+        with pytest.raises(NoReply):
+            meter.open(recorded.ask(meter))
+    assert set(recorded.asked) == {request()}
+
+
 @pytest.mark.parametrize("data", [b"ET0PE(1)(2)(3)(4)(5)", b"ET0PE(1)(2)(3)(4)(5)(6)(7)"])
 def test_a_wrong_number_of_values_is_never_spread_over_the_tariffs(data: bytes) -> None:
     more = {asked("SNUMB"): answer(b"SNUMB(1)\r\n", "sum"), asked("ET0PE"): answer(data, "sum")}
@@ -315,6 +334,15 @@ def test_the_same_register_twice_with_different_values_is_left_out() -> None:
     lines = ("1.8.1(1*kWh)", "1.8.0(3*kWh)", "1.8.0(4*kWh)", "1.8.2(2*kWh)", "1.8.2(2*kWh)")
     _, now = dialogue(driver("iec-readout"), RecordedMeter(more=telegram(*lines)), "now")
     assert now.values == {"1-0:1.8.1": 1000, "1-0:1.8.2": 2000} and now.flags == ("partial",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "step"), [(("1.8.0(36486*kWh)", "1.8.1(36483.5*kWh)"), 1000), (("1.8.0(1.50*kWh)",), 10)]
+)
+def test_the_resolution_of_a_readout_is_its_last_digit(lines: tuple[str, ...], step: int) -> None:
+    meter = driver("iec-readout")
+    dialogue(meter, RecordedMeter(more=telegram(*lines)), "now")
+    assert meter.resolution == step
 
 
 def test_history_is_never_taken_for_the_present() -> None:

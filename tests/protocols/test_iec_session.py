@@ -47,7 +47,7 @@ def test_the_speed_changes_after_the_option_message_and_comes_back_for_the_next_
     assert (sending.data, sending.then, sending.before) == (b"\x06051\r\n", Line(9600, "7E1"), None)
     assert sending.pause == 0.2  # EKT: an upper-case third letter
     session.receive(P0)
-    session.send(Break())
+    assert session.send(Break()).then == OPTICAL  # only when the break has left: a meter must not miss it
     assert session.send(Program()).before == OPTICAL
 
 
