@@ -205,7 +205,8 @@ def moved(record: Record, correction: timedelta) -> Record:
     ``at`` of an archive value or of the meter's own journal is the meter's stamp and stays; what the gateway's clock
     said moves, and the meter's offset against that clock with it.
     """
-    stamped_by_meter = record.kind in ("interval", "day", "month") or (record.kind == "event" and record.point)
+    own_event = record.kind == "event" and record.at != record.read_at  # of the meter's journal
+    stamped_by_meter = own_event or record.kind in ("interval", "day", "month")
     shift = timedelta(0) if stamped_by_meter else correction
     offset = record.meter_offset
     if offset is not None:

@@ -205,36 +205,43 @@ class Store:
 
     # Records read while the clock was not set
 
-    def restamp(self, boot: str, correction: timedelta) -> int:
-        """Held records of this boot get ``at`` and ``read_at`` plus ``correction``, ``clock`` "restamped", and are
-        pending: how many. ``at`` of archives and of a meter's journal is the meter's own and stays; ``meter_offset``
-        follows. Where two moments would become one, the later record is moved by a millisecond."""
-        return self._release("boot = ?", (boot,), lambda record: rows.moved(record, correction))
+    def restamp(self, boot: str, utc: datetime, monotonic: float) -> int:
+        """The clock is set now: it is ``utc`` at ``monotonic`` seconds of this boot. How many held records of this
+        boot got their right ``at`` and ``read_at`` by the monotonic time at which they were read (an unset clock may
+        have stepped in between), ``clock`` "restamped", and are pending. ``at`` of archives and of a meter's journal
+        is the meter's own and stays; ``meter_offset`` follows. Where two moments would become one, the later record
+        is moved by a millisecond."""
 
-    def give_up_holding(self, before: datetime | None, boot: str) -> int:
+        def right(record: Record, read: float) -> Record:
+            return rows.moved(record, utc - timedelta(milliseconds=round((monotonic - read) * 1000)) - record.read_at)
+
+        return self._release("boot = ? AND monotonic IS NOT NULL", (boot,), right)
+
+    def give_up_holding(self, boot: str, oldest: float | None = None) -> int:
         """Held records that nobody can correct any more become pending with the flag ``clock-unset``: how many.
 
-        Those of other boots than ``boot``, and with ``before`` those of this boot that were read before it. An unset
-        clock may have stepped, so their age is told by the monotonic clock: older than now minus ``before``.
+        Those of other boots than ``boot``, and with ``oldest`` those of this boot that were read before this
+        monotonic time.
         """
         condition = "boot <> ?"
         values: list[str | float] = [boot]
-        if before is not None:
+        if oldest is not None:
             condition += " OR monotonic IS NULL OR monotonic < ?"
-            age = (self._keeper.now() - before).total_seconds()
-            values.append(self._keeper.monotonic() - age)
-        return self._release(condition, tuple(values), _flagged)
+            values.append(oldest)
+        return self._release(condition, tuple(values), lambda record, _: _flagged(record))
 
-    def _release(self, condition: str, values: tuple[str | float, ...], change: Callable[[Record], Record]) -> int:
+    def _release(
+        self, condition: str, values: tuple[str | float, ...], change: Callable[[Record, float], Record]
+    ) -> int:
         def work(tables: Tables) -> int:
-            select = f"SELECT seq FROM held WHERE {condition} ORDER BY seq LIMIT {CHUNK}"
-            found = [seq for (seq,) in tables.write.execute(select, values)]
-            for seq in found:
+            select = f"SELECT seq, monotonic FROM held WHERE {condition} ORDER BY seq LIMIT {CHUNK}"
+            found = [(seq, monotonic) for seq, monotonic in tables.write.execute(select, values)]
+            for seq, monotonic in found:
                 for row in tables.rows(seq, seq):
                     if rows.sound_text(row, tables.words) is not None:
-                        tables.rewrite(change(rows.unpack(row, tables.words)))
+                        tables.rewrite(change(rows.unpack(row, tables.words), monotonic))
                 tables.write.execute("DELETE FROM held WHERE seq = ?", (seq,))
-            for first, last in grouped(found):
+            for first, last in grouped([seq for seq, _ in found]):
                 tables.set_state(first, last, ranges.PENDING)
             return len(found)
 

@@ -190,8 +190,9 @@ def test_records_read_with_an_unset_clock_are_held_and_corrected(store):
     assert (store.counts().held, store.pending_ranges()) == (2, [(1, 1), (4, 4)])
     assert store.rows("held")[0][0] == replace(reading(2, **wrong), seq=2)
     assert store.confirm([(2, 2)]) == 0, "what was never sent cannot have been received"
-    assert store.restamp("another", timedelta(hours=1)) == 0
-    assert store.restamp("b1", timedelta(hours=1)) == 2
+    now_is = reading(2).read_at + timedelta(hours=1, seconds=100)
+    assert store.restamp("another", now_is, 112.5) == 0
+    assert store.restamp("b1", now_is, 112.5) == 2
     now, day = (row[0] for row in store.rows(from_seq=2, limit=2))
     assert (now.at, now.read_at, now.clock) == (
         reading(2).at + timedelta(hours=1),
@@ -199,6 +200,7 @@ def test_records_read_with_an_unset_clock_are_held_and_corrected(store):
         "restamped",
     )
     assert now.meter_offset == -3601, "the meter's clock did not move, ours did"
+    assert day.read_at == now.read_at, "both were read at the same monotonic second, whatever the clock showed"
     assert day.at == reading(3).at, "the meter's own stamp stays"
     assert (now.boot, now.values) == (None, reading(2).values)
     assert len(everything(store)) == 4
@@ -206,7 +208,7 @@ def test_records_read_with_an_unset_clock_are_held_and_corrected(store):
 
 def test_two_records_that_a_correction_makes_one_moment_stay_two(store):
     store.put([reading(62), reading(2, clock="unset", boot="b1", monotonic=1.0)])
-    assert store.restamp("b1", timedelta(hours=1)) == 1
+    assert store.restamp("b1", reading(62).read_at, 1.0) == 1
     assert store.rows()[1][0].at == reading(62).at + timedelta(milliseconds=1)
 
 
@@ -219,14 +221,12 @@ def test_what_nobody_can_correct_is_sent_with_a_flag(tmp_path):
             reading(2, clock="unset", boot="now", monotonic=clock.seconds),
         ]
     )
-    assert store.give_up_holding(None, "now") == 1
+    assert store.give_up_holding("now") == 1
     assert [json.loads(text)["flags"] for _, text in everything(store)] == [["clock-unset"]]
     clock.forward(3600)
-    assert store.give_up_holding(clock() - timedelta(hours=24), "now") == 0
-    clock.wall += timedelta(days=365 * 50)  # the clock is set: no reason to think that 24 hours have passed
-    assert store.give_up_holding(clock() - timedelta(hours=24), "now") == 0
+    assert store.give_up_holding("now", clock.seconds - 86400) == 0
     clock.forward(86400)
-    assert store.give_up_holding(clock() - timedelta(hours=24), "now") == 1
+    assert store.give_up_holding("now", clock.seconds - 86400) == 1
     assert store.counts().held == 0
     store.close()
 

@@ -319,7 +319,7 @@ def test_a_held_record_is_neither_sent_nor_confirmed_until_it_is_released(
             wait_for(lambda: publisher.status()["receipts"] == 2)
         assert house.store.counts().held == 2 and intake.count() == 3
         assert publisher.status()["ignored"] == {"never-sent": 1}
-        house.writer.call(lambda store: store.give_up_holding(None, "b-2"))
+        house.writer.call(lambda store: store.give_up_holding("b-2"))
         publisher.changed()
         house.all_confirmed()
         assert same_as_expected(house, intake.rows())
