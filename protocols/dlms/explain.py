@@ -1,10 +1,12 @@
 """DLMS octets in words, for ``meterpost decode dlms``: HDLC frames, wrapper messages or bare APDUs. Never raises."""
 
-from protocols.dlms.explain_apdu import describe
+from protocols.dlms.explain_apdu import describe, names_asked
 from protocols.dlms.hdlc import (
     LLC_COMMAND,
     LLC_RESPONSE,
     POLL,
+    SNRM,
+    UA,
     UI,
     Address,
     Deframer,
@@ -17,93 +19,89 @@ from protocols.dlms.security import Keys
 from protocols.dlms.wrapper import unwrap
 from protocols.errors import BadFrame, MeterError
 
-UNNUMBERED_WITH_LIMITS = (0x93, 0x73)
+Pieces = list[str | bytes]
+"""What octets consist of: a line about a frame, or the octets of an APDU that it brought."""
 
 
 def explain(data: bytes, answer_to: bytes | None = None, keys: Keys | None = None, title: bytes = b"") -> list[str]:
-    """Lines for a person. ``answer_to``: the question, explained before it. ``keys`` and ``title`` (the sender's system
-    title, where the octets do not carry it) open ciphered APDUs; keys and passwords are never shown."""
+    """Lines for a person. ``answer_to``: the question, whose attributes then name the values of the answer. ``keys``
+    and ``title`` (the sender's system title, where the octets do not carry it) open ciphered APDUs; keys and passwords
+    are never shown."""
+    names: tuple[str, ...] = ()
+    for piece in _pieces(answer_to) if answer_to else ():
+        if isinstance(piece, bytes):
+            names = names_asked(piece, keys, title) or names
     lines: list[str] = []
-    for name, octets in (("question", answer_to), ("answer" if answer_to is not None else "", data)):
-        if octets is None:
+    for piece in _pieces(data):
+        if isinstance(piece, str):
+            lines.append(piece)
             continue
-        if name:
-            lines.append(f"{name}:")
-        lines += [("  " if name else "") + line for line in _one(octets, keys, title)]
-    return lines
+        try:
+            told = describe(piece, keys, title, names)
+        except MeterError as trouble:
+            told = [f"APDU {piece[:64].hex(' ')}: {trouble}"]
+        lines += ["  " + line for line in told] if lines else told
+    return lines or ["nothing"]
 
 
-def _one(data: bytes, keys: Keys | None, title: bytes) -> list[str]:
-    if not data:
-        return ["nothing"]
-    if data[0] == 0x7E:
-        return _hdlc(data, keys, title)
+def _pieces(data: bytes) -> Pieces:
+    if data[:1] == b"\x7e":
+        return _hdlc(data)
     if data[:2] == b"\0\1":
-        return _wrapper(data, keys, title)
-    for llc in (LLC_COMMAND, LLC_RESPONSE):
-        if data.startswith(llc):
-            data = data[3:]
-    return _apdu(data, keys, title)
+        return _wrapper(data)
+    return [_without_llc(data)] if data else []
 
 
-def _apdu(apdu: bytes, keys: Keys | None, title: bytes) -> list[str]:
-    try:
-        return describe(apdu, keys, title)
-    except MeterError as trouble:
-        return [f"APDU {apdu[:64].hex(' ')}: {trouble}"]
+def _without_llc(message: bytes) -> bytes:
+    return message[3:] if message[:3] in (LLC_COMMAND, LLC_RESPONSE) else message
 
 
-def _wrapper(data: bytes, keys: Keys | None, title: bytes) -> list[str]:
-    lines: list[str] = []
+def _wrapper(data: bytes) -> Pieces:
+    pieces: Pieces = []
     while data:
         try:
             found = unwrap(data)
         except BadFrame as trouble:
-            return [*lines, str(trouble)]
+            return [*pieces, str(trouble)]
         if found is None:
-            return [*lines, f"wrapper message that is not whole: {data[:64].hex(' ')}"]
+            return [*pieces, f"wrapper message that is not whole: {data[:64].hex(' ')}"]
         source, destination, apdu, end = found
-        lines.append(f"wrapper: from {source} to {destination}, {len(apdu)} octets")
-        lines += ["  " + line for line in _apdu(apdu, keys, title)]
+        pieces += [f"wrapper: from {source} to {destination}, {len(apdu)} octets", apdu]
         data = data[end:]
-    return lines
+    return pieces
 
 
-def _hdlc(data: bytes, keys: Keys | None, title: bytes) -> list[str]:
-    deframer, lines, message = Deframer(), list[str](), b""
+def _hdlc(data: bytes) -> Pieces:
+    deframer, pieces, message = Deframer(), list[str | bytes](), b""
     deframer.feed(data)
     while (frame := deframer.frame(silent=True)) is not None:
-        lines += _frame(frame)
+        pieces += _frame(frame)
         if frame.control & 1 and frame.control | POLL != UI:
             continue
         message += frame.information
         if not frame.segmented:
-            body = message[3:] if message[:3] in (LLC_COMMAND, LLC_RESPONSE) else message
-            lines += ["  " + line for line in _apdu(body, keys, title)]
+            pieces.append(_without_llc(message))
             message = b""
     if message:
-        lines.append(f"  the segments hold {len(message)} octets, the last segment is missing")
-    if deframer.noise or not lines:
-        lines.append(_damage(bytes(deframer.noise) if lines else data))
-    return lines
+        pieces.append(f"  the segments hold {len(message)} octets, the last segment is missing")
+    if deframer.noise or not pieces:
+        pieces.append(_damage(bytes(deframer.noise) if pieces else data))
+    return pieces
 
 
 def _frame(frame: Frame) -> list[str]:
     places = [f"{Address.from_bytes(raw)} ({len(raw)} octets)" for raw in (frame.source, frame.destination)]
     more = ", more segments follow" if frame.segmented else ""
     head = f"HDLC {describe_control(frame.control)} from {places[0]} to {places[1]}{more}"
-    if frame.control in UNNUMBERED_WITH_LIMITS:
-        try:
-            limits = Limits.from_bytes(frame.information)
-        except BadFrame as trouble:
-            return [head, f"  {trouble}"]
-        default = "" if frame.information else " (defaults)"
-        return [
-            head,
-            f"  information field at most {limits.transmit} octets sent, {limits.receive} received; "
-            f"window {limits.window_transmit}/{limits.window_receive}{default}",
-        ]
-    return [head]
+    if frame.control not in (SNRM, UA):
+        return [head]
+    try:
+        limits = Limits.from_bytes(frame.information)
+    except BadFrame as trouble:
+        return [head, f"  {trouble}"]
+    default = "" if frame.information else " (defaults)"
+    sizes = f"information field at most {limits.transmit} octets sent, {limits.receive} received"
+    return [head, f"  {sizes}; window {limits.window_transmit}/{limits.window_receive}{default}"]
 
 
 def _damage(noise: bytes) -> str:

@@ -39,8 +39,24 @@ KEY_CLASS = 64  # Security setup: its ACTION data are wrapped keys, its password
 HIDDEN = (15, KEY_CLASS)
 
 
-def describe(apdu: bytes, keys: Keys | None = None, title: bytes = b"") -> list[str]:
-    """Lines for one APDU; MeterError where it cannot be understood."""
+def names_asked(apdu: bytes, keys: Keys | None = None, title: bytes = b"") -> tuple[str, ...]:
+    """What a GET asks for, in its order; empty where it is none or cannot be read."""
+    try:
+        if is_ciphered(apdu) and keys is not None:
+            _, apdu = reveal(apdu, keys, title)
+        asked = parse_request(apdu)
+    except MeterError:
+        return ()
+    match asked:
+        case GetRequest():
+            return (_named(asked.attribute),)
+        case GetListRequest():
+            return tuple(_named(each) for each in asked.attributes)
+    return ()
+
+
+def describe(apdu: bytes, keys: Keys | None = None, title: bytes = b"", names: tuple[str, ...] = ()) -> list[str]:
+    """Lines for one APDU; MeterError where it cannot be understood. ``names``: what the question before it asked."""
     if not apdu:
         raise BadFrame("an empty APDU")
     known: dict[int, Callable[[bytes], list[str]]] = {
@@ -54,8 +70,8 @@ def describe(apdu: bytes, keys: Keys | None = None, title: bytes = b"") -> list[
     if apdu[0] in known:
         return known[apdu[0]](apdu)
     if is_ciphered(apdu):
-        return _ciphered(apdu, keys, title)
-    return _request(apdu) if apdu[0] in REQUESTS else _answer(apdu)
+        return _ciphered(apdu, keys, title, names)
+    return _request(apdu) if apdu[0] in REQUESTS else _answer(apdu, names)
 
 
 def _aarq(apdu: bytes, keys: Keys | None) -> list[str]:
@@ -100,7 +116,7 @@ def _initiate(name: str, found: acse.Initiate) -> list[str]:
     return [f"{name}: {most}{key}", f"  conformance {found.conformance:06x}: {', '.join(services) or 'nothing'}"]
 
 
-def _ciphered(apdu: bytes, keys: Keys | None, title: bytes) -> list[str]:
+def _ciphered(apdu: bytes, keys: Keys | None, title: bytes, names: tuple[str, ...]) -> list[str]:
     at = axdr.octets_at(apdu, 1)[1] if apdu[0] >= 0xDB else 1
     body, _ = axdr.octets_at(apdu, at)
     if len(body) < 5:
@@ -116,7 +132,7 @@ def _ciphered(apdu: bytes, keys: Keys | None, title: bytes) -> list[str]:
         _, plain = reveal(apdu, keys, title)
     except MeterError as trouble:
         return [head, f"  {trouble}"]
-    return [head, *("  " + line for line in describe(plain, keys, title))]
+    return [head, *("  " + line for line in describe(plain, keys, title, names))]
 
 
 def _request(apdu: bytes) -> list[str]:
@@ -164,7 +180,7 @@ def _access(attribute: Attribute) -> list[str]:
     return []
 
 
-def _answer(apdu: bytes) -> list[str]:
+def _answer(apdu: bytes, names: tuple[str, ...]) -> list[str]:
     said = parse_answer(apdu)
     match said:
         case ExceptionAnswer():
@@ -175,15 +191,20 @@ def _answer(apdu: bytes) -> list[str]:
             at = f" at {Stamp.from_bytes(said.stamp).words()}" if said.stamp else ""
             return [f"data notification {said.number}{at}", *_tree(said.data)]
         case GetAnswer():
-            return [f"GET answer {said.invoke & 15}{_result(said.error)}", *(_tree(said.data) if said.data else [])]
+            of = f": {names[0]}" if len(names) == 1 else ""
+            return [f"GET answer {said.invoke & 15}{of}{_result(said.error)}", *(_tree(said.data) if said.data else [])]
         case GetBlock():
             last = " (last)" if said.last else ""
             return [f"GET answer {said.invoke & 15}, block {said.number}{last}, {len(said.piece)} octets"
                     f"{_result(said.error)}"]  # fmt: skip
         case GetListAnswer():
             lines = [f"GET with list answer {said.invoke & 15}"]
-            for item in list_items(said.items):
-                lines += [f" {_result(item)[1:]}"] if isinstance(item, int) else _tree(item)
+            items = list_items(said.items)
+            for number, item in enumerate(items):
+                told = [f" {_result(item)[1:]}"] if isinstance(item, int) else _tree(item)
+                if len(names) == len(items):
+                    told[0] = f"  {names[number]}:{told[0][1:]}"
+                lines += told
             return lines
         case SetAnswer():
             block = "" if said.block is None else f", block {said.block}"

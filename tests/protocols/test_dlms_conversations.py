@@ -2,14 +2,16 @@
 
 import pytest
 
+from protocols.dlms.apdu import Attribute, obis
 from protocols.dlms.explain import explain
 from protocols.dlms.hdlc import DEFAULTS, Address
-from protocols.dlms.questions import Associate, Associated, Connect, Connected, Disconnect, Done, Get, Value
+from protocols.dlms.questions import Associate, Associated, Connect, Connected, Disconnect, Done, Get, GetList, Value
 from protocols.dlms.security import Keys
 from protocols.dlms.session import Session
 from protocols.session import Sending
+from simulators.dlms import WrapperMeter
 from tests.conversations import pairs
-from tests.support.dlms import ENERGIES, dialogue, household, spodes, station
+from tests.support.dlms import ENERGIES, NOW, Wire, dialogue, household, spodes, station
 
 
 def play(name, questions, piece):
@@ -62,7 +64,7 @@ def test_the_simulated_meter_says_the_answers():
 
 
 def test_frames_are_explained_in_words_without_the_password():
-    lines = [line for sent, heard in pairs("dlms-lls") for line in explain(heard, sent)]
+    lines = [line for sent, heard in pairs("dlms-lls") for line in explain(sent) + explain(heard, sent)]
     text = "\n".join(lines)
     for words in (
         "SNRM P/F from 32 (1 octets) to 1/4583 (4 octets)",
@@ -71,12 +73,26 @@ def test_frames_are_explained_in_words_without_the_password():
         "AARE: accepted",
         "APDU at most 1224 octets",
         "GET number 1: 1-0:1.8.1 Register.value",
+        "GET answer 1: 1-0:1.8.1 Register.value",
         "long64-unsigned 3695555000",
         "DISC",
     ):
         assert words in text
     assert "12345678" not in text
     assert "31 32 33 34" not in text
+
+
+def test_the_values_of_a_list_are_named_by_the_question():
+    there = WrapperMeter(spodes().server)
+    wire = Wire(Session(wrapper=True), there.answer)
+    wire(Connect(Address(1), 32))
+    wire(Associate(1, b"12345678"))
+    wire(GetList((ENERGIES[0], Attribute(3, obis("1.0.99.8.0.255"), 2))))
+    assert explain(wire.heard[-1], wire.sent[-1])[1:] == [
+        "  GET with list answer 1",
+        f"    1-0:1.8.0 Register.value: long64-unsigned {household().energy(NOW)['total'] * 1000}",
+        "    1-0:99.8.0 Register.value: object undefined: the meter does not have it (data-access-result 4)",
+    ]
 
 
 def test_a_wrong_check_sequence_is_said_with_the_right_one():
