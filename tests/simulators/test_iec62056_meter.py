@@ -189,7 +189,7 @@ def test_faults_on_the_line_never_make_a_wrong_value() -> None:
     with PtyLine([Station(meter, LINE)], line=LINE, pace=False, faults=faults) as line:
         port = Port(str(line.path), LINE)
         link = Link(port)
-        for _ in range(8):
+        for _ in range(12):
             try:
                 identity, now = dialogue(link, "ce303", LINE, "now", address="41", timeout=0.1)
             except MeterError:
@@ -197,7 +197,7 @@ def test_faults_on_the_line_never_make_a_wrong_value() -> None:
             assert identity.serial == meter.serial and dict(now.values) == shown
             right += 1
         port.close()
-    assert right >= 2 and faults.struck["flip"] and faults.struck["cut"]
+    assert right >= 2 and sum(faults.struck.values()) >= 5
 
 
 @pytest.mark.slow
