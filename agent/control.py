@@ -28,7 +28,7 @@ class NotRunning(Exception):
     """No daemon answers in this state_dir."""
 
 
-class ControlError(Exception):
+class ControlError(ValueError):
     """The daemon says no; its words."""
 
 

@@ -19,7 +19,7 @@ CLEAR = "\x1b[H\x1b[J"
 
 
 def demo(
-    plant: Annotated[Path, typer.Option("--plant", metavar="PLANT.toml", help="Another simulated house.")] = HOUSE,
+    plant: Annotated[Path, typer.Option("--plant", metavar="PLANT.toml", help="Another house.", show_default="the example")] = HOUSE,
     seconds: Annotated[
         float | None, typer.Option("--for", min=5.0, help="End by itself after so many seconds.")
     ] = None,
@@ -29,7 +29,9 @@ def demo(
     Ends with Ctrl-C, after --for seconds, or after 30 s without a terminal; succeeds only if the intake then holds
     exactly what the meters said.
 
-    Example: meterpost demo --for 20
+    \b
+    Example:
+      meterpost demo --for 20
     """
     terminal = sys.stdout.isatty()
     limit = seconds if seconds is not None else None if terminal else WITHOUT_TERMINAL

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, Exit, load_config, table, when
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, load_config, table, when
 from agent.config.values import Config, Meter
 from agent.control import ControlError, NotRunning, ask_daemon
 from buffer.body import record_from_json, record_json
@@ -23,18 +23,20 @@ UNITS = {"1": "W", "2": "W", "3": "var", "4": "var", "9": "VA", "13": "", "14": 
 
 def read(
     points: Annotated[list[str] | None, typer.Argument(metavar="[POINT…]", help="All points without it.")] = None,
-    config: Annotated[Path, CONFIG] = Path("/etc/meterpost/meterpost.toml"),
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
     kind: Annotated[str, typer.Option(help="What to read: " + ", ".join(KINDS))] = "now",
     since: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="Archives: local time, 2026-11-01T00:00")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Archives: the end, now without it")] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show every octet of the dialogue on stderr.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Read meters now and print T1…T4; nothing is stored. Asks the daemon if it runs, else opens the port itself.
 
-    Example: meterpost read flat-12 --trace
+    \b
+    Example:
+      meterpost read flat-12 --trace
     """
     values = load_config(config)
     if kind not in KINDS:

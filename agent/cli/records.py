@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, Exit, load_config, table, when
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, load_config, table, when
 from agent.config.values import Config
 from agent.control import ControlError, NotRunning, ask_daemon
 from agent.delivery.payload import when as when_utc
@@ -24,8 +24,6 @@ app = typer.Typer(no_args_is_help=True, help="List, count, export and send again
 
 STATES = ("all", "pending", "held", "confirmed", "refused")
 PAGE = 500
-DEFAULT = Path("/etc/meterpost/meterpost.toml")
-JSON = typer.Option("--json", help="One JSON document on stdout.")
 
 State = Annotated[str, typer.Option(help="One of: " + ", ".join(STATES))]
 First = Annotated[int, typer.Option("--from-seq", min=1, help="The first sequence number.")]
@@ -33,7 +31,7 @@ First = Annotated[int, typer.Option("--from-seq", min=1, help="The first sequenc
 
 @app.command("list")
 def list_records(
-    config: Annotated[Path, CONFIG] = DEFAULT,
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
     state: State = "all",
     from_seq: First = 1,
     limit: Annotated[int, typer.Option(min=1, max=10000, help="How many.")] = 100,
@@ -41,9 +39,11 @@ def list_records(
 ) -> None:
     """Show records by their sequence number.
 
-    Example: meterpost records list --state refused
+    \b
+    Example:
+      meterpost records list --state refused
     """
-    values = load_config(config)
+    values = load_config(config, service=False)
     store = _open(values)
     rows = store.rows(_state(state), from_seq, limit + 1)
     following = rows[limit][0].seq if len(rows) > limit else None
@@ -66,12 +66,14 @@ def list_records(
 
 
 @app.command()
-def stats(config: Annotated[Path, CONFIG] = DEFAULT, as_json: Annotated[bool, JSON] = False) -> None:
+def stats(config: Annotated[Path, CONFIG] = DEFAULT_FILE, as_json: Annotated[bool, JSON] = False) -> None:
     """Count records by state, and say how old the oldest pending one is.
 
-    Example: meterpost records stats
+    \b
+    Example:
+      meterpost records stats
     """
-    values = load_config(config)
+    values = load_config(config, service=False)
     store = _open(values)
     counts = store.counts()
     oldest = when_utc(counts.oldest_pending) if counts.oldest_pending else None
@@ -86,7 +88,7 @@ def stats(config: Annotated[Path, CONFIG] = DEFAULT, as_json: Annotated[bool, JS
 
 @app.command()
 def export(
-    config: Annotated[Path, CONFIG] = DEFAULT,
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
     form: Annotated[str, typer.Option("--format", help="csv or jsonl")] = "csv",
     state: State = "all",
     from_seq: First = 1,
@@ -94,11 +96,13 @@ def export(
 ) -> None:
     """Write all records as CSV (a line a register) or JSON lines (a line a record).
 
-    Example: meterpost records export --format csv -o readings.csv
+    \b
+    Example:
+      meterpost records export --format csv -o readings.csv
     """
     if form not in ("csv", "jsonl"):
         raise typer.BadParameter(f"{form!r}; there are: csv, jsonl", param_hint="--format")
-    store = _open(load_config(config))
+    store = _open(load_config(config, service=False))
     rows = _all(store, _state(state), from_seq)
     target = output.open("w", encoding="utf-8", newline="") if output else sys.stdout
     try:
@@ -112,13 +116,15 @@ def export(
 def resend(
     from_seq: Annotated[int, typer.Argument(min=1)],
     to_seq: Annotated[int | None, typer.Argument(min=1)] = None,
-    config: Annotated[Path, CONFIG] = DEFAULT,
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
 ) -> None:
     """Send records again: the same numbers with the same content.
 
-    Example: meterpost records resend 81 83
+    \b
+    Example:
+      meterpost records resend 81 83
     """
-    values = load_config(config)
+    values = load_config(config, service=False)
     last = to_seq or from_seq
     try:
         count = ask_daemon(values.gateway.state_dir, "resend", from_seq=from_seq, to_seq=last)["count"]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.output import CONFIG, Exit, colour, load_config, table
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, load_config, table
 from agent.config.values import Config
 from agent.control import ControlError, NotRunning, ask_daemon
 
@@ -19,15 +19,17 @@ CLEAR = "\x1b[H\x1b[J"
 
 
 def status(
-    config: Annotated[Path, CONFIG] = Path("/etc/meterpost/meterpost.toml"),
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every second, until Ctrl-C.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show meters, buses, what is delivered and what waits. Without a daemon: what the store says.
 
-    Example: meterpost status --watch
+    \b
+    Example:
+      meterpost status --watch
     """
-    values = load_config(config)
+    values = load_config(config, service=False)
     document, running = look(values)
     if as_json:
         print(json.dumps(document, ensure_ascii=False))
