@@ -123,6 +123,19 @@ def test_a_register_that_is_refused_or_empty_leaves_the_others_and_a_flag(value)
     assert reading.flags == ("partial",)
 
 
+def test_a_register_that_this_client_may_not_read_is_missed_each_time():
+    meter = spodes()
+    hidden = obis("1.0.1.8.2.255")
+    meter.server.clients[32].only = frozenset(code for _, code in meter.server.objects) - {hidden}
+    reads, wire = opened(plan(), station(meter).answer)
+    for _ in range(2):
+        reading = reads.now(wire)
+        assert "1-0:1.8.2" not in reading.values
+        assert reading.flags == ("partial",)
+    meter.server.clients[32].only = None
+    assert reads.now(wire).flags == ()
+
+
 def test_a_register_that_is_text_is_no_value():
     meter = spodes()
     meter.server.objects[3, obis("1.0.1.8.2.255")].attributes[2] = axdr.octets(b"12")
