@@ -3,6 +3,7 @@
 import json
 import struct
 import zlib
+from binascii import hexlify, unhexlify
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -12,8 +13,8 @@ from typing import Any, NamedTuple
 from buffer import body
 from buffer.record import Record, as_number
 
-_PACK = str.maketrans(".-,", "abc")
-_UNPACK = str.maketrans("abc", ".-,")
+_PACK = bytes.maketrans(b".-,", b"abc")
+_UNPACK = bytes.maketrans(b"abc", b".-,")
 _MIDDLE = 946_684_800_000  # 2000-01-01 in ms since 1970
 KEY_BITS = 22
 _LENGTH = struct.Struct("<I")
@@ -56,7 +57,7 @@ class Words:
     """The words of a store, both ways. Numbers count up from 1 and never change their meaning."""
 
     def __init__(self) -> None:
-        self._numbers: dict[Series | Form, int] = {}
+        self._numbers: dict[tuple[Any, ...], int] = {}
         self._series: dict[int, tuple[Series, str]] = {}
         self._forms: dict[int, tuple[Form, str, str]] = {}
         self.fresh: list[tuple[int, str, int]] = []  # not yet in the tables: number, text, crc
@@ -74,8 +75,8 @@ class Words:
             self._forms[number] = (word, body.template(word.codes), body.exact_json(word.flags))
         self._numbers[word] = number
 
-    def number(self, word: Series | Form) -> int:
-        """The number of this word; a new one is added to ``fresh``."""
+    def number(self, word: tuple[Any, ...]) -> int:
+        """The number of the Series or Form that equals this tuple; a new one is added to ``fresh``."""
         found = self._numbers.get(word)
         if found is None:
             found = max(self._numbers.values(), default=0) + 1
@@ -123,9 +124,9 @@ def pack(record: Record, words: Words) -> Row:
     code, n = "", 0
     if record.event is not None:
         code, n = str(record.event.get("code", "")), int(record.event.get("n", 0))
-    series = words.number(Series(record.point, record.meter, record.kind, code))
-    form = words.number(Form(record.clock, tuple(record.flags), tuple(record.values)))
-    numbers = [body.exact_number(value) for value in record.values.values()]
+    series = words.number((record.point, record.meter, record.kind, code))
+    form = words.number((record.clock, tuple(record.flags), tuple(record.values)))
+    numbers = [str(value) if type(value) is int else body.exact_number(value) for value in record.values.values()]
     offset = None if record.meter_offset is None else body.exact_number(record.meter_offset)
     span = None if record.start is None else at - body.milliseconds(record.start)
     rest = body.tail(record)
@@ -225,12 +226,12 @@ def pack_digits(numbers: Sequence[str]) -> bytes | None:
     """Decimal texts, two characters an octet; None where there are none."""
     if not numbers:
         return None
-    nibbles = ",".join(numbers).translate(_PACK)
-    return bytes.fromhex(nibbles + "f" * (len(nibbles) % 2))
+    nibbles = ",".join(numbers).encode().translate(_PACK)
+    return unhexlify(nibbles + b"f" if len(nibbles) % 2 else nibbles)
 
 
 def unpack_digits(packed: bytes | None) -> list[str]:
-    return packed.hex().rstrip("f").translate(_UNPACK).split(",") if packed else []
+    return hexlify(packed).rstrip(b"f").translate(_UNPACK).decode().split(",") if packed else []
 
 
 def pack_frames(frames: Sequence[bytes]) -> bytes | None:

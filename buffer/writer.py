@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from buffer.body import record_json
+from buffer.body import check
 from buffer.faults import StoreUnusable
 from buffer.record import Record
 from buffer.store import Store
@@ -57,10 +57,10 @@ class Writer:
     def submit(self, records: Sequence[Record]) -> None:
         """They are on the disk within a second or so. Blocks only while 2000 records wait already.
 
-        TypeError or ValueError for a record that cannot be stored (as ``record_json``): nothing is taken then.
+        TypeError or ValueError for a record that cannot be stored (:func:`buffer.body.check`): nothing is taken then.
         """
         for record in records:
-            record_json(record)
+            check(record)
         with self._wake:
             while len(self._records) >= WAITING:
                 self._must_run()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buffer.body import record_from_json, record_json
+from buffer.body import check, record_from_json, record_json, time_text
 from buffer.record import Record
 from buffer.rows import Words, pack, pack_digits, pack_frames, sound_text, unpack, unpack_digits, unpack_frames
 from tests.buffer.plant import NOON, reading
@@ -70,6 +70,46 @@ def test_a_compact_row_gives_the_same_object_and_the_same_record(record):
     row = pack(record, words)
     assert sound_text(row, words) == record_json(record)
     assert record_json(unpack(row, words)) == record_json(record)
+
+
+@given(RECORDS)
+def test_what_has_a_row_passes_the_check(record):
+    check(record)
+
+
+EVENT = {"code": "cover-open", "maker": "", "text": "", "n": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"at": datetime(2026, 11, 21)},
+        {"read_at": datetime(2026, 11, 21)},
+        {"start": datetime(2026, 11, 21)},
+        {"values": {"1-0:1.8.0": 0.5}},
+        {"values": {"1-0:1.8.0": Decimal("NaN")}},
+        {"values": {None: 1}},
+        {"meter_offset": 0.25},
+        {"meter": None},
+        {"point": "\udce9"},
+        {"flags": (b"partial",)},
+        {"event": EVENT | {"text": 0.5}},
+        {"event": EVENT | {"text": "\udce9"}},
+        {"event": EVENT | {"n": 1 << 64}},
+        {"event": EVENT | {"n": "first"}},
+        {"statement": {"T1": 0.5}},
+    ],
+    ids=str,
+)
+def test_what_has_no_row_fails_the_check_before_it_is_taken(changes):
+    with pytest.raises((TypeError, ValueError)):
+        check(reading(1, **changes))
+
+
+@given(st.integers(-(10**13), 10**13))
+def test_a_time_is_written_to_the_millisecond(ms):
+    written = datetime.strptime(time_text(ms), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    assert written == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
 
 
 @pytest.mark.parametrize("value", [230.1, True, "230.1", None])
