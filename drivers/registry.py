@@ -1,17 +1,40 @@
 """Name in the configuration → family of drivers. Only the module that a name needs is imported.
 
-A family that is one Python file is found by the first letters of its names; every other name is a Modbus model, a TOML
-file of its own (drivers/models/modbus, and the installer's ``models_dir``).
+``SHIPPED`` says which module has which of our names without importing any of them. Every other name is an installer's:
+a file in ``models_dir`` (Modbus), ``models_dir``/iec or ``models_dir``/dlms.
 """
 
 import difflib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
 from drivers.reading import Family
 
-MODULES = {"mercury": "drivers.mercury230"}
-"""First letters of the names → the module whose FAMILY has them. Adding a family is one line here."""
+SHIPPED: Mapping[str, tuple[str, ...]] = {
+    "drivers.mercury230": (
+        *("mercury203.2td", "mercury204", "mercury208", "mercury230", "mercury231", "mercury233", "mercury234"),
+        *("mercury236", "mercury238"),
+    ),
+    "drivers.modbus": (
+        *("a43", "a44", "b21", "b21-steel", "b23", "b23-steel", "b24", "b24-steel", "dtsu666", "em24"),
+        *("em24-e1", "em330", "em340", "et330", "et340", "iem3155", "iem3255", "iem3355", "or-we-516"),
+        *("or-we-517", "orno516", "orno517", "pac2200", "pac3200", "pac4200", "pro1", "pro2", "pro380"),
+        *("sdm120", "sdm220", "sdm230", "sdm630", "sdm72", "wago-879"),
+    ),
+    "drivers.iec62056": (
+        *("ce102m", "ce102m-list", "ce207", "ce208", "ce301", "ce301-group", "ce303", "ce303-group", "ce307", "ce308"),
+        *("iec-readout", "neva", "neva-mt113", "neva-mt114", "neva-mt123", "neva-mt124", "neva-mt124-7109"),
+        *("neva-mt3", "neva-mt313", "neva-mt314", "neva-mt315", "neva-mt323", "neva-mt324"),
+    ),
+    "drivers.push": ("d0", "dsmr", "p1", "sml"),
+    "drivers.dlms": ("dlms", "spodes"),
+}
+"""Module → every name of it that may stand in ``driver =``. A test keeps it equal to what the modules declare."""
+
+FOLDERS: Mapping[str, str] = {"drivers.iec62056": "iec", "drivers.dlms": "dlms", "drivers.modbus": "."}
+"""Module → where in ``models_dir`` the installer's files for it lie."""
 
 
 class UnknownDriver(KeyError):
@@ -27,36 +50,90 @@ class UnknownDriver(KeyError):
         return f"no driver is called {self.name!r}{hint}"
 
 
+class BrokenModels(ValueError):
+    """Files in ``models_dir`` that cannot be used. ``faults`` has all of them, a line each with its file."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
 def families(models_dir: Path | None = None) -> tuple[Family, ...]:
-    """Every family, by name. ``models_dir`` adds an installer's Modbus models."""
-    own = [_family(module) for module in MODULES.values()]
-    return tuple(sorted([*own, *_modbus(models_dir)], key=lambda family: family.name))
+    """Every family, by name. ``models_dir`` adds an installer's models; BrokenModels with the faults of all files."""
+    found: list[Family] = []
+    faults: list[str] = []
+    for module in SHIPPED:
+        try:
+            found += of_module(module, models_dir)
+        except BrokenModels as broken:
+            faults += broken.faults
+    if faults := faults or list(_shared(found, models_dir)):
+        raise BrokenModels(faults)
+    return tuple(sorted(found, key=lambda family: family.name))
 
 
 def find(name: str, models_dir: Path | None = None) -> Family:
-    """The family that has this name among its models; UnknownDriver with the likely names if none has."""
-    for letters, module in MODULES.items():
-        if name.startswith(letters) and name in _family(module).models:
-            return _family(module)
-    for family in _modbus(models_dir):
-        if name in family.models:
-            return family
+    """The family that has this name among its models; UnknownDriver with the likely names if none has, BrokenModels
+    if the installer's files that may have it cannot be used."""
+    own = [module for module, names in SHIPPED.items() if name in names]
+    for module in own or list(_with_files(models_dir)):
+        for family in of_module(module, models_dir):
+            if name in family.models:
+                return family
     known = {_plain(model): model for family in families(models_dir) for model in family.models}
     close = difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.6)
     raise UnknownDriver(name, tuple(known[one] for one in close))
 
 
+def of_module(module: str, models_dir: Path | None = None) -> tuple[Family, ...]:
+    """The families of one module, with the installer's models for it; BrokenModels with the faults of its files."""
+    if module not in FOLDERS:
+        models_dir = None
+    return _load(module, models_dir, tuple(_files(module, models_dir)))
+
+
+@lru_cache(maxsize=64)
+def _load(module: str, models_dir: Path | None, _files: tuple[tuple[Path, int], ...]) -> tuple[Family, ...]:
+    """Read once for all meters, and again when an installer's file has come, gone or changed."""
+    loaded = import_module(module)
+    if module not in FOLDERS:
+        fixed: tuple[Family, ...] = getattr(loaded, "FAMILIES", None) or (loaded.FAMILY,)
+        return fixed
+    try:
+        found: tuple[Family, ...] = loaded.families(models_dir)
+    except ValueError as broken:
+        raise BrokenModels(list(getattr(broken, "faults", None) or [str(broken)])) from None
+    except OSError as trouble:
+        raise BrokenModels([f"{trouble.filename}: cannot be read: {trouble.strerror}"]) from None
+    return found
+
+
+def _files(module: str, models_dir: Path | None) -> list[tuple[Path, int]]:
+    """The installer's files for this module, with the time of their last change (0: cannot be had)."""
+    found = sorted((models_dir / FOLDERS[module]).glob("*.toml")) if models_dir is not None else []
+    return [(file, _changed(file)) for file in found]
+
+
+def _changed(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:  # a link to nothing, no permission: the module says so
+        return 0
+
+
+def _with_files(models_dir: Path | None) -> Iterator[str]:
+    return (module for module in FOLDERS if _files(module, models_dir))
+
+
+def _shared(found: list[Family], models_dir: Path | None) -> Iterator[str]:
+    """An installer's name that a driver of another kind has already: which one is meant could not be told."""
+    first: dict[str, Family] = {}
+    for family in found:
+        for name in family.models:
+            if (other := first.setdefault(name, family)) is not family:
+                yield f"{models_dir}: found {name!r} in {other.name} and {family.name}, expected a name of one driver"
+
+
 def _plain(name: str) -> str:
     """A name without what hands and eyes confuse: capitals, dashes, O for 0, l for 1."""
     return name.lower().translate(str.maketrans("ol", "01", "-_ "))
-
-
-def _family(module: str) -> Family:
-    family: Family = import_module(module).FAMILY
-    return family
-
-
-def _modbus(models_dir: Path | None) -> tuple[Family, ...]:
-    """The Modbus models; the module says what is wrong in an installer's file."""
-    modbus: tuple[Family, ...] = import_module("drivers.modbus").families(models_dir)
-    return modbus

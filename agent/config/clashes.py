@@ -17,7 +17,8 @@ from agent.config.words import shown
 from drivers.reading import Family
 
 BYTE_FIRST = ("mercury23x", "mercury20x", "modbus")  # protocols whose frames begin with an address and end alike
-UNIVERSAL = ("mercury23x", 0)  # every meter of the family answers it
+UNIVERSAL = {"mercury23x": 0, "iec": -1}  # protocol → the address that each of its meters answers (``/?!`` of IEC)
+TALKS = "push"  # meters that talk unasked
 
 
 @dataclass(slots=True)
@@ -75,6 +76,7 @@ def of_meters(meters: Sequence[MeterEntry]) -> list[Fault]:
         faults += _addresses(members)
         faults += _mercury20x_beside_modbus(members)
         faults += _universal_with_others(members)
+        faults += _talks_among_others(members)
     return faults
 
 
@@ -122,6 +124,8 @@ def _collide(one: MeterEntry, other: MeterEntry) -> bool:
     if one.number is None or other.number is None or one.family is None or other.family is None:
         return False
     if one.family.protocol == other.family.protocol:
+        if one.family.protocol == TALKS or one.number == UNIVERSAL.get(one.family.protocol):
+            return False  # said of each of them below
         return one.number == other.number
     return _first(one) is not None and _first(one) == _first(other)
 
@@ -150,10 +154,19 @@ def _mercury20x_beside_modbus(members: Sequence[MeterEntry]) -> list[Fault]:
 
 
 def _universal_with_others(members: Sequence[MeterEntry]) -> list[Fault]:
-    protocol, universal = UNIVERSAL
-    same = [meter for meter in members if meter.family and meter.family.protocol == protocol]
     return [
         meter.fault("address", meter.table.address, "the meter's own address: every meter on this bus answers this one")
-        for meter in same
-        if meter.number == universal and len(same) > 1
+        for meter in members
+        if meter.family
+        and meter.number is not None
+        and meter.number == UNIVERSAL.get(meter.family.protocol)
+        and sum(1 for other in members if other.family and other.family.protocol == meter.family.protocol) > 1
+    ]
+
+
+def _talks_among_others(members: Sequence[MeterEntry]) -> list[Fault]:
+    return [
+        meter.fault("bus", meter.table.bus, "a bus of its own: this meter talks unasked, into the others' answers")
+        for meter in members
+        if meter.family and meter.family.protocol == TALKS and len(members) > 1
     ]

@@ -1,5 +1,8 @@
 """``meterpost drivers``: what can be read, as people and as programs want it."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,16 +39,100 @@ def test_every_model_name_belongs_to_one_family_and_is_found(run: Run) -> None:
             assert registry.find(model) == family
 
 
-def test_a_mercury_is_found_without_the_modbus_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(models_dir: Path | None) -> None:
-        raise AssertionError("the Modbus models were loaded")
+@pytest.mark.parametrize("module", registry.SHIPPED)
+def test_the_index_of_names_is_what_the_modules_declare(module: str) -> None:
+    declared = sorted(model for family in registry.of_module(module) for model in family.models)
+    assert declared == sorted(registry.SHIPPED[module])
 
-    monkeypatch.setattr(registry, "_modbus", forbidden)
-    assert registry.find("mercury234").name == "mercury230"
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("mercury234", "mercury230"), ("b23", "modbus"), ("neva", "iec62056"), ("sml", "push"), ("spodes", "dlms")],
+)
+def test_a_name_loads_its_own_module_and_no_other_family(name: str, module: str) -> None:
+    families = [each.removeprefix("drivers.") for each in registry.SHIPPED]
+    code = (
+        "import sys; from drivers import registry\n"
+        f"assert {name!r} in registry.find({name!r}).models\n"
+        f"print(*(each for each in {families} if 'drivers.' + each in sys.modules))\n"
+        "print(*(each for each in ('pymodbus', 'cryptography') if each in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    loaded, heavy = done.stdout.splitlines()
+    assert loaded.split() == [module]
+    assert heavy == ""
+
+
+IEC = """
+models = ["my-iec"]
+title = "a meter of mine"
+way = "session"
+line = "9600 7E1"
+check = "xor"
+serial = "0.0.0"
+[[now]]
+name = "1.8.0"
+registers = ["1-0:1.8.0"]
+"""
+DLMS = 'names = ["my-dlms"]\nnow = ["1.0.1.8.0.255"]\n'
+
+
+def models(folder: Path, **files: str) -> Path:
+    """An installer's folder; ``iec="…"`` is the file iec/mine.toml, ``modbus`` mine.toml itself."""
+    for kind, text in files.items():
+        place = folder if kind == "modbus" else folder / kind
+        place.mkdir(exist_ok=True)
+        (place / "mine.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_an_installer_s_names_are_found_in_every_language(tmp_path: Path) -> None:
+    folder = models(tmp_path, iec=IEC, dlms=DLMS)
+    assert registry.find("my-iec", folder).protocol == "iec"
+    assert registry.find("my-dlms", folder).protocol == "dlms"
+    assert {family.name for family in registry.families(folder)} == {
+        *(family.name for family in SHIPPED),
+        "mine",
+        "my-dlms",
+    }
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    folder = models(tmp_path, iec=IEC)
+    assert registry.find("my-iec", folder) is registry.find("my-iec", folder)
+    file = folder / "iec" / "mine.toml"
+    file.write_text(IEC.replace("my-iec", "my-other"), encoding="utf-8")
+    os.utime(file, (1, 1))
+    assert registry.find("my-other", folder).name == "mine"
+
+
+def test_the_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
+    folder = models(tmp_path, iec="way = 3", dlms='nams = ["x"]', modbus="names = 3")
+    (folder / "iec" / "a.toml").symlink_to("nothing")
+    with pytest.raises(registry.BrokenModels) as caught:
+        registry.families(folder)
+    for file in ("iec/a.toml", "dlms/mine.toml", "mine.toml"):
+        assert any(fault.startswith(f"{folder / file}: ") for fault in caught.value.faults), file
+
+
+def test_a_broken_file_of_another_language_keeps_no_meter_from_being_read(tmp_path: Path) -> None:
+    folder = models(tmp_path, modbus="names = 3", iec=IEC)
+    assert registry.find("my-iec", folder).name == "mine"
+    assert registry.find("spodes", folder).name == "spodes"
+    with pytest.raises(registry.BrokenModels):
+        registry.find("sdm630", folder)
+
+
+def test_a_name_that_a_driver_of_another_kind_has_is_a_fault(tmp_path: Path) -> None:
+    folder = models(tmp_path, iec=IEC.replace("my-iec", "sdm630"))
+    with pytest.raises(registry.BrokenModels, match="found 'sdm630' in"):
+        registry.families(folder)
 
 
 @pytest.mark.parametrize(
-    ("wrong", "likely"), [("mercury-23O", "mercury230"), ("SDM630", "sdm630"), ("sdm-630", "sdm630"), ("b32", "b23")]
+    ("wrong", "likely"),
+    [("mercury-23O", "mercury230"), ("SDM630", "sdm630"), ("sdm-630", "sdm630"), ("b32", "b23"), ("CE-3O3", "ce303")],
 )
 def test_a_wrong_name_is_answered_with_the_likely_one(run: Run, wrong: str, likely: str) -> None:
     with pytest.raises(registry.UnknownDriver) as caught:
@@ -54,9 +141,10 @@ def test_a_wrong_name_is_answered_with_the_likely_one(run: Run, wrong: str, like
     assert likely in run("drivers", wrong).err
 
 
-def test_a_broken_model_of_the_installer_is_named(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["modbus", "iec", "dlms"])
+def test_a_broken_model_of_the_installer_is_named(run: Run, tmp_path: Path, kind: str) -> None:
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "mine.toml").write_text("names = 3\n", encoding="utf-8")
+    models(tmp_path / "models", **{kind: "names = 3\n"})
     config = tmp_path / "meterpost.toml"
     config.write_text('[gateway]\nmodels_dir = "models"\n', encoding="utf-8")
     done = run("drivers", "-c", str(config))

@@ -76,8 +76,9 @@ class House:
 
 @pytest.fixture(autouse=True)
 def declared_families(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "MODULES", {})
-    monkeypatch.setattr(registry, "_modbus", lambda models_dir: families.ALL)
+    names = tuple(name for family in families.ALL for name in family.models)
+    monkeypatch.setattr(registry, "SHIPPED", {"families": names})
+    monkeypatch.setattr(registry, "of_module", lambda module, models_dir=None: families.ALL)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
 
 

@@ -73,4 +73,35 @@ SDM630 = Family(
     build=build,
 )
 
-ALL = (MERCURY, MERCURY_200, SDM630)
+
+def text_address(text: str) -> int:
+    return int(text) if text else -1
+
+
+CE303 = Family(
+    name="ce303",
+    models=("ce303",),
+    capabilities=frozenset({"identify", "now"}),
+    settings=(),
+    protocol="iec",
+    line=Line(9600, "7E1"),
+    address=text_address,
+    password=None,
+    default_password=None,
+    build=build,
+)
+
+P1 = Family(
+    name="p1",
+    models=("p1",),
+    capabilities=frozenset({"identify", "now"}),
+    settings=(),
+    protocol="push",
+    line=Line(115200, "8N1"),
+    address=lambda text: -1,
+    password=None,
+    default_password=None,
+    build=build,
+)
+
+ALL = (MERCURY, MERCURY_200, SDM630, CE303, P1)

@@ -186,7 +186,7 @@ def test_times_of_day_are_local_times(house: House, monkeypatch: pytest.MonkeyPa
     from tests.config import families
 
     archive = replace(families.MERCURY, capabilities=families.MERCURY.capabilities | {"day", "month"})
-    monkeypatch.setattr(registry, "_modbus", lambda models_dir: (archive,))
+    monkeypatch.setattr(registry, "of_module", lambda module, models_dir=None: (archive,))
     house.add('[poll]\nday = "23:59"\nmonth = "off"\n')
     poll = house.load().meters[0].poll
     assert (poll.day, poll.month) == (time(23, 59), None)
