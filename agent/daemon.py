@@ -4,7 +4,8 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +23,7 @@ from agent.line.worker import Worker
 from agent.questions import Questions
 from agent.status import document
 from agent.timekeeper import Timekeeper
+from buffer.faults import StoreError
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
@@ -46,8 +48,10 @@ class Daemon:
     ) -> None:
         """Open the store (StoreError if it cannot be) and build the rooms; nothing is asked or sent yet."""
         self.config, self._path, self._open_port = config, path, open_port
-        self.store = Store.open(config.gateway.state_dir, now=lambda: datetime.now(UTC))
         self.clock = clock or SystemClock(trust=config.gateway.clock == "trust")
+        self.store = Store.open(
+            config.gateway.state_dir, now=lambda: self.clock.stamp().utc, monotonic=self.clock.monotonic
+        )
         self.timekeeper = Timekeeper(self.clock, self.store, hold=config.gateway.hold)
         self.writer = Writer(self.store, on_stored=self._stored)
         self.questions = Questions(self)
@@ -97,11 +101,12 @@ class Daemon:
             self._control.close()
         if self._calendar:
             self._calendar.close()
-        self._stop_workers()
-        self.writer.flush()
-        self.publisher.stop()
-        self.writer.close()
-        self.store.close()
+        with ExitStack() as rest:  # whatever the disk says
+            rest.callback(self.store.close)
+            rest.callback(self.writer.close)
+            rest.callback(self.publisher.stop)
+            self._stop_workers()
+            self.writer.flush()
 
     def look_after(self) -> None:
         """Once a second: the clock, the watchdog, a reload that was asked for."""
@@ -114,8 +119,9 @@ class Daemon:
             self._known = known
             self.publisher.changed()
         now = self.clock.monotonic()
-        parts = {**{worker.bus.name: worker.alive for worker in self.workers}, "publisher": self.publisher.alive}
-        parts["store"] = self.writer.alive
+        parts = {"publisher": self.publisher.alive, "store": self.writer.alive}
+        if self.writer.trouble is None:  # else a worker may wait for the disk, which no new start makes good
+            parts |= {worker.bus.name: worker.alive for worker in self.workers}
         late = sorted(name for name, alive in parts.items() if now - alive > STUCK)
         if late:
             log.error("no progress for %d s: %s", STUCK, ", ".join(late))
@@ -123,8 +129,11 @@ class Daemon:
             notify.watchdog()
 
     def _calendar_steps(self) -> None:
-        if self.timekeeper.look(self.writer):
-            self.publisher.changed()
+        try:
+            if self.timekeeper.look(self.writer):
+                self.publisher.changed()
+        except StoreError as trouble:  # a full disk: the next look tries again, and polling goes on
+            log.error("the clock's records have to wait: %s", trouble)
         if self.timekeeper.stepped and self._calendar:
             self._calendar.replan()
 
@@ -201,7 +210,7 @@ class Daemon:
                     clock=self.clock,
                     zone=zone,
                     submit=self.submit,
-                    before=lambda point, kind, serial: self.store.last(point, kind, serial),
+                    before=self._before,
                     denied=self._denied,
                     open_port=self._open_port,
                 )
@@ -216,9 +225,20 @@ class Daemon:
             worker.stop()
         self.workers = []
 
+    def _before(self, point: str, kind: str, serial: str) -> Record | None:
+        """The newest record of this meter; None too where the store cannot say: polling goes on without it."""
+        try:
+            return self.store.last(point, kind, serial)
+        except StoreError as trouble:
+            log.error("%s: no earlier reading to compare with: %s", point, trouble)
+            return None
+
     def _denied(self, point: str, refused: bool) -> None:
         when = self.clock.stamp().utc.isoformat() if refused else None
-        self.writer.call(lambda store: store.note(f"denied:{point}", when))
+        try:
+            self.writer.call(lambda store: store.note(f"denied:{point}", when))
+        except StoreError as trouble:  # the worker itself remembers it until the next start
+            log.error("%s: the refused password is not noted: %s", point, trouble)
 
     # ── the way of a record ──────────────────────────────────────────────
 

@@ -21,7 +21,8 @@ class Timekeeper:
     def __init__(self, clock: Clock, store: Store, *, hold: float) -> None:
         self._clock, self._store, self._hold = clock, store, hold
         stamp = clock.stamp()
-        if getattr(clock, "was_synced", None) is False and store.noted(SYNCED) == stamp.boot:
+        self._noted = store.noted(SYNCED) == stamp.boot
+        if getattr(clock, "was_synced", None) is False and self._noted:
             clock.was_synced = True  # type: ignore[attr-defined]
         for record, _, _ in store.rows(from_seq=max(1, store.last_seq - RECENT), limit=RECENT + 1):
             if record.clock != "unset":
@@ -40,8 +41,9 @@ class Timekeeper:
             log.warning("the clock moved by %.0f s; it is %s", drift - self._drift, stamp.state)
         self._drift = drift
         changed, self._state = stamp.state != self._state, stamp.state
-        if stamp.state == "synced" and changed:
+        if stamp.state == "synced" and not self._noted:
             writer.call(lambda store: store.note(SYNCED, stamp.boot))
+            self._noted = True
         if stamp.state != "unset":
             return self._release(writer, stamp.boot, stamp.utc, stamp.monotonic) or changed
         if stamp.monotonic - self._gave_up >= GIVE_UP_EVERY:
