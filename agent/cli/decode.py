@@ -5,20 +5,27 @@ import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from agent.cli.output import JSON, Exit, Failure, emit, note, wrapped
+from agent.config.secret import SecretTrouble, read_secret
 
-LONGEST = 4096  # octets of a frame
+LONGEST = 65536  # octets: a readout of several hundred lines, a profile in one block
 
 
 class Protocol(enum.StrEnum):
-    """What can be said in words; the module is protocols.NAME.explain."""
+    """What can be said in words."""
 
     MERCURY = "mercury"
     MODBUS = "modbus"
+    IEC = "iec"
+    DLMS = "dlms"
+
+
+MODULES = {Protocol.IEC: "iec62056"}  # where the folder of protocols/ has another name
 
 
 def decode(
@@ -26,24 +33,40 @@ def decode(
     frames: Annotated[
         list[str] | None, typer.Argument(metavar="[HEX [HEX]]", help="A frame, or a question and its answer.")
     ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", metavar="FILE", help="DLMS: the encryption key; never shown.")
+    ] = None,
+    auth_key_file: Annotated[
+        Path | None, typer.Option("--auth-key-file", metavar="FILE", help="DLMS: the authentication key; never shown.")
+    ] = None,
+    system_title: Annotated[
+        str, typer.Option("--title", metavar="HEX", help="DLMS: the sender's system title, where the octets lack it.")
+    ] = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Say in words what a frame means. With the question, its answer can be told for certain.
 
-    HEX may hold blanks, commas, colons and 0x. Without HEX, lines are read from stdin, a frame a line.
+    HEX may hold blanks, commas, colons and 0x. Without HEX, lines are read from stdin, a frame a line. IEC 62056-21
+    octets may be several messages in a row, with their parity bits or without; DLMS octets are HDLC frames, TCP wrapper
+    messages or a bare APDU. Key files hold one line: 32 hex digits, or 16 characters.
 
     \b
     Example:
       meterpost decode mercury "2d 05 00 00 10 25"
+      meterpost decode iec "2f 3f 21 0d 0a"
+      meterpost decode dlms < frames.txt
     """
+    extra = _keys(key_file, auth_key_file, system_title)
+    if extra and protocol is not Protocol.DLMS:
+        raise Failure(f"{protocol.value} frames are never ciphered: no key is wanted", Exit.USAGE)
     if not frames and sys.stdin.isatty():
         note("a frame a line; Ctrl-D ends")
     texts = _joined(frames) if frames else [line for line in sys.stdin if line.strip()]
     if not 1 <= len(texts) <= 2:
         raise Failure(f"{len(texts)} frames; one is wanted, or a question and its answer", Exit.USAGE)
     octets = [octets_of(text, number) for number, text in enumerate(texts, 1)]
-    explain = import_module(f"protocols.{protocol.value}.explain").explain
-    said = [explain(one, octets[0] if number else None) for number, one in enumerate(octets)]
+    explain = import_module(f"protocols.{MODULES.get(protocol, protocol.value)}.explain").explain
+    said = [explain(one, octets[0] if number else None, **extra) for number, one in enumerate(octets)]
     if as_json:
         emit([{"hex": one.hex(" "), "lines": lines} for one, lines in zip(octets, said, strict=True)])
         return
@@ -51,6 +74,37 @@ def decode(
         print(wrapped(one.hex(" ")))
         for line in lines:
             print(wrapped(f"  {line}", "    "))
+
+
+def _keys(block: Path | None, authentication: Path | None, system_title: str) -> dict[str, Any]:
+    """What ``protocols.dlms.explain`` is given beside the frames."""
+    extra: dict[str, Any] = {}
+    if (block is None) != (authentication is None):
+        raise Failure("--key-file and --auth-key-file belong together", Exit.USAGE)
+    if block is not None and authentication is not None:
+        from protocols.dlms.security import Keys
+
+        extra["keys"] = Keys(_key(block), _key(authentication))
+    if system_title:
+        from drivers.dlms_settings import title
+
+        try:
+            extra["title"] = title(system_title, "--title")
+        except ValueError as wrong:
+            raise Failure(str(wrong), Exit.USAGE) from None
+    return extra
+
+
+def _key(file: Path) -> bytes:
+    """The key in a file that only its owner can read; the Failure never holds it."""
+    from drivers.dlms_settings import key
+
+    try:
+        return key(read_secret(file, Path()), str(file))
+    except SecretTrouble as trouble:
+        raise Failure(str(trouble), Exit.PERMISSION if trouble.denied else Exit.USAGE) from None
+    except ValueError as wrong:
+        raise Failure(str(wrong), Exit.USAGE) from None
 
 
 def octets_of(text: str, number: int) -> bytes:
