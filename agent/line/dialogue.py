@@ -14,8 +14,8 @@ from agent.judge.identity import Verdict, judge
 from agent.judge.plausible import clock_flags, energy_flags, seconds_between
 from agent.line.link import Link
 from buffer.record import Record
-from drivers.reading import Ask, Driver, Identity, Number, Reading
-from protocols.errors import AccessDenied, BadFrame, LinkLost, MeterError, NoReply, NotLoggedIn
+from drivers.reading import KINDS, Ask, Driver, Identity, Number, Reading
+from protocols.errors import AccessDenied, BadFrame, LinkLost, MeterError, NoReply, NotLoggedIn, Refused
 from protocols.session import Line, Session
 
 CLOCK_EVERY = 3600.0  # s between two looks at a meter's clock
@@ -258,6 +258,8 @@ class _Asker:
 
 
 def _readings(driver: Any, kind: str, ask: Ask, span: tuple[datetime, datetime] | None) -> list[Reading]:
+    if kind not in driver.capabilities:
+        raise Refused(f"this driver reads no {kind!r}; it reads: {', '.join(sorted(driver.capabilities & set(KINDS)))}")
     if kind in ("now", "network"):
         return [getattr(driver, kind)(ask)]
     if span is None:

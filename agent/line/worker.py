@@ -151,7 +151,12 @@ class Worker:
 
     def _run(self) -> None:
         while not self._stopping:
-            rest = self.step()
+            try:
+                rest = self.step()
+            except Exception:
+                # Nobody is on site to restart a thread: whatever it was, the bus goes on.
+                log.exception("%s: internal error; the bus goes on", self.bus.name)
+                rest = LONGEST_SLEEP
             with self._wake:
                 if rest > 0 and not self._requests and not self._stopping:
                     self._wake.wait(min(rest, LONGEST_SLEEP))
@@ -379,6 +384,10 @@ class Worker:
                     raise
                 except MeterError as trouble:
                     failed[meter.config.point] = trouble
+                    continue
+                except Exception as trouble:
+                    log.exception("%s: internal error", meter.config.point)
+                    failed[meter.config.point] = Refused(f"internal error, see the log: {trouble!r}")
                     continue
                 records += outcome.records
                 failed.update((meter.config.point, reason) for reason in outcome.failed.values())

@@ -233,3 +233,22 @@ def test_log_in_serves_all_kinds_that_are_due():
     bus.simulated[0].answer = lambda request: (logins.append(request[1]), original(request))[1]
     bus.run(1)
     assert logins.count(1) == 1 and {record.kind for record in bus.records} == {"now", "network"}
+
+
+def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words():
+    bus = FakeBus(1)
+    request = Request(["flat-1"], "day", span=(NOON, NOON))
+    bus.worker.request(request)
+    bus.run(61)
+    _, failed = request.answer.result(0)
+    assert "reads no 'day'" in str(failed["flat-1"]) and len(bus.readings()) == 2
+
+
+def test_a_question_that_hits_a_mistake_of_ours_is_answered_and_the_bus_goes_on():
+    bus = FakeBus(1)
+    bus.meters[0].driver.network = lambda ask: 1 // 0
+    request = Request(["flat-1"], "network")
+    bus.worker.request(request)
+    bus.run(61)
+    _, failed = request.answer.result(0)
+    assert "internal error" in str(failed["flat-1"]) and len(bus.readings()) == 2
