@@ -1,5 +1,6 @@
 """The port on real ptys and sockets: exclusive, re-settable while open, tolerant of what a pty refuses."""
 
+import contextlib
 import os
 import socket
 import termios
@@ -18,10 +19,8 @@ def pair():
     tty.setraw(slave)
     yield master, os.ttyname(slave)
     for number in (master, slave):
-        try:
+        with contextlib.suppress(OSError):
             os.close(number)
-        except OSError:
-            pass
 
 
 def test_bytes_go_both_ways(pair):
