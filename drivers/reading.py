@@ -32,6 +32,73 @@ FLAGS: Mapping[str, str] = {
 }
 """The documented list (at most 16) of what may stand in a record's ``flags``."""
 
+EVENTS: Mapping[str, str] = {
+    # The gateway's own; the text says what, how many, which.
+    "port-lost": "a serial port or its server went away",
+    "port-back": "it can be opened again",
+    "meter-silent": "a meter stopped answering",
+    "wrong-serial": "another meter answers than the configured one",
+    "store-damaged": "the store's file was damaged; it was set aside and a new epoch begun",
+    "store-tail-lost": "the store held fewer commits than its high-water mark says; a new epoch was begun",
+    "store-mark-lost": "the high-water mark was missing or damaged; it was written anew",
+    "store-full": "the disk was full; unconfirmed records were deleted, the text says how many",
+    "record-damaged": "a record's checksum failed; it stays in the store and is never sent",
+    # From the meters' journals; maker and text have the meter's own words.
+    "power-off": "the meter lost its supply",
+    "power-on": "the meter's supply came back",
+    "power-backup": "the meter runs on its backup supply",
+    "power-backup-end": "the meter left its backup supply",
+    "phase-lost": "a phase lost its voltage",
+    "phase-restored": "the phase has voltage again",
+    "overvoltage": "the voltage rose above its bound",
+    "undervoltage": "the voltage fell below its bound",
+    "voltage-normal": "the voltage is within its bounds again",
+    "asymmetry": "voltages or currents of the phases differ too much",
+    "asymmetry-end": "they no longer do",
+    "phase-order": "the phases are in the wrong order",
+    "phase-order-end": "their order is right again",
+    "reverse-flow": "energy flows out",
+    "reverse-flow-end": "it no longer does",
+    "current-circuit": "a current transformer's circuit is open or shorted",
+    "current-circuit-end": "it is sound again",
+    "overcurrent": "the current rose above its bound",
+    "overcurrent-end": "it is below its bound again",
+    "neutral-break": "the neutral is broken",
+    "neutral-break-end": "it is whole again",
+    "relay-open": "the meter's relay switched the load off",
+    "relay-closed": "the meter's relay switched the load on",
+    "relay-allowed": "the load may be switched on at the meter",
+    "magnet": "a magnet is near the meter",
+    "magnet-end": "the magnet is gone",
+    "radio-field": "a strong radio field is near the meter",
+    "radio-field-end": "the radio field is gone",
+    "cover-open": "the meter's body was opened",
+    "terminal-cover-open": "the cover of the terminals was opened",
+    "external-sensor": "a contact at the meter's input changed",
+    "seal-armed": "the electronic seals were armed again",
+    "flags-cleared": "alarm marks were cleared",
+    "clock-set": "the meter's clock was set or corrected",
+    "settings-changed": "the meter's settings were changed",
+    "password-changed": "a password or key of the meter was changed",
+    "ratio-changed": "a transformer ratio kept in the meter was changed",
+    "archive-cleared": "a profile or journal of the meter was cleared",
+    "month-frozen": "the month's registers were frozen by command",
+    "firmware-updated": "the meter has new firmware",
+    "firmware-rejected": "new firmware did not pass the meter's check",
+    "session-opened": "somebody logged in to the meter",
+    "session-closed": "somebody logged out",
+    "access-denied": "the meter turned somebody away",
+    "access-blocked": "the meter locked itself after wrong passwords",
+    "self-test": "the meter started and tested itself",
+    "fault": "the meter found a fault in itself",
+    "fault-end": "that fault is gone",
+    "tangent": "the reactive power factor rose above its bound",
+    "tangent-end": "it is below its bound again",
+    "other": "what no table of ours knows; maker has the meter's own code",
+}
+"""The documented list of event codes (a record's ``event.code``) and what they mean. An installer's own register list
+(``models_dir``/dlms) may name further ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

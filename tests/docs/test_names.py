@@ -1,0 +1,119 @@
+"""The pages name everything that exists, and nothing that does not."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from agent.cli import COMMANDS
+from agent.cli.screen import Exit
+from buffer import faults
+from drivers import registry
+from drivers.dlms_model import models
+from drivers.reading import EVENTS, FLAGS, KINDS, TARIFFS
+from tests.docs.pages import PAGES, ROOT, calls, column, names, prose, section, text, unfenced, words
+
+TECHNICIAN = "docs/technician.md"
+STATUS = json.loads((ROOT / "docs/schemas/status.json").read_text())
+PATH = re.compile(r"(?<![\w.:/<>*$}+-])/([a-z][\w.-]*)/")
+PLACES = {"dev", "etc", "opt", "proc", "run", "sys", "usr", "var"}
+"""Where things are on a gateway. Anything else is somebody's own machine."""
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    named = set(names([unfenced(section("README.md", "Use it"))]))
+    assert set(COMMANDS) <= named | {words(call)[0] for call in calls("README.md")}
+    assert {words(call)[0] for page in PAGES for call in calls(page)} <= set(COMMANDS)
+
+
+def test_the_table_of_meters_has_every_name_that_a_driver_has_and_no_other() -> None:
+    listed = names(column(section("README.md", "Meters")))
+    shipped = [model for family in registry.families() for model in family.models]
+    assert sorted(listed) == sorted(shipped)
+
+
+def test_each_row_of_the_table_of_meters_is_one_driver() -> None:
+    rows = [set(names([cell])) for cell in column(section("README.md", "Meters"))]
+    assert sorted(map(sorted, rows)) == sorted(sorted(family.models) for family in registry.families())
+
+
+def test_the_words_are_those_of_the_code() -> None:
+    listed = set(names(column(section("README.md", "Words"), 1)))
+    assert set(KINDS) - {"now"} <= listed
+    assert {"point", "meter", "serial", "account", "ratio", "intake", "receipt", TARIFFS[0], TARIFFS[-1]} <= listed
+
+
+def test_every_state_of_a_meter_is_explained_and_no_other() -> None:
+    table = section(TECHNICIAN, "How is it?").split("| state |")[1].split("\n\n")[0]
+    known = _enum(STATUS, "ok")
+    assert names(column("| state |" + table)) == known
+
+
+def test_every_state_of_the_clock_is_explained_and_no_other() -> None:
+    table = section(TECHNICIAN, "How is it?").split("| clock |")[1].split("\n\n")[0]
+    assert sorted(names(column("| clock |" + table))) == sorted(set(_enum(STATUS, "synced")) - {"restamped"})
+
+
+def _enum(schema: object, member: str) -> list[str]:
+    """The first list of choices in a schema that has this member."""
+    if isinstance(schema, dict):
+        if member in schema.get("enum", []):
+            return list(schema["enum"])
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        return next((found for part in schema if (found := _enum(part, member))), [])
+    return []
+
+
+def test_every_flag_is_explained_and_no_other() -> None:
+    table = section(TECHNICIAN, "Read a meter now").split("| flag |")[1].split("\n\n")[0]
+    assert names(column("| flag |" + table)) == list(FLAGS)
+
+
+def test_every_event_code_is_explained_once_and_no_other() -> None:
+    assert sorted(names(column(section(TECHNICIAN, "Events")))) == sorted(EVENTS)
+
+
+def emitted() -> Iterator[tuple[str, str]]:
+    """Every event code that the program raises by itself, and where."""
+    for folder in ("agent", "buffer"):
+        for path in sorted((ROOT / folder).glob("**/*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and _called(node) in ("gateway_event", "_event", "_put_event", "_renew"):
+                    for given in node.args:
+                        if isinstance(given, ast.Constant) and re.fullmatch(r"[a-z]+(-[a-z]+)+", str(given.value)):
+                            yield str(given.value), f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+def _called(node: ast.Call) -> str:
+    return str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
+
+
+def test_every_event_code_that_the_gateway_raises_is_in_the_list() -> None:
+    found = dict(emitted())
+    assert {"port-lost", "meter-silent", "wrong-serial", "store-full", "store-tail-lost"} <= set(found)
+    assert {code: place for code, place in found.items() if code not in EVENTS} == {}
+
+
+def test_the_stores_events_are_in_the_list_with_the_same_words() -> None:
+    assert {code: EVENTS.get(code) for code in faults.EVENTS} == dict(faults.EVENTS)
+
+
+def test_every_event_code_of_the_shipped_journals_is_in_the_list_and_none_is_without_a_source() -> None:
+    journals = [journal for model in models() for journal in model.journals]
+    told = {code for journal in journals for code, _ in journal.events.values()} | {"other"}
+    assert told <= set(EVENTS)
+    assert set(EVENTS) - told == set(dict(emitted())) | set(faults.EVENTS)
+
+
+def test_exit_codes_in_prose_exist() -> None:
+    for page in PAGES:
+        for number in re.findall(r"\bexit (?:code )?(\d+)", prose(page)):
+            assert int(number) in set(Exit), (page, number)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_paths_are_those_of_a_gateway(page: str) -> None:
+    assert {found[1] for found in PATH.finditer(text(page))} <= PLACES
