@@ -24,7 +24,9 @@ class BrokerProcess:
         self.name, command = _command(folder, self.port)
         self._log = folder / "broker.log"
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
 
     @property
     def url(self) -> str:

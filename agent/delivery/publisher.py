@@ -186,6 +186,7 @@ class Publisher:
         elif now >= self._deadline:
             line.close()
             line.lost = f"no answer to our CONNECT within {HANDSHAKE:.0f} s"
+            line.version_refused = True  # amqtt says nothing at all to a version that it does not know
         if line.lost is None:
             line.poll(self._pause(line, now), self._wake.line)
         if line.lost is not None:

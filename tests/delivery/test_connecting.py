@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from agent.config.values import Secret
 from simulators.intake import Intake
@@ -23,13 +24,14 @@ ACCEPTED = bytes.fromhex("20 02 00 00")
 
 class OldBroker:
     """Speaks MQTT 3.1.1 only, and just enough of it: CONNECT, SUBSCRIBE, PUBLISH with QoS 1. ``refusal`` is what it
-    answers to another version; empty: it hangs up. ``levels`` are the protocol levels that were tried."""
+    answers to another version; empty: it hangs up; None: it says nothing. ``levels`` are the protocol levels that were tried."""
 
-    def __init__(self, refusal: bytes) -> None:
+    def __init__(self, refusal: bytes | None) -> None:
         self._refusal = refusal
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         self.levels: list[int] = []
+        self.lines: list[socket.socket] = []
         self.published: list[bytes] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -39,8 +41,10 @@ class OldBroker:
                 line, _ = self._listener.accept()
             except OSError:
                 return
-            with line:
-                self._talk(line.makefile("rb"), line)
+            self.lines.append(line)
+            self._talk(line.makefile("rb"), line)
+            if self._refusal is not None:
+                line.shutdown(socket.SHUT_RDWR)
 
     def _talk(self, stream: Any, line: socket.socket) -> None:
         while head := stream.read(1):
@@ -54,7 +58,7 @@ class OldBroker:
             match head[0] >> 4:
                 case 1:
                     self.levels.append(body[6])
-                    line.sendall(ACCEPTED if body[6] == 4 else self._refusal)
+                    line.sendall(ACCEPTED if body[6] == 4 else self._refusal or b"")
                     if body[6] != 4:
                         return
                 case 3:
@@ -68,10 +72,13 @@ class OldBroker:
 
     def close(self) -> None:
         self._listener.close()
+        for line in self.lines:
+            line.close()
 
 
-@pytest.fixture(params=[UNSUPPORTED, b""], ids=["refuses", "hangs up"])
-def old_broker(request: pytest.FixtureRequest) -> Iterator[OldBroker]:
+@pytest.fixture(params=[UNSUPPORTED, b"", None], ids=["refuses", "hangs up", "says nothing"])
+def old_broker(request: pytest.FixtureRequest, mocker: MockerFixture) -> Iterator[OldBroker]:
+    mocker.patch("agent.delivery.publisher.HANDSHAKE", 0.5)
     broker = OldBroker(request.param)
     yield broker
     broker.close()
