@@ -4,10 +4,12 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
-from agent.cli import COMMANDS
+from agent.cli import COMMANDS, application
 from agent.cli.screen import Exit
 from buffer import faults
 from drivers import registry
@@ -26,6 +28,37 @@ def test_the_readme_names_every_command_and_no_other() -> None:
     named = set(names([unfenced(section("README.md", "Use it"))]))
     assert set(COMMANDS) <= named | {words(call)[0] for call in calls("README.md")}
     assert {words(call)[0] for page in PAGES for call in calls(page)} <= set(COMMANDS)
+
+
+def options() -> dict[str, set[str]]:
+    """Each command with the options that its help shows."""
+    found = {}
+    for name in COMMANDS:
+        group: Any = get_command(application([name]))
+        command = group.commands[name]
+        parts = getattr(command, "commands", None)
+        for called, one in (
+            {f"{name} {part}": one for part, one in parts.items()}.items() if parts else [(name, command)]
+        ):
+            shown = [parameter for parameter in one.params if not getattr(parameter, "hidden", False)]
+            found[called] = {option for each in shown for option in each.opts if option.startswith("-")}
+    return found
+
+
+def test_every_option_of_every_command_is_listed_and_no_other() -> None:
+    table = section(TECHNICIAN, "Every command")
+    rows = zip(names(column(table)), column(table, 2), strict=True)
+    listed = {command: {name for name in names([cell]) if name.startswith("--")} for command, cell in rows}
+    assert listed == {
+        command: {name for name in known if name.startswith("--")} for command, known in options().items()
+    }
+    short = {name for name in names(column(table, 2)) if re.fullmatch("-[a-z]", name)}
+    assert short == {name for known in options().values() for name in known if re.fullmatch("-[a-z]", name)}
+
+
+def test_every_setting_of_every_driver_stands_on_a_page_of_its_meters() -> None:
+    named = set(names([prose(page) for page in PAGES if page.startswith("docs/meters/")]))
+    assert {setting.name for family in registry.families() for setting in family.settings} <= named
 
 
 def test_the_table_of_meters_has_every_name_that_a_driver_has_and_no_other() -> None:
