@@ -23,8 +23,10 @@ ACCEPTED = bytes.fromhex("20 02 00 00")
 
 
 class OldBroker:
-    """Speaks MQTT 3.1.1 only, and just enough of it: CONNECT, SUBSCRIBE, PUBLISH with QoS 1. ``refusal`` is what it
-    answers to another version; empty: it hangs up; None: it says nothing. ``levels`` are the protocol levels that were tried."""
+    """Speaks MQTT 3.1.1 only, and just enough of it: CONNECT, SUBSCRIBE, PUBLISH with QoS 1.
+
+    ``refusal`` is what it answers to another version; empty: it hangs up; None: it says nothing. ``levels`` are the
+    protocol levels that were tried."""
 
     def __init__(self, refusal: bytes | None) -> None:
         self._refusal = refusal
