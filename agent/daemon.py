@@ -17,6 +17,7 @@ from agent.config.child import load_in_child
 from agent.config.faults import ConfigError
 from agent.config.values import Config
 from agent.control import ControlServer
+from agent.counters import Counters
 from agent.delivery.publisher import Publisher
 from agent.line.port import Port
 from agent.line.worker import Worker
@@ -54,6 +55,7 @@ class Daemon:
         )
         self.timekeeper = Timekeeper(self.clock, self.store, hold=config.gateway.hold)
         self.writer = Writer(self.store, on_stored=self._stored)
+        self.counters = Counters(self.writer.call)
         self.questions = Questions(self)
         self.publisher = self._new_publisher()
         self.workers: list[Worker] = []
@@ -198,6 +200,8 @@ class Daemon:
     def _start_workers(self, config: Config) -> None:
         zone = ZoneInfo(config.gateway.timezone)
         groups = meters.build(config)
+        for group in groups.values():
+            self.counters.give(group)
         paused = self.store.notes("paused:")
         for bus in config.buses:
             for meter in groups[bus.name]:

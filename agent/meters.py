@@ -1,6 +1,8 @@
 """From the configuration to meters with their drivers, grouped by bus."""
 
-from agent.config.values import Config, Meter
+from typing import Any
+
+from agent.config.values import Config, Meter, Secret
 from agent.line.dialogue import MeterState
 from drivers import registry
 from drivers.reading import MeterPlan
@@ -24,6 +26,11 @@ def state_of(meter: Meter, config: Config) -> MeterState:
         tariffs=tuple(meter.tariffs) if meter.tariffs else None,
         password=meter.password,
         timeout=meter.timeout,
-        settings=meter.settings,
+        settings={name: _revealed(value) for name, value in meter.settings.items()},
     )
     return MeterState(meter, family.build(plan), meter.line)
+
+
+def _revealed(value: Any) -> Any:
+    """A setting as the driver takes it: what stands in a secret's file as octets."""
+    return value.text.encode() if isinstance(value, Secret) else value

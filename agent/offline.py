@@ -1,21 +1,27 @@
 """Reading without a daemon: the command opens the ports itself, one thread a bus. Nothing is stored."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from agent import meters
 from agent.clock import SystemClock
 from agent.config.values import Bus, Config
+from agent.counters import Counters
 from agent.line.dialogue import Dialogue, MeterState
 from agent.line.link import Link
 from agent.line.port import Port
+from agent.line.trace import Message
 from buffer.record import Record
+from buffer.store import Store
 from protocols.errors import LinkLost, MeterError
 
-Trace = Callable[[str, str, bytes], None]
-"""point, ">>" or "<<", octets"""
+Trace = Callable[[str, Message], None]
+"""Called with the point."""
 
 
 def read(
@@ -27,6 +33,9 @@ def read(
 ) -> tuple[list[Record], dict[str, MeterError]]:
     """Records of the points that answered, troubles of those that did not, in the order of the file."""
     groups = meters.build(config)
+    counters = Counters(partial(_change, config.gateway.state_dir))
+    for group in groups.values():
+        counters.give(group)
     clock = SystemClock(trust=config.gateway.clock == "trust")
     zone = ZoneInfo(config.gateway.timezone)
 
@@ -53,6 +62,29 @@ def read(
     return records, failed
 
 
+def _change(directory: Path, work: Callable[[Store], int]) -> int:
+    """The store opened for a moment: numbers that are taken here must not be given again by a daemon that starts later.
+
+    StoreBusy where one has just started.
+    """
+    store = Store.open(directory, now=lambda: datetime.now(UTC))
+    try:
+        if store.events:
+            store.put(store.events)
+        return work(store)
+    finally:
+        store.close()
+        _hand_over(directory)
+
+
+def _hand_over(directory: Path) -> None:
+    """What root has made belongs to the folder's owner, or the service could not open its store."""
+    owner = directory.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        for file in directory.glob("store.*"):
+            os.chown(file, owner.st_uid, owner.st_gid)
+
+
 def _nothing_before(point: str, kind: str, meter: str) -> None:
     return None
 
@@ -70,7 +102,7 @@ def _read_meters(
     for meter in mine:
         point = meter.config.point
         if trace is not None:
-            link.trace = lambda direction, data, point=point: trace(point, direction, data)
+            link.trace = partial(trace, point)
         try:
             outcome = dialogue.run(meter, [kind], span=span)
         except LinkLost as trouble:

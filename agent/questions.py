@@ -1,6 +1,5 @@
 """What others may ask of the running daemon: technicians through the socket, the utility through its commands."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agent.control import ControlError, Handler
 from agent.line.hints import hint
 from agent.line.link import words
+from agent.line.trace import Message
 from agent.line.worker import Request
 from buffer.body import record_json
 from buffer.record import Record
@@ -38,16 +38,17 @@ class Questions:
 
     def _read(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         points = _points(asked) or [meter.point for meter in self._daemon.config.meters]
-        trace: list[list[str]] | None = [] if asked.get("trace") else None
+        trace: list[tuple[str, Message]] | None = [] if asked.get("trace") else None
         records, failed = self.read(points, str(asked.get("kind", "now")), _span(asked), trace)
-        return {"records": [record_json(record) for record in records], "failed": failed, "trace": trace}
+        lines = [[point, said.direction, said.octets, said.words()] for point, said in trace or ()]
+        return {"records": [record_json(record) for record in records], "failed": failed, "trace": lines}
 
     def read(
         self,
         points: Sequence[str],
         kind: str,
         span: tuple[datetime, datetime] | None = None,
-        trace: list[list[str]] | None = None,
+        trace: list[tuple[str, Message]] | None = None,
     ) -> tuple[list[Record], list[dict[str, str]]]:
         """Ask the meters now, all buses at the same time; nothing is stored."""
         requests = self._requests(points, kind, span, trace)
@@ -69,23 +70,18 @@ class Questions:
         points: Sequence[str],
         kind: str,
         span: tuple[datetime, datetime] | None,
-        trace: list[list[str]] | None,
+        trace: list[tuple[str, Message]] | None,
     ) -> list[Request]:
         requests = []
         known = {meter.config.point for worker in self._daemon.workers for meter in worker.meters}
         for point in points:
             if point not in known:
                 raise ControlError(f"no point named {point!r}; there are: {', '.join(sorted(known))}")
-        lock = threading.Lock()
-
-        def note(point: str, direction: str, data: bytes) -> None:
-            with lock:
-                (trace or []).append([point, direction, data.hex(" ")])
-
+        note = None if trace is None else lambda point, message: trace.append((point, message))
         for worker in self._daemon.workers:
             mine = [meter.config.point for meter in worker.meters if meter.config.point in points]
             if mine:
-                requests.append(Request(mine, kind, span, note if trace is not None else None))
+                requests.append(Request(mine, kind, span, note))
                 worker.request(requests[-1])
         return requests
 

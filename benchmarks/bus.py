@@ -12,6 +12,7 @@ from agent.config.values import Bus, Meter, Poll
 from agent.line.dialogue import Dialogue, MeterState
 from agent.line.link import Link
 from agent.line.port import Port
+from agent.line.trace import Message
 from agent.line.worker import Worker
 from benchmarks.plants import MODBUS_SILENCE, Build, buses, mercury_meters, modbus_meters
 from drivers import registry
@@ -64,11 +65,11 @@ def _round(dialogue: Dialogue, meters: Sequence[MeterState]) -> None:
 def _ratio_of_round(link: Link, dialogue: Dialogue, meters: Sequence[MeterState], silence: float) -> float:
     octets, questions, begun, ended = 0, 0, 0.0, 0.0
 
-    def trace(direction: str, data: bytes) -> None:
+    def trace(message: Message) -> None:
         nonlocal octets, questions, begun, ended
-        octets += len(data)
+        octets += message.size
         ended = time.monotonic()
-        if direction == ">>":
+        if message.direction == ">>":
             questions += 1
             begun = begun or ended
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -97,6 +98,14 @@ class DlmsMeter:
         self._sessions = 0
         kinds = set(model.kinds) | {"identify", "clock"}
         self.capabilities = frozenset(kinds | ({"set_clock"} if self._how.mechanism > 1 else set()))
+
+    @property
+    def counter_name(self) -> str | None:
+        """Whose frame counter ``counter`` must be; None where nothing is ciphered. Meters of one key and one system
+        title of ours share it. Keys whose prints are equal by chance do too, which harms nobody: it is kept short so
+        that it tells little of a key."""
+        keys = self._how.keys
+        return None if keys is None else sha256(keys.block + self._how.title).hexdigest()[:8]
 
     def session(self) -> Session | ModeE:
         timing = Timing(self._plan.timeout or 2.0, float(self._settings["gap"]))

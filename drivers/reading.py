@@ -131,12 +131,13 @@ class Setting:
     """A key that a driver understands in ``[[meter]]`` beside the common ones; shown by ``meterpost drivers NAME``."""
 
     name: str
-    kind: str  # "int", "text", "bool", "choice", "duration" (seconds as Decimal)
+    kind: str  # "int", "text", "bool", "choice", "duration" (seconds as Decimal), "secret" (a file's line, as octets)
     default: Any
     help: str
     choices: tuple[str, ...] = ()
     low: int | None = None
     high: int | None = None
+    check: Callable[[str], Any] | None = None  # of a secret's text: ValueError in words that do not show it
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,9 @@ class MeterPlan:
     serial: str
     line: Line
     tariffs: tuple[str, ...] | None = None  # T registers to read; None: all that the meter has
-    password: bytes | None = None  # raw bytes that go on the wire, already decoded by the family's ``password``
+    password: bytes | None = field(default=None, repr=False)  # as on the wire, decoded by the family's ``password``
     timeout: float | None = None  # seconds to the first byte; None: the driver's own value
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict, repr=False)  # secrets may be among them
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ A session is pure: bytes in, bytes out, no port, clock, disk or log. Three thing
 (``None``), "broken" (:class:`~protocols.errors.BadFrame`) and "refused" (:class:`~protocols.errors.Refused`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 
@@ -35,6 +35,7 @@ class Sending:
     then: Line | None = None  # settings that hold once these bytes have left (IEC 62056-21 changes the speed)
     before: Line | None = None  # settings that hold before these bytes are sent: a sign-on goes back to its own speed
     answered: bool = True  # False: a broadcast or a sign-off that nobody answers
+    secret: bytes = field(default=b"", repr=False)  # octets of ``data`` as on the wire that must never be shown
 
 
 class Question(Protocol):

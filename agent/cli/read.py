@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, load_config, table, when
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, load_config, note, table, when, wrapped
 from agent.config.values import Config, Meter
 from agent.control import ControlError, NotRunning, ask_daemon
+from agent.line.trace import Message
 from buffer.body import record_from_json, record_json
 from buffer.record import Record, number_text
 
@@ -29,7 +30,9 @@ def read(
         str | None, typer.Option("--from", metavar="TIME", help="Archives: local time, 2026-11-01T00:00")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Archives: the end, now without it")] = None,
-    trace: Annotated[bool, typer.Option("--trace", help="Show every octet of the dialogue on stderr.")] = False,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Show all octets of the dialogue on stderr, in words too.")
+    ] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Read meters now and print T1…T4; nothing is stored. Asks the daemon if it runs, else opens the port itself.
@@ -72,8 +75,8 @@ def ask(
         except PermissionError:
             print(f"meterpost: {values.gateway.state_dir}: you may not ask the daemon (try sudo)", file=sys.stderr)
             raise typer.Exit(Exit.PERMISSION) from None
-        for point, direction, text in answer["trace"] or []:
-            _traced(point, direction, bytes.fromhex(text))
+        for line in answer["trace"]:
+            _show_message(*line)
         return [record_from_json(text) for text in answer["records"]], answer["failed"]
     from agent import offline
     from agent.questions import failure
@@ -82,8 +85,16 @@ def ask(
     return records, [failure(point, trouble) for point, trouble in failed.items()]
 
 
-def _traced(point: str, direction: str, data: bytes) -> None:
-    print(f"{point} {direction} {data.hex(' ')}", file=sys.stderr)
+def _traced(point: str, message: Message) -> None:
+    _show_message(point, message.direction, message.octets, message.words())
+
+
+def _show_message(point: str, direction: str, octets: str, words: list[str]) -> None:
+    """The octets as they are, then what they say, as narrow as the terminal."""
+    note(wrapped(f"{point} {direction} {octets}".rstrip(), "  "))
+    for line in words:
+        indent = " " * (4 + len(line) - len(line.lstrip()))
+        note(wrapped(indent + line.lstrip(), indent + "  "))
 
 
 def _span(kind: str, since: str | None, until: str | None, values: Config) -> tuple[datetime, datetime] | None:

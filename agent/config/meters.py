@@ -13,7 +13,7 @@ from agent.config.settings import read_settings
 from agent.config.shape import MeterTable, PollTable
 from agent.config.source import Source, dotted
 from agent.config.tables import unknown_key
-from agent.config.values import EarlierMeter, Meter, Poll
+from agent.config.values import EarlierMeter, Meter, Poll, Secret
 from drivers import registry
 from drivers.reading import Family
 from protocols.session import Line
@@ -65,6 +65,7 @@ def judge(entry: MeterEntry, around: Surroundings) -> tuple[dict[str, Any], list
         table.model_extra or {}, family.settings, list(MeterTable.model_fields), entry.source, entry.path
     )
     faults += wrong + _framing(entry, family, settings, around) + _polls(entry, family)
+    faults += _secrets(entry, family, settings, around)
     password, wrong = _password(entry, family, settings, around)
     faults += wrong
     _warn(entry, family, settings, around)
@@ -178,13 +179,9 @@ def _password(
     elif family.password is None:
         return None, [entry.fault("password_file", str(file), "nothing: this driver knows no password")]
     else:
-        try:
-            text = read_secret(file, around.base)
-        except SecretTrouble as trouble:
-            if trouble.elsewhere and not around.service:
-                around.warn(entry, ("password_file",), f"{trouble.found}: not checked")
-                return None, []
-            return None, [secret_fault(entry.source, (*entry.path, "password_file"), trouble)]
+        text, faults = _secret(entry, "password_file", file, around)
+        if text is None:
+            return None, faults
     if text is None or family.password is None:
         return None, []
     try:
@@ -192,6 +189,37 @@ def _password(
     except ValueError as error:
         said = str(error).replace(text, "***")
         return None, [entry.source.fault((*entry.path, "password_file"), "a password that does not fit", said)]
+
+
+def _secrets(entry: MeterEntry, family: Family, settings: dict[str, Any], around: Surroundings) -> list[Fault]:
+    """Put what stands in the files of the driver's secrets in the place of their paths."""
+    faults: list[Fault] = []
+    for setting in family.settings:
+        if setting.kind != "secret" or setting.name not in settings:
+            continue
+        text, wrong = _secret(entry, setting.name, settings.pop(setting.name), around)
+        faults += wrong
+        if text is None:
+            continue
+        settings[setting.name] = Secret(text)
+        try:
+            if setting.check is not None:
+                setting.check(text)
+        except ValueError as error:
+            said = str(error).replace(text, "***")
+            faults.append(entry.source.fault((*entry.path, setting.name), "a secret that does not fit", said))
+    return faults
+
+
+def _secret(entry: MeterEntry, key: str, file: Path, around: Surroundings) -> tuple[str | None, list[Fault]]:
+    """The line in this key's file. None without a fault: it is a credential, which only the service has."""
+    try:
+        return read_secret(file, around.base), []
+    except SecretTrouble as trouble:
+        if trouble.elsewhere and not around.service:
+            around.warn(entry, (key,), f"{trouble.found}: not checked")
+            return None, []
+        return None, [secret_fault(entry.source, (*entry.path, key), trouble)]
 
 
 def secret_fault(source: Source, path: places.KeyPath, trouble: SecretTrouble) -> Fault:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from agent.config.faults import Fault
 from agent.config.places import KeyPath
 from agent.config.source import Source
 from agent.config.tables import unknown_key
+from agent.config.values import Secret
 from agent.config.words import meant, one_of, period, seconds, shown
 from drivers.reading import Setting
 
@@ -15,7 +17,8 @@ from drivers.reading import Setting
 def read_settings(
     written: Mapping[str, Any], known: tuple[Setting, ...], common: list[str], source: Source, path: KeyPath
 ) -> tuple[dict[str, Any], list[Fault]]:
-    """The written settings as the driver wants them (durations as Decimal seconds), and the faults of the others."""
+    """The written settings as the driver wants them (durations as Decimal seconds; of secrets the path of their file),
+    and the faults of the others."""
     by_name = {setting.name: setting for setting in known}
     values: dict[str, Any] = {}
     faults: list[Fault] = []
@@ -42,6 +45,8 @@ def expected(setting: Setting) -> str:
             return "true or false"
         case "choice":
             return one_of(setting.choices)
+        case "secret":
+            return 'the path of a file with it, or "credential:NAME"'
         case "duration":
             return f'a period such as "200ms"{_range(setting)}'
         case _:
@@ -52,7 +57,7 @@ def written_as(setting: Setting, value: Any) -> str:
     """A value as it stands in the file."""
     if setting.kind == "duration" and value is not None:
         return f'"{period(value)}"'
-    return "none" if value is None else shown(value)
+    return "none" if value is None else str(value) if isinstance(value, Secret) else shown(value)
 
 
 def _range(setting: Setting) -> str:
@@ -73,6 +78,8 @@ def _value(setting: Setting, value: Any) -> Any:
             return _within(setting, seconds(value))
         case "text" if isinstance(value, str) and value.isprintable():
             return value
+        case "secret" if isinstance(value, str) and value.isprintable() and value:
+            return Path(value)
     raise ValueError(value)
 
 

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from agent.line import trace as traces
+from agent.line.trace import Trace
 from protocols.errors import BadFrame, Busy, LinkLost, MeterError, NoReply
 from protocols.session import Line, Sending, Session
 
@@ -16,9 +18,6 @@ BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
 SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
 
 FEW = 2  # octets that are not worth a nap
-
-Trace = Callable[[str, bytes], None]
-"""Called with ">>" or "<<" and the octets."""
 
 
 class Wire(Protocol):
@@ -54,18 +53,21 @@ class Link:
         self._sleep = sleep
         self.trace = trace
         self.tries = tries
-        self.frames: list[bytes] = []  # raw replies of the dialogue so far
+        self.frames: list[bytes] = []  # raw replies of the dialogue so far, but for what may hold an echoed secret
         self.counters = {"asked": 0, "answered": 0, "silent": 0, "broken": 0, "stale": 0}
         self._quiet_since = monotonic() - 1.0  # when the last character on the line ended
         self.stopping = False  # set from another thread: the next question is not asked any more
         self.progress = self._quiet_since  # monotonic time of the last question, for the watchdog
         self._doubtful: Session | None = None  # lost a question; must be proved in step before the next
+        self._awaited: Sending | None = None  # its answer is heard now
+        self._heard, self._late = bytearray(), bytearray()  # since it was sent; while draining
+        self._confided: Sending | None = None  # held a secret, and nothing sound came since: its echo may
 
     def begin(self, line: Line) -> None:
         """Start a dialogue with a meter: its own line settings, nothing kept of the one before."""
         self._port.set_line(line)
         self.frames = []
-        self._doubtful = None
+        self._doubtful = self._confided = None
 
     def ask(self, session: Session, question: Any, tries: int | None = None) -> Any:
         """The reply, or a MeterError. Only questions that change nothing in the meter are asked again."""
@@ -99,30 +101,42 @@ class Link:
         self.counters["asked"] += 1
         try:
             reply = self._dialogue(session, sending)
-        except NoReply:
-            self.counters["silent"] += 1
+        except (NoReply, BadFrame) as trouble:
+            self.counters["silent" if isinstance(trouble, NoReply) else "broken"] += 1
             self._doubtful = session
             self._drain(sending)
             raise
-        except BadFrame:
-            self.counters["broken"] += 1
-            self._doubtful = session
-            self._drain(sending)
-            raise
+        finally:
+            self._note(session)
+        self._confided = None
         self.counters["answered"] += 1
         return reply
 
     def _dialogue(self, session: Session, sending: Sending) -> Any:
         while True:
-            end = self._transmit(sending)
+            end = self._transmit(session, sending)
             if not sending.answered:
                 return None
             reply = self._await(session, sending, end)
             if not isinstance(reply, Sending):
                 return reply
+            self._note(session)
             sending = reply
 
-    def _transmit(self, sending: Sending) -> float:
+    def _note(self, session: Session) -> None:
+        """The answer is over: kept and traced as a whole, for a secret's echo may come in any pieces."""
+        sending, self._awaited = self._awaited, None
+        if sending is None:
+            return
+        data, late = bytes(self._heard), bytes(self._late)
+        self._heard.clear()
+        self._late.clear()
+        if data and self._confided is None:
+            self.frames.append(data)
+        if self.trace:
+            self.trace(traces.heard(session, sending.data, data + late, self._confided))
+
+    def _transmit(self, session: Session, sending: Sending) -> float:
         """Put the bytes on the line; the (estimated) time at which the last of them has left."""
         owed = self._quiet_since + sending.pause - self._monotonic()
         if owed > 0:
@@ -130,9 +144,13 @@ class Link:
         if sending.before is not None:
             self._port.set_line(sending.before)
         self.counters["stale"] += self._port.discard()
+        if sending.secret:
+            self._confided = sending
+        if sending.answered:
+            self._awaited = sending
         if sending.data:
             if self.trace:
-                self.trace(">>", sending.data)
+                self.trace(traces.sent(session, sending))
             self._port.write(sending.data)
         end = self._monotonic() + len(sending.data) * self._port.line.character
         if sending.then is not None:
@@ -159,9 +177,7 @@ class Link:
             if data:
                 heard = True
                 self._quiet_since = self._monotonic()
-                self.frames.append(data)
-                if self.trace:
-                    self.trace("<<", data)
+                self._heard += data
             elif not heard:
                 raise NoReply(f"no answer within {sending.wait:.2f} s")
             reply = session.receive(data)
@@ -188,8 +204,7 @@ class Link:
                 return
             self.counters["stale"] += len(data)
             self._quiet_since = self._monotonic()
-            if self.trace:
-                self.trace("<<", data)
+            self._late += data
 
 
 def words(trouble: MeterError) -> str:

@@ -23,10 +23,11 @@ from agent.line.dialogue import (
     foreign_event,
     gateway_event,
 )
-from agent.line.link import Link, Stopping, Trace, words
+from agent.line.link import Link, Stopping, words
 from agent.line.port import Port
 from agent.line.schedule import Schedule
 from agent.line.silent import RETRY, Health, TrialBudget
+from agent.line.trace import Message, Trace
 from buffer.record import Record
 from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, Refused
 from protocols.session import Line
@@ -46,7 +47,7 @@ class Request:
     points: Sequence[str]
     kind: str
     span: tuple[datetime, datetime] | None = None
-    trace: Callable[[str, str, bytes], None] | None = None
+    trace: Callable[[str, Message], None] | None = None  # called with the point
     answer: "Future[tuple[list[Record], dict[str, MeterError]]]" = field(default_factory=Future)
 
 
@@ -401,7 +402,7 @@ class Worker:
 
 def _tracer(request: Request, point: str) -> Trace | None:
     trace = request.trace
-    return (lambda direction, data: trace(point, direction, data)) if trace else None
+    return (lambda message: trace(point, message)) if trace else None
 
 
 def _periods(meters: Sequence[MeterState]) -> dict[tuple[int, str], float | None]:

@@ -23,10 +23,12 @@ from protocols.dlms.questions import (
     Release,
     Set,
 )
+from protocols.dlms.security import ENCRYPTED
 from protocols.dlms.wrapper import WrapperLink
 from protocols.errors import BadFrame, MeterError, NotLoggedIn
 from protocols.session import Sending
 
+LOW_LEVEL = 1  # the mechanism whose password goes over the line as it is
 UNRELATED = 8  # pushed or late messages in one answer after which we give up
 
 
@@ -69,6 +71,7 @@ class Session:
         self._pending: Question | None = None
         self._steps: Steps | None = None
         self._unrelated = 0
+        self._secrets: list[bytes] = []  # of this association, as they go over the line
 
     @property
     def state(self) -> State:
@@ -91,11 +94,13 @@ class Session:
             raise RuntimeError(f"{type(question).__name__} in state {self._state.value}")
         if isinstance(question, Associate):
             self._state = State.LINKED  # an old association ends with the new AARQ
+            self._secrets = _secrets(question)
         if isinstance(link, HdlcLink):
-            link.hush = isinstance(question, Associate)
-        self._pending = question
-        self._steps = self._start(question)
-        return self._sending(link.put(next(self._steps)))
+            link.hush = isinstance(question, (Associate, Release))
+        steps = self._start(question)
+        apdu = next(steps)  # a question that cannot be ciphered was never asked
+        self._pending, self._steps = question, steps
+        return self._sending(link.put(apdu))
 
     def receive(self, data: bytes) -> Any:
         link = self._link
@@ -204,7 +209,17 @@ class Session:
     def _sending(self, data: bytes, pause: float = 0.0, answered: bool = True) -> Sending:
         limits = self._link.limits if isinstance(self._link, HdlcLink) else None
         size = (limits.receive + 20) * limits.window_receive if limits else 0x10000
-        return Sending(data, wait=self._timing.wait, gap=self._timing.gap, pause=pause, size=size, answered=answered)
+        wait, gap, secret = self._timing.wait, self._timing.gap, self._secret(data)
+        return Sending(data, wait=wait, gap=gap, pause=pause, size=size, answered=answered, secret=secret)
+
+    def _secret(self, data: bytes) -> bytes:
+        """What of these octets must not be shown; all of them where segments may cut it."""
+        if not isinstance(self._pending, (Associate, Release)):
+            return b""
+        cut = isinstance(self._link, HdlcLink) and self._link.cut
+        if self._secrets and (cut or len(self._secrets) > 1):
+            return data
+        return next((secret for secret in self._secrets if secret in data), b"")
 
     def _forget(self) -> None:
         self._pending = self._steps = None
@@ -212,3 +227,12 @@ class Session:
 
     def _drop(self) -> None:
         self._state, self._lost = State.CLOSED, True
+
+
+def _secrets(question: Associate) -> list[bytes]:
+    """The password, and a dedicated key that is not encrypted: AARQ and RLRQ carry it. Other secrets stay here."""
+    found = [question.secret] if question.mechanism == LOW_LEVEL else []
+    security = question.security
+    if question.ciphered and security and not security.control & ENCRYPTED:
+        found.append(security.keys.dedicated or b"")
+    return [secret for secret in found if secret]

@@ -54,6 +54,11 @@ class Inbox:
         del self.buffer[: min(places, default=len(self.buffer))]
         return self.buffer[0] if self.buffer else None
 
+    def drop(self, size: int) -> None:
+        """Forget the first octets; the next frame begins behind them."""
+        del self.buffer[:size]
+        self._searched = 0
+
     def frame(self, start: int = 0) -> bytes | None:
         """The frame that begins at ``start``: to ETX or EOT and exactly one byte more, whatever that byte is."""
         place = max(self._searched, start + 1)

@@ -125,7 +125,8 @@ class Session:
         match question:
             case questions.Password():
                 body = b"(" + question.secret + b")"
-                return self._say(frames.command(question.kind, body, self.rule), self._read_verdict)
+                data = frames.command(question.kind, body, self.rule)
+                return self._say(data, self._read_verdict, secret=question.secret)
             case questions.Get() | questions.Put():
                 body = f"{question.name}({question.arguments})".encode("cp1251")
                 expect = self._read_answer if isinstance(question, questions.Get) else self._read_verdict
@@ -165,14 +166,16 @@ class Session:
         before: Line | None = None,
         answered: bool = True,
         echo: bool = True,
+        secret: bytes = b"",
     ) -> Sending:
         self._expect, self._in_step = expect, False
         self._blocks, self._repeats = [], 0
         self._inbox.expect(data if echo and len(data) > 1 else b"")
         pause, self._pause = self._pause, self._reaction
-        wire = frames.with_parity(data) if self._parity == "software" else data
+        if self._parity == "software":
+            data, secret = frames.with_parity(data), frames.with_parity(secret)
         return Sending(
-            wire,
+            data,
             wait=self._wait,
             gap=self._gap,
             pause=pause,
@@ -180,6 +183,7 @@ class Session:
             then=then,
             before=before,
             answered=answered,
+            secret=secret,
         )
 
     @property
@@ -306,9 +310,12 @@ class Session:
             return self._nothing_yet(silent)
         self._checked(frame)
         login = isinstance(self._question, questions.Password)
+        if login and frame[:2] == b"\x01P":  # our own command, heard again behind noise
+            self._inbox.drop(len(frame))
+            return self._read_verdict(silent)
         if frame[:3] == b"\x01B0":
             raise self._refused(AccessDenied("the meter refuses the password and ends the session"))
-        if login:
+        if login and frame[0] == STX:
             raise AccessDenied(f"the meter refuses the password: {error_words(parse(frame[1:-2]))}")
         self._refuse_if_error(frame)
         raise self._broken("neither ACK nor an error")

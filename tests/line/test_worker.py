@@ -148,16 +148,16 @@ def test_a_technicians_question_goes_first_and_stores_nothing():
     assert records[0].values["1-0:32.7.0"] == Decimal(230) and not failed and not bus.records
 
 
-def test_a_question_can_be_traced_octet_by_octet():
+def test_a_question_can_be_traced_octet_by_octet_and_in_words():
     bus, seen = FakeBus(1), []
-    request = Request(["flat-1"], "now", trace=lambda point, way, data: seen.append((point, way, data)))
+    request = Request(["flat-1"], "now", trace=lambda point, message: seen.append((point, message)))
     bus.worker.request(request)
     bus.worker.step()
-    assert seen[0] == ("flat-1", ">>", bytes.fromhex("01 01 01 01 01 01 01 01 01 76 50")) or seen[0][:2] == (
-        "flat-1",
-        ">>",
-    )
-    assert {way for _, way, _ in seen} == {">>", "<<"}
+    assert {point for point, _ in seen} == {"flat-1"}
+    said = [message for _, message in seen]
+    assert [message.direction for message in said[:4]] == [">>", "<<", ">>", "<<"]
+    assert said[1].octets == "01 00 00 20" and said[1].words() == ["answer of meter 1: done (status 00h)"]
+    assert said[2].octets == "01 08 00 27 c0" and said[2].words() == ["request to meter 1: serial number"]
 
 
 @pytest.mark.parametrize("step", [-86400, -3600, 3600, 86400])
