@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from agent.clock import SystemClock
-from agent.config.values import Config
+from agent.config.values import Bus, Config
 from agent.delivery.payload import when
 from buffer.record import Record, number_text
 from buffer.store import Store
@@ -34,10 +34,7 @@ def without_daemon(config: Config, store: Store | None) -> dict[str, Any]:
         "since": None,
         "online": False,
         "delivery": {"online": False, "text": "the daemon is not running"},
-        "buses": [
-            {"name": bus.name, "port": bus.port, "state": "closed", "error": None, "polled": 0, "counters": {}}
-            for bus in config.buses
-        ],
+        "buses": [_closed(bus) for bus in config.buses],
         "meters": [
             {
                 "point": meter.point,
@@ -72,12 +69,18 @@ def _head(config: Config, store: Store | None, clock: str) -> dict[str, Any]:
     }
 
 
+def _closed(bus: Bus) -> dict[str, Any]:
+    nothing = {"error": None, "asking": None, "polled": 0, "counters": {}}
+    return {"name": bus.name, "port": bus.port, "state": "closed", **nothing}
+
+
 def _bus(worker: "Worker") -> dict[str, Any]:
     return {
         "name": worker.bus.name,
         "port": worker.bus.port,
         "state": "lost" if worker.port_error else "open",
         "error": worker.port_error,
+        "asking": worker.asking,
         "polled": worker.polled,
         "counters": worker.counters,
     }

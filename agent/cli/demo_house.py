@@ -12,13 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from agent.control import ControlError, NotRunning, ask_daemon
+from protocols.session import Line
 from simulators.broker import BrokerProcess
 from simulators.intake.service import Intake
 from simulators.plant import Plant, PlantMeter, load
+from simulators.plant_file import PlannedMeter
+from simulators.spodes import Spodes
 
 GATEWAY = "gw-demo"
 PERIOD = "2s"
-DRAIN = 10.0  # s for the last records to be confirmed
+OPTICAL = ("5s", 1200)  # period of a meter whose sign-on alone, below so many bit/s, takes a second
+DRIVERS = {"neva": "neva-mt3"}  # where a simulated model is read by another driver than that of its name
+PASSWORDS = {"spodes": Spodes.password.decode()}  # where the driver knows none as delivered
+DRAIN = 15.0  # s for the last polls to end and the last records to be confirmed
+QUIET = 8  # looks in a row at which nothing is under way
 TARIFFS = {"T1": "day", "T2": "night", "T3": "peak"}
 
 
@@ -58,9 +65,12 @@ class House:
             self.intake.start(wait=10)
             stack.callback(self.intake.stop)
             self.config.write_text(configuration(self.plant, self.broker.url, self.folder / "state"), encoding="utf-8")
+            write_passwords(self.folder)
             with self.log.open("wb") as log:
                 command = [sys.executable, "-m", "agent", "run", "-c", str(self.config)]
-                self._daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                self._daemon = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                )
             stack.callback(self._end_daemon)
             self._stack = stack.pop_all()
         return self
@@ -83,10 +93,12 @@ class House:
         """Stop asking the meters, let the rest be confirmed, end the daemon, compare."""
         with contextlib.suppress(NotRunning, ControlError, OSError):
             ask_daemon(self.folder / "state", "pause")
-        status, end = self.status(), time.monotonic() + DRAIN
-        while status and time.monotonic() < end and (status["pending"] or _busy(status)):
+        status, end, quiet = self.status(), time.monotonic() + DRAIN, 0
+        while status and time.monotonic() < end and quiet < QUIET:
             time.sleep(0.2)
             status = self.status() or status
+            # A poll under way goes on to its end, and a transaction holds what was read within a second.
+            quiet = 0 if status["pending"] or any(bus["asking"] for bus in status["buses"]) else quiet + 1
         code = self._end_daemon()
         verdict = self._verdict(status or {})
         if code:
@@ -123,11 +135,6 @@ class House:
         return verdict
 
 
-def _busy(status: dict[str, Any]) -> bool:
-    """Records that were polled and are not in the store yet (a transaction holds what was read within a second)."""
-    return bool(sum(bus["polled"] for bus in status["buses"]) > status["last_seq"])
-
-
 def missing(plant: Plant, heard: set[str]) -> list[Any]:
     return [meter.plan for meter in plant.meters if not meter.plan.dead and meter.plan.serial not in heard]
 
@@ -149,7 +156,7 @@ def differences(plant: Plant, record: dict[str, Any]) -> list[str]:
 
 def configuration(plant: Plant, broker: str, state_dir: Path, *, period: str = PERIOD, intake: str = "") -> str:
     """The installer's file for this house: what an installer would write, with a short period. ``intake``: more lines
-    of that table."""
+    of that table. Passwords lie beside it (``write_passwords``)."""
     parts = [
         f'[gateway]\nid = "{GATEWAY}"\ntimezone = "{plant.plan.timezone}"\n'
         f'state_dir = "{state_dir}"\nclock = "trust"\n',
@@ -161,21 +168,38 @@ def configuration(plant: Plant, broker: str, state_dir: Path, *, period: str = P
         parts.append(
             f'[[bus]]\nname = "{bus.name}"\nport = "{port}"\nspeed = {bus.line.speed}\nformat = "{bus.line.format}"\n'
         )
-    parts += [_meter(number, meter) for number, meter in enumerate(plant.meters, 1)]
+    lines = {bus.name: bus.line for bus in plant.plan.buses}
+    parts += [_meter(number, plan, lines[plan.bus]) for number, plan in enumerate(plant.plan.meters, 1)]
     return "\n".join(parts)
 
 
-def _meter(number: int, meter: PlantMeter) -> str:
-    plan = meter.plan
+def write_passwords(folder: Path) -> None:
+    """The meters' password files, for their owner alone."""
+    for model, password in PASSWORDS.items():
+        file = folder / f"{model}.secret"
+        file.touch(mode=0o600)
+        file.write_text(f"{password}\n", encoding="utf-8")
+
+
+def _meter(number: int, plan: PlannedMeter, bus: Line) -> str:
+    address = f'"{plan.address}"' if isinstance(plan.address, str) else plan.address
     lines = [
         "[[meter]]",
         f'point = "flat-{number}"',
         f'bus = "{plan.bus}"',
-        f'driver = "{plan.model}"',
-        f"address = {plan.address}",
+        f'driver = "{DRIVERS.get(plan.model, plan.model)}"',
+        f"address = {address}",
         f'serial = "{plan.serial}"',
         f'account = "2301004567{number:02d}"',
     ]
+    if plan.line.speed != bus.speed:
+        lines.append(f"speed = {plan.line.speed}")
+    if plan.line.format != bus.format:
+        lines.append(f'format = "{plan.line.format}"')
+    if plan.model in PASSWORDS:
+        lines.append(f'password_file = "{plan.model}.secret"')
+    if plan.line.speed < OPTICAL[1]:
+        lines.append(f'poll = {{ now = "{OPTICAL[0]}" }}')
     if len(plan.tariffs) > 1:
         lines.append("tariffs = {" + ", ".join(f'{name} = "{TARIFFS[name]}"' for name in plan.tariffs) + "}")
     return "\n".join(lines) + "\n"

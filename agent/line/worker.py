@@ -93,6 +93,7 @@ class Worker:
         self.port_error: str | None = None
         self._alive = now
         self.polled = 0
+        self.asking: str | None = None  # the point that is being asked
         self._thread = threading.Thread(target=self._run, name=f"bus-{bus.name}", daemon=True)
 
     # ── from other threads ───────────────────────────────────────────────
@@ -266,6 +267,7 @@ class Worker:
         meter = self.meters[index]
         assert self._dialogue is not None
         started = self._clock.monotonic()
+        self.asking = meter.config.point
         try:
             outcome = self._dialogue.run(meter, kinds, trial=trial)
         except LinkLost:
@@ -278,6 +280,8 @@ class Worker:
             log.exception("%s: internal error", meter.config.point)
             self._failed(index, kinds, Refused(f"internal error, see the log: {trouble!r}"))
             return
+        finally:
+            self.asking = None
         self._costs[index] = self._clock.monotonic() - started
         self._denied_state(meter, False)
         self._store(meter, outcome)
