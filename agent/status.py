@@ -70,7 +70,7 @@ def _head(config: Config, store: Store | None, clock: str) -> dict[str, Any]:
 
 
 def _closed(bus: Bus) -> dict[str, Any]:
-    nothing = {"error": None, "asking": None, "polled": 0, "counters": {}}
+    nothing: dict[str, Any] = {"error": None, "asking": None, "polled": 0, "counters": {}}
     return {"name": bus.name, "port": bus.port, "state": "closed", **nothing}
 
 
