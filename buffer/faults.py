@@ -33,6 +33,10 @@ class StoreUnusable(StoreError):
     """The disk says no: permission, read-only, I/O error, no room even after making some."""
 
 
+class StoreForbidden(StoreUnusable, PermissionError):
+    """The same, because the files belong to somebody else or the directory is closed to us."""
+
+
 class Damaged(Exception):
     """What the store says of itself is not so: its file cannot be trusted any more. Never leaves the store."""
 

@@ -41,12 +41,15 @@ class Lock:
             os.close(self._file)
             pid = int(text) if text.isdigit() else None
             raise StoreBusy(f"the store {path.parent} is in use by process {pid or 'unknown'}", pid) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, b"%d\n" % os.getpid(), 0)
+        self._write(b"%d" % os.getpid())
 
     def release(self) -> None:
-        os.ftruncate(self._file, 0)
+        self._write(b"")
         os.close(self._file)
+
+    def _write(self, pid: bytes) -> None:
+        """Always of one length: a file that never shrinks needs no room when the disk is full."""
+        os.pwrite(self._file, pid.ljust(20) + b"\n", 0)
 
 
 class Mark:

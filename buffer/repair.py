@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from buffer import faults, ranges, salvage, schema
-from buffer.faults import Damaged, StoreError, StoreTooNew, StoreUnusable
+from buffer.faults import Damaged, StoreError, StoreForbidden, StoreTooNew, StoreUnusable
 from buffer.files import Lock, Mark, Reserve, free, lengthen_wal
 from buffer.record import Record
 from buffer.tables import WAL_SIZE, Tables, connect
@@ -27,7 +27,9 @@ CHECKED = 16 << 20  # octets: a store up to this size is checked whole when it i
 ATTEMPTS = 100  # how often one write may make room or begin anew before it is given up
 UNCONFIRMED = (ranges.PENDING, ranges.REFUSED, ranges.HELD, ranges.DAMAGED)
 CHUNK = 500  # records deleted in one transaction: its log fits into the WAL that is there
-SPARE_PAGES = 1000  # free pages inside the file that one write surely finds enough
+FEW = 100  # the same of unconfirmed ones: not more than has to be
+SPARE_PAGES = 100  # free pages inside the file that a write finds enough beside its records
+RECORD = 400  # octets of a record at most, but for its raw frames
 NEARLY_FULL = 256 << 10  # octets free: an I/O error of SQLite with no more than this is a full disk
 
 
@@ -70,7 +72,8 @@ class Keeper:
                 raise
             raise StoreUnusable(f"{directory} cannot be made") from None
         except OSError as trouble:
-            raise StoreUnusable(f"{trouble.filename or directory}: {trouble.strerror}") from trouble
+            kind = StoreForbidden if isinstance(trouble, PermissionError) else StoreUnusable
+            raise kind(f"{trouble.filename or directory}: {trouble.strerror}") from trouble
         except (sqlite3.Error, Damaged) as trouble:
             raise StoreUnusable(f"{keeper.path}: {trouble}") from trouble
         return keeper
@@ -169,10 +172,11 @@ class Keeper:
                         self._mend(trouble)
         raise StoreUnusable(f"{self.path}: damaged again and again")
 
-    def change(self, work: Callable[[Tables], T]) -> T:
-        """One transaction, on the disk when it returns. Runs ``work`` again after a fault was mended."""
+    def change(self, work: Callable[[Tables], T], records: Sequence[Record] = ()) -> T:
+        """One transaction, on the disk when it returns. Runs ``work`` again after a fault was mended. ``records`` are
+        those that it brings: a full disk makes room for them first."""
         with self._writing:
-            self._stay_clear()
+            self._stay_clear(records)
             for _ in range(ATTEMPTS):
                 tables = self._usable()
                 before = tables.last_seq
@@ -303,37 +307,42 @@ class Keeper:
         elif not self._delete_oldest((ranges.CONFIRMED,)) and not reserve and not self._delete_oldest(UNCONFIRMED):
             raise StoreUnusable(f"{self.directory}: no room on the disk, and nothing left to delete")
 
-    def _stay_clear(self) -> None:
+    def _stay_clear(self, records: Sequence[Record]) -> None:
         """Once the reserve is given up: delete before the disk is full again, for a log that cannot be written back
         (the main file cannot grow) could not take the deletion either."""
         if not self._low or self._failed or free(self.directory) >= self._reserve.size // 2:
             return
+        wanted = SPARE_PAGES + sum(RECORD + len(record.frames) for record in records) // schema.PAGE
         try:
-            (spare,) = self.tables.write.execute("PRAGMA freelist_count").fetchone()
-            if spare < SPARE_PAGES and not self._delete_oldest((ranges.CONFIRMED,)):
-                self._delete_oldest(UNCONFIRMED)
+            while self._spare() < wanted:
+                if not self._delete_oldest((ranges.CONFIRMED,)) and not self._delete_oldest(UNCONFIRMED):
+                    return
         except (sqlite3.Error, Damaged) as trouble:
             self._mend(trouble)
 
+    def _spare(self) -> int:
+        (pages,) = self.tables.write.execute("PRAGMA freelist_count").fetchone()
+        return int(pages)
+
     def _delete_oldest(self, states: tuple[str, ...]) -> bool:
         """One chunk of these; False where there is none."""
-        runs = self.tables.ranges.runs(1, self.tables.last_seq, states, enough=CHUNK)
+        counted = states == UNCONFIRMED
+        most = FEW if counted else CHUNK
+        runs = self.tables.ranges.runs(1, self.tables.last_seq, states, enough=most)
         if runs:
-            self._delete(runs, counted=states == UNCONFIRMED)
+            self._delete(runs, most, counted)
         return bool(runs)
 
-    def _delete(self, runs: list[ranges.Run], counted: bool) -> None:
-        left = CHUNK
+    def _delete(self, runs: list[ranges.Run], most: int, counted: bool) -> None:
+        left = most
         with self.tables.transaction():
             for run in runs:
                 last = min(run.last, run.first + left - 1)
                 self.tables.delete(run.first, last)
                 left -= last - run.first + 1
             if counted:
-                text = (
-                    f"{CHUNK - left} unconfirmed records from number {runs[0].first} on were deleted: the disk is full"
-                )
-                self._put_event(self.tables, "store-full", text)
+                text = f"{most - left} unconfirmed records from number {runs[0].first} on were deleted"
+                self._put_event(self.tables, "store-full", f"{text}: the disk is full")
         self._write_mark()
 
     def _put_event(self, tables: Tables, code: str, text: str) -> None:

@@ -99,7 +99,7 @@ class Store:
                 _refuse(tables, refused)
             return tables.store(records)
 
-        stored = self._keeper.change(work)
+        stored = self._keeper.change(work, records)
         if stored:
             self._keeper.latest = stored[-1]
         return stored + self._keeper.raised()

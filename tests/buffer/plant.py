@@ -1,6 +1,8 @@
 """Records as a plant would bring them, for the tests of the store."""
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -40,7 +42,7 @@ def reading(number: int, point: str = "flat-1", **changes: object) -> Record:
         "read_at": at + timedelta(milliseconds=250),
         "meter_offset": -1,
         "values": {"1-0:1.8.0": 2_000_100 + number, "1-0:1.8.1": 1_000_000 + number, "1-0:32.7.0": Decimal("230.1")},
-        "frames": b"\x2d\x00\x05" + number.to_bytes(4, "big") * 6,
+        "frames": b"\x2d\x00\x05" + number.to_bytes(4, "big", signed=True) * 6,
     }
     return Record(**(fields | changes))  # type: ignore[arg-type]
 
@@ -65,3 +67,25 @@ def crashed(source: Path, target: Path) -> Path:
         if (source / name).exists():
             (target / name).write_bytes((source / name).read_bytes())
     return target
+
+
+class NoDisk(Exception):
+    """Says why there is no loop device here."""
+
+
+@contextmanager
+def disk(folder: Path, size: int) -> Iterator[Path]:
+    """A real ext4 of so many MiB on a loop device: where it is mounted."""
+    image, mount = folder / "image", folder / "mount"
+    mount.mkdir()
+    with image.open("wb") as file:
+        file.truncate(size << 20)
+    try:
+        subprocess.run(["mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, mount], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as trouble:
+        raise NoDisk(f"no loop device: {trouble}") from trouble
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", "-l", mount], check=True)
