@@ -21,7 +21,7 @@ from agent.clock import SystemClock
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
 from agent.daemon import Daemon
 from agent.delivery.publisher import Publisher
-from buffer.record import Record
+from buffer.faults import StoreUnusable
 from buffer.store import Store
 from protocols.mercury.frames import Energy
 from protocols.session import Line
@@ -93,7 +93,6 @@ class Site:
         ]
         self.intake = Utility(self.broker.url, folder / "intake.db", validate=True)
         self.daemon: Daemon | None = None
-        self.submitted: list[Record] = []
         self.stack = ExitStack()
 
     def __enter__(self) -> "Site":
@@ -320,6 +319,30 @@ def test_a_store_damaged_while_the_daemon_runs_loses_only_what_the_damage_hit(si
     site.hands.leap(61.0)  # some numbers of the new epoch are found by the publisher's sweep, once a minute
     site.settle()
     check_carried(site, 2000)
+
+
+def test_a_disk_that_says_no_for_a_while_stops_nothing(site, monkeypatch):
+    site.hands = Hands(wall=60.0 - time.time(), synced=False)
+    site.start()
+    site.poll_on()
+    keeper = site.store._keeper
+    monkeypatch.setattr(keeper, "change", refused)
+    site.hands.wall, site.hands.synced = 0.0, True
+    site.hands.leap(11.0)  # what was held is to be released now, and cannot be
+    before = site.polled()
+    site.until(lambda: site.polled() >= before + 10 * METERS)
+    site.daemon._denied("flat-1", True)
+    assert site.daemon.writer.trouble == "the disk says no"
+    monkeypatch.undo()
+    site.connect()
+    site.settle()
+    check_intake(site)
+    check_no_hole(site)
+    assert len(site.delivered()) == site.polled()
+
+
+def refused(*_: object) -> None:
+    raise StoreUnusable("the disk says no")
 
 
 def preload(state: Path, count: int) -> None:
