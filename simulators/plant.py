@@ -16,9 +16,9 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from protocols.mercury.frames import Energy
-from simulators import mercury230, modbus
+from simulators import iec62056, mercury230, modbus, spodes
 from simulators.faults import Faults
-from simulators.household import Household, Network
+from simulators.household import START, Household, Network
 from simulators.line import PtyLine, SimulatedMeter, Station
 from simulators.plant_file import PlannedMeter, PlantError, PlantPlan, read
 
@@ -66,6 +66,16 @@ class PlantMeter:
     def delay(self, seconds: float) -> None:
         self._meter.delay = seconds
 
+    @property
+    def hearing(self) -> int | None:
+        """bit/s at which a meter listens that changes its speed in mid-dialogue; None: its line's."""
+        return getattr(self._meter, "hearing", None)
+
+    @property
+    def speaking(self) -> int | None:
+        """bit/s of its last answer, as above."""
+        return getattr(self._meter, "speaking", None)
+
     def answer(self, request: bytes) -> bytes:
         """The meter's answer with the counters of this second."""
         at = self._clock().replace(microsecond=0)
@@ -92,6 +102,7 @@ class Plant:
     def __init__(self, plan: PlantPlan, folder: Path, clock: Clock | None = None, *, pace: bool = True) -> None:
         clock, zone = clock or steady_clock(), ZoneInfo(plan.timezone)
         self.plan = plan
+        self._clock = clock
         self.meters = tuple(
             PlantMeter(meter, Household(meter.household, plan.timezone, tariffs=meter.tariffs), clock, zone)
             for meter in plan.meters
@@ -119,6 +130,8 @@ class Plant:
 
     def start(self) -> None:
         """All lines, or none and the error."""
+        for meter in self.meters:
+            meter.household.energy(self._clock())  # the first look costs 0.2 s, too late an answer on a busy machine
         with contextlib.ExitStack() as started:
             for line in self.lines.values():
                 started.enter_context(line)
@@ -152,11 +165,18 @@ Refresh = Callable[[datetime], Registers]
 
 def _bind(plan: PlannedMeter, household: Household, clock: Clock, zone: ZoneInfo) -> tuple[SimulatedMeter, Refresh]:
     """The meter of a model and what moves its registers to a moment and says what they show then."""
+
+    def wall() -> datetime:
+        return clock().astimezone(zone).replace(tzinfo=None)
+
+    if isinstance(plan.address, str):
+        reads = iec62056.BUILDERS[plan.model](plan.address, plan.serial, start=plan.line.speed, now=wall)
+        return reads, lambda at: iec62056.move(reads, household, at)
     if plan.model == "mercury230":
-        mercury = mercury230.Mercury230(
-            plan.address, plan.serial, lambda: clock().astimezone(zone).replace(tzinfo=None)
-        )
+        mercury = mercury230.Mercury230(plan.address, plan.serial, wall)
         return mercury, lambda at: _move_mercury(mercury, household, at)
+    if plan.model == "spodes":
+        return spodes.plant_meter(plan.address, plan.serial, household, START, zone.key)
     meter = modbus.BUILDERS[plan.model](plan.address, int(plan.serial))
     return meter, lambda at: _move_modbus(meter, household, at)
 

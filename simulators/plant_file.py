@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from protocols.iec62056.frames import address_of
 from protocols.session import Line
+from simulators import iec62056, modbus
 from simulators.faults import Faults
-from simulators.modbus import BUILDERS
 
-MODELS = ("mercury230", *BUILDERS)
+MODELS = ("mercury230", *modbus.BUILDERS, *iec62056.BUILDERS, "spodes")
+NUMBERS = {"mercury230": (1, 240), "spodes": (16, 16381)}  # addresses; HDLC reserves what lies around
+UNITS = (1, 247)  # of Modbus
+DIGITS = {"mercury230": 8, "spodes": 16, **dict.fromkeys(iec62056.BUILDERS, 16)}  # of a serial number, else 9
 FORMATS = [f"{bits}{parity}{stop}" for bits in "78" for parity in "NEO" for stop in "12"]
 
 
@@ -37,11 +41,15 @@ class BusPlan:
 
 @dataclass(frozen=True, slots=True)
 class PlannedMeter:
-    """A meter. ``household`` is the seed of the load behind it; a ``dead`` one is there and never answers."""
+    """A meter. ``household`` is the seed of the load behind it; a ``dead`` one is there and never answers.
+
+    ``address``: a text for IEC 62056-21 (``""`` has none), else a number. ``line``: that of the sign-on where the meter
+    changes its speed in mid-dialogue.
+    """
 
     bus: str
     model: str
-    address: int
+    address: int | str
     serial: str
     line: Line
     household: int = 0
@@ -70,10 +78,10 @@ def read(path: Path) -> PlantPlan:
 
 
 BUS_KEYS = {"name": str, "speed": int, "format": str, "echo": bool, "faults": dict, "seed": int}
-METER_KEYS = {
+METER_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "bus": str,
     "model": str,
-    "address": int,
+    "address": (int, str),
     "serial": str,
     "household": int,
     "tariffs": list,
@@ -81,7 +89,14 @@ METER_KEYS = {
     "speed": int,
     "format": str,
 }
-WORDS = {str: "a text", int: "a whole number", bool: "true or false", dict: "a table", list: "a list"}
+WORDS: Mapping[type | tuple[type, ...], str] = {
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "a table",
+    list: "a list",
+    (int, str): "a whole number, or a text in quotes",
+}
 
 
 class _Reader:
@@ -120,16 +135,14 @@ class _Reader:
 
     def _meter(self, where: str, found: Any, lines: Mapping[str, Line]) -> PlannedMeter:
         table = self._table(where, found, METER_KEYS, ("bus", "model", "address", "serial"))
-        bus, model, address = table.get("bus", ""), table.get("model", ""), table.get("address", 1)
+        bus, model = table.get("bus", ""), table.get("model", "")
         serial, tariffs = table.get("serial", ""), table.get("tariffs", ["T1", "T2", "T3"])
         if bus and bus not in lines:
             self._fault(f"{where}.bus", bus, f"one of {', '.join(lines)}")
         if model and model not in MODELS:
             self._fault(f"{where}.model", model, f"one of {', '.join(MODELS)}")
-        highest = 240 if model == "mercury230" else 247
-        if not 1 <= address <= highest:
-            self._fault(f"{where}.address", address, f"1 to {highest}")
-        digits = 8 if model == "mercury230" else 9
+        address = self._address(f"{where}.address", model, table)
+        digits = DIGITS.get(model, 9)
         if serial and not (serial.isascii() and serial.isdigit() and len(serial) <= digits):
             self._fault(f"{where}.serial", serial, f"at most {digits} digits")
         if tariffs not in (["T1"], ["T1", "T2"], ["T1", "T2", "T3"]):
@@ -137,6 +150,21 @@ class _Reader:
         line = self._line(where, table, lines.get(bus, Line()))
         household, dead = table.get("household", 0), table.get("dead", False)
         return PlannedMeter(bus, model, address, serial, line, household, tuple(map(str, tariffs)), dead)
+
+    def _address(self, where: str, model: str, table: Mapping[str, Any]) -> int | str:
+        if model in iec62056.BUILDERS:
+            text = str(table.get("address", ""))
+            try:
+                return address_of(text)
+            except ValueError:
+                self._fault(where, text, 'at most 32 letters, digits, blanks and points, or ""')
+                return ""
+        low, high = NUMBERS.get(model, UNITS)
+        number = table.get("address", low)
+        if not isinstance(number, int) or not low <= number <= high:
+            self._fault(where, number, f"{low} to {high}")
+            return low
+        return number
 
     def _line(self, where: str, table: Mapping[str, Any], usual: Line) -> Line:
         speed, form = table.get("speed", usual.speed), table.get("format", usual.format)
@@ -149,10 +177,12 @@ class _Reader:
     def _twins(self, meters: list[PlannedMeter]) -> None:
         """Two meters of one address on a pair collide at every question; a file that says so is a slip."""
         for number, meter in enumerate(meters):
-            if any((one.bus, one.address) == (meter.bus, meter.address) for one in meters[:number]):
+            if any(_place(one) == _place(meter) for one in meters[:number]):
                 self._fault(f"meter[{number}].address", meter.address, f"an address that is free on {meter.bus}")
 
-    def _table(self, where: str, found: Any, keys: Mapping[str, type], needed: tuple[str, ...]) -> dict[str, Any]:
+    def _table(
+        self, where: str, found: Any, keys: Mapping[str, type | tuple[type, ...]], needed: tuple[str, ...]
+    ) -> dict[str, Any]:
         """The keys of the right type; a fault for every other one."""
         if not isinstance(found, dict):
             self._fault(where, found, "a table")
@@ -161,15 +191,24 @@ class _Reader:
         self.faults += [f"{where}.{key}: is missing" for key in needed if key not in found]
         return good
 
-    def _sound(self, prefix: str, found: Mapping[str, Any], keys: Mapping[str, type]) -> Iterator[tuple[str, Any]]:
+    def _sound(
+        self, prefix: str, found: Mapping[str, Any], keys: Mapping[str, type | tuple[type, ...]]
+    ) -> Iterator[tuple[str, Any]]:
         for key, value in found.items():
             if key not in keys:
                 likely = difflib.get_close_matches(key, keys, 1)
                 self.faults.append(f"{prefix}{key}: unknown key" + (f", perhaps {likely[0]}" if likely else ""))
-            elif type(value) is not keys[key]:
+            elif type(value) not in (kinds if isinstance(kinds := keys[key], tuple) else (kinds,)):
                 self._fault(f"{prefix}{key}", value, WORDS[keys[key]])
             else:
                 yield key, value
 
     def _fault(self, where: str, found: object, expected: str) -> None:
         self.faults.append(f"{where}: found {found!r}, expected {expected}")
+
+
+def _place(meter: PlannedMeter) -> tuple[str, str, int | str]:
+    """What no other meter may have: bus, form of the address (text, HDLC, first octet), address."""
+    if isinstance(meter.address, str):
+        return meter.bus, "text", meter.address.lstrip("0")
+    return meter.bus, "HDLC" if meter.model == "spodes" else "octet", meter.address

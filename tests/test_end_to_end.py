@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.demo_house import configuration, differences
+from agent.cli.demo_house import configuration, differences, write_passwords
 from agent.control import ask_daemon
 from buffer.store import Store
 from simulators.intake.service import Intake
 from simulators.plant import Plant, load
 from tests.support.broker import Broker, needs_mosquitto
 
-HOUSE = Path(__file__).parents[1] / "simulators" / "plants" / "house.toml"
+PLANTS = Path(__file__).parent / "plants"
 KILLS = 50
 pytestmark = [pytest.mark.slow, needs_mosquitto]
 
@@ -26,9 +26,9 @@ pytestmark = [pytest.mark.slow, needs_mosquitto]
 class Site:
     """A house with everything in it; the daemon and the broker may be killed and started again."""
 
-    def __init__(self, folder: Path, *, pace: bool = False) -> None:
+    def __init__(self, folder: Path, plant: str = "flats.toml", *, pace: bool = False) -> None:
         self.folder, self.state = folder, folder / "state"
-        self.plant: Plant = load(HOUSE, folder, pace=pace)
+        self.plant: Plant = load(PLANTS / plant, folder, pace=pace)
         self.broker = Broker(folder)
         self.config = folder / "meterpost.toml"
         self.log = folder / "daemon.log"
@@ -45,6 +45,7 @@ class Site:
         self.config.write_text(
             configuration(self.plant, self.broker.url, self.state, period="1s", intake='receipt_timeout = "2s"\n')
         )
+        write_passwords(self.folder)
         self.stack.callback(self.kill)
         return self
 
@@ -83,8 +84,9 @@ class Site:
         raise AssertionError(f"not within {seconds} s ({last!r}); {self.log.read_text()[-2000:]}")
 
     def settle(self) -> None:
-        """No more polls; what is stored is confirmed."""
+        """No more polls, those under way have ended; what is stored is confirmed."""
         self.until(lambda: self.ask("pause"))
+        self.until(lambda: not any(bus["asking"] for bus in self.ask("status")["buses"]))
         time.sleep(1.5)  # a transaction holds what was read within a second
         self.until(lambda: self.ask("status")["pending"] == 0)
 
@@ -136,6 +138,19 @@ def test_fifty_kills_of_daemon_and_broker_lose_double_and_invent_nothing(site):
     assert site.end() == 0
     check_truth(site)
     assert len(site.intake.rows()) >= KILLS
+
+
+def test_meters_of_every_family_are_read_at_the_speed_of_their_lines(tmp_path):
+    with Site(tmp_path, "families.toml", pace=True) as site:
+        site.start()
+        serials = {meter.plan.serial for meter in site.plant.meters}
+        site.until(lambda: {row.record["meter"] for row in site.intake.rows()} >= serials)
+        site.settle()
+        assert site.end() == 0
+        check_truth(site)
+        readings = [row.record for row in site.intake.rows() if row.record["kind"] == "now"]
+        assert all({f"1-0:1.8.{n}" for n in range(4)} <= record["values"].keys() for record in readings)
+        assert [record for record in readings if record["flags"]] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -19,7 +19,9 @@ CLEAR = "\x1b[H\x1b[J"
 
 
 def demo(
-    plant: Annotated[Path, typer.Option("--plant", metavar="PLANT.toml", help="Another house.", show_default="the example")] = HOUSE,
+    plant: Annotated[
+        Path, typer.Option("--plant", metavar="PLANT.toml", help="Another house.", show_default="the example")
+    ] = HOUSE,
     seconds: Annotated[
         float | None, typer.Option("--for", min=5.0, help="End by itself after so many seconds.")
     ] = None,

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import serial
 
+from protocols.iec62056.frames import command, low7, option, request
 from protocols.mercury.frames import seal, unseal
+from simulators import iec62056
 from simulators.household import Household
 from simulators.modbus import BUILDERS
 from simulators.modbus import seal as modbus_seal
@@ -72,6 +74,51 @@ def test_a_modbus_meter_shows_its_household(tmp_path, model):
     if "1-0:1.8.1" in shown:
         assert abs(energy["T1"] - shown["1-0:1.8.1"]) < resolution
         assert shown["1-0:1.8.4"] == 0
+
+
+IEC = METER.replace("address = 5", 'address = "41"') + 'speed = 300\nformat = "7E1"\nhousehold = 4\n'
+
+
+@pytest.mark.parametrize("model", iec62056.BUILDERS)
+def test_an_iec_meter_shows_its_household(tmp_path, model):
+    meter = load(write(tmp_path, BUS + IEC.replace("mercury230", model)), tmp_path, Clock()).meters[0]
+    assert low7(meter.answer(request("41"))).startswith(b"/")
+    ((at, shown),) = meter.shown
+    energy = Household(4, "UTC").energy(NOON)
+    step = 1 if model == "ce303" else 10
+    assert at == NOON.replace(microsecond=0)
+    assert [shown[f"1-0:1.8.{n}"] for n in range(4)] == [
+        energy[name] // step * step for name in ("total", "T1", "T2", "T3")
+    ]
+
+
+def test_an_iec_meter_says_what_it_is_known_to_have_shown(tmp_path):
+    meter = load(write(tmp_path, BUS + IEC.replace("mercury230", "ce303")), tmp_path, Clock()).meters[0]
+    for message in (request("41"), option("0", "5", "1")):
+        assert meter.answer(message)
+    said = low7(meter.answer(command("R1", b"ET0PE()", "sum")))
+    total = meter.shown[-1][1]["1-0:1.8.0"]
+    assert said.startswith(f"\x02ET0PE({total // 1000}.{total % 1000:03}".rstrip("0").encode())
+
+
+def test_a_meter_s_own_speed_is_passed_through(tmp_path):
+    text = BUS + IEC.replace("mercury230", "ce303") + METER.replace("5", "6")
+    optical, mercury = load(write(tmp_path, text), tmp_path, Clock()).meters
+    assert (optical.hearing, mercury.hearing, mercury.speaking) == (300, None, None)
+    optical.answer(request("41"))
+    optical.answer(option("0", "5", "1"))
+    assert (optical.hearing, optical.speaking) == (9600, 9600)
+
+
+def test_a_spodes_meter_shows_its_household(tmp_path):
+    text = BUS + METER.replace("mercury230", "spodes").replace("address = 5", "address = 4583") + "household = 4\n"
+    meter = load(write(tmp_path, text), tmp_path, Clock()).meters[0]
+    # SNRM of client 32 to 1/4583, as gurux-dlms 1.0.203 sends it
+    assert meter.answer(bytes.fromhex("7E A0 0A 00 02 46 CF 41 93 62 E5 7E")).startswith(b"\x7e\xa0")
+    ((_, shown),) = meter.shown
+    energy, reactive = Household(4, "UTC").energy(NOON), Household(4, "UTC").reactive(NOON)
+    assert [shown[f"1-0:1.8.{n}"] for n in range(5)] == [energy[name] for name in ("total", "T1", "T2", "T3")] + [0]
+    assert shown["1-0:3.8.0"] == reactive["total"]
 
 
 def test_counters_move_with_the_clock_and_each_state_is_kept(tmp_path):
@@ -168,6 +215,12 @@ dead = "yes"
         (BUS + METER + "address = 6\n", "Cannot overwrite"),
         (BUS + METER.replace('serial = "5"', 'serial = "123456789"'), "at most 8 digits"),
         (BUS + 'faults = { drop = "often" }\n', r"bus\[0\].faults"),
+        (BUS + METER.replace("address = 5", "address = 5.5"), "a whole number, or a text in quotes"),
+        (BUS + METER.replace("address = 5", 'address = "5"'), "found '5', expected 1 to 240"),
+        (BUS + METER.replace("mercury230", "spodes"), "found 5, expected 16 to 16381"),
+        (BUS + IEC.replace("mercury230", "neva").replace('"41"', '"4/1"'), "letters, digits, blanks and points"),
+        (BUS + 2 * IEC.replace("mercury230", "neva"), "an address that is free on b"),
+        (BUS + (2 * IEC).replace('"41"', '"0041"', 1).replace("mercury230", "ce303"), "an address that is free on b"),
     ],
 )
 def test_a_wrong_file_is_refused_in_words(tmp_path, text, said):
@@ -182,6 +235,13 @@ def test_a_missing_file_and_one_that_is_no_text_are_refused(tmp_path):
             load(tmp_path / name, tmp_path)
 
 
+def test_meters_of_different_languages_may_have_one_number(tmp_path):
+    text = BUS + METER.replace("address = 5", "address = 17")
+    text += METER.replace("address = 5", "address = 17").replace("mercury230", "spodes")
+    text += IEC.replace("41", "17").replace("mercury230", "ce303")
+    assert len(load(write(tmp_path, text), tmp_path).meters) == 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_runs_the_example_house_until_it_is_told_to_end(tmp_path, end):
@@ -193,7 +253,12 @@ def test_the_command_runs_the_example_house_until_it_is_told_to_end(tmp_path, en
             while not said.endswith("\n}\n"):
                 said += running.stdout.readline()
             buses = json.loads(said)["buses"]
-            assert [(bus["name"], len(bus["meters"])) for bus in buses] == [("riser-1", 3), ("riser-2", 2)]
+            assert [(bus["name"], len(bus["meters"])) for bus in buses] == [
+                ("riser-1", 3),
+                ("riser-2", 2),
+                ("riser-3", 1),
+                ("optical-1", 1),
+            ]
             with serial.Serial(buses[0]["port"], 9600, timeout=5) as port:
                 port.write(seal(46, b"\x00"))
                 assert port.read(4) == seal(46, b"\x00")
