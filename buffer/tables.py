@@ -27,6 +27,8 @@ NEWEST_EACH = 20_000  # records: after a crash the opening looks at no more than
 PROBES = 64  # places beside its own where a natural key may stand
 BUSY = 10.0  # seconds to wait for another program's lock (a person with the sqlite3 shell)
 
+INSERT = f"INSERT INTO records VALUES ({'?, ' * 11}?)"
+CLAIM = "INSERT OR IGNORE INTO moments VALUES (?, ?)"
 FRAMES = "SELECT seq, frames FROM records WHERE seq BETWEEN ? AND ? AND frames NOT NULL ORDER BY seq LIMIT 1"
 COLUMNS = ", ".join(f'"{name}"' for name in Row._fields)
 
@@ -199,24 +201,18 @@ class Tables:
 
     def store(self, records: Iterable[Record]) -> list[Record]:
         """Give each record its number and keep it; a record whose natural key is there already is left out."""
-        stored: list[Record] = []
-        fresh: dict[int, Row] = {}
-        for record in records:
-            numbered = _numbered(record, self._staged + 1)
-            row = rows.pack(numbered, self.words)
-            if self._claim(row, fresh):
-                self._staged = row.seq
-                fresh[row.seq] = row
-                stored.append(numbered)
-                self._note_newest(row.series, row.at, row.seq)
+        records = list(records)
+        stored, fresh = self._claim_all(records) or self._claim_each(records)
+        for row in fresh.values():
+            self._note_newest(row.series, row.at, row.seq)
+        self._staged += len(stored)
         self._write_words()
-        insert = f"INSERT INTO records VALUES ({'?, ' * 11}?)"
         for start in range(0, len(stored), FRAMES_TOGETHER):
-            *others, last = stored[start : start + FRAMES_TOGETHER]
-            self.write.executemany(insert, [(*fresh[record.seq], None) for record in others])
+            together = stored[start : start + FRAMES_TOGETHER]
             # All frames stand in the last row: appended, they cost no page in the middle of the table.
-            frames = rows.pack_frames([record.frames for record in (*others, last)])
-            self.write.execute(insert, (*fresh[last.seq], frames))
+            frames = rows.pack_frames([record.frames for record in together])
+            lines = [(*fresh[record.seq], None) for record in together[:-1]]
+            self.write.executemany(INSERT, [*lines, (*fresh[together[-1].seq], frames)])
         for record in stored:
             if record.clock == "unset" and record.boot is not None:
                 self.write.execute("INSERT INTO held VALUES (?, ?, ?)", (record.seq, record.boot, record.monotonic))
@@ -225,11 +221,32 @@ class Tables:
             self.save_newest()
         return stored
 
+    def _claim_all(self, records: list[Record]) -> tuple[list[Record], dict[int, Row]] | None:
+        """All of them at once, as they nearly always are new; None, and nothing entered, where a place is taken."""
+        numbered = [_numbered(record, seq) for seq, record in enumerate(records, self._staged + 1)]
+        fresh = {record.seq: rows.pack(record, self.words) for record in numbered}
+        places = [(rows.moment_key(row.at, row.series, row.n), row.seq) for row in fresh.values()]
+        if places and self.write.executemany(CLAIM, places).rowcount != len(places):
+            self.write.executemany("DELETE FROM moments WHERE moment = ? AND seq = ?", places)
+            return None
+        return numbered, fresh
+
+    def _claim_each(self, records: list[Record]) -> tuple[list[Record], dict[int, Row]]:
+        stored: list[Record] = []
+        fresh: dict[int, Row] = {}
+        for record in records:
+            numbered = _numbered(record, self._staged + len(stored) + 1)
+            row = rows.pack(numbered, self.words)
+            if self._claim(row, fresh):
+                fresh[row.seq] = row
+                stored.append(numbered)
+        return stored, fresh
+
     def _claim(self, row: Row, fresh: Mapping[int, Row]) -> bool:
         """Enter the natural key; False where another record has it, of the table or of the fresh ones."""
         place = rows.moment_key(row.at, row.series, row.n)
         for key in range(place, min(place + PROBES, (1 << 63) - 1)):
-            if self.write.execute("INSERT OR IGNORE INTO moments VALUES (?, ?)", (key, row.seq)).rowcount:
+            if self.write.execute(CLAIM, (key, row.seq)).rowcount:
                 return True
             # Taken. A damaged table must not make a record vanish: the row that it names decides.
             (seq,) = self.write.execute("SELECT seq FROM moments WHERE moment = ?", (key,)).fetchone()
@@ -338,7 +355,7 @@ class Tables:
     def rows(self, first: int, last: int) -> list[Row]:
         """The rows of these numbers, ascending; what was deleted is missing."""
         select = f"SELECT {COLUMNS} FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq"
-        return [Row(*row) for row in self.fetch(select, (first, last))]
+        return list(map(Row._make, self.fetch(select, (first, last))))
 
     def record(self, row: Row) -> Record | None:
         """The record of a row with its raw frames, None where its checksum fails."""
