@@ -15,7 +15,8 @@ from buffer import faults
 from drivers import registry
 from drivers.dlms_model import models
 from drivers.reading import EVENTS, FLAGS, KINDS, TARIFFS
-from tests.docs.pages import PAGES, ROOT, calls, column, names, prose, section, text, unfenced, words
+from simulators import plant_file
+from tests.docs.pages import PAGES, ROOT, blocks, calls, column, names, prose, section, text, unfenced, words
 
 TECHNICIAN = "docs/technician.md"
 STATUS = json.loads((ROOT / "docs/schemas/status.json").read_text())
@@ -70,6 +71,13 @@ def test_the_table_of_meters_has_every_name_that_a_driver_has_and_no_other() -> 
 def test_each_row_of_the_table_of_meters_is_one_driver() -> None:
     rows = [set(names([cell])) for cell in column(section("README.md", "Meters"))]
     assert sorted(map(sorted, rows)) == sorted(sorted(family.models) for family in registry.families())
+
+
+def test_the_demo_that_is_shown_has_the_meters_of_the_shipped_house() -> None:
+    plan = plant_file.read(ROOT / "simulators" / "plants" / "house.toml")
+    (shown,) = (block for block in blocks("README.md", "text") if block.startswith("demo: "))
+    assert shown.startswith(f"demo: {len(plan.meters)} simulated meters on {len(plan.buses)} buses, ")
+    assert re.findall(r"^flat-\d+  ([a-z0-9]+)", shown, flags=re.MULTILINE) == [meter.model for meter in plan.meters]
 
 
 def test_the_words_are_those_of_the_code() -> None:
