@@ -33,7 +33,7 @@ def read(
 ) -> tuple[list[Record], dict[str, MeterError]]:
     """Records of the points that answered, troubles of those that did not, in the order of the file."""
     groups = meters.build(config)
-    counters = Counters(partial(_change, config.gateway.state_dir))
+    counters = Counters(partial(change, config.gateway.state_dir))
     for group in groups.values():
         counters.give(group)
     clock = SystemClock(trust=config.gateway.clock == "trust")
@@ -62,7 +62,7 @@ def read(
     return records, failed
 
 
-def _change(directory: Path, work: Callable[[Store], int]) -> int:
+def change(directory: Path, work: Callable[[Store], int]) -> int:
     """The store opened for a moment: numbers that are taken here must not be given again by a daemon that starts later.
 
     StoreBusy where one has just started.

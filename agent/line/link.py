@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from agent.line import trace as traces
-from agent.line.trace import Trace
+from agent.line.trace import Guard, Trace
 from protocols.errors import BadFrame, Busy, LinkLost, MeterError, NoReply
 from protocols.session import Line, Sending, Session
 
@@ -53,7 +53,7 @@ class Link:
         self._sleep = sleep
         self.trace = trace
         self.tries = tries
-        self.frames: list[bytes] = []  # raw replies of the dialogue so far, but for what may hold an echoed secret
+        self.frames: list[bytes] = []  # raw replies of the dialogue so far, but for those that echo a secret
         self.counters = {"asked": 0, "answered": 0, "silent": 0, "broken": 0, "stale": 0}
         self._quiet_since = monotonic() - 1.0  # when the last character on the line ended
         self.stopping = False  # set from another thread: the next question is not asked any more
@@ -61,13 +61,14 @@ class Link:
         self._doubtful: Session | None = None  # lost a question; must be proved in step before the next
         self._awaited: Sending | None = None  # its answer is heard now
         self._heard, self._late = bytearray(), bytearray()  # since it was sent; while draining
-        self._confided: Sending | None = None  # held a secret, and nothing sound came since: its echo may
+        self._guards: list[Guard] = []  # of the secrets that this dialogue has sent: an echo may hold them, even late
 
     def begin(self, line: Line) -> None:
         """Start a dialogue with a meter: its own line settings, nothing kept of the one before."""
         self._port.set_line(line)
         self.frames = []
-        self._doubtful = self._confided = None
+        self._guards = []
+        self._doubtful = None
 
     def ask(self, session: Session, question: Any, tries: int | None = None) -> Any:
         """The reply, or a MeterError. Only questions that change nothing in the meter are asked again."""
@@ -104,11 +105,14 @@ class Link:
         except (NoReply, BadFrame) as trouble:
             self.counters["silent" if isinstance(trouble, NoReply) else "broken"] += 1
             self._doubtful = session
+            self._hush(trouble)
             self._drain(sending)
+            raise
+        except MeterError as trouble:
+            self._hush(trouble)
             raise
         finally:
             self._note(session)
-        self._confided = None
         self.counters["answered"] += 1
         return reply
 
@@ -123,6 +127,11 @@ class Link:
             self._note(session)
             sending = reply
 
+    def _hush(self, trouble: MeterError) -> None:
+        """A message that quotes octets goes to logs and screens."""
+        if traces.tells_text(self._guards, str(trouble)):
+            trouble.args = (f"octets that are {traces.UNSAID}",)
+
     def _note(self, session: Session) -> None:
         """The answer is over: kept and traced as a whole, for a secret's echo may come in any pieces."""
         sending, self._awaited = self._awaited, None
@@ -131,10 +140,10 @@ class Link:
         data, late = bytes(self._heard), bytes(self._late)
         self._heard.clear()
         self._late.clear()
-        if data and self._confided is None:
+        if data and not traces.tells(self._guards, data):
             self.frames.append(data)
         if self.trace:
-            self.trace(traces.heard(session, sending.data, data + late, self._confided))
+            self.trace(traces.heard(session, sending.data, data + late, tuple(self._guards)))
 
     def _transmit(self, session: Session, sending: Sending) -> float:
         """Put the bytes on the line; the (estimated) time at which the last of them has left."""
@@ -145,12 +154,12 @@ class Link:
             self._port.set_line(sending.before)
         self.counters["stale"] += self._port.discard()
         if sending.secret:
-            self._confided = sending
+            self._guards.append(Guard(sending))
         if sending.answered:
             self._awaited = sending
         if sending.data:
             if self.trace:
-                self.trace(traces.sent(session, sending))
+                self.trace(traces.sent(session, sending, tuple(self._guards)))
             self._port.write(sending.data)
         end = self._monotonic() + len(sending.data) * self._port.line.character
         if sending.then is not None:

@@ -1,6 +1,6 @@
 """What a trace shows of a dialogue: the octets and what they say, without the secrets among them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -13,8 +13,48 @@ UNSAID = "not shown: it may hold a password"
 
 RUN = 3  # neighbouring octets of a secret that tell of it
 AROUND = 3  # octets before or behind a secret that tell whose echo a broken piece of it is
+SHORT = 4  # characters: a shorter password is in every other word
 
 _LOW = bytes(octet & 0x7F for octet in range(256))  # an echo may come back without its parity bits
+
+
+class Guard:
+    """Knows a secret that was sent, and tells its echo: whole or broken, in time or late."""
+
+    def __init__(self, sending: Sending) -> None:
+        self.sending = sending
+        data, secret = sending.data, sending.secret
+        start = max(0, data.rfind(secret))  # what stands before a password may look like it
+        end = start + len(secret)
+        pieces = {secret[at : at + RUN] for at in range(len(secret) - RUN + 1)}
+        pieces |= {data[max(0, start - AROUND) : start + 1], data[end - 1 : end + AROUND]}
+        self._pieces = {piece for piece in pieces if len(piece) >= RUN}
+        self._low = {piece.translate(_LOW) for piece in self._pieces}
+        texts = {secret, secret.translate(_LOW)} if len(secret) >= SHORT else set()
+        self._texts = {text.decode("latin-1") for text in texts}
+
+    def tells(self, octets: bytes) -> bool:
+        """Whether these octets hold the secret or a piece of it: some neighbouring octets, parity bits apart, or its
+        first or last one beside what stands around it in the question."""
+        low = octets.translate(_LOW)
+        return any(piece in low for piece in self._low)
+
+    def tells_text(self, text: str) -> bool:
+        """The same for words, which may quote octets in hex."""
+        shapes = {shape for piece in self._pieces | self._low for shape in (piece.hex(" "), piece.hex())}
+        folded = text.lower()
+        return any(shape in folded for shape in shapes) or any(one in text for one in self._texts)
+
+
+Guards = Sequence[Guard]
+
+
+def tells(guards: Guards, octets: bytes) -> bool:
+    return any(guard.tells(octets) for guard in guards)
+
+
+def tells_text(guards: Guards, text: str) -> bool:
+    return any(guard.tells_text(text) for guard in guards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +70,7 @@ class Message:
     _package: str = field(repr=False)
     _plain: bytes | None = field(repr=False)  # None: it cannot be put into words without its secret
     _question: bytes | None = field(default=None, repr=False)
+    _guards: Guards = field(default=(), repr=False)
 
     def words(self) -> list[str]:
         """What it says, a line a finding; nothing where the protocol has no words. Takes milliseconds."""
@@ -41,44 +82,32 @@ class Message:
         if explain is None or not self._plain:
             return []
         lines = explain(self._plain, self._question)
-        return _of_question(lines) if self.direction == ">>" else _of_answer(lines)
+        lines = _of_question(lines) if self.direction == ">>" else _of_answer(lines)
+        return [UNSAID] if tells_text(self._guards, "\n".join(lines)) else lines
 
 
 Trace = Callable[[Message], None]
 """Called for each message, in their order."""
 
 
-def sent(session: Session, sending: Sending) -> Message:
+def sent(session: Session, sending: Sending, guards: Guards) -> Message:
     """A question. From its secret's first octet to its end nothing is shown: a checksum tells of what it covers."""
-    data, secret = sending.data, sending.secret
-    plain = None if secret and (secret == data or secret not in data) else data
-    return Message(">>", _question_text(sending), len(data), _package_of(session), plain)
+    text = _question_text(sending)
+    return Message(">>", text, len(sending.data), _package_of(session), sending.data, None, guards)
 
 
-def heard(session: Session, question: bytes, data: bytes, confided: Sending | None) -> Message:
-    """What came back. ``confided``: the sending whose secret an echo may hold, also one that comes late or broken."""
+def heard(session: Session, question: bytes, data: bytes, guards: Guards) -> Message:
+    """What came back, with the guards of all secrets that an echo may hold."""
     package = _package_of(session)
-    if confided is None:
-        return Message("<<", data.hex(" "), len(data), package, data, question or None)
-    echoed = data.find(confided.data)
-    before, behind = (data, b"") if echoed < 0 else (data[:echoed], data[echoed + len(confided.data) :])
-    if tells(before, confided) or tells(behind, confided):
+    before, echo, behind = data, "", b""
+    for sending in (guard.sending for guard in guards):
+        if sending.data in data:
+            before, _, behind = data.partition(sending.data)
+            echo = _question_text(sending)
+    if tells(guards, before) or tells(guards, behind):
         return Message("<<", _hidden(len(data)), len(data), package, None)
-    echo = "" if echoed < 0 else _question_text(confided)
     text = " ".join(filter(None, (before.hex(" "), echo, behind.hex(" "))))
-    return Message("<<", text, len(data), package, before if echoed < 0 else behind, question or None)
-
-
-def tells(octets: bytes, confided: Sending) -> bool:
-    """Whether these octets hold the secret or a piece of it, parity bits apart: a few neighbouring ones, or its first
-    or last one beside what stands around it in the question."""
-    low, data, secret = (each.translate(_LOW) for each in (octets, confided.data, confided.secret))
-    start = max(0, data.rfind(secret))  # what stands before the password may look like it
-    end = start + len(secret)
-    run = min(RUN, len(secret))
-    pieces = {secret[at : at + run] for at in range(len(secret) - run + 1)}
-    pieces |= {data[max(0, start - AROUND) : start + 1], data[end - 1 : end + AROUND]}
-    return any(piece in low for piece in pieces)
+    return Message("<<", text, len(data), package, behind if echo else before, question or None, guards)
 
 
 def _question_text(sending: Sending) -> str:

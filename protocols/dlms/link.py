@@ -60,7 +60,6 @@ class HdlcLink:
 
     numbered = True
     hush = False  # what was sent last holds a password: an echo of it must not stand in a message
-    cut = False  # what was put goes out in several frames
 
     def __init__(self, server: Address, client: int, offer: Limits) -> None:
         self._server, self._client = server.to_bytes(), Address(client).to_bytes()
@@ -69,6 +68,7 @@ class HdlcLink:
         self._deframer = Deframer()
         self._reset(Limits())
         self._last = b""
+        self.segments: tuple[bytes, ...] = ()  # information fields of what was put last
         self._awaited = 0  # the control field of the unnumbered frame that was sent, 0 in a dialogue
 
     def _reset(self, limits: Limits) -> None:
@@ -94,7 +94,7 @@ class HdlcLink:
         """The first frames of an APDU; what follows comes as :class:`Out` from :meth:`take`."""
         message, size = LLC_COMMAND + apdu, self._segment()
         self._out = [message[at : at + size] for at in range(0, len(message), size)]
-        self.cut = len(self._out) > 1
+        self.segments = tuple(self._out)
         self._first, self._flight = self._sent, 0
         self._in.clear()
         self._polls = self._spare = 0

@@ -4,6 +4,7 @@ HDLC frames are numbered, so a question that met silence may be asked again at a
 unchanged, the meter repeats its reply, and a long answer goes on where it broke off.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -213,13 +214,11 @@ class Session:
         return Sending(data, wait=wait, gap=gap, pause=pause, size=size, answered=answered, secret=secret)
 
     def _secret(self, data: bytes) -> bytes:
-        """What of these octets must not be shown; all of them where segments may cut it."""
-        if not isinstance(self._pending, (Associate, Release)):
+        """What of these octets must not be shown: from the first secret one to the last, wherever segments cut it."""
+        if self._link is None or not isinstance(self._pending, (Associate, Release)):
             return b""
-        cut = isinstance(self._link, HdlcLink) and self._link.cut
-        if self._secrets and (cut or len(self._secrets) > 1):
-            return data
-        return next((secret for secret in self._secrets if secret in data), b"")
+        spans = [span for secret in self._secrets for span in _spans(data, self._link.segments, secret)]
+        return data[min(spans)[0] : max(last for _, last in spans)] if spans else b""
 
     def _forget(self) -> None:
         self._pending = self._steps = None
@@ -236,3 +235,15 @@ def _secrets(question: Associate) -> list[bytes]:
     if question.ciphered and security and not security.control & ENCRYPTED:
         found.append(security.keys.dedicated or b"")
     return [secret for secret in found if secret]
+
+
+def _spans(data: bytes, segments: tuple[bytes, ...], secret: bytes) -> Iterator[tuple[int, int]]:
+    """Where in these octets parts of a secret stand that the segments hold together."""
+    first = b"".join(segments).find(secret)
+    last, place = first + len(secret), 0
+    for segment in segments:
+        begin, end = max(first, place) - place, min(last, place + len(segment)) - place
+        at = data.find(segment)
+        if first >= 0 <= at and begin < end:
+            yield at + begin, at + end
+        place += len(segment)

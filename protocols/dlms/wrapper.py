@@ -33,8 +33,10 @@ class WrapperLink:
     def __init__(self, server: int, client: int) -> None:
         self._server, self._client = server, client
         self._buffer = bytearray()
+        self.segments: tuple[bytes, ...] = ()  # what was put last
 
     def put(self, apdu: bytes) -> bytes:
+        self.segments = (apdu,)
         return wrap(self._client, self._server, apdu)
 
     def feed(self, data: bytes) -> None:

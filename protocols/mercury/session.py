@@ -38,7 +38,6 @@ class Session:
         self._start = 0  # octets of the buffer in which no awaited frame begins
         self._echoed = False  # the echo of this request has been taken away
         self._silent = False  # the line fell silent since the question
-        self._hush = False  # a log-in was sent and nothing sound came since: its echo may be among the octets
 
     def send(self, question: Asked) -> Sending:
         """The request. RuntimeError while another question waits and nothing told that its answer stays away."""
@@ -50,7 +49,6 @@ class Session:
         self._start = 0
         self._echoed = self._silent = False
         secret = question.password if isinstance(question, OpenChannel) else b""
-        self._hush = self._hush or bool(secret)
         least = min(question.sizes) + SHORTEST - 1  # address and CRC
         wait, pause = self._wait, self._pause
         return Sending(self._request, wait=wait, gap=GAP, pause=pause, size=LONGEST, least=least, secret=secret)
@@ -76,7 +74,6 @@ class Session:
                 return None  # an echo, or the click of an adapter that turns round: the answer may still come
             frame = self._found_in_silence()
         question, self._question = self._question, None
-        self._hush = False
         body = frame[1:-2]
         if len(body) == STATUS:
             self._judge(question, body[0])
@@ -149,9 +146,9 @@ class Session:
 
     def _broken(self, why: str) -> BadFrame:
         """A BadFrame with the bytes in hex, but for a log-in: an echo of it would show the password."""
-        heard = bytes(self._buffer)
+        heard, question = bytes(self._buffer), self._question
         self._question = None
-        if self._hush:
+        if isinstance(question, OpenChannel) and len(heard) > SHORTEST:
             return BadFrame(f"meter {self._address}: {why}: {len(heard)} octets after a log-in, not shown")
         more = f" and {len(heard) - _SHOWN} more" if len(heard) > _SHOWN else ""
         return BadFrame(f"meter {self._address}: {why}: {heard[:_SHOWN].hex(' ')}{more}")

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -220,6 +219,15 @@ def test_an_answer_with_an_echoed_password_is_not_kept_and_all_others_are():
     assert frames == seal(45, b"\x08\x00") + serial
 
 
+@pytest.mark.parametrize("octets", range(1, 5))
+def test_an_echoed_password_behind_noise_is_no_answer_of_the_meter(octets: int) -> None:
+    def noisy(request: bytes, place: int) -> Pieces:
+        return behind_noise(request, place) if b"P1" in request else []
+
+    traced = Traced(iec_meter("hardware"), noisy, octets)
+    assert traced.trouble == "" and "SNUMB" in traced.seen()
+
+
 def test_silence_is_said():
     case = mercury()
     case.answer = lambda request: b""
@@ -294,10 +302,7 @@ def test_no_piece_of_a_secret_is_shown_in_any_answer(
     asked = sent(MercurySession(1, Line()), sending, [])
     assert len(asked.octets.split()) == asked.size
     for octets in (shown.octets, asked.octets):
-        for first, last in pairwise(
-            [-3, *(at for at in range(len(octets)) if octets.startswith("**", at)), len(octets)]
-        ):
-            clear = bytes.fromhex(octets[first + 3 : last])
+        for clear in map(bytes.fromhex, octets.replace(" **", "**").split("**")):
             assert not any(secret[at : at + 3] in clear for at in range(len(secret) - 2))
 
 
