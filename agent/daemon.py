@@ -54,7 +54,7 @@ class Daemon:
             config.gateway.state_dir, now=lambda: self.clock.stamp().utc, monotonic=self.clock.monotonic
         )
         self.timekeeper = Timekeeper(self.clock, self.store, hold=config.gateway.hold)
-        self.writer = Writer(self.store, on_stored=self._stored)
+        self.writer = Writer(self.store, on_stored=self._stored, monotonic=self.clock.monotonic)
         self.counters = Counters(self.writer.call)
         self.questions = Questions(self)
         self.publisher = self._new_publisher()

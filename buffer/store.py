@@ -1,5 +1,6 @@
 """The gateway's store: durable before it is clever. docs/store.md says what each fault does to it."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -41,6 +42,7 @@ class Store:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._oldest: tuple[str, int, datetime | None] = ("", 0, None)
+        self._releasing = threading.Lock()  # taken before the keeper's own lock
 
     @classmethod
     def open(
@@ -146,7 +148,9 @@ class Store:
         found: list[tuple[int, str]] = []
         while len(found) < limit:
             part = partial(_bodies, after=after, until=until, limit=limit - len(found))
-            sound, spoiled, last = self._keeper.ask(part)
+            # A held record is pending in memory before its correction is on the disk: it must not go out without it.
+            with self._releasing:
+                sound, spoiled, last = self._keeper.ask(part)
             found += sound
             if spoiled:
                 self._keeper.set_aside(spoiled)
@@ -246,9 +250,12 @@ class Store:
             return len(found)
 
         total = 0
-        while count := self._keeper.change(work):
+        while True:
+            with self._releasing:
+                count = self._keeper.change(work)
+            if not count:
+                return total
             total += count
-        return total
 
     # Small durable facts, and the end of things
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from buffer.store import Counts, Store
+from buffer.tables import Tables
 from tests.buffer.plant import NOON, Clock, crashed, everything, opened, reading, readings
 
 LONG = timedelta(days=400)
@@ -182,6 +183,23 @@ def test_raw_frames_go_earlier_than_their_records(tmp_path):
     assert [row[0].frames for row in store.rows(limit=1000)] == [b""] * 100 + [young.frames]
     assert len(everything(store)) == 101
     store.close()
+
+
+def test_a_record_that_is_being_corrected_never_goes_out_as_it_was_before(store, monkeypatch):
+    store.put([reading(1, clock="unset", boot="boot-1", monotonic=100.0)])
+    seen: list[tuple[int, str]] = []
+    publisher = threading.Thread(target=lambda: seen.extend(everything(store)))
+    real = Tables.set_state
+
+    def watched(*args) -> None:
+        real(*args)
+        publisher.start()
+        publisher.join(0.2)  # it asks while the correction is written, and not yet on the disk
+
+    monkeypatch.setattr(Tables, "set_state", watched)
+    assert store.restamp("boot-1", NOON, 160.0) == 1
+    publisher.join(5)
+    assert [json.loads(body)["clock"] for _, body in seen or everything(store)] == ["restamped"]
 
 
 def test_records_read_with_an_unset_clock_are_held_and_corrected(store):
