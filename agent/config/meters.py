@@ -9,13 +9,13 @@ from agent.config import places, words
 from agent.config.clashes import BusEntry, MeterEntry
 from agent.config.faults import Fault
 from agent.config.secret import SecretTrouble, read_secret
-from agent.config.settings import read_settings
+from agent.config.settings import expected, read_settings
 from agent.config.shape import MeterTable, PollTable
 from agent.config.source import Source, dotted
 from agent.config.tables import unknown_key
 from agent.config.values import EarlierMeter, Meter, Poll, Secret
 from drivers import registry
-from drivers.reading import Family
+from drivers.reading import Family, Setting
 from protocols.session import Line
 
 KINDS = tuple(Poll.__dataclass_fields__)
@@ -197,7 +197,12 @@ def _secrets(entry: MeterEntry, family: Family, settings: dict[str, Any], around
     for setting in family.settings:
         if setting.kind != "secret" or setting.name not in settings:
             continue
-        text, wrong = _secret(entry, setting.name, settings.pop(setting.name), around)
+        file = settings.pop(setting.name)
+        text, wrong = _secret(entry, setting.name, file, around)
+        if wrong and _is_one(setting, str(file)):
+            wrong = [
+                entry.source.fault((*entry.path, setting.name), "what may be the secret itself", expected(setting))
+            ]
         faults += wrong
         if text is None:
             continue
@@ -209,6 +214,14 @@ def _secrets(entry: MeterEntry, family: Family, settings: dict[str, Any], around
             said = str(error).replace(text, "***")
             faults.append(entry.source.fault((*entry.path, setting.name), "a secret that does not fit", said))
     return faults
+
+
+def _is_one(setting: Setting, text: str) -> bool:
+    """Somebody may have written the secret where its file's path belongs: then it is not shown."""
+    try:
+        return setting.check is not None and bool(setting.check(text))
+    except ValueError:
+        return False
 
 
 def _secret(entry: MeterEntry, key: str, file: Path, around: Surroundings) -> tuple[str | None, list[Fault]]:
