@@ -5,21 +5,25 @@ telegram holds (any meter that answers a data readout), ``direct`` asks for a gr
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from drivers import iec62056_obis as obis
-from drivers.iec62056_settings import SETTINGS, address, password
+from drivers.iec62056_archive import frozen, near_midnight
+from drivers.iec62056_journal import events
+from drivers.iec62056_row import registers
+from drivers.iec62056_settings import SETTINGS, address, password, zone
 from drivers.iec62056_table import Row, Table, clock_reader, tables
 from drivers.iec62056_time import exchanges
 from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reading
-from protocols.errors import BadFrame, NoReply, Refused
+from protocols.errors import BadFrame, Busy, NoReply, Refused
 from protocols.iec62056.block import Block, Value
 from protocols.iec62056.frames import Identification
-from protocols.iec62056.questions import Break, Direct, Get, Opened, Password, Program, Readout, Telegram, WakeUp
+from protocols.iec62056.questions import Break, Direct, Get, Opened, Password, Program, Put, Readout, Telegram, WakeUp
 from protocols.iec62056.session import Session
 from protocols.session import Line
 
@@ -46,6 +50,7 @@ class IecMeter:
         self._password = plan.password if plan.password is not None else (table.password or "").encode("ascii")
         self._check = table.check if settings["check"] == "model" else settings["check"]
         self._open = False  # a session may be open in the meter
+        self._logged_in = False  # in this dialogue
         self._session: Session
         self._identification: Identification | None = None
         self._serial: str | None = None
@@ -83,8 +88,13 @@ class IecMeter:
             self._open = self._session.unfinished  # it was heard, perhaps understood
             raise
         self._open, self._identification = True, opened.identification
+        self._logged_in = False
         if self._login:
-            ask(Password(self._password))
+            self._log_in(ask)
+
+    def _log_in(self, ask: Ask) -> None:
+        ask(Password(self._password))
+        self._logged_in = True
 
     def close(self, ask: Ask) -> None:
         """Break, so that the meter listens again at once."""
@@ -158,6 +168,64 @@ class IecMeter:
         blocks = (self._block(ask, name) for name in names)
         return " ".join(block.text(name) or "" for name, block in zip(names, blocks, strict=True))
 
+    def day(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        """Registers as frozen at the starts of the meter's days, ``since`` to ``until`` (aware), newest first."""
+        return self._frozen(ask, "day", since, until)
+
+    def month(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        """Registers as frozen at the starts of the meter's months, newest first."""
+        return self._frozen(ask, "month", since, until)
+
+    def _frozen(self, ask: Ask, kind: str, since: datetime, until: datetime) -> Iterator[Reading]:
+        """``at`` is the start of the day or month in the meter's zone. What the meter does not hold does not come.
+
+        Busy where it counts its rows back from now and a day begins."""
+        archives = self.table.day if kind == "day" else self.table.month
+        place = zone(self._plan, self._settings)
+        shown = self.clock(ask)
+        counted = any(archive.names for archive in archives)
+        if counted and near_midnight(shown):
+            raise Busy("the meter's day is about to change or has just begun: its archive counts from there")
+        with self._left_alone({archive.row.name for archive in archives}) as leave:
+            rows = frozen(kind, archives, shown.date(), place, (since, until), self._reader(ask), leave)
+            if counted:
+                rows = iter(list(rows))
+                if self.clock(ask).date() != shown.date():
+                    raise Busy("the meter's day has changed while its archive was read")
+            for row in rows:
+                if kept := self._of_tariffs(row.values):
+                    yield replace(self._reading(kind, kept, row.missing), at=row.at)
+
+    def event(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        """The journals' entries, oldest first; a journal that the meter does not have is left out."""
+        place = zone(self._plan, self._settings)
+        with self._left_alone({journal.name for journal in self.table.event}) as leave:
+            yield from events(self.table.event, place, (since, until), self._reader(ask), leave)
+
+    def set_clock(self, ask: Ask, wanted: datetime) -> None:
+        """Correct the clock to ``wanted``, aware or the meter's own wall time; fractions of a second are dropped.
+
+        The password is sent for it. ValueError, and nothing sent, where the meter's limit is exceeded or the clock is
+        within a minute of a quarter of an hour: corrected there, an interval or a day would move."""
+        correction = self.table.set_clock
+        if correction is None:
+            raise Refused("no command that corrects this meter's clock is known")
+        if wanted.tzinfo is not None:
+            wanted = wanted.astimezone(zone(self._plan, self._settings)).replace(tzinfo=None)
+        wanted, shown = wanted.replace(microsecond=0), self.clock(ask)
+        seconds = (wanted - shown) // timedelta(seconds=1)
+        if abs(seconds) > correction.limit:
+            raise ValueError(
+                f"the meter shows {shown}, {wanted} is wanted: {correction.limit} s at most can be corrected"
+            )
+        for moment in (wanted, shown):
+            if not 60 <= moment.minute % 15 * 60 + moment.second <= 14 * 60:
+                raise ValueError(f"{moment} is within a minute of a quarter of an hour: corrected now, one could move")
+        if seconds:
+            if not self._logged_in:
+                self._log_in(ask)
+            ask(Put(correction.name, f"{seconds:+03d}"))
+
     def exchanges(self, kind: str) -> tuple[Exchange, ...]:
         """What a poll puts on the wire. Octets that pass at another speed than the line's are counted as time."""
         return exchanges(self.table, self._plan, self._settings, kind, login=self._login)
@@ -180,7 +248,7 @@ class IecMeter:
         texts = self._group(ask, rows) if self.table.way == "direct" else None
         for row in rows:
             row_values = texts.get(row.name) if texts is not None else self._single(ask, row)
-            had = {} if row_values is None else _registers(row, row_values)
+            had = {} if row_values is None else registers(row, row_values)
             due = {register for register in row.registers if register}
             missing |= not due <= had.keys() and not (row.optional and not had)
             values |= had
@@ -198,6 +266,21 @@ class IecMeter:
             return None
         return block.values(row.name) or None
 
+    def _reader(self, ask: Ask) -> Callable[[str, str], tuple[Value, ...]]:
+        return lambda name, arguments: self._block(ask, name, arguments).values(name)
+
+    @contextmanager
+    def _left_alone(self, names: set[str]) -> Iterator[set[str]]:
+        """Which of these parameters were refused within the last polls; what is added now is left alone from now on."""
+        leave = {name for name in names if self._refused.get(name, 0)}
+        for name in leave:
+            self._refused[name] -= 1
+        before = set(leave)
+        try:
+            yield leave
+        finally:
+            self._refused |= dict.fromkeys(leave - before, PAUSE_OF_REFUSED)
+
     def _group(self, ask: Ask, rows: Sequence[Row]) -> Mapping[str, tuple[Value, ...]]:
         """All rows in one question; the serial number goes with it and proves whose values they are."""
         names = (self.table.serial, *(row.name for row in rows))
@@ -209,45 +292,28 @@ class IecMeter:
 
     def _reading(self, kind: str, values: dict[str, Number], missing: bool) -> Reading:
         tariffs = self._plan.tariffs
-        if kind == "now" and tariffs is not None:
-            wanted = {"0", *(name[1:] for name in tariffs)}
-            values = {register: number for register, number in values.items() if register[-1] in wanted}
+        if kind == "now":
+            values = self._of_tariffs(values)
         if not values:
             raise Refused(f"the meter gives nothing of {kind!r}")
         brought = self._brought.setdefault(kind, set())
         missing |= not brought <= values.keys()
-        if kind == "now":
+        if kind != "network":
             missing |= not {f"1-0:1.8.{name[1:]}" for name in tariffs or ()} <= values.keys()
         brought |= values.keys()
         return Reading(kind, values, ("partial",) if missing else ())
+
+    def _of_tariffs(self, values: dict[str, Number]) -> dict[str, Number]:
+        """The total and the tariffs that the configuration names; all where it names none."""
+        if self._plan.tariffs is None:
+            return values
+        wanted = {"0", *(name[1:] for name in self._plan.tariffs)}
+        return {register: number for register, number in values.items() if register[-1] in wanted}
 
 
 def _asked(ask: Ask, question: Get | Direct) -> Block:
     block: Block = ask(question)
     return block
-
-
-def _registers(row: Row, values: Sequence[Value]) -> dict[str, Number]:
-    """Register → exact number; what is empty, an error or no number is left out. BadFrame where values are too few
-    or too many: a position must not be guessed."""
-    texts = [value.text for value in values]
-    if texts and row.prefix:
-        texts[0] = re.sub(f"^(?:{row.prefix})", "", texts[0], count=1)
-    if row.split and len(texts) == 1:
-        texts = texts[0].split(row.split)
-    if len(texts) != len(row.registers) and not (row.more and len(texts) > len(row.registers)):
-        raise BadFrame(f"{row.name}: {len(texts)} values came, {len(row.registers)} are due: {', '.join(texts)[:80]}")
-    found: dict[str, Number] = {}
-    for register, text in zip(row.registers, texts, strict=False):
-        number = Value(text.strip()).number if register else None
-        if number is None or (number < 0 and ".8." in register):
-            continue
-        found[register] = obis.plain(_without_sign_digit(number, row.modulo) * row.factor)
-    return found
-
-
-def _without_sign_digit(number: Decimal, modulo: int | None) -> Decimal:
-    return number % modulo if modulo else number
 
 
 def capabilities(table: Table) -> frozenset[str]:
@@ -257,6 +323,9 @@ def capabilities(table: Table) -> frozenset[str]:
         has.add("network")
     if table.clock or table.obis:
         has.add("clock")
+    has |= {kind for kind in ("day", "month", "event") if getattr(table, kind)}
+    if table.set_clock:
+        has.add("set_clock")
     return frozenset(has)
 
 

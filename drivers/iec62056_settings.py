@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from drivers.reading import Setting
+from drivers.reading import MeterPlan, Setting
+from protocols.errors import Refused
 from protocols.iec62056 import frames
 
 LONGEST_PASSWORD = 32  # characters (IEC 62056-21:2002 §6.5)
@@ -38,6 +40,7 @@ SETTINGS = (
     Setting(
         "password_encoding", "choice", "ascii", "how the password file's line is written", choices=("ascii", "hex")
     ),
+    Setting("timezone", "text", "", "zone of the meter's clock; empty: the gateway's"),
     Setting("wake_up", "bool", False, "send NUL characters first: battery meters only"),
     Setting(
         "serial_code", "text", "", 'readouts: the code that holds the serial number, e.g. "C.1.0"; "": the usual ones'
@@ -61,6 +64,17 @@ def address(text: str) -> int:
     if text.isdecimal():
         return int(text)
     return int.from_bytes(text.lstrip("0").encode("ascii")) + 10**32
+
+
+def zone(plan: MeterPlan, settings: Mapping[str, Any]) -> ZoneInfo:
+    """The zone of the meter's clock, the gateway's where the meter has no setting; Refused where neither says one."""
+    name = settings["timezone"] or plan.zone
+    if not name:
+        raise Refused("the meter does not say its time zone; set timezone for it")
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise Refused(f"timezone: {name!r} is no zone such as Europe/Moscow") from None
 
 
 def password(text: str, settings: Mapping[str, Any]) -> bytes:

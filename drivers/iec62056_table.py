@@ -8,10 +8,12 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from drivers.reading import EVENTS
 from protocols.session import Line
 
 OWN = Path(__file__).parent / "models" / "iec"
@@ -43,6 +45,39 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """Registers frozen at the start of each day or month: one parameter that is asked for by the date of the period
+    that ended, or ``names``, the parameters that hold them, newest first: the first was frozen at the start of the
+    running day or month."""
+
+    row: Row  # ``arguments`` with DD MM YY in place of the date
+    depth: int  # starts that the meter keeps
+    names: tuple[str, ...] = ()
+    stamped: bool = False  # the answer's first value begins with the date of the period
+
+    def arguments(self, ended: date) -> str:
+        """What stands between the brackets of the question for the period whose last day was ``ended``."""
+        return re.sub("DD|MM|YY", lambda token: ended.strftime(_TOKENS[token[0]]), self.row.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A journal by its parameter; all its entries have one event code. ``text`` says what it is about."""
+
+    name: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A parameter that takes seconds to add to the clock, at most ``limit`` at once."""
+
+    name: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClockRow:
     """The parameters that hold date and time, and how their texts, joined by a blank, are read (``w`` weekday)."""
 
@@ -67,6 +102,10 @@ class Table:
     clock: ClockRow | None = None
     now: tuple[Row, ...] = ()
     network: tuple[Row, ...] = ()
+    day: tuple[Archive, ...] = ()
+    month: tuple[Archive, ...] = ()
+    event: tuple[Journal, ...] = ()
+    set_clock: Correction | None = None
     resolution: Decimal = Decimal(1)  # Wh
     mismatch: Decimal | None = None  # Wh by which totals and tariffs of sound meters differ
     telegram: int = 2000  # octets of a readout, for the bus budget
@@ -84,6 +123,8 @@ _ROW: Mapping[str, type] = {
     "optional": bool,
     "more": bool,
 }
+_ARCHIVE: Mapping[str, type] = {"names": list, "depth": int, "stamped": bool}
+_TOKENS = {"DD": "%d", "MM": "%m", "YY": "%y"}
 _TABLE: Mapping[str, type] = {
     "models": list,
     "title": str,
@@ -99,6 +140,10 @@ _TABLE: Mapping[str, type] = {
     "clock": dict,
     "now": list,
     "network": list,
+    "day": list,
+    "month": list,
+    "event": list,
+    "set_clock": dict,
     "resolution": str,
     "mismatch": str,
     "telegram": int,
@@ -146,6 +191,13 @@ class _Reader:
         values["network"] = tuple(
             self._row(row, f"network[{place}]", "7") for place, row in enumerate(raw.get("network", ()))
         )
+        for kind in ("day", "month"):
+            values[kind] = tuple(self._archive(each, kind, place) for place, each in enumerate(raw.get(kind, ())))
+        values["event"] = tuple(
+            self._journal(each, f"event[{place}]") for place, each in enumerate(raw.get("event", ()))
+        )
+        if "set_clock" in raw:
+            values["set_clock"] = self._correction(raw["set_clock"])
         for key in ("resolution", "mismatch"):
             if key in raw:
                 values[key] = self._number(raw[key], key)
@@ -158,6 +210,11 @@ class _Reader:
             raise self._error("now", None, "at least one [[now]], or obis = true")
         if table.way != "readout" and not table.serial:
             raise self._error("serial", "", "the parameter that holds the serial number")
+        for key in ("day", "month", "event", "set_clock"):
+            if key in raw and (table.way != "session" or table.clock is None):
+                raise self._error(
+                    key, raw[key], 'nothing, or way = "session" and a [clock]: a meter counts its own days'
+                )
         return table
 
     def _row(self, raw: Any, key: str, group: str) -> Row:
@@ -177,6 +234,48 @@ class _Reader:
         if "prefix" in raw:
             self._pattern(raw["prefix"], f"{key}.prefix")
         return Row(**values)
+
+    def _archive(self, raw: Any, kind: str, place: int) -> Archive:
+        key = f"{kind}[{place}]"
+        own = {name: value for name, value in raw.items() if name in _ARCHIVE} if isinstance(raw, dict) else {}
+        self._known(own, _ARCHIVE, f"{key}.")
+        names = self._texts(own["names"], f"{key}.names") if "names" in own else ()
+        rest = {name: value for name, value in raw.items() if name not in own} if isinstance(raw, dict) else raw
+        if names and isinstance(rest, dict):
+            if "name" in rest:
+                raise self._error(f"{key}.name", rest["name"], "name or names, not both")
+            rest["name"] = names[0]
+        row = self._row(rest, key, "8")
+        tokens = ("DD", "MM", "YY") if kind == "day" else ("MM", "YY")
+        if not names and not all(token in row.arguments for token in tokens):
+            raise self._error(
+                f"{key}.arguments", row.arguments, f"{' '.join(tokens)} in the place of the date, or names"
+            )
+        depth = own.get("depth", len(names))
+        if not 1 <= depth <= (len(names) or 10_000):
+            raise self._error(f"{key}.depth", depth, "how many the meter keeps; with names no more than these")
+        return Archive(row, depth, names, own.get("stamped", False))
+
+    def _journal(self, raw: Any, key: str) -> Journal:
+        texts = self._fields(raw, {"name": str, "code": str, "text": str}, key)
+        if texts["code"] not in EVENTS:
+            raise self._error(f"{key}.code", texts["code"], f"one of {', '.join(EVENTS)}")
+        return Journal(**texts)
+
+    def _correction(self, raw: Any) -> Correction:
+        found = self._fields(raw, {"name": str, "limit": int}, "set_clock")
+        if not 1 <= found["limit"] <= 99:
+            raise self._error("set_clock.limit", found["limit"], "1 to 99 seconds")
+        return Correction(**found)
+
+    def _fields(self, raw: Any, kinds: Mapping[str, type], key: str) -> dict[str, Any]:
+        if not isinstance(raw, dict):
+            raise self._error(key, raw, "a table")
+        self._known(raw, kinds, f"{key}.")
+        for name in kinds:
+            if not raw.get(name):
+                raise self._error(f"{key}.{name}", raw.get(name), "a value")
+        return dict(raw)
 
     def _clock(self, raw: Mapping[str, Any]) -> ClockRow:
         self._known(raw, {"names": list, "pattern": str}, "clock.")

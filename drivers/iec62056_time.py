@@ -13,6 +13,7 @@ SILENCE = 0.2  # s before a sign-on
 IDENTIFICATION = 20  # octets, as most meters send
 OPERAND = 16
 VALUE = 16  # octets of one value with its brackets, id and line end
+ENTRIES = 22  # VALUEs that ten entries of a journal take
 ALL = ("now", "network", "clock")
 USUAL_TOP = 9600  # bit/s that nearly all meters offer (Z = 5)
 
@@ -21,7 +22,7 @@ def exchanges(
     table: Table, plan: MeterPlan, settings: Mapping[str, Any], kind: str, *, login: bool
 ) -> tuple[Exchange, ...]:
     """Sign-on, speed change, identification, the questions of this kind and the break; () for a kind it has not."""
-    rows = {"now": table.now, "network": table.network}.get(kind, ())
+    rows = _questions(table, kind)
     if not (kind == "identify" or rows or (kind == "clock" and table.clock) or (kind in ALL and table.obis)):
         return ()
     line = plan.line
@@ -47,10 +48,29 @@ def exchanges(
     steps = [sign_on, at(start, 6, 0, REACTION), at(fast, 0, OPERAND, REACTION)]
     if login:
         steps.append(at(fast, 8 + len(plan.password or b""), 1, 2 * REACTION))
-    names = [table.serial, *(table.clock.names if table.clock and kind == "clock" else ())]
-    questions = [Row(name, ("",)) for name in names] + list(rows)
+    questions = [Row(table.serial, ("",)), *([*_clock(table)] if kind == "clock" else ()), *rows]
     steps += [
         at(fast, 8 + len(row.name) + len(row.arguments), 5 + VALUE * len(row.registers), 2 * REACTION)
         for row in questions
     ]
     return (*steps, at(fast, 5, 0, REACTION))
+
+
+def _questions(table: Table, kind: str) -> list[Row]:
+    """What a usual poll asks: of an archive the newest row, of each journal its newest page."""
+    match kind:
+        case "now":
+            return list(table.now)
+        case "network":
+            return list(table.network)
+        case "day" | "month":
+            archives = table.day if kind == "day" else table.month
+            clocks = [] if not archives else _clock(table) * (2 if any(each.names for each in archives) else 1)
+            return clocks + [each.row for each in archives]
+        case "event":
+            return [Row(each.name, ("",) * ENTRIES, arguments="1,10") for each in table.event]
+    return []
+
+
+def _clock(table: Table) -> list[Row]:
+    return [Row(name, ("",)) for name in (table.clock.names if table.clock else ())]

@@ -46,6 +46,7 @@ EVENTS: Mapping[str, str] = {
     # From the meters' journals; maker and text have the meter's own words.
     "power-off": "the meter lost its supply",
     "power-on": "the meter's supply came back",
+    "power-changed": "the supply went or came back; the meter's own code says which",
     "power-backup": "the meter runs on its backup supply",
     "power-backup-end": "the meter left its backup supply",
     "phase-lost": "a phase lost its voltage",
@@ -53,6 +54,7 @@ EVENTS: Mapping[str, str] = {
     "overvoltage": "the voltage rose above its bound",
     "undervoltage": "the voltage fell below its bound",
     "voltage-normal": "the voltage is within its bounds again",
+    "voltage-changed": "voltage or frequency left its bounds or came back; the meter's own code says which",
     "asymmetry": "voltages or currents of the phases differ too much",
     "asymmetry-end": "they no longer do",
     "phase-order": "the phases are in the wrong order",
@@ -68,12 +70,16 @@ EVENTS: Mapping[str, str] = {
     "relay-open": "the meter's relay switched the load off",
     "relay-closed": "the meter's relay switched the load on",
     "relay-allowed": "the load may be switched on at the meter",
+    "relay-changed": "the meter's relay switched; the meter's own code says which way",
     "magnet": "a magnet is near the meter",
     "magnet-end": "the magnet is gone",
+    "magnet-changed": "a magnet came near the meter or went; the meter's own code says which",
     "radio-field": "a strong radio field is near the meter",
     "radio-field-end": "the radio field is gone",
     "cover-open": "the meter's body was opened",
     "terminal-cover-open": "the cover of the terminals was opened",
+    "cover-changed": "the seal of the meter's body was broken or closed; the meter's own code says which",
+    "terminal-cover-changed": "the seal of the terminals was broken or closed; the meter's own code says which",
     "external-sensor": "a contact at the meter's input changed",
     "seal-armed": "the electronic seals were armed again",
     "flags-cleared": "alarm marks were cleared",
@@ -94,6 +100,7 @@ EVENTS: Mapping[str, str] = {
     "fault-end": "that fault is gone",
     "tangent": "the reactive power factor rose above its bound",
     "tangent-end": "it is below its bound again",
+    "power-limit": "a limit of power or energy was crossed",
     "other": "what no table of ours knows; maker has the meter's own code",
 }
 """The documented list of event codes (a record's ``event.code``) and what they mean. An installer's own register list
@@ -152,6 +159,7 @@ class MeterPlan:
     password: bytes | None = field(default=None, repr=False)  # as on the wire, decoded by the family's ``password``
     timeout: float | None = None  # seconds to the first byte; None: the driver's own value
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)  # secrets may be among them
+    zone: str | None = None  # the gateway's, for meters whose stamps state none and that have no setting of their own
 
 
 @dataclass(frozen=True, slots=True)

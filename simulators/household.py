@@ -83,10 +83,10 @@ class Household:
         if not 1 <= len(set(tariffs)) == len(tariffs) <= 3:
             raise ValueError(f"one to three different tariffs, not {list(tariffs)}")
         self.tariffs = tuple(tariffs)
+        self.zone = ZoneInfo(zone)
+        self.start = start.astimezone(UTC)
         self._seed = seed
-        self._zone = ZoneInfo(zone)
-        self._start = start.astimezone(UTC)
-        self._midnight = _midnight(self._start)
+        self._midnight = _midnight(self.start)
         self._days: list[tuple[int, ...]] = [(0,) * len(tariffs)]  # W·µs per tariff before day n after that midnight
         self._lock = Lock()
         self._day = lru_cache(maxsize=4)(self._new_day)
@@ -98,7 +98,7 @@ class Household:
 
     def energy(self, at: datetime) -> dict[str, int]:
         """Active energy in Wh: ``total``, the exact sum of the tariffs, and each tariff."""
-        counted = self._counted(max(at.astimezone(UTC), self._start))
+        counted = self._counted(max(at.astimezone(UTC), self.start))
         tariffs = [initial + amount // WATT_HOUR for initial, amount in zip(self._initial, counted, strict=True)]
         return {"total": sum(tariffs)} | dict(zip(self.tariffs, tariffs, strict=True))
 
@@ -110,7 +110,7 @@ class Household:
     def power(self, at: datetime) -> int:
         """Active power in W, the slope of the total at that instant."""
         at = at.astimezone(UTC)
-        return 0 if at < self._start else self._day(_midnight(at))[_slot(at)][1]
+        return 0 if at < self.start else self._day(_midnight(at))[_slot(at)][1]
 
     def network(self, at: datetime) -> Network:
         """What a meter would show at that second."""
@@ -142,7 +142,7 @@ class Household:
     def _sum(self, before: tuple[int, ...], midnight: datetime, until: datetime) -> tuple[int, ...]:
         counted = list(before)
         for number, (tariff, watts) in enumerate(self._day(midnight)):
-            begin = max(midnight + number * SLOT, self._start)
+            begin = max(midnight + number * SLOT, self.start)
             end = min(midnight + (number + 1) * SLOT, until)
             if begin < end:
                 counted[tariff] += watts * ((end - begin) // MICROSECOND)
@@ -153,7 +153,7 @@ class Household:
         dice = random.Random(f"day {self._seed} {midnight.date().isoformat()}")
         slots = []
         for number in range(SLOTS):
-            local = (midnight + number * SLOT).astimezone(self._zone).time()
+            local = (midnight + number * SLOT).astimezone(self.zone).time()
             share = PROFILE[local.hour] * dice.randint(500, 1500)
             slots.append((self._tariff(local), self._largest * share // 1_000_000))
         return slots

@@ -1,0 +1,97 @@
+"""Journals of Energomera CE207, CE208, CE307 and CE308: ``LOEzz(k,n)`` events, ``LOPzz(k,n)`` programming.
+
+Energomera CE208/CE308, protocol IEC: entries come newest first, ``record,dd.mm.yy,hh:mm:ss,state[,more]``. What the
+state's hexadecimal digits mean is not public; they travel as the maker's code.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from drivers.iec62056_archive import ABSENT
+from drivers.iec62056_table import Journal
+from drivers.reading import Reading
+from protocols.errors import BadFrame, Refused
+from protocols.iec62056.block import Value
+
+PAGE = 10  # entries in one question
+PAGES = 64  # more than a journal holds: a meter that repeats itself is not asked for ever
+
+Read = Callable[[str, str], Sequence[Value]]
+"""Parameter and arguments → its values; Refused where the meter has none."""
+
+_ENTRY = re.compile(
+    r"(?P<record>\d+),(?P<day>\d\d)\.(?P<month>\d\d)\.(?P<year>\d\d),(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+    r",(?P<state>[0-9A-Fa-f]{1,8})(?:,(?P<more>.*))?"
+)
+
+
+class Entry(NamedTuple):
+    """One line of a journal. ``at`` in UTC; ``state`` and ``more`` as the meter writes them."""
+
+    record: int
+    at: datetime
+    state: str
+    more: str
+
+
+def events(
+    journals: Sequence[Journal], zone: ZoneInfo, span: tuple[datetime, datetime], read: Read, leave: set[str]
+) -> Iterator[Reading]:
+    """The entries within ``span`` (both ends included), oldest first.
+
+    ``leave``: journals that are not asked for; those that the meter does not have are added. Refused where it has
+    none at all."""
+    found: list[tuple[datetime, Journal, Entry]] = []
+    denied: Refused | None = None
+    for journal in journals:
+        if journal.name in leave:
+            continue
+        try:
+            entries = _entries(journal.name, zone, span[0], read)
+        except Refused as no:
+            leave.add(journal.name)
+            denied = no
+            continue
+        found += [(entry.at, journal, entry) for entry in reversed(entries) if span[0] <= entry.at <= span[1]]
+    if denied is not None and leave >= {journal.name for journal in journals}:
+        raise denied
+    counted: dict[tuple[datetime, str], int] = {}
+    for at, journal, entry in sorted(found, key=lambda each: each[0]):  # stable: one second keeps the journals' order
+        n = counted[at, journal.code] = counted.get((at, journal.code), 0) + 1
+        text = f"{journal.text}: {entry.state}" + (f", {entry.more}" if entry.more else "")
+        told = {"code": journal.code, "maker": f"{journal.name}.{entry.state}", "text": text, "n": n}
+        yield Reading("event", at=at, event=told)
+
+
+def _entries(name: str, zone: ZoneInfo, since: datetime, read: Read) -> list[Entry]:
+    """Newest first, from the newest back to the first page that reaches behind ``since``; each record once."""
+    found: dict[int, Entry] = {}
+    for page in range(PAGES):
+        try:
+            values = read(name, f"{page * PAGE + 1},{PAGE}")
+        except Refused as no:
+            if no.code not in ABSENT:
+                raise
+            break
+        entries = [entry for value in values if value.text and (entry := _entry(name, value.text, zone))]
+        new = {entry.record: entry for entry in entries if entry.record not in found}
+        found |= new
+        if len(values) < PAGE or not new or min(entry.at for entry in entries) < since:
+            break
+    return list(found.values())
+
+
+def _entry(name: str, text: str, zone: ZoneInfo) -> Entry | None:
+    """None where the stamp is no date: such an entry has no moment. BadFrame where the text is no entry."""
+    match = _ENTRY.fullmatch(text)
+    if match is None:
+        raise BadFrame(f"{name}: no journal entry: {text[:60]!r}")
+    month, day, hour, minute, second = (int(match[part]) for part in ("month", "day", "hour", "minute", "second"))
+    try:
+        wall = datetime(2000 + int(match["year"]), month, day, hour, minute, second, tzinfo=zone)
+    except ValueError:
+        return None
+    return Entry(int(match["record"]), wall.astimezone(UTC), match["state"].upper(), match["more"] or "")
