@@ -33,7 +33,7 @@ def without_daemon(config: Config, store: Store | None) -> dict[str, Any]:
         **_head(config, store, clock),
         "since": None,
         "online": False,
-        "delivery": {"online": False, "text": "the daemon is not running"},
+        "delivery": {"online": False, "broker": "the daemon is not running"},
         "buses": [_closed(bus) for bus in config.buses],
         "meters": [
             {

@@ -52,7 +52,7 @@ def decode(
 
     \b
     Example:
-      meterpost decode mercury "2d 05 00 00 10 25"
+      meterpost decode mercury "2d 05 00 00 19 49"
       meterpost decode iec "2f 3f 21 0d 0a"
       meterpost decode dlms < frames.txt
     """

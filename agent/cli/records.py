@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, load_config, table, when
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, fitted, load_config, table, when
 from agent.config.values import Config
 from agent.control import ControlError, NotRunning, ask_daemon
 from agent.delivery.payload import when as when_utc
@@ -33,11 +33,13 @@ First = Annotated[int, typer.Option("--from-seq", min=1, help="The first sequenc
 def list_records(
     config: Annotated[Path, CONFIG] = DEFAULT_FILE,
     state: State = "all",
-    from_seq: First = 1,
+    from_seq: Annotated[
+        int | None, typer.Option("--from-seq", min=1, help="The first number; else the newest.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10000, help="How many.")] = 100,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Show records by their sequence number.
+    """Show records by their sequence number: the newest, with --json or --state the first ones, or from a number on.
 
     \b
     Example:
@@ -45,7 +47,9 @@ def list_records(
     """
     values = load_config(config, service=False)
     store = _open(values)
-    rows = store.rows(_state(state), from_seq, limit + 1)
+    newest = from_seq is None and state == "all" and not as_json
+    first = max(1, store.last_seq - limit + 1) if newest else from_seq or 1
+    rows = store.rows(_state(state), first, limit + 1)
     following = rows[limit][0].seq if len(rows) > limit else None
     rows = rows[:limit]
     if as_json:
@@ -56,11 +60,7 @@ def list_records(
         )
         return
     zone = ZoneInfo(values.gateway.timezone)
-    print(
-        "\n".join(
-            table([("seq", "state", "kind", "point", "at", "what"), *(_line(*row, zone) for row in rows)], right=(0,))
-        )
-    )
+    print("\n".join(fitted(("seq", "state", "kind", "point", "at", "what"), [_line(*row, zone) for row in rows], (0,))))
     if following:
         print(f"… more from --from-seq {following}")
 

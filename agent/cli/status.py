@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, load_config, table
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, load_config, table, wrapped
 from agent.config.values import Config
 from agent.control import ControlError, NotRunning, ask_daemon
 
@@ -81,7 +81,7 @@ def _from_the_store(values: Config) -> dict[str, Any]:
 def screen(document: dict[str, Any], running: bool) -> list[str]:
     """Lines for a terminal; narrow enough for a phone."""
     delivery = document.get("delivery") or {}
-    link = "online" if document["online"] else delivery.get("text") or "offline"
+    link = "online" if document["online"] else f"offline: {delivery.get('broker')}"
     state = link if running else "not running"
     lines = [
         f"{document['gateway']}: {colour('green' if document['online'] else 'red', state)}, clock {document['clock']}",
@@ -92,20 +92,28 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
         lines.append(f"oldest pending {document['oldest_pending']}")
     for bus in document["buses"]:
         if bus.get("error"):
-            lines.append(colour("red", f"{bus['name']}: {bus['error']}"))
+            lines.append(colour("red", wrapped(f"{bus['name']}: {bus['error']}")))
     rows: list[tuple[str, ...]] = [("point", "T1", "T2", "T3", "T4", "age", "state")]
-    rows += [_row(meter) for meter in document["meters"]]
-    lines += table(rows, right=(1, 2, 3, 4, 5))
-    lines += [f"{meter['point']}: {meter['error']}" for meter in document["meters"] if meter.get("error")]
+    rows += [_row(meter, running) for meter in document["meters"]]
+    shown = _without_empty_columns(rows)
+    lines += table(shown, right=range(1, len(shown[0]) - 1))
+    lines += [wrapped(f"{meter['point']}: {meter['error']}") for meter in document["meters"] if meter.get("error")]
     return lines
 
 
-def _row(meter: dict[str, Any]) -> tuple[str, ...]:
+def _without_empty_columns(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """A phone has room for the tariffs that some meter has. The last two columns, age and state, always stay."""
+    columns = list(zip(*rows, strict=True))
+    kept = [column for column in columns[:-2] if any(column[1:])] + columns[-2:]
+    return list(zip(*kept, strict=True))
+
+
+def _row(meter: dict[str, Any], running: bool) -> tuple[str, ...]:
     values = meter.get("values") or {}
     shown = [kwh(values.get(f"1-0:1.8.{number}")) for number in "1234"]
     if not any(shown):
         shown[0] = kwh(values.get("1-0:1.8.0"))
-    state = meter["state"] or "-"
+    state = meter["state"] if running else "-"  # nobody asks the meters now
     return (meter["point"], *shown, age(meter.get("last")), colour(COLOURS.get(state, "yellow"), state))
 
 

@@ -17,6 +17,7 @@ TRIES = 3
 BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
 SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
 
+FAREWELL = 0.02  # s of silence after a message that nobody answers, so that it does not run into the next frame
 FEW = 2  # octets that are not worth a nap
 
 
@@ -167,7 +168,7 @@ class Link:
             if rest > 0:
                 self._sleep(rest)  # tcdrain returns at once on ptys and many adapters
             self._port.set_line(sending.then)
-        self._quiet_since = end
+        self._quiet_since = end if sending.answered else end + FAREWELL
         return end
 
     def _await(self, session: Session, sending: Sending, sent: float) -> Any:

@@ -195,6 +195,7 @@ def test_without_an_echo_the_log_in_is_traced_with_its_answer(name: str) -> None
     traced = Traced(case, None, 0)
     question = next(at for at, message in enumerate(traced.messages) if "**" in message.octets)
     asked = traced.messages[question]
+    assert not asked.octets.startswith("**")
     assert asked.direction == ">>" and asked.octets.count("**") <= asked.size == len(asked.octets.split())
     assert any(message.octets and "**" not in message.octets for message in traced.messages[question + 1 :])
     assert not [shape for shape in shapes(case.secret) if shape in traced.seen()]
@@ -226,6 +227,21 @@ def test_an_echoed_password_behind_noise_is_no_answer_of_the_meter(octets: int) 
 
     traced = Traced(iec_meter("hardware"), noisy, octets)
     assert traced.trouble == "" and "SNUMB" in traced.seen()
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 4), (8, 11)])
+def test_the_first_or_last_octet_of_a_password_is_not_shown_with_what_stands_around_it(start: int, end: int) -> None:
+    request = seal(45, b"\x01\x01" + RAW)
+    answered = Traced(mercury(), lambda sent, place: [(0.0, sent[start:end])] if sent == request else [], 0).messages[1]
+    assert request[start:end].hex(" ") not in answered.octets and set(answered.octets.split()) == {"**"}
+
+
+def test_what_comes_too_late_is_traced_with_the_question_that_it_answers() -> None:
+    case = mercury()
+    late = seal(45, b"\x00")
+    case.answer = lambda request: b""
+    traced = Traced(case, lambda sent, place: [(0.02, b"\xff" * 5), (0.3, late)], 0)
+    assert traced.messages[1].octets == (b"\xff" * 5 + late).hex(" ")
 
 
 def test_silence_is_said():

@@ -237,6 +237,7 @@ def test_log_in_serves_all_kinds_that_are_due():
 
 def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words():
     bus = FakeBus(1)
+    bus.meters[0].driver.capabilities = frozenset({"identify", "now"})
     request = Request(["flat-1"], "day", span=(NOON, NOON))
     bus.worker.request(request)
     bus.run(61)
