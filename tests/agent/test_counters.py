@@ -14,18 +14,22 @@ from typing import Any
 import pytest
 
 from agent import offline
+from agent.config.load import load
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Secret
 from agent.counters import BLOCK, Counters, DurableCounter
+from agent.daemon import Daemon
 from agent.line.dialogue import MeterState
 from agent.meters import build
 from buffer.faults import StoreUnusable
+from buffer.record import Record
 from buffer.store import Store
 from drivers.dlms import DlmsMeter
 from protocols.dlms.security import Keys
-from protocols.errors import Busy, MeterError
+from protocols.errors import Busy, LinkLost, MeterError
 from protocols.session import Line
 from simulators.dlms import HdlcMeter
 from tests.support.dlms import Wire, spodes
+from tests.support.wire import ScriptedPort, Time
 
 KEY, OTHER = "000102030405060708090a0b0c0d0e0f", "f" * 32
 ADDRESSES = {"a": 17, "b": 18}
@@ -40,6 +44,33 @@ counter = DurableCounter("k", partial(change, Path(sys.argv[1])))
 while True:
     print(counter.next(), flush=True)
 """
+
+
+HOUSE = """\
+[gateway]
+id = "gw"
+state_dir = "state"
+[intake]
+url = "mqtt://127.0.0.1:9"
+[[bus]]
+name = "riser"
+port = "/dev/none"
+""" + "".join(
+    f"""
+[[meter]]
+point = "{point}"
+bus = "riser"
+driver = "spodes"
+address = {address}
+serial = "{address}"
+client = 48
+mechanism = "hls5"
+security = "both"
+block_key_file = "block.key"
+auth_key_file = "auth.key"
+"""
+    for point, address in ADDRESSES.items()
+)
 
 
 def opened(folder: Path) -> Store:
@@ -271,3 +302,51 @@ def test_a_store_that_root_made_belongs_to_the_folders_owner(tmp_path: Path) -> 
     os.chown(tmp_path, 12345, 12345)
     DurableCounter("k", partial(offline.change, tmp_path)).next()
     assert {file.stat().st_uid for file in tmp_path.iterdir()} == {12345}
+
+
+def test_reads_without_a_daemon_use_no_number_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers: list[int] = []
+    for _ in range(2):
+        answer = secure_station(numbers)
+        port = ScriptedPort(Time(), lambda request, answer=answer: [(0.0, answer(request))])
+        monkeypatch.setattr(offline, "Port", lambda url, line, port=port: port)
+        records, failed = offline.read(house(tmp_path, meter("a", counter_from_meter=False)), ["a"], "now")
+        assert records and not failed
+    assert len(numbers) >= 6 and len(numbers) == len(set(numbers)) and max(numbers) >= BLOCK
+
+
+def test_what_opening_the_store_had_to_mend_is_told_to_the_utility_all_the_same(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.put([Record("now", "a", "1", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))])
+    store.close()
+    (tmp_path / "store.mark").unlink()
+    DurableCounter("k", partial(offline.change, tmp_path)).next()
+    store = opened(tmp_path)
+    assert [record.event["code"] for record, _, _ in store.rows() if record.event] == ["store-mark-lost"]
+    store.close()
+
+
+@pytest.mark.slow
+def test_the_daemon_keeps_its_counters_over_a_reload_and_a_restart(tmp_path: Path) -> None:
+    for name, key in (("block.key", KEY), ("auth.key", OTHER)):
+        (tmp_path / name).write_text(key)
+        (tmp_path / name).chmod(0o600)
+    file = tmp_path / "meterpost.toml"
+    file.write_text(HOUSE)
+
+    def no_port(url: str, line: Line) -> Any:
+        raise LinkLost(f"{url}: not there")
+
+    numbers: list[int] = []
+    for _ in range(2):
+        daemon = Daemon(load(file), file, open_port=no_port)
+        daemon.start()
+        try:
+            for _ in range(2):
+                a, b = (state.driver.counter for state in daemon.workers[0].meters)
+                assert a is b
+                numbers += [a.next(), b.next()]
+                daemon.reload()
+        finally:
+            daemon.close()
+    assert numbers == [0, 1, 2, 3, BLOCK, BLOCK + 1, BLOCK + 2, BLOCK + 3]
