@@ -4,15 +4,20 @@ Meters with the index «D» in their code speak it only while their port is set 
 code their password as text: ``password_encoding = "ascii"``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
 
-from drivers.reading import TARIFFS, Ask, Exchange, Family, Identity, MeterPlan, Number, Reading, Setting
+from drivers.mercury_archive import TODAY, Frozen
+from drivers.mercury_journal import JOURNALS, Journals, journals
+from drivers.mercury_learned import Learned, registers
+from drivers.mercury_profile import LoadProfile
+from drivers.mercury_settings import DIRECTIONS, SETTINGS, address, password
+from drivers.mercury_time import MeterTime
+from drivers.reading import TARIFFS, Ask, Exchange, Family, Identity, MeterPlan, Number, Reading
 from protocols.errors import BadFrame, NoReply, Refused
-from protocols.mercury.frames import SHORTEST, Clock, Details, Energy, Ratio
+from protocols.mercury.archives import ReadJournal, ReadLastRecord, ReadRecords
+from protocols.mercury.frames import SHORTEST, Clock, Energy
 from protocols.mercury.questions import (
     Asked,
     CloseChannel,
@@ -30,14 +35,6 @@ from protocols.mercury.session import Session
 from protocols.mercury.timing import system_timeout
 from protocols.session import Line
 
-ENERGIES = {  # OBIS group C: field of a register row
-    1: "active_import",
-    2: "active_export",
-    3: "reactive_import",
-    4: "reactive_export",
-}
-DIRECTIONS = {"all": (1, 2, 3, 4), "active": (1, 2), "A+": (1,)}
-
 NETWORK = {  # BWRI of the group request: OBIS group C of each value in its answer, the sum first where there is one
     0x00: (16, 36, 56, 76),  # active power, export negative
     0x04: (131, 151, 171, 191),  # reactive power, export negative: the signed codes of the Blue Book
@@ -53,21 +50,7 @@ SINGLE_PHASE = ("mercury203.2td", "mercury204", "mercury208")
 PASSWORDS = {1: bytes((1,) * 6), 2: bytes((2,) * 6)}  # as delivered, by level (manual, appendix В)
 RANGE = timedelta(minutes=4)  # of a clock correction (§4.1.12)
 MIDNIGHT = timedelta(minutes=5)  # no correction so near to it: it must not move a day's end
-PAUSE_OF_REFUSED = 100  # polls until a refused register is asked again
-TRIES_OF_DETAILS = 3  # sessions in which what is nice to know is asked of a meter that does not answer it
-
-
-@dataclass(slots=True)
-class _Learned:
-    """What one meter, told by its serial number, has shown of itself."""
-
-    serial: str | None = None
-    details: Details | None = None
-    ratio: Ratio | None = None
-    tries: int = TRIES_OF_DETAILS  # sessions left to ask for these two
-    grouped: bool | None = None  # whether it gives all tariffs in one answer; None: not known
-    refused: dict[Asked, int] = field(default_factory=dict)  # polls until it is asked again
-    brought: dict[str, set[str]] = field(default_factory=dict)  # by kind: the registers it has ever given
+PAUSE_OF_LONG = 0.025  # s of system time-out that the maker demands for answers of more than 16 octets
 
 
 class Mercury230:
@@ -84,10 +67,11 @@ class Mercury230:
     because a long answer can be lost but not misread, and two tariffs in one frame cannot be taken for each other.
     """
 
-    capabilities = frozenset({"identify", "now", "network", "clock", "set_clock"})
+    capabilities = frozenset({"identify", "now", "network", "interval", "day", "month", "event", "clock", "set_clock"})
 
     def __init__(self, plan: MeterPlan) -> None:
         settings = plan.settings
+        self._plan = plan
         self._address = address(plan.address)
         self._line = plan.line
         self._timeout = plan.timeout
@@ -101,7 +85,7 @@ class Mercury230:
         mode = settings.get("group_read", "auto")
         self._group_read: bool | None = {"always": True, "never": False, "auto": None}[mode]
         self._single_phase = plan.model in SINGLE_PHASE
-        self._learned = _Learned()
+        self._learned = Learned()
 
     def session(self) -> Session:
         return Session(self._address, self._line, self._multiplier, self._timeout)
@@ -119,7 +103,7 @@ class Mercury230:
         """The serial number, asked every time; model, firmware and ratio are asked once and remembered."""
         serial = ask(ReadSerial()).serial
         if serial != self._learned.serial:  # the first time, or another meter hangs there now
-            self._learned = _Learned(serial)
+            self._learned = Learned(serial)
         if self._learned.tries:
             self._learn(ask)
         details, ratio = self._learned.details, self._learned.ratio
@@ -146,18 +130,7 @@ class Mercury230:
 
     def now(self, ask: Ask) -> Reading:
         """Registers since reset, 1-0:1.8.0 (A+ total) to 4.8.4 (R−, T4); Refused if the meter has none of them."""
-        rows = self._rows(ask)
-        values: dict[str, Number] = {}
-        due: set[str] = set()
-        for code in self._codes:
-            column = {tariff: getattr(row, ENERGIES[code]) for tariff, row in rows.items()}
-            had = {f"1-0:{code}.8.{tariff}": value for tariff, value in column.items() if value is not None}
-            if had:
-                values |= had
-                due |= {f"1-0:{code}.8.{tariff}" for tariff in (0, *self._named)}
-        tariffs = {name[-1] for name in values}
-        due |= {f"{name[:-1]}{tariff}" for name in values for tariff in tariffs}
-        return self._reading("now", values, due)
+        return self._reading("now", *registers(self._rows(ask), self._codes, self._named))
 
     def _rows(self, ask: Ask) -> dict[int, Energy]:
         """Register rows by tariff, 0 the total, as far as the meter gives them."""
@@ -182,7 +155,7 @@ class Mercury230:
 
     def _single_rows(self, ask: Ask) -> dict[int, Energy]:
         questions = {tariff: ReadEnergy(tariff=tariff) for tariff in self._wanted}
-        answers = {tariff: self._unless_refused(ask, question) for tariff, question in questions.items()}
+        answers = {tariff: self._learned.unless_refused(ask, question) for tariff, question in questions.items()}
         return {tariff: row for tariff, row in answers.items() if row is not None}
 
     def network(self, ask: Ask) -> Reading:
@@ -190,37 +163,49 @@ class Mercury230:
 
         A single-phase meter has no second and third phase: what stands in their places is not read.
         """
-        details = self._learned.details
-        single = self._single_phase or (details is not None and details.single_phase)
         values: dict[str, Number] = {}
         due: set[str] = set()
         for parameter, codes in NETWORK.items():
-            answer = self._unless_refused(ask, ReadNetworkGroup(parameter)) or ()
-            names = [f"1-0:{code}.7.0" for code in codes if not (single and code in LATER_PHASES)]
+            answer = self._learned.unless_refused(ask, ReadNetworkGroup(parameter)) or ()
+            names = [f"1-0:{code}.7.0" for code in codes if not (self._one_phase and code in LATER_PHASES)]
             had = {name: value for name, value in zip(names, answer, strict=False) if value is not None}
             if had:
                 values |= had
                 due.update(names)
         return self._reading("network", values, due)
 
-    def _unless_refused(self, ask: Ask, question: Asked) -> Any:
-        """The reply, or None where the meter refuses this question or did so within the last polls."""
-        if polls := self._learned.refused.get(question, 0):
-            self._learned.refused[question] = polls - 1
-            return None
-        try:
-            return ask(question)
-        except Refused:
-            self._learned.refused[question] = PAUSE_OF_REFUSED
-            return None
-
     def _reading(self, kind: str, values: dict[str, Number], due: set[str]) -> Reading:
         if not values:
             raise Refused(f"meter {self._address}: gives nothing of {kind!r}")
-        brought = self._learned.brought.setdefault(kind, set())
-        flags = () if (due | brought) <= values.keys() else ("partial",)
-        brought.update(values)
-        return Reading(kind, values, flags)
+        return self._learned.reading(kind, values, due)
+
+    def day(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        """Registers at the start of days, see :class:`drivers.mercury_archive.Frozen`."""
+        return self._frozen().read(ask, "day", since, until)
+
+    def month(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        """Registers at the start of months, see :class:`drivers.mercury_archive.Frozen`."""
+        return self._frozen().read(ask, "month", since, until)
+
+    def _frozen(self) -> Frozen:
+        return Frozen(self._learned, MeterTime.of(self._plan), self._wanted, self._codes, self._named)
+
+    def interval(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        """The load profile, see :class:`drivers.mercury_profile.LoadProfile`."""
+        at_start = self._plan.settings.get("stamp", "end") == "start"
+        long = self._pause >= PAUSE_OF_LONG
+        profile = LoadProfile(self._learned, MeterTime.of(self._plan), self._codes, long, at_start)
+        return profile.read(ask, since, until)
+
+    def event(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        """The journals, see :class:`drivers.mercury_journal.Journals`."""
+        kept = Journals(self._learned, MeterTime.of(self._plan))
+        return kept.read(ask, since, until, self._one_phase)
+
+    @property
+    def _one_phase(self) -> bool:
+        details = self._learned.details
+        return self._single_phase or (details is not None and details.single_phase)
 
     def clock(self, ask: Ask) -> datetime:
         """The meter's wall clock, naive: its own zone, whole seconds."""
@@ -245,7 +230,8 @@ class Mercury230:
         ask(CorrectClock(wanted.time().replace(microsecond=0)))
 
     def exchanges(self, kind: str) -> tuple[Exchange, ...]:
-        """Log-in, serial number and the questions of this kind, with the silences that the maker demands.
+        """Log-in, serial number and the questions of this kind, with the silences that the maker demands. Of archives
+        the newest row, of each journal the latest entry.
 
         A real meter may take up to its answer time longer. Until it is known whether a meter gives all tariffs in one
         answer, single rows are counted: the longer way.
@@ -260,6 +246,13 @@ class Mercury230:
                 questions = [ReadNetworkGroup(parameter) for parameter in NETWORK]
             case "clock":
                 questions = [ReadClock()]
+            case "interval":
+                questions = [ReadLastRecord(), ReadRecords(0)]
+            case "day" | "month":
+                questions = [ReadClock(), *(ReadEnergy(TODAY, tariff=row) for row in self._wanted), ReadClock()]
+            case "event":
+                known = journals(self._one_phase)
+                questions = [ReadJournal(number, size=JOURNALS[number].size) for number in known]
             case "identify":
                 questions = []
             case _:
@@ -271,40 +264,6 @@ class Mercury230:
     def _exchange(self, question: Asked) -> Exchange:
         frame = SHORTEST - 1  # address and CRC
         return Exchange(len(question.encode()) + frame, question.sizes[0] + frame, 2 * self._pause)
-
-
-def address(text: str) -> int:
-    """1 to 240, or 0 for a meter that is alone on its line; ValueError in words."""
-    if not (text.isascii() and text.isdigit() and int(text) <= 240):
-        raise ValueError(f"{text!r} stands there; 1 to 240 may, or 0 where the meter is alone on its line")
-    return int(text)
-
-
-def password(text: str, settings: Mapping[str, Any]) -> bytes:
-    """Six octets from the password file's line; ValueError in words that do not show it.
-
-    ``hex:…`` and ``ascii:…`` say their coding. Without one, ``password_encoding`` decides: "hex" makes each digit one
-    octet (111111 is 01 01 01 01 01 01: appendix В of the manual), "ascii" takes the characters (31 31 …).
-    """
-    if text.startswith("hex:"):
-        try:
-            raw = bytes.fromhex(text.removeprefix("hex:"))
-        except ValueError:
-            raise ValueError("after 'hex:' stand 12 hexadecimal digits") from None
-    elif text.startswith("ascii:") or settings.get("password_encoding", "hex") == "ascii":
-        try:
-            raw = text.removeprefix("ascii:").encode("ascii")
-        except UnicodeEncodeError:
-            raise ValueError("a password of this meter has ASCII characters only") from None
-    elif text.isascii() and text.isdigit():
-        raw = bytes(int(digit) for digit in text)
-    else:
-        raise ValueError(
-            "six digits may stand there, or 'hex:' and 12 hexadecimal digits, or 'ascii:' and 6 characters"
-        )
-    if len(raw) != 6:
-        raise ValueError(f"{len(raw)} octets of password stand there, a Mercury 23x has 6")
-    return raw
 
 
 FAMILY = Family(
@@ -319,33 +278,7 @@ FAMILY = Family(
         *SINGLE_PHASE,
     ),
     capabilities=Mercury230.capabilities,
-    settings=(
-        Setting(
-            "level", "int", 1, "access level: 1 consumer, 2 owner (its password goes into the file)", low=1, high=2
-        ),
-        Setting(
-            "password_encoding",
-            "choice",
-            "hex",
-            "hex: each digit is one octet; ascii: characters, meters with «D» in their code",
-            choices=("hex", "ascii"),
-        ),
-        Setting("multiplier", "int", 1, "time-out multiplier n as set in the meter (parameter 1Dh)", low=1, high=255),
-        Setting(
-            "group_read",
-            "choice",
-            "auto",
-            "all tariffs in one answer: auto tries it and falls back to single rows for good",
-            choices=("auto", "always", "never"),
-        ),
-        Setting(
-            "directions",
-            "choice",
-            "all",
-            "which registers: all (A+ A− R+ R−), active (A+ A−), A+",
-            choices=tuple(DIRECTIONS),
-        ),
-    ),
+    settings=SETTINGS,
     protocol="mercury23x",
     line=Line(9600, "8N1"),
     address=address,

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from protocols.errors import BadFrame
 from protocols.mercury.frames import Energy, seal, unseal
+from simulators.mercury_archive import Archive, Journal
 
 SESSION = timedelta(seconds=240)  # a session lives so long after the last sound request (§1.5.5)
 
@@ -16,7 +17,18 @@ LOW_LEVEL = b"\x03"
 ALREADY_CORRECTED = b"\x04"
 NOT_OPEN = b"\x05"
 
-LENGTHS = {0x00: (1,), 0x01: (8,), 0x02: (1,), 0x03: range(2, 17), 0x04: (2, 3), 0x05: (3,), 0x08: range(2, 6)}
+LENGTHS = {
+    0x00: (1,),
+    0x01: (8,),
+    0x02: (1,),
+    0x03: range(2, 17),
+    0x04: (2, 3),
+    0x05: (3,),
+    0x06: (5,),
+    0x08: range(2, 6),
+    0x16: (5,),
+    0x18: (6,),
+}
 """Octets of request data by code. A request of another length is not answered at all (§1.5.4.1)."""
 
 
@@ -39,7 +51,8 @@ class Mercury230:
     """``answer`` is a pure exchange of bytes; ``b""`` is the silence of a real meter that was not meant or not sure.
 
     ``delay``: seconds from the end of a request to the first octet of its answer; one system time-out at 9600 bit/s
-    unless set. ``now`` gives the meter's wall clock (naive), which also ends its sessions.
+    unless set. ``now`` gives the meter's wall clock (naive), which also ends its sessions. ``archive`` gives days,
+    months and the load profile, ``journals`` by their numbers; without them such questions are refused.
     """
 
     address: int = 1
@@ -49,6 +62,10 @@ class Mercury230:
     passwords: dict[int, bytes] = field(default_factory=lambda: {1: bytes((1,) * 6), 2: bytes((2,) * 6)})
     registers: dict[int, Energy] = field(default_factory=lambda: {0: Energy(0, 0, 0, 0)})  # 0 total, 1-4, 5 losses
     archives: dict[tuple[int, int], dict[int, Energy]] = field(default_factory=dict)  # (array, month) → rows
+    archive: Archive | None = None
+    arrays: bool = True  # firmware with the arrays B, C, D of an archive
+    by_address: bool = True  # firmware that gives profile records by their memory address
+    journals: dict[int, Journal] = field(default_factory=dict)
     phases: tuple[int, int, int] | None = None  # A+ by phase (array 6), None: not accounted
     network: Network = field(default_factory=Network)
     made: date = date(2020, 1, 1)
@@ -99,10 +116,37 @@ class Mercury230:
                 return self._correct(data[2:])
             case 0x04 if data[1:] == b"\x00":
                 return self._clock()
+            case 0x04 if data[1] in self.journals and len(data) == 3:
+                return self.journals[data[1]].entry(data[2]) or NOT_ALLOWED
             case 0x05:
                 return self._energy(data[1] >> 4, data[1] & 0x0F, data[2])
             case 0x08:
                 return self._parameter(data[1], data[2:])
+            case 0x06 | 0x16 | 0x18 if self.archive is not None:
+                return self._archived(self.archive, data)
+            case _:
+                return NOT_ALLOWED
+
+    def _archived(self, archive: Archive, data: bytes) -> bytes:
+        """Profile records by address or by distance, registers of a date. A wrong count of octets sets E-07."""
+        match data[0], data[1]:
+            case 0x06, 0x03 | 0x83 if self.by_address:
+                place, rest = divmod((data[1] >> 7) << 16 | int.from_bytes(data[2:4], "big"), 16)
+                count = {0x0F: 1, 0xFF: 17 if archive.long_answers else 0}.get(data[4], 0)
+                if not count:
+                    self.status = self.status[:4] + bytes((self.status[4] | 0x40,)) + self.status[5:]
+                if rest or not count or place + count > archive.places:
+                    return NOT_ALLOWED
+                return b"".join(archive.record(place + number) for number in range(count))
+            case 0x16, 0x03 if data[4] == 1:
+                return archive.back(int.from_bytes(data[2:4], "big"))
+            case 0x18, 0x00 | 0x01 if self.variant[5] & 0x40:
+                try:
+                    day, month, year = (int(f"{octet:02x}") for octet in data[2:5])
+                    rows = archive.snapshot(date(2000 + year, month, day), month=data[1] == 1)
+                except ValueError:
+                    return NOT_ALLOWED
+                return _row(rows[data[5]]) if rows and data[5] in rows else NOT_ALLOWED
             case _:
                 return NOT_ALLOWED
 
@@ -115,6 +159,8 @@ class Mercury230:
 
     def _energy(self, array: int, month: int, row: int) -> bytes:
         rows: Mapping[int, Energy] = self.archives.get((array, month), {}) if array or month else self.registers
+        if self.archive is not None and array >= 0xB and self.arrays and (array == 0xB) == (1 <= month <= 12):
+            rows = self.archive.array(array, month) or {}
         if array == 6 and row == 0 and self.phases is not None:
             return b"".join(map(_register, self.phases))
         if row == 6 and self.group_read and rows:
@@ -140,6 +186,10 @@ class Mercury230:
                 return self.status
             case 0x12, b"":
                 return variant[:6]
+            case 0x13, b"" if self.archive is not None:
+                place, record = self.archive.last()
+                field = place if self.firmware >= (7, 1, 0) else place * 16
+                return field.to_bytes(2, "big") + record[:7]
             case 0x17, b"":
                 return bytes((0, self.tariff - 1 << 1))
             case 0x11 | 0x16, _ if len(more) == 1:

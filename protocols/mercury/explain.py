@@ -9,7 +9,7 @@ from protocols.errors import BadFrame
 from protocols.mercury import frames, questions
 from protocols.mercury.frames import AllTariffs, Clock, Details, Energy, PhaseEnergy, Ratio, Serial, TariffState
 from protocols.mercury.questions import Asked
-from protocols.mercury.variant import Variant, status_codes
+from protocols.mercury.variant import Variant
 
 _LONGEST = 258  # address, 255 octets of data in the long mode, CRC
 
@@ -71,7 +71,7 @@ _GUESSES: tuple[tuple[str, Callable[[bytes], Any]], ...] = (
     ("currents", questions.ReadNetworkGroup(0x21).decode),
     ("clock", frames.clock),
     ("serial number", frames.serial),
-    ("status word", status_codes),
+    ("status word", frames.status_codes),
     ("variant", Variant.from_bytes),
     ("transformer ratios", frames.ratio),
     ("one instantaneous value, in hundredths", questions.ReadInstant(0x00).decode),

@@ -14,7 +14,7 @@ from protocols.checksums import crc16_modbus
 from protocols.errors import BadFrame
 
 SHORTEST = 4  # address, status, CRC: every status answer has exactly this length, no reading has
-LONGEST = 99  # six tariff rows of four registers, the longest answer asked for here
+LONGEST = 99  # six tariff rows of four registers, the longest answer but that of 17 profile records
 
 ABSENT = 0xFFFF_FFFF  # "this kind of energy is not measured" (§4.2); never a value
 ABSENT3 = 0xFF_FFFF
@@ -194,6 +194,10 @@ def firmware(data: bytes) -> str:
     return ".".join(str(part) for part in sized(data, 3))
 
 
+CONSTANTS = (5000, 25000, 1250, 500, 1000, 250)
+"""Impulses per kWh by the low nibble of the second variant byte (§4.4.15)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Details:
     """Who the meter is: answer to 08 01. ``variant`` are its raw bytes, see :mod:`protocols.mercury.variant`."""
@@ -207,6 +211,33 @@ class Details:
     def single_phase(self) -> bool:
         """Bit 4 of the second variant byte (§4.4.15)."""
         return bool(self.variant[1] & 0x10)
+
+    @property
+    def constant(self) -> int | None:
+        """Impulses per kWh, the A of load profile and maxima; None for a code that no paper has."""
+        code = self.variant[1] & 0x0F
+        return CONSTANTS[code] if code < len(CONSTANTS) else None
+
+    @property
+    def extended_arrays(self) -> bool:
+        """Whether command 18h gives the registers of any day and month: bit 6 of the sixth variant byte."""
+        return bool(self.variant[5] & 0x40)
+
+    @property
+    def profile_records(self) -> int:
+        """Places in the ring of the load profile: 4096 (64 KiB), or 8192 by bit 7 of the fourth variant byte. Older
+        firmware than 7.1.0 has 16 bits to point at one, so it is taken for the smaller."""
+        return 8192 if self.variant[3] & 0x80 and self.sixteenths else 4096
+
+    @property
+    def sixteenths(self) -> bool:
+        """Whether the place of the last profile record is told in sixteenths: from firmware 7.1.0 on (§4.4.16)."""
+        return tuple(map(int, self.firmware.split("."))) >= (7, 1, 0)
+
+    @property
+    def seals(self) -> tuple[bool, bool]:
+        """Whether the meter watches the cover of its terminals (fifth variant byte, bit 4) and its own (fourth, 0)."""
+        return bool(self.variant[4] & 0x10), bool(self.variant[3] & 0x01)
 
 
 def details(data: bytes) -> Details:
@@ -270,3 +301,21 @@ def tariff_state(data: bytes) -> TariffState:
     """2 octets: the second has the mode in bit 0, the tariff number less one in bits 3 to 1 (§4.4.19)."""
     state = sized(data, 2)[1]
     return TariffState((state >> 1 & 7) + 1, bool(state & 1))
+
+
+_WORD_ORDER = (33, 41, 17, 25, 1, 9)  # E-number of bit 0 in each of the six bytes: senior word first, low byte first
+
+
+def status_codes(data: bytes) -> tuple[int, ...]:
+    """The E-numbers set in a status word of 6 bytes (08 0A, journal 14h), ascending.
+
+    The maker's table lists E-01 to E-48 in eights without naming bytes; the order here fits the manual's samples
+    (E-02, E-03) and captures of real meters (E-01; E-47 while a clock correction runs; E-02).
+    """
+    codes = (
+        first + bit
+        for first, octet in zip(_WORD_ORDER, sized(data, 6), strict=True)
+        for bit in range(8)
+        if octet >> bit & 1
+    )
+    return tuple(sorted(codes))

@@ -1,7 +1,8 @@
 """What a Mercury 23x can be asked: each question knows its bytes, the length of its answer, and how to read it.
 
 ``sizes`` are the octets of data in a good answer; a frame has three more (address, CRC). Only the length and the order
-of questions tie an answer to its question, the frame itself does not. An archive or journal is one more class here.
+of questions tie an answer to its question, the frame itself does not. Archives and journals are in
+:mod:`protocols.mercury.archives`.
 """
 
 from dataclasses import dataclass, field
@@ -108,15 +109,24 @@ class ReadEnergy(Read):
 
 @dataclass(frozen=True, slots=True)
 class ReadAllTariffs(Read):
-    """T1 to T4, the total and perhaps the losses since reset in one long answer (tariff number 6).
+    """T1 to T4, the total and perhaps the losses of an ``array`` in one long answer (tariff number 6); arrays and
+    months as :class:`ReadEnergy` has them, but for the phases.
 
     The maker asks for a system time-out of at least 25 ms here: multiplier 5 at 9600 bit/s.
     """
 
+    array: int = 0
+    month: int = 0
+
     sizes: ClassVar[tuple[int, ...]] = (80, 96)
 
+    def __post_init__(self) -> None:
+        ReadEnergy(self.array, self.month)
+        if self.array == 6:
+            raise ValueError("phases have no tariffs")
+
     def encode(self) -> bytes:
-        return b"\x05\x00\x06"
+        return bytes((0x05, self.array << 4 | self.month, 0x06))
 
     def decode(self, data: bytes) -> frames.AllTariffs:
         return frames.all_tariffs(data)
@@ -188,9 +198,7 @@ class ReadStatusWord(Read):
         return b"\x08\x0a"
 
     def decode(self, data: bytes) -> tuple[int, ...]:
-        from protocols.mercury.variant import status_codes  # loads construct, rarely needed
-
-        return status_codes(data)
+        return frames.status_codes(data)
 
 
 @dataclass(frozen=True, slots=True)

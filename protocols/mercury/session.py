@@ -50,8 +50,9 @@ class Session:
         self._echoed = self._silent = False
         secret = question.password if isinstance(question, OpenChannel) else b""
         least = min(question.sizes) + SHORTEST - 1  # address and CRC
+        size = max(LONGEST, max(question.sizes) + _AROUND)
         wait, pause = self._wait, self._pause
-        return Sending(self._request, wait=wait, gap=GAP, pause=pause, size=LONGEST, least=least, secret=secret)
+        return Sending(self._request, wait=wait, gap=GAP, pause=pause, size=size, least=least, secret=secret)
 
     def proof(self) -> ReadSerial:
         """After silence: no other answer is as long as that to the serial number, and it needs no log-in."""

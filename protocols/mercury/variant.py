@@ -1,13 +1,13 @@
-"""Bit fields that are asked rarely: the variant bytes and the status word.
+"""The variant bytes, asked rarely.
 
-They are stated with construct, which is loaded only when one of them is read: a daemon need not carry it.
+They are stated with construct, which is loaded only when they are read: a daemon need not carry it.
 """
 
 from dataclasses import dataclass
 
 from construct import BitsInteger, BitStruct, Flag, Padding
 
-from protocols.mercury.frames import sized
+from protocols.mercury.frames import CONSTANTS, sized
 
 _VARIANT = BitStruct(  # Incotex command system 05.2023, §4.4.15, the six bytes that all firmware sends
     "class_active" / BitsInteger(2),
@@ -38,7 +38,6 @@ _CLASSES_ACTIVE = ("0.2S", "0.5S", "1.0", "2.0")
 _CLASSES_REACTIVE = ("0.2", "0.5", "1.0", "2.0")
 _VOLTAGES = ("57.7", "230")
 _CURRENTS = ("5", "1", "10")
-_CONSTANTS = (5000, 25000, 1250, 500, 1000, 250)
 _PORTS = ("CAN", "RS-485", None, None)
 
 
@@ -72,7 +71,7 @@ class Variant:
             class_reactive=_CLASSES_REACTIVE[bits.class_reactive],
             voltage=_known(_VOLTAGES, bits.voltage),
             current=_known(_CURRENTS, bits.current),
-            constant=_CONSTANTS[bits.constant] if bits.constant < len(_CONSTANTS) else None,
+            constant=CONSTANTS[bits.constant] if bits.constant < len(CONSTANTS) else None,
             port=_PORTS[bits.port],
             one_direction=bits.one_direction,
             single_phase=bits.single_phase,
@@ -88,21 +87,3 @@ class Variant:
 
 def _known(names: tuple[str, ...], code: int) -> str | None:
     return names[code] if code < len(names) else None
-
-
-_WORD_ORDER = (33, 41, 17, 25, 1, 9)  # E-number of bit 0 in each of the six bytes: senior word first, low byte first
-
-
-def status_codes(data: bytes) -> tuple[int, ...]:
-    """The E-numbers set in a status word of 6 bytes (08 0A, journal 14h), ascending.
-
-    The maker's table lists E-01 to E-48 in eights without naming bytes; the order here fits the manual's samples
-    (E-02, E-03) and captures of real meters (E-01; E-47 while a clock correction runs; E-02).
-    """
-    codes = (
-        first + bit
-        for first, octet in zip(_WORD_ORDER, sized(data, 6), strict=True)
-        for bit in range(8)
-        if octet >> bit & 1
-    )
-    return tuple(sorted(codes))

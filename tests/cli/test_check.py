@@ -87,7 +87,7 @@ def test_every_value_is_explained_with_its_origin(run: Run, house: Path) -> None
     assert 'format = "8N1" (default)' in lines
     assert "ratio = 20" in lines
     assert 'poll.now = "15m" (default)' in lines
-    assert 'poll.interval = "off" (default)' in lines
+    assert 'poll.interval = "30m" (default)' in lines
     assert "level = 1 (default)" in lines
 
 

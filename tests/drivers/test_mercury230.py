@@ -399,7 +399,7 @@ def test_the_budget_is_what_a_poll_puts_on_the_wire(kind: str, group_read: str, 
 
 
 def test_a_kind_that_the_driver_has_not_costs_nothing() -> None:
-    assert Mercury230(plan()).exchanges("interval") == ()
+    assert Mercury230(plan()).exchanges("statement") == ()
 
 
 def test_the_multiplier_stretches_the_silences() -> None:

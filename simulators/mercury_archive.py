@@ -1,0 +1,175 @@
+"""Archives and journals of a simulated Mercury 23x: nothing is stored, all follows from what the meter has counted."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from protocols.mercury.frames import Energy
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+RECORD = 15
+EMPTY = b"\xff" * RECORD
+DAYS, MONTHS = 123, 36  # depth of command 18h
+
+Rows = Mapping[int, Energy]
+"""Registers by tariff, 0 the total."""
+
+
+@dataclass
+class Archive:
+    """``truth``: the registers at any moment, as if the supply had never failed. ``now``: true time (aware).
+
+    ``off``: spans without supply, in which nothing is counted and no interval recorded, while places in the ring go
+    on. ``since``: when the meter began; ``restarts``: when its profile was cleared, which begins again at place 0.
+    ``places`` of the ring, ``constant`` in imp/kWh, ``period`` in minutes.
+    """
+
+    truth: Callable[[datetime], Rows]
+    now: Callable[[], datetime]
+    zone: str = "Europe/Moscow"
+    since: datetime = EPOCH
+    off: list[tuple[datetime, datetime]] = field(default_factory=list)
+    restarts: list[datetime] = field(default_factory=list)
+    period: int = 30
+    places: int = 8192
+    constant: int = 500
+    long_answers: bool = True
+
+    def rows(self, at: datetime) -> dict[int, Energy]:
+        """The registers at a moment: the truth without what went by while the meter was off."""
+        rows = dict(self.truth(at))
+        for begin, end in self.off:
+            if begin < at:
+                before, after = self.truth(begin), self.truth(min(end, at))
+                rows = {tariff: _less(row, before[tariff], after[tariff]) for tariff, row in rows.items()}
+        return rows
+
+    def midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC)
+
+    def frozen(self, day: date) -> dict[int, Energy] | None:
+        """The registers at the start of a day; None where the meter had not begun or the day is yet to come."""
+        at = self.midnight(day)
+        return self.rows(at) if self.since <= at <= self.now() else None
+
+    def snapshot(self, day: date, month: bool) -> dict[int, Energy] | None:
+        """What command 18h has of a date; None beyond its depth."""
+        today = self.today
+        if month:
+            age = today.year * 12 + today.month - day.year * 12 - day.month
+            return self.frozen(day.replace(day=1)) if 0 <= age < MONTHS else None
+        return self.frozen(day) if 0 <= (today - day).days < DAYS else None
+
+    def array(self, array: int, month: int) -> dict[int, Energy] | None:
+        """What the arrays B (months), C and D (today, yesterday) of command 05h have."""
+        today = self.today
+        match array:
+            case 0xB:
+                return self.frozen(date(today.year - (month > today.month), month, 1))
+            case 0xC:
+                return self.frozen(today)
+            case 0xD:
+                return self.frozen(today - timedelta(days=1))
+            case _:
+                return None
+
+    @property
+    def today(self) -> date:
+        return self.now().astimezone(ZoneInfo(self.zone)).date()
+
+    def last(self) -> tuple[int, bytes]:
+        """The place of the last record, and that record; place 0 and zeros where there is none."""
+        first = self._slot(self._begun) + 1
+        for slot in range(self._slot(self.now()), first - 1, -1):
+            if self._written(slot):
+                return (slot - first) % self.places, self._record(slot)
+        return 0, bytes(6) + bytes((self.period,)) + bytes(8)
+
+    def record(self, place: int) -> bytes:
+        """What lies at a place of the ring now: perhaps a record of an older lap, perhaps nothing."""
+        return next((self._record(slot) for slot in self._laps(place) if self._written(slot)), EMPTY)
+
+    def back(self, offset: int) -> bytes:
+        """The record that lies so far behind the last one."""
+        return self.record((self.last()[0] - offset) % self.places)
+
+    def _laps(self, place: int) -> Iterator[int]:
+        """The slots that this place was meant for, from the newest back."""
+        first, newest = self._slot(self._begun) + 1, self._slot(self.now())
+        slot = newest - (newest - first - place) % self.places
+        while slot >= first:
+            yield slot
+            slot -= self.places
+
+    @property
+    def _begun(self) -> datetime:
+        return max([self.since, *(at for at in self.restarts if at <= self.now())])
+
+    def _slot(self, at: datetime) -> int:
+        """The number of the last slot that has ended."""
+        return (at - EPOCH) // timedelta(minutes=self.period)
+
+    def _end(self, slot: int) -> datetime:
+        return EPOCH + slot * timedelta(minutes=self.period)
+
+    def _written(self, slot: int) -> bool:
+        return not any(begin <= self._end(slot - 1) and self._end(slot) <= end for begin, end in self.off)
+
+    def _record(self, slot: int) -> bytes:
+        begin, end = self._end(slot - 1), self._end(slot)
+        incomplete = begin < self._begun or any(off < end and on > begin for off, on in self.off)
+        local = end.astimezone(ZoneInfo(self.zone))
+        state = 0x08 * (not local.dst()) | 0x02 * incomplete
+        counts = b"".join(_counts(self.rows(begin)[0], self.rows(end)[0], self.constant))
+        fields = (local.hour, local.minute, local.day, local.month, local.year % 100)
+        return bytes((state,)) + _bcd(*fields) + bytes((self.period,)) + counts
+
+
+def _less(row: Energy, before: Energy, after: Energy) -> Energy:
+    pairs = zip(_values(row), _values(before), _values(after), strict=True)
+    return Energy(*(None if now is None else now - ((b or 0) - (a or 0)) for now, a, b in pairs))
+
+
+def _values(row: Energy) -> tuple[int | None, ...]:
+    return row.active_import, row.active_export, row.reactive_import, row.reactive_export
+
+
+def _counts(begin: Energy, end: Energy, constant: int) -> Iterator[bytes]:
+    """Whole impulses of twice the constant per kWh that came within the interval."""
+    for before, after in zip(_values(begin), _values(end), strict=True):
+        if before is None or after is None:
+            yield b"\xff\xff"
+        else:
+            yield (after * 2 * constant // 1000 - before * 2 * constant // 1000).to_bytes(2, "little")
+
+
+def _bcd(*values: int) -> bytes:
+    return bytes.fromhex("".join(f"{value:02d}" for value in values))
+
+
+@dataclass
+class Journal:
+    """A ring of entries. ``size`` of an entry in octets; an unused place is all zeros."""
+
+    size: int = 12
+    length: int = 10
+    entries: dict[int, bytes] = field(default_factory=dict)  # by place
+    latest: int = 0
+
+    def add(self, data: bytes) -> None:
+        self.latest = (self.latest + 1) % self.length if self.entries else 0
+        self.entries[self.latest] = data
+
+    def entry(self, place: int) -> bytes | None:
+        """Of a place, or with its number the latest (FFh); None for a place that the ring has not."""
+        if place == 0xFF:
+            return self.entries.get(self.latest, bytes(self.size)) + bytes((self.latest,))
+        return self.entries.get(place, bytes(self.size)) if place < self.length else None
+
+
+def moments(*times: datetime | None) -> bytes:
+    """Stamps of a journal entry: ss mm hh dd MM yy each, zeros for one that has not come yet."""
+    return b"".join(
+        bytes(6) if at is None else _bcd(at.second, at.minute, at.hour, at.day, at.month, at.year % 100) for at in times
+    )
