@@ -1,10 +1,11 @@
 """An installer's own table: read, and refused with words where it is wrong."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from drivers.iec62056 import families
+from drivers.iec62056 import capabilities, families
 from drivers.iec62056_table import OWN, TableError, clock_reader, load
 
 GOOD = """
@@ -19,6 +20,34 @@ serial = "0.0.0"
 name = "1.8.0"
 registers = ["1-0:1.8.0"]
 factor = "1000"
+"""
+
+
+ARCHIVES = """
+[clock]
+names = ["0.9.2", "0.9.1"]
+pattern = "YYMMDD hhmmss"
+
+[set_clock]
+name = "CTIME"
+limit = 29
+
+[[day]]
+name = "ENDPE"
+arguments = "DD.MM.YY"
+registers = ["1-0:1.8.0"]
+factor = "1000"
+depth = 40
+
+[[month]]
+names = ["M1", "M2"]
+registers = ["1-0:1.8.0"]
+factor = "1000"
+
+[[event]]
+name = "LOG"
+code = "cover-open"
+text = "lid"
 """
 
 
@@ -60,6 +89,38 @@ def test_a_wrong_table_says_where_and_what_may_stand_there(tmp_path: Path, old: 
     with pytest.raises(TableError) as error:
         load(file)
     assert words in str(error.value) and str(file) in str(error.value)
+
+
+def test_an_installer_s_table_may_say_where_the_archives_are(tmp_path: Path) -> None:
+    table = load(written(tmp_path, GOOD + ARCHIVES))
+    assert capabilities(table) == {"identify", "now", "clock", "day", "month", "event", "set_clock"}
+    assert table.day[0].arguments(date(2026, 3, 4)) == "04.03.26" and table.day[0].depth == 40
+    assert table.month[0].names == ("M1", "M2") and table.month[0].depth == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"DD.MM.YY"', '"MM.YY"', "day[0].arguments: found 'MM.YY', expected DD MM YY"),
+        ("depth = 40", "", "day[0].depth: found 0"),
+        ("depth = 40", "depth = true", "day[0].depth: found True, expected a whole number"),
+        ('"DD.MM.YY"\nregisters = ["1-0:1.8.0"]', '"DD.MM.YY"\nregisters = ["1-0:1.7.0"]', "day[0].registers"),
+        ('names = ["M1", "M2"]', 'names = ["M1", "M2"]\ndepth = 3', "month[0].depth: found 3"),
+        ('names = ["M1", "M2"]', 'names = ["M1", "M2"]\nname = "M"', "name or names, not both"),
+        ('names = ["M1", "M2"]', "names = []", "a list of texts"),
+        ('code = "cover-open"', 'code = "lid-open"', "event[0].code: found 'lid-open', expected one of"),
+        ('text = "lid"', "", "event[0].text"),
+        ("limit = 29", "limit = 0", "set_clock.limit"),
+        ("limit = 29", "limit = 100", "1 to 99"),
+        ("limit = 29", 'limit = 29\nhow = "W1"', "set_clock.how"),
+        ('[clock]\nnames = ["0.9.2", "0.9.1"]\npattern = "YYMMDD hhmmss"', "", "a meter counts its own days"),
+    ],
+)
+def test_a_wrong_archive_says_where_and_what_may_stand_there(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert old in ARCHIVES
+    with pytest.raises(TableError) as error:
+        load(written(tmp_path, GOOD + ARCHIVES.replace(old, new)))
+    assert words in str(error.value)
 
 
 @pytest.mark.parametrize("file", sorted(OWN.glob("*.toml")), ids=lambda file: file.stem)

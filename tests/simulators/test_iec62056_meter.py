@@ -17,7 +17,7 @@ from protocols.iec62056.frames import command, low7, option, request, rules_kept
 from protocols.session import Line
 from simulators.faults import Faults
 from simulators.household import Household
-from simulators.iec62056 import BUILDERS, IecMeter, ce303, move, neva, readout
+from simulators.iec62056 import BUILDERS, IecMeter, ce303, ce308, move, neva, readout
 from simulators.line import PtyLine, Station
 from tests.drivers.iec_support import driver
 from tests.protocols.iec62056_player import joined
@@ -141,11 +141,12 @@ def test_a_group_read_over_a_pseudo_terminal() -> None:
     [
         ("ce303", ce303, LINE, {}),
         ("ce303", ce303, OPTICAL, {}),
+        ("ce308", ce308, LINE, {}),
         ("neva-mt3", neva, LINE, {"password": b"00000000"}),
         ("iec-readout", readout, OPTICAL, {}),
         ("ce303", ce303, Line(9600, "8N1"), {}),
     ],
-    ids=["RS-485", "optical head", "password", "readout", "software parity"],
+    ids=["RS-485", "optical head", "archive commands", "password", "readout", "software parity"],
 )
 def test_drivers_read_the_simulated_meters_over_a_pseudo_terminal(
     model: str, build: Callable[..., IecMeter], wire: Line, plan: dict[str, Any]
