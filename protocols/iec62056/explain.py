@@ -93,7 +93,8 @@ def _frame(data: bytes, place: int) -> tuple[int, list[str]]:
     end = min(ends)
     frame = data[place : end + 2]
     kept = frames.rules_kept(frame)
-    check = f"check character {frame[-1]:02X}: " + (f"right ({' and '.join(kept)})" if kept else "WRONG")
+    verdict = f"right ({' and '.join(kept)})" if kept else "WRONG"
+    check = f"check character {frame[-1]:02X}: {verdict}"
     if frame[0] == STX:
         kind = "data block, more follow" if frame[-2] == EOT else "data"
         return len(frame), [f"{kind}; {check}", *_sets(frame[1:-2])]
@@ -102,6 +103,7 @@ def _frame(data: bytes, place: int) -> tuple[int, list[str]]:
     body = frame[4:-2].decode("latin-1")
     if kind in ("P1", "P2"):
         body = "(…)"
+        check = f"check character {verdict}"  # its value tells of the password
     return len(frame), [f"{kind}: {words} {body}".rstrip() + f"; {check}"]
 
 

@@ -208,6 +208,12 @@ def test_the_words_of_a_log_in_say_what_it_is():
     assert answered.words() == ["answer of meter 45: done (status 00h)"]
 
 
+def test_not_even_the_check_character_of_a_password_is_said() -> None:
+    asked = next(message for message in Traced(iec_meter("hardware"), None, 0).messages if "**" in message.octets)
+    assert asked.octets == "01 50 31 02 28" + " **" * 11
+    assert asked.words() == ["P1: password (…); check character right (xor)"]
+
+
 def test_behind_a_whole_echo_the_answer_is_shown_and_explained():
     answered = Traced(mercury(), split, 5).messages[1]
     assert answered.octets == "2d 01 01" + " **" * 8 + " 2d 00 1c e0"
