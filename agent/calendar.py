@@ -1,7 +1,8 @@
 """Jobs by the local calendar: each runs once per local day, daylight saving or not, whatever the clock does."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -13,21 +14,27 @@ from buffer.writer import Writer
 DONE = "calendar:"  # note: the local day on which a job last ran
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What happens at this local time, every day or on this day of each month."""
+
+    name: str
+    at: time
+    action: Callable[[], None]
+    day: int | None = None
+
+
 class Calendar:
     """APScheduler with ``coalesce`` and no misfire limit: what was missed while the machine slept runs once."""
 
-    def __init__(
-        self, zone: ZoneInfo, store: Store, writer: Writer, daily: Mapping[str, tuple[str, Callable[[], None]]]
-    ) -> None:
-        """``daily``: name → (local time "HH:MM", what to do)."""
+    def __init__(self, zone: ZoneInfo, store: Store, writer: Writer, jobs: Sequence[Job]) -> None:
         self._zone, self._store, self._writer = zone, store, writer
         self._scheduler = BackgroundScheduler(
             timezone=zone, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
         )
-        for name, (at, action) in daily.items():
-            hour, minute = at.split(":")
-            trigger = CronTrigger(hour=hour, minute=minute, timezone=zone)
-            self._scheduler.add_job(self.once, trigger, [name, action], id=name)
+        for job in jobs:
+            trigger = CronTrigger(day=job.day, hour=job.at.hour, minute=job.at.minute, timezone=zone)
+            self._scheduler.add_job(self.once, trigger, [job], id=job.name)
         self._scheduler.start()
 
     def replan(self) -> None:
@@ -36,13 +43,13 @@ class Calendar:
         for job in self._scheduler.get_jobs():
             job.modify(next_run_time=job.trigger.get_next_fire_time(None, now))
 
-    def once(self, name: str, action: Callable[[], None]) -> None:
+    def once(self, job: Job) -> None:
         """Run it, unless it has run on this local day (the clock may have gone back, an hour may come twice)."""
         today = datetime.now(self._zone).date().isoformat()
-        if self._store.noted(DONE + name) == today:
+        if self._store.noted(DONE + job.name) == today:
             return
-        self._writer.call(lambda store: store.note(DONE + name, today))
-        action()
+        self._writer.call(lambda store: store.note(DONE + job.name, today))
+        job.action()
 
     def close(self) -> None:
         self._scheduler.shutdown(wait=False)

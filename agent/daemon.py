@@ -5,13 +5,14 @@ import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent import VERSION, meters, notify
-from agent.calendar import Calendar
+from agent.calendar import Calendar, Job
 from agent.clock import Clock, SystemClock
 from agent.config.child import load_in_child
 from agent.config.faults import ConfigError
@@ -32,6 +33,7 @@ from drivers.reading import Identity
 
 log = logging.getLogger("meterpost")
 
+PRUNE_AT = time(3, 40)
 STUCK = 180.0  # s without progress of a worker after which the watchdog is not fed
 HOUSEKEEPING = 1.0  # s
 
@@ -88,9 +90,7 @@ class Daemon:
             self.writer.submit(self.store.events)
         self._start_workers(self.config)
         self.publisher.start()
-        self._calendar = Calendar(
-            ZoneInfo(self.config.gateway.timezone), self.store, self.writer, {"prune": ("03:40", self.prune)}
-        )
+        self._calendar = self._new_calendar()
         self._control = ControlServer(self.config.gateway.state_dir, self.questions.handlers())
 
     def stop(self) -> None:
@@ -164,8 +164,11 @@ class Daemon:
             log.error("gateway.id and gateway.state_dir change with a restart only; the old configuration goes on")
             return
         self._stop_workers()
+        if self._calendar:
+            self._calendar.close()
         self.config = fresh
         self._start_workers(fresh)
+        self._calendar = self._new_calendar()
         if fresh.intake != old.intake:
             self.publisher.stop()
             self.publisher = self._new_publisher()
@@ -187,6 +190,17 @@ class Daemon:
             version=VERSION,
             identities=self._identities,
         )
+
+    def _new_calendar(self) -> Calendar:
+        jobs = [Job("prune", PRUNE_AT, self.prune)]
+        for kind, day in (("day", None), ("month", 1)):
+            for at in sorted({getattr(meter.poll, kind) for meter in self.config.meters} - {None}):
+                jobs.append(Job(f"{kind} {at:%H:%M}", at, partial(self._start_kind, kind, at), day))
+        return Calendar(ZoneInfo(self.config.gateway.timezone), self.store, self.writer, jobs)
+
+    def _start_kind(self, kind: str, at: time) -> None:
+        for worker in self.workers:
+            worker.start_kind(kind, at)
 
     def _identities(self) -> dict[str, Identity]:
         """Which meter has answered at which point."""

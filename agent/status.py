@@ -21,6 +21,7 @@ def document(daemon: "Daemon") -> dict[str, Any]:
         "since": when(daemon.started.utc),
         "online": bool(delivery.get("online")),
         "delivery": delivery,
+        "disk": daemon.writer.trouble,
         "buses": [_bus(worker) for worker in daemon.workers],
         "meters": [_meter(worker, index) for worker in daemon.workers for index in range(len(worker.meters))],
     }
@@ -34,6 +35,7 @@ def without_daemon(config: Config, store: Store | None) -> dict[str, Any]:
         "since": None,
         "online": False,
         "delivery": {"online": False, "broker": "the daemon is not running"},
+        "disk": None,
         "buses": [_closed(bus) for bus in config.buses],
         "meters": [
             {

@@ -161,7 +161,7 @@ def configuration(plant: Plant, broker: str, state_dir: Path, *, period: str = P
         f'[gateway]\nid = "{GATEWAY}"\ntimezone = "{plant.plan.timezone}"\n'
         f'state_dir = "{state_dir}"\nclock = "trust"\n',
         f'[intake]\nurl = "{broker}"\n{intake}',
-        f'[poll]\nnow = "{period}"\nnetwork = "off"\n',
+        f'[poll]\nnow = "{period}"\nnetwork = "off"\ninterval = "off"\nday = "off"\nmonth = "off"\nevent = "off"\n',
     ]
     for bus in plant.plan.buses:
         port = plant.ports[bus.name]

@@ -90,6 +90,8 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     ]
     if document.get("oldest_pending"):
         lines.append(f"oldest pending {document['oldest_pending']}")
+    if document.get("disk"):
+        lines.append(colour("red", wrapped(f"the disk: {document['disk']}")))
     for bus in document["buses"]:
         if bus.get("error"):
             lines.append(colour("red", wrapped(f"{bus['name']}: {bus['error']}")))

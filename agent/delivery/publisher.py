@@ -86,7 +86,6 @@ class Publisher:
         self._deadline = 0.0
         self._since: datetime | None = None
         self._text = "not connected yet"
-        self._newest = 0
         self._replies: deque[bytes] = deque(maxlen=REPLIES)
         self._replied: dict[int, bytes] = {}
         self._again: deque[tuple[int, int] | None] = deque(maxlen=REPLIES)
@@ -112,8 +111,7 @@ class Publisher:
     def stored(self, records: Sequence[Record]) -> None:
         """These are new in the store; called after their commit. Never blocks."""
         if records:
-            self._newest = max(self._newest, max(record.seq for record in records))
-        self._wake.set()
+            self._wake.set()
 
     def changed(self) -> None:
         """Something that state or inventory tell of is different, or held records were released."""
@@ -236,7 +234,7 @@ class Publisher:
                     self._replied[mid] = text
             while self._again:
                 self._outgoing.resend(self._again.popleft())
-            self._outgoing.stored(self._newest)
+            self._outgoing.stored(self._store.last_seq)
             if now - self._troubled >= TROUBLE_PAUSE:
                 self._outgoing.send(line, self._topics.records)
         except StoreError as trouble:

@@ -15,8 +15,17 @@ from agent.judge.plausible import clock_flags, energy_flags, seconds_between
 from agent.line.link import Link
 from buffer.record import Record
 from drivers.reading import KINDS, Ask, Driver, Identity, Number, Reading
-from protocols.errors import AccessDenied, BadFrame, LinkLost, MeterError, NoReply, NotLoggedIn, Refused
+from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn, Refused
 from protocols.session import Line, Session
+
+ARCHIVES: Mapping[str, timedelta] = {
+    "interval": timedelta(days=1),
+    "day": timedelta(days=3),
+    "month": timedelta(days=62),
+    "event": timedelta(days=7),
+}
+"""Kinds that the meter keeps itself, and how far back a poll looks at most."""
+OVERLAP = timedelta(hours=1)  # journals are stamped by the meter's clock, which may be behind ours
 
 CLOCK_EVERY = 3600.0  # s between two looks at a meter's clock
 PASSWORD_PAUSE = 3600.0  # s; some meters lock after a few wrong passwords
@@ -54,6 +63,7 @@ class MeterState:
     denied_at: float | None = None  # monotonic time of the last refused password
     paused: bool = False
     latest: dict[str, Record] = field(default_factory=dict)  # by kind
+    looked: datetime | None = None  # the end of the last look into its journals
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +155,34 @@ class Dialogue:
                 continue
             start = len(self._link.frames)
             try:
-                readings = self._again_if_forgotten(meter, ask, partial(_readings, meter.driver, kind, ask, span))
+                due = (span or self._span(meter, kind, verdict.serial)) if kind in ARCHIVES else None
+                readings = self._again_if_forgotten(meter, ask, partial(_readings, meter.driver, kind, ask, due))
             except (LinkLost, AccessDenied):
                 raise
             except MeterError as trouble:
                 outcome.failed[kind] = trouble
-                if isinstance(trouble, (NoReply, BadFrame)):
+                if isinstance(trouble, (NoReply, BadFrame)) and kind not in ARCHIVES:
                     broken = trouble  # what was read stays read; the rest would only cost the others their time
                 continue
             stamp = self._clock.stamp()
+            if kind == "event" and due is not None and span is None:
+                meter.looked = due[1]
             frames = b"".join(self._link.frames[start:])
             outcome.records.extend(self._record(meter, reading, stamp, frames, verdict) for reading in readings)
         return outcome
+
+    def _span(self, meter: MeterState, kind: str, serial: str) -> tuple[datetime, datetime]:
+        """What a poll of this archive has to ask for: from the newest record of it on, bounded; aware UTC."""
+        stamp = self._clock.stamp()
+        if stamp.state == "unset":
+            raise Busy("the gateway's clock is not set: it cannot say for which time to ask")
+        since = stamp.utc - ARCHIVES[kind]
+        if kind == "event":
+            known = meter.looked - OVERLAP if meter.looked else None
+        else:
+            newest = self._before(meter.config.point, kind, serial)
+            known = newest.at if newest else None
+        return max(since, known) if known else since, stamp.utc
 
     def _record(self, meter: MeterState, reading: Reading, stamp: Stamp, frames: bytes, verdict: Verdict) -> Record:
         flags = list(reading.flags)

@@ -217,14 +217,18 @@ class Link:
             self._late += data
 
 
+WORDS = {
+    "WrongSerial": "wrong-serial",
+    "LinkLost": "port",
+    "NoReply": "silent",
+    "BadFrame": "broken",
+    "Refused": "refused",
+    "Busy": "busy",
+    "NotLoggedIn": "login",
+    "AccessDenied": "access",
+}
+
+
 def words(trouble: MeterError) -> str:
-    """The class of a trouble in one word, for counters and ``--json``."""
-    return {
-        "LinkLost": "port",
-        "NoReply": "silent",
-        "BadFrame": "broken",
-        "Refused": "refused",
-        "Busy": "busy",
-        "NotLoggedIn": "login",
-        "AccessDenied": "access",
-    }.get(type(trouble).__name__, "line")
+    """The class of a trouble, or the nearest above it, in one word: for states, counters and ``--json``."""
+    return next((WORDS[kind.__name__] for kind in type(trouble).__mro__ if kind.__name__ in WORDS), "line")

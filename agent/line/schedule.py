@@ -63,11 +63,5 @@ class Schedule:
         """Put one poll off (a meter that did not answer, a register that was refused)."""
         self._jobs[meter, kind].due = due
 
-    def start(self, kind: str, now: float) -> None:
-        """A calendar kind (day, month) is due now, for every meter that has it."""
-        for job in self._jobs.values():
-            if job.kind == kind:
-                job.due = now
-
     def kinds(self, meter: int) -> list[str]:
         return [job.kind for job in self._jobs.values() if job.meter == meter]

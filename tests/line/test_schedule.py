@@ -60,7 +60,7 @@ def test_a_bus_slower_than_its_period_skips_slots_instead_of_piling_them_up():
 def test_calendar_kinds_wait_for_their_day():
     schedule = Schedule({(0, "month"): None}, now=0.0)
     assert schedule.due(1e9) is None
-    schedule.start("month", 5.0)
+    schedule.later(0, "month", 5.0)
     assert schedule.due(5.0).kind == "month"
     schedule.done(0, "month", 6.0, 6.0)
     assert schedule.due(1e9) is None

@@ -1,0 +1,201 @@
+"""The polls of one bus: which meter and kinds come next, and what follows from how a dialogue ended."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import time
+
+from agent.clock import Clock
+from agent.line.dialogue import (
+    ARCHIVES,
+    PASSWORD_PAUSE,
+    MeterState,
+    Outcome,
+    PasswordPaused,
+    WrongSerial,
+    foreign_event,
+    gateway_event,
+)
+from agent.line.link import words
+from agent.line.schedule import Schedule
+from agent.line.silent import RETRY, Health, TrialBudget
+from buffer.record import Record
+from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NoReply, Refused
+
+log = logging.getLogger("meterpost.line")
+
+REFUSED_PAUSE = 3600.0  # s until a kind that the meter refuses is asked again
+ARCHIVES_AFTER = 30.0  # s after the start: the first readings of all meters come before any archive
+CALENDAR = ("day", "month")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A dialogue that is due. ``trial``: with a silent meter, one question until it answers."""
+
+    index: int
+    kinds: tuple[str, ...]
+    trial: bool = False
+
+
+class Rounds:
+    """``submit`` takes events of this bus; ``denied(point, refused)`` makes a refused password durable."""
+
+    def __init__(
+        self,
+        bus: str,
+        meters: Sequence[MeterState],
+        *,
+        clock: Clock,
+        submit: Callable[[Sequence[Record]], None],
+        denied: Callable[[str, bool], None],
+    ) -> None:
+        self._bus, self._meters, self._clock = bus, meters, clock
+        self._submit, self._denied = submit, denied
+        now = clock.monotonic()
+        self._schedule = Schedule(periods(meters), now)
+        for index in range(len(meters)):
+            for kind in self._schedule.kinds(index):
+                if kind in ARCHIVES:
+                    self._schedule.later(index, kind, now + ARCHIVES_AFTER)
+        self._health = [Health() for _ in meters]
+        self._budget = TrialBudget()
+        self._costs = [0.3] * len(meters)  # s of the bus that one dialogue with each meter takes, as measured
+
+    # ── what comes next ──────────────────────────────────────────────────
+
+    def next(self) -> Turn | None:
+        """What is due now. A trial goes first, within its small budget: a busy bus would never come to it."""
+        now = self._clock.monotonic()
+        silent = self._due_trial(now)
+        if silent is not None:
+            kinds = self._schedule.of_meter(silent, now) or self._schedule.kinds(silent)[:1]
+            return Turn(silent, tuple(kinds), trial=True)
+        job = self._schedule.due(now, [*self._silent(), *self._paused()])
+        return None if job is None else Turn(job.meter, tuple(self._schedule.of_meter(job.meter, now)))
+
+    def next_moment(self) -> float:
+        """Monotonic time at which something is due; infinity if nothing ever is."""
+        silent = self._silent()
+        moments = [self._schedule.next_due(skip=[*silent, *self._paused()])]
+        moments += [max(self._health[index].next_trial, self._budget.allowed) for index in silent]
+        return min(moments)
+
+    def start(self, kind: str, at: time) -> None:
+        """A calendar kind is due now for the meters that have it at this local time."""
+        for index, meter in enumerate(self._meters):
+            if kind in self._schedule.kinds(index) and getattr(meter.config.poll, kind) == at:
+                self._schedule.later(index, kind, self._clock.monotonic())
+
+    def silent(self, index: int) -> bool:
+        return self._health[index].silent
+
+    def _silent(self) -> list[int]:
+        return [index for index, health in enumerate(self._health) if health.silent and not self._meters[index].paused]
+
+    def _paused(self) -> list[int]:
+        return [index for index, meter in enumerate(self._meters) if meter.paused]
+
+    def _due_trial(self, now: float) -> int | None:
+        if not self._budget.open(now):
+            return None
+        ready = [index for index in self._silent() if self._health[index].next_trial <= now]
+        return min(ready, key=lambda index: self._health[index].next_trial, default=None)
+
+    # ── what follows ─────────────────────────────────────────────────────
+
+    def took(self, turn: Turn, seconds: float) -> None:
+        """The dialogue is over; what a trial that stayed unanswered has cost comes off the budget."""
+        if turn.trial and self._health[turn.index].silent:
+            self._budget.spent(self._clock.monotonic(), seconds)
+        elif not self._health[turn.index].failures:
+            self._costs[turn.index] = seconds
+
+    def done(self, turn: Turn, outcome: Outcome) -> None:
+        """The meter has answered, though perhaps not everything: when each kind comes again."""
+        meter = self._meters[turn.index]
+        meter.foreign = None
+        if meter.trouble == "access":
+            self._denied(meter.config.point, False)
+        urgent = {kind: trouble for kind, trouble in outcome.failed.items() if kind not in ARCHIVES}
+        broken = next((trouble for trouble in urgent.values() if isinstance(trouble, (NoReply, BadFrame))), None)
+        if broken is not None:
+            self.failed(Turn(turn.index, tuple(urgent)), broken)
+        else:
+            self._recovered(turn.index, next(iter(urgent.values()), None))
+        for kind in turn.kinds:
+            if kind not in outcome.failed:
+                self._next_slot(turn.index, kind)
+            elif kind in ARCHIVES or broken is None:
+                self._put_off(turn.index, kind, outcome.failed[kind])
+
+    def failed(self, turn: Turn, trouble: MeterError) -> None:
+        """The dialogue as a whole ended in this."""
+        meter, health = self._meters[turn.index], self._health[turn.index]
+        if str(trouble) != meter.error:
+            log.warning("%s: %s", meter.config.point, trouble)
+        meter.error, meter.trouble = str(trouble), words(trouble)
+        if isinstance(trouble, (NoReply, BadFrame)):
+            self._no_answer(turn.index)
+        else:
+            health.answered()
+        if isinstance(trouble, WrongSerial):
+            self._foreign(meter, trouble)
+        elif isinstance(trouble, AccessDenied) and not isinstance(trouble, PasswordPaused):
+            self._denied(meter.config.point, True)
+        for kind in turn.kinds:
+            self._put_off(turn.index, kind, trouble)
+
+    def _put_off(self, index: int, kind: str, trouble: MeterError) -> None:
+        now = self._clock.monotonic()
+        if isinstance(trouble, WrongSerial):
+            self._next_slot(index, kind)
+        elif isinstance(trouble, AccessDenied):
+            self._schedule.later(index, kind, now + PASSWORD_PAUSE)
+        elif isinstance(trouble, Busy) or (isinstance(trouble, (NoReply, BadFrame)) and kind not in ARCHIVES):
+            self._schedule.later(index, kind, now + RETRY)
+        else:  # refused; or an archive that brings silence (old firmware does that) must not cost the other kinds
+            self._schedule.later(index, kind, now + REFUSED_PAUSE)
+
+    def _next_slot(self, index: int, kind: str) -> None:
+        stamp = self._clock.stamp()
+        self._schedule.done(index, kind, stamp.monotonic, stamp.utc.timestamp())
+
+    def _recovered(self, index: int, refused: MeterError | None) -> None:
+        meter = self._meters[index]
+        if self._health[index].silent:
+            log.info("%s: answers again", meter.config.point)
+        self._health[index].answered()
+        meter.error = str(refused) if refused else None
+        meter.trouble = words(refused) if refused else None
+
+    def _no_answer(self, index: int) -> None:
+        meter, stamp = self._meters[index], self._clock.stamp()
+        if self._health[index].failed(stamp.monotonic, sum(self._costs)):
+            log.warning("%s: counts as silent: %s", meter.config.point, meter.error)
+            text = f"address {meter.config.address} on {self._bus}: {meter.error}"
+            serial = meter.identity.serial if meter.identity and meter.identity.serial else ""
+            self._submit([gateway_event("meter-silent", text, stamp, point=meter.config.point, serial=serial)])
+
+    def _foreign(self, meter: MeterState, trouble: WrongSerial) -> None:
+        """No reading of this point until the right meter answers; one event for each foreign serial."""
+        meter.latest.clear()
+        if meter.foreign != trouble.answered:
+            meter.foreign = trouble.answered
+            self._submit([foreign_event(meter.config, trouble, self._clock.stamp())])
+
+
+def periods(meters: Sequence[MeterState]) -> dict[tuple[int, str], float | None]:
+    """Which kinds of which meter are polled how often; calendar kinds have no period."""
+    found: dict[tuple[int, str], float | None] = {}
+    for index, meter in enumerate(meters):
+        for kind in ("now", "network", *ARCHIVES):
+            wanted = getattr(meter.config.poll, kind)
+            if kind in meter.driver.capabilities and wanted is not None:
+                found[index, kind] = None if kind in CALENDAR else wanted
+    return found
+
+
+def refused_words(trouble: Exception) -> Refused:
+    """A mistake of ours with one meter, so that it costs no other one its readings."""
+    return Refused(f"internal error, see the log: {trouble!r}")
