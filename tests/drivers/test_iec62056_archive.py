@@ -85,6 +85,13 @@ def test_only_months_that_are_asked_for_and_have_ended_cross_the_line() -> None:
     assert questions(recorded) == ["DATE_()", "TIME_()"]
 
 
+def test_what_is_newer_than_asked_for_is_not_read() -> None:
+    recorded = ce301(_03_22=b"ENMPE(5)(5)(0)(0)(0)(0)")
+    found = read(driver("ce303", zone="Europe/Moscow"), recorded, "month", moscow(2022, 4, 1), moscow(2022, 4, 30))
+    assert [each.at for each in found] == [moscow(2022, 4, 1)]
+    assert questions(recorded)[2:] == ["ENMPE(03.22)"]
+
+
 def test_a_year_is_the_most_that_is_asked_of_a_meter_whose_months_may_mean_two_years() -> None:
     recorded = RecordedMeter("iec-t05")
     known = ce301().answers
@@ -157,7 +164,7 @@ def test_the_meter_s_own_zone_goes_before_the_gateway_s() -> None:
 # Energomera CE307, CE308: EMIzz(date,0,mask), the answer has its date
 
 
-def ce308(kind: str, **answers: bytes) -> RecordedMeter:
+def ce308(**answers: bytes) -> RecordedMeter:
     more = {
         request(): b"/EMR5CE3081.1\r\n",
         option("0", "5", "1"): command("P0", b"(12345678)", "sum"),
@@ -175,7 +182,6 @@ def ce308(kind: str, **answers: bytes) -> RecordedMeter:
 
 def test_a_ce308_s_day_carries_its_date_and_is_frozen_at_the_next_midnight() -> None:
     recorded = ce308(
-        "day",
         EMI01_03_03_26=b"EMI01(03.03.26,0.45991)(0.41342)(0.04649)(0)(0)",
         EMI03_03_03_26=b"EMI03(03.03.26 1.5)(1.5)(0)(0)(0)",
     )
@@ -196,7 +202,6 @@ def test_a_ce308_s_day_carries_its_date_and_is_frozen_at_the_next_midnight() -> 
 def test_an_older_day_s_registers_never_pass_for_the_day_that_is_asked_for() -> None:
     older = b"EMI01(01.03.26,7)(7)(0)(0)(0)"
     recorded = ce308(
-        "day",
         EMI01_03_03_26=b"EMI01(03.03.26,9)(9)(0)(0)(0)",
         EMI01_02_03_26=older,
         EMI01_01_03_26=older,
@@ -216,20 +221,26 @@ def test_an_older_day_s_registers_never_pass_for_the_day_that_is_asked_for() -> 
     ],
 )
 def test_a_month_s_stamp_names_that_month_and_no_day_in_it(stamp: str, taken: bool) -> None:
-    recorded = ce308("month", EMI01_00_02_26=f"EMI01({stamp},9)(9)(0)(0)(0)".encode())
+    recorded = ce308(EMI01_00_02_26=f"EMI01({stamp},9)(9)(0)(0)(0)".encode())
     found = read(driver("ce308", zone="Europe/Moscow"), recorded, "month", moscow(2026, 3, 1), moscow(2026, 3, 1))
     assert [each.at for each in found] == [moscow(2026, 3, 1)] * taken
 
 
 def test_a_day_without_its_date_is_no_day() -> None:
-    recorded = ce308("day", EMI01_03_03_26=b"EMI01(0.45991)(0.41342)(0.04649)(0)(0)")
+    recorded = ce308(EMI01_03_03_26=b"EMI01(0.45991)(0.41342)(0.04649)(0)(0)")
     with pytest.raises(BadFrame, match="no date"):
         read(driver("ce308", zone="Europe/Moscow"), recorded, "day", moscow(2026, 3, 4), moscow(2026, 3, 4))
 
 
+def test_a_day_without_its_first_register_is_not_asked_for_the_others() -> None:
+    recorded = ce308(EMI01_03_03_26=b"(ERR18)", EMI03_03_03_26=b"EMI03(03.03.26,1)(1)(0)(0)(0)")
+    assert read(driver("ce308", zone="Europe/Moscow"), recorded, "day", moscow(2026, 3, 4), moscow(2026, 3, 4)) == []
+    assert questions(recorded)[2:] == ["EMI01(03.03.26,0,F)"]
+
+
 def test_what_a_ce308_does_not_count_is_not_asked_for_again_and_again() -> None:
     rows = {f"EMI01_0{day}_03_26": f"EMI01(0{day}.03.26,9)(9)(0)(0)(0)".encode() for day in (1, 2, 3)}
-    meter, recorded = driver("ce308", zone="Europe/Moscow"), ce308("day", **rows)
+    meter, recorded = driver("ce308", zone="Europe/Moscow"), ce308(**rows)
     found = read(meter, recorded, "day", moscow(2026, 3, 2), moscow(2026, 3, 4))
     assert len(found) == 3 and {each.flags for each in found} == {()}
     assert sum("EMI02" in question for question in questions(recorded)) == 1

@@ -184,6 +184,13 @@ def test_a_clock_is_corrected_by_the_seconds_that_it_is_off_after_one_password()
     assert sent == [command("P1", b"(777777)", "sum"), command("W1", b"CTIME(+05)", "sum")]
 
 
+def test_a_password_that_was_sent_for_reading_is_not_sent_again() -> None:
+    recorded = ce308()
+    recorded.answers[command("W1", b"CTIME(+05)", "sum")] = b"\x06"
+    sent = corrected(recorded, datetime(2026, 3, 4, 10, 8, 5), settings={"login": "always"})
+    assert sent == [command("P1", b"(777777)", "sum"), command("W1", b"CTIME(+05)", "sum")]
+
+
 def test_a_wanted_time_with_a_zone_is_turned_into_the_meter_s() -> None:
     recorded = ce308()
     recorded.answers[command("W1", b"CTIME(-29)", "sum")] = b"\x06"

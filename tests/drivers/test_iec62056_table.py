@@ -1,5 +1,6 @@
 """An installer's own table: read, and refused with words where it is wrong."""
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -96,6 +97,14 @@ def test_an_installer_s_table_may_say_where_the_archives_are(tmp_path: Path) -> 
     assert capabilities(table) == {"identify", "now", "clock", "day", "month", "event", "set_clock"}
     assert table.day[0].arguments(date(2026, 3, 4)) == "04.03.26" and table.day[0].depth == 40
     assert table.month[0].names == ("M1", "M2") and table.month[0].depth == 2
+
+
+def test_the_days_of_a_ce303_that_the_page_shows_fit_its_table(tmp_path: Path) -> None:
+    page = (OWN.parents[2] / "docs/meters/iec62056-21.md").read_text("utf-8")
+    (shown,) = re.findall(r"```\n(\[\[day\]\]\n.*?)```", page, re.DOTALL)
+    table = load(written(tmp_path, (OWN / "ce303.toml").read_text("utf-8") + shown))
+    assert capabilities(table) == capabilities(load(OWN / "ce303.toml")) | {"day"}
+    assert table.day[0].arguments(date(2026, 3, 4)) == "04.03.26"
 
 
 @pytest.mark.parametrize(
