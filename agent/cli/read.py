@@ -19,7 +19,9 @@ from buffer.record import Record, number_text
 
 KINDS = ("now", "network", "interval", "day", "month", "event")
 HEADINGS = {"1-0:1.8.0": "total", "1-0:1.8.1": "T1", "1-0:1.8.2": "T2", "1-0:1.8.3": "T3", "1-0:1.8.4": "T4"}
-UNITS = {"1": "W", "2": "W", "3": "var", "4": "var", "9": "VA", "13": "", "14": "Hz", "16": "W"}
+UNITS = {1: "W", 2: "W", 3: "var", 4: "var", 9: "VA", 10: "VA", 11: "A", 12: "V", 14: "Hz", 16: "W"}
+"""By value group C of an OBIS code; each phase has the same ones, 20 higher than the one before (IEC 62056-6-1)."""
+SIGNED_REACTIVE = 131  # from this group on: reactive power with its sign, sum and phases
 
 
 def read(
@@ -56,7 +58,7 @@ def read(
     else:
         show(values, records, failed)
     if failed:
-        raise typer.Exit(Exit.SOME_FAILED if records else Exit.FAILED if len(known) == 1 else Exit.SOME_FAILED)
+        raise typer.Exit(Exit.SOME_FAILED)
 
 
 def ask(
@@ -122,8 +124,8 @@ def show(values: Config, records: list[Record], failed: list[dict[str, str]]) ->
     for record in records:
         _show_record(meters[record.point], record, zone)
     for trouble in failed:
-        print(f"{trouble['point']}: {trouble['error']}", file=sys.stderr)
-        print(f"  {trouble['hint']}", file=sys.stderr)
+        note(wrapped(f"{trouble['point']}: {trouble['error']}"))
+        note(wrapped(f"  {trouble['hint']}"))
 
 
 def _show_record(meter: Meter, record: Record, zone: ZoneInfo) -> None:
@@ -134,7 +136,8 @@ def _show_record(meter: Meter, record: Record, zone: ZoneInfo) -> None:
     for code, value in record.values.items():
         name = HEADINGS.get(code, code.removeprefix("1-0:"))
         rows.append((f"  {name}", *_shown(code, value), (meter.tariffs or {}).get(name, "")))
-    print("\n".join(table(rows, right=(1,))))
+    if rows:
+        print("\n".join(table(rows, right=(1,))))
     if record.event:
         print(f"  {record.event['code']}  {record.event.get('text', '')}")
 
@@ -147,7 +150,6 @@ def _shown(code: str, value: Any) -> tuple[str, str]:
         exact = number_text(value)
         fraction = exact.partition(".")[2]
         return f"{whole}.{rest:03d}{fraction}", "kWh" if group in ("1", "2") else "kvarh"
-    unit = UNITS.get(group) or {"2": "V", "1": "A"}.get(
-        group[-1:] if group in ("32", "52", "72", "31", "51", "71") else "", ""
-    )
+    number = int(group) if group.isdigit() else 0
+    unit = "var" if number >= SIGNED_REACTIVE else UNITS.get(number if number < 21 else number % 20, "")
     return number_text(value), unit
