@@ -212,7 +212,6 @@ class Daemon:
         return stamp.utc, stamp.state
 
     def _start_workers(self, config: Config) -> None:
-        zone = ZoneInfo(config.gateway.timezone)
         groups = meters.build(config)
         for group in groups.values():
             self.counters.give(group)
@@ -226,7 +225,6 @@ class Daemon:
                     bus,
                     groups[bus.name],
                     clock=self.clock,
-                    zone=zone,
                     submit=self.submit,
                     before=self._before,
                     denied=self._denied,

@@ -1,6 +1,7 @@
 """From the configuration to meters with their drivers, grouped by bus."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from agent.config.values import Config, Meter, Secret
 from agent.line.dialogue import MeterState
@@ -18,6 +19,8 @@ def build(config: Config) -> dict[str, list[MeterState]]:
 
 def state_of(meter: Meter, config: Config) -> MeterState:
     family = registry.find(meter.driver, config.gateway.models_dir)
+    # A zone that nobody wrote is a guess; what a meter stamped must not be put into a wrong hour.
+    zone = None if "gateway.timezone" in config.defaults else config.gateway.timezone
     plan = MeterPlan(
         model=meter.driver,
         address=meter.address,
@@ -27,8 +30,17 @@ def state_of(meter: Meter, config: Config) -> MeterState:
         password=meter.password,
         timeout=meter.timeout,
         settings={name: _revealed(value) for name, value in meter.settings.items()},
+        zone=zone,
     )
-    return MeterState(meter, family.build(plan), meter.line)
+    return MeterState(meter, family.build(plan), meter.line, _zone(meter.settings.get("timezone") or zone))
+
+
+def _zone(name: Any) -> ZoneInfo | None:
+    """None where nobody has said one, or one that is none: the driver says so in words when it is asked."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ValueError, TypeError, OSError, KeyError):
+        return None
 
 
 def _revealed(value: Any) -> Any:

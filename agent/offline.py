@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from agent import meters
 from agent.clock import SystemClock
@@ -37,7 +36,6 @@ def read(
     for group in groups.values():
         counters.give(group)
     clock = SystemClock(trust=config.gateway.clock == "trust")
-    zone = ZoneInfo(config.gateway.timezone)
 
     def one_bus(bus: Bus) -> tuple[list[Record], dict[str, MeterError]]:
         mine = [meter for meter in groups[bus.name] if meter.config.point in points]
@@ -49,7 +47,7 @@ def read(
             return [], {meter.config.point: trouble for meter in mine}
         link = Link(port)
         try:
-            return _read_meters(link, Dialogue(link, clock, zone, _nothing_before), mine, kind, span, trace)
+            return _read_meters(link, Dialogue(link, clock, _nothing_before), mine, kind, span, trace)
         finally:
             port.close()
 

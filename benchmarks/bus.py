@@ -5,7 +5,6 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from agent.clock import SystemClock
 from agent.config.values import Bus, Meter, Poll
@@ -47,7 +46,7 @@ def use_of_line(build: Build, states: Callable[[int], list[MeterState]], silence
     with buses((build, METERS)) as (ports, _):
         port = Port(ports[0], Line())
         link = Link(port)
-        dialogue = Dialogue(link, SystemClock(trust=True), ZoneInfo("UTC"), lambda *_: None)
+        dialogue = Dialogue(link, SystemClock(trust=True), lambda *_: None)
         meters = states(METERS)
         _round(dialogue, meters)  # the first one learns firmware, ratio and clock of each meter
         ratios = [_ratio_of_round(link, dialogue, meters, silence) for _ in range(ROUNDS)]
@@ -147,7 +146,6 @@ def _mean_round(configured: int, seconds: float) -> float:
             Bus("bench", ports[0]),
             mercury_states(configured, Poll(now=0.1, network=None)),
             clock=SystemClock(trust=True),
-            zone=ZoneInfo("UTC"),
             submit=lambda records: times.extend(time.monotonic() for record in records if record.point == "p1"),
             before=lambda *_: None,
             denied=lambda *_: None,

@@ -53,6 +53,7 @@ class MeterState:
     config: Meter
     driver: Driver
     line: Line
+    zone: ZoneInfo | None = None  # of the meter's own clock; None: nobody has said
     identity: Identity | None = None
     offset: Decimal | None = None
     offset_at: float | None = None  # monotonic
@@ -78,10 +79,9 @@ class Outcome:
 class Dialogue:
     """Runs dialogues over one Link. Nothing here waits, but for the line itself."""
 
-    def __init__(self, link: Link, clock: Clock, zone: ZoneInfo, before: Before) -> None:
+    def __init__(self, link: Link, clock: Clock, before: Before) -> None:
         self._link = link
         self._clock = clock
-        self._zone = zone
         self._before = before
 
     def run(
@@ -244,7 +244,9 @@ class Dialogue:
             meter.offset = None  # not known is not zero
             return
         middle = before.utc + timedelta(seconds=(self._clock.monotonic() - before.monotonic) / 2)
-        there = shown if shown.tzinfo else shown.replace(tzinfo=self._zone)
+        if shown.tzinfo is None and meter.zone is None:
+            return  # what the meter shows may be any zone's time: its offset cannot be told
+        there = shown if shown.tzinfo else shown.replace(tzinfo=meter.zone)
         seconds = Decimal(round((there.astimezone(UTC) - middle).total_seconds() * 10)) / 10
         meter.offset = seconds if before.state != "unset" else None
 

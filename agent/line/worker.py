@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from time import sleep
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from agent.clock import Clock
 from agent.config.values import Bus
@@ -47,7 +46,6 @@ class Worker:
         meters: Sequence[MeterState],
         *,
         clock: Clock,
-        zone: ZoneInfo,
         submit: Callable[[Sequence[Record]], None],
         before: Before,
         denied: Callable[[str, bool], None],
@@ -62,7 +60,6 @@ class Worker:
         self._denied = denied
         self._open_port = open_port
         self._sleep = sleep
-        self._zone = zone
         self._before = before
         now = clock.monotonic()
         self._rounds = Rounds(bus.name, self.meters, clock=clock, submit=submit, denied=denied)
@@ -183,7 +180,7 @@ class Worker:
     def _open(self) -> None:
         self._port = self._open_port(self.bus.port, self.bus.line)
         self._link = Link(self._port, monotonic=self._clock.monotonic, sleep=self._sleep)
-        self._dialogue = Dialogue(self._link, self._clock, self._zone, self._before)
+        self._dialogue = Dialogue(self._link, self._clock, self._before)
         if self.port_error is not None:
             log.info("%s: port %s is back", self.bus.name, self.bus.port)
             self._submit([gateway_event("port-back", f"{self.bus.name}: {self.bus.port}", self._clock.stamp())])

@@ -74,7 +74,6 @@ class FakeBus:
             Bus("riser", "/dev/fake"),
             self.meters,
             clock=self.clock,
-            zone=ZoneInfo("UTC"),
             submit=self.submit,
             before=lambda point, kind, meter: None,
             denied=lambda point, refused: self.denied.append((point, refused)),
@@ -118,4 +117,6 @@ class FakeBus:
 def state_of(number: int, poll: Poll) -> MeterState:
     serial = f"{20000000 + number}"
     config = Meter(f"flat-{number}", "riser", "mercury230", str(number), serial, Line(), poll=poll)
-    return MeterState(config, Driver(MeterPlan("mercury230", str(number), serial, Line())), Line())
+    return MeterState(
+        config, Driver(MeterPlan("mercury230", str(number), serial, Line(), zone="UTC")), Line(), ZoneInfo("UTC")
+    )
