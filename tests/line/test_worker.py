@@ -253,3 +253,10 @@ def test_a_question_that_hits_a_mistake_of_ours_is_answered_and_the_bus_goes_on(
     bus.run(61)
     _, failed = request.answer.result(0)
     assert "internal error" in str(failed["flat-1"]) and len(bus.readings()) == 2
+
+
+def test_the_offset_of_a_clock_whose_zone_nobody_has_said_is_not_known():
+    bus = FakeBus(1)
+    bus.meters[0].zone = None
+    bus.run(1)
+    assert bus.readings()[0].meter_offset is None and bus.readings()[0].flags == ()
