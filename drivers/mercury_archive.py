@@ -80,7 +80,7 @@ class Frozen:
                 return {tariff: all_rows[tariff] for tariff in self.wanted}
         rows = {}
         for tariff in self.wanted:
-            row = learned.unless_refused(ask, ReadEnergy(array, month, tariff), (array, tariff) if tariff else array)
+            row = learned.unless_refused(ask, ReadEnergy(array, month, tariff), (array, tariff) if tariff else None)
             if row is not None:
                 rows[tariff] = row
             elif not tariff:

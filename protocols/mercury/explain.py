@@ -1,12 +1,13 @@
 """Frames of a Mercury 23x in words, for the technician's ``decode`` command. Passwords are never shown."""
 
 from collections.abc import Callable
-from datetime import time
+from datetime import date, time
 from typing import Any
 
 from protocols.checksums import crc16_modbus
 from protocols.errors import BadFrame
-from protocols.mercury import frames, questions
+from protocols.mercury import archives, frames, questions
+from protocols.mercury.archives import LastRecord, ProfileRecord
 from protocols.mercury.frames import AllTariffs, Clock, Details, Energy, PhaseEnergy, Ratio, Serial, TariffState
 from protocols.mercury.questions import Asked
 from protocols.mercury.variant import Variant
@@ -37,6 +38,7 @@ _QUESTIONS: dict[bytes, tuple[str, Asked]] = {
         ("variant", questions.ReadVariant()),
         ("tariff state", questions.ReadTariffState()),
         ("clock", questions.ReadClock()),
+        ("last record of the load profile", archives.ReadLastRecord()),
     )
 }
 
@@ -52,7 +54,6 @@ _OTHERS = (  # requests that are known by name only: first octets, what they are
     (b"\x06", "memory record (load profile)"),
     (b"\x07", "write, by its journal bitmap"),
     (b"\x08\x05", "network address"),
-    (b"\x08\x13", "last record of the load profile"),
     (b"\x08\x14", "values of the last fixation"),
     (b"\x08", "parameter"),
     (b"\x15", "reactive energy by quadrants"),
@@ -170,6 +171,19 @@ def _request(body: bytes) -> tuple[str, Asked | None] | None:
                 return f"{frames.quantity(body[2]).name} ({body[2]:02X}h)", questions.ReadInstant(body[2])
             case 0x08, 3 if body[1] == 0x16:
                 return f"{frames.quantity(body[2]).name}, group {body[2]:02X}h", questions.ReadNetworkGroup(body[2])
+            case 0x06, 5 if body[1] & 0x7F == archives.MEMORY and body[4] in (0x0F, 0xFF):
+                place = (body[1] >> 7) << 16 | int.from_bytes(body[2:4], "big")
+                records = archives.ReadRecords(place, long=body[4] == 0xFF)
+                count = "17 records" if records.long else "one record"
+                return f"load profile at {place:05X}h, {count}", records
+            case 0x16, 5 if body[1] == archives.MEMORY and body[4] == 1:
+                back = archives.ReadBack(int.from_bytes(body[2:4], "big"))
+                return f"load profile, the record {back.offset} behind the last", back
+            case 0x18, 6 if body[1] < 2:
+                day, month, year = map(frames.bcd, body[2:5])
+                start = archives.ReadSnapshot(date(2000 + year, month, day), body[5], month=body[1] == 1)
+                kind = "month" if start.month else "day"
+                return f"registers at the start of the {kind} {start.day}, {_row(start.tariff)}", start
             case 0x03, 5 if body[1] == 0x0D:
                 second, minute, hour = map(frames.bcd, body[2:])
                 to = time(hour, minute, second)
@@ -252,6 +266,14 @@ def _words(reply: Any, unit: str = "") -> list[str]:
             return [f"{reply.at}, {'winter' if reply.winter else 'summer'}"]
         case TariffState():
             return [f"T{reply.tariff}, {'one tariff only' if reply.single else 'several tariffs'}"]
+        case LastRecord():
+            return [f"at {reply.place:04X}h, {reply.at or 'nothing recorded'}, every {reply.period} minutes"]
+        case ProfileRecord():
+            counts = ", ".join("absent" if count is None else str(count) for count in reply.counts)
+            return [f"{reply.at}, {reply.period} minutes, {counts}{' (incomplete)' * reply.incomplete}"]
+        case tuple() if any(isinstance(value, ProfileRecord) for value in reply):
+            lines = ["nothing recorded" if record is None else _words(record)[0] for record in reply]
+            return lines if len(lines) == 1 else ["counts of A+, A−, R+, R−", *lines]
         case tuple() if all(isinstance(value, int) for value in reply):
             return [", ".join(f"E-{code:02d}" for code in reply) or "no faults"]
         case tuple():

@@ -1,7 +1,6 @@
 """The Mercury 230 driver against a simulated meter, octet by octet, and against answers put into its mouth."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +15,7 @@ from protocols.mercury.frames import Energy
 from protocols.session import Line
 from simulators import mercury230 as simulated
 from simulators.mercury230 import Network
+from tests.drivers.mercury_support import Wire
 
 ROWS = {
     0: Energy(9_100_000, None, 254_528, 17),
@@ -24,26 +24,6 @@ ROWS = {
     3: Energy(100_000, None, 0, 0),
     4: Energy(0, None, 0, 0),
 }
-
-
-@dataclass
-class Wire:
-    """Asks a simulated meter through the driver's own session; ``spoil`` may change or swallow an answer."""
-
-    meter: simulated.Mercury230
-    driver: Mercury230
-    spoil: Callable[[Any, bytes], bytes] = lambda question, octets: octets
-    asked: list[Any] = field(default_factory=list)
-
-    def __call__(self, question: Any) -> Any:
-        self.asked.append(question)
-        session = self.driver.session()
-        heard = self.spoil(question, self.meter.answer(session.send(question).data))
-        reply = session.receive(heard) if heard else None
-        reply = session.receive(b"") if reply is None else reply
-        if reply is None:
-            raise NoReply("silence")
-        return reply
 
 
 def plan(model: str = "mercury230", tariffs: tuple[str, ...] | None = None, **settings: Any) -> MeterPlan:

@@ -37,6 +37,17 @@ def words(data: str, answer_to: str | None = None) -> str:
         ("80 03 0D 30 55 10 67 E4", "80 04 61 B3", "correct the clock to 10:55:30"),
         ("80 03 05 40 DB 44", "40 00 30 70", "answer of meter 64 (not the one that was asked): done"),
         ("80 08 05 B6 03", "80 00 80 70 60", "checksum"),
+        ("80 08 13 36 25", "80 00 01 0A 09 00 04 03 08 1E 6A 42", "at 0001h, 2008-03-04 09:00:00, every 30 minutes"),
+        (
+            "80 06 03 00 10 0F DA 5B",
+            "80 0A 10 00 05 03 08 1E 04 29 FF FF 00 00 00 00 FE AF",
+            "2008-03-05 10:00:00, 30 minutes, 10500, absent, 0, 0 (incomplete)",
+        ),
+        (
+            "14 18 00 23 06 19 02 2D 0D",
+            "14 00 00 5E 7C FF FF FF FF 00 00 DC 02 00 00 9D 0D 19 DA",
+            "registers at the start of the day 2019-06-23, T2",
+        ),
         ("42 08 01 17 D4", "42 20 57 2F 42 1A 06 12 09 00 00 B4 E3 C2 97 DF 58 3F D3", "three-phase, 230 V, 5 A, 500"),
     ],
 )
@@ -85,7 +96,7 @@ def test_the_one_letter_of_a_month_is_told() -> None:
 
 
 def test_a_request_known_by_name_only_is_named() -> None:
-    assert "memory record" in words("80 06 03 00 10 0F DA 5B")
+    assert "journal record" in words("80 04 01 02 E8 74")
 
 
 @pytest.mark.parametrize("octets", FRAMES, ids=lambda octets: octets.hex())

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NotLoggedIn, Refused
-from protocols.mercury import questions
+from protocols.mercury import archives, questions
 from protocols.mercury.frames import Done, Energy, seal
 from protocols.mercury.session import Session
 from protocols.session import Line
@@ -19,6 +19,7 @@ from protocols.session import Line
 ME = 0x2D
 ENERGY = Energy(3196200, None, 300444, 0)
 ROW = bytes.fromhex("30 00 28 C5 FF FF FF FF 04 00 9C 95 00 00 00 00")
+RECORD = bytes.fromhex("0A 10 00 05 03 08 1E 04 29 FF FF 00 00 00 00")
 
 READS: dict[str, tuple[Any, bytes]] = {  # question, data of a good answer
     "energy": (questions.ReadEnergy(), ROW),
@@ -29,6 +30,11 @@ READS: dict[str, tuple[Any, bytes]] = {  # question, data of a good answer
     "voltage": (questions.ReadNetworkGroup(0x11), bytes.fromhex("00 40 5E 00 EB 5D 00 C4 5D")),
     "frequency": (questions.ReadInstant(0x40), bytes.fromhex("00 87 13")),
     "clock": (questions.ReadClock(), bytes.fromhex("43 14 16 03 27 02 08 01")),
+    "day": (archives.ReadSnapshot(date(2026, 11, 21)), ROW),
+    "profile": (archives.ReadRecords(0x10), RECORD),
+    "long profile": (archives.ReadRecords(0x10, long=True), RECORD * 17),
+    "last record": (archives.ReadLastRecord(), bytes.fromhex("00 01 0A 09 00 04 03 08 1E")),
+    "journal": (archives.ReadJournal(1), bytes.fromhex("01 53 07 01 02 08 09 50 12 01 02 08 03")),
     "log-in": (questions.OpenChannel(1, b"\x01" * 6), b"\x00"),
     "correction": (questions.CorrectClock(time(10, 55, 30)), b"\x00"),
 }
