@@ -26,6 +26,7 @@ log = logging.getLogger("meterpost.line")
 
 REFUSED_PAUSE = 3600.0  # s until a kind that the meter refuses is asked again
 ARCHIVES_AFTER = 30.0  # s after the start: the first readings of all meters come before any archive
+ARCHIVE_BUSY = 60.0  # s until an archive that cannot be read just now (midnight, a clock not set) is tried again
 CALENDAR = ("day", "month")
 
 
@@ -152,7 +153,9 @@ class Rounds:
             self._next_slot(index, kind)
         elif isinstance(trouble, AccessDenied):
             self._schedule.later(index, kind, now + PASSWORD_PAUSE)
-        elif isinstance(trouble, Busy) or (isinstance(trouble, (NoReply, BadFrame)) and kind not in ARCHIVES):
+        elif kind in ARCHIVES and isinstance(trouble, Busy):
+            self._schedule.later(index, kind, now + ARCHIVE_BUSY)
+        elif kind not in ARCHIVES and isinstance(trouble, (NoReply, BadFrame, Busy)):
             self._schedule.later(index, kind, now + RETRY)
         else:  # refused; or an archive that brings silence (old firmware does that) must not cost the other kinds
             self._schedule.later(index, kind, now + REFUSED_PAUSE)

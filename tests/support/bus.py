@@ -50,7 +50,14 @@ class FakeClock:
 class FakeBus:
     """Mercury meters on one port. ``dead`` holds addresses that do not answer; ``lost`` unplugs the port."""
 
-    def __init__(self, count: int, poll: Poll | None = None, state: str = "synced") -> None:
+    def __init__(
+        self,
+        count: int,
+        poll: Poll | None = None,
+        state: str = "synced",
+        prepare: Callable[[Driver], None] = lambda driver: None,
+    ) -> None:
+        """``prepare`` changes each driver before the worker sees it."""
         self.time = Time()
         self.clock = FakeClock(self.time, state)
         self.simulated = [
@@ -69,17 +76,24 @@ class FakeBus:
         self.records: list[Record] = []
         self.exchanges: list[tuple[float, float]] = []
         self.meters = [state_of(number, poll or Poll(now=60.0, network=None)) for number in range(1, count + 1)]
+        for meter in self.meters:
+            prepare(meter.driver)
         self.port: ScriptedPort | None = None
         self.worker = Worker(
             Bus("riser", "/dev/fake"),
             self.meters,
             clock=self.clock,
             submit=self.submit,
-            before=lambda point, kind, meter: None,
+            before=self.before,
             denied=lambda point, refused: self.denied.append((point, refused)),
             open_port=self.open,
             sleep=self.time.sleep,
         )
+
+    def before(self, point: str, kind: str, meter: str) -> Record | None:
+        """The newest record of it, as the store would say."""
+        mine = [record for record in self.records if (record.point, record.kind, record.meter) == (point, kind, meter)]
+        return max(mine, key=lambda record: record.at, default=None)
 
     def submit(self, records: Sequence[Record]) -> None:
         self.records += records

@@ -1,0 +1,107 @@
+"""What the meter keeps itself (days, months, intervals, journals) is polled too, and never at the cost of energy."""
+
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+
+from agent.config.values import Poll
+from drivers.reading import Reading
+from protocols.errors import NoReply, Refused
+from tests.support.bus import NOON, FakeBus
+
+HOUR = timedelta(hours=1)
+
+
+class Archive:
+    """Gives a meter an archive with a row an hour, and remembers what it was asked for."""
+
+    def __init__(self, kind: str, trouble: Exception | None = None) -> None:
+        self.kind, self.trouble, self.asked = kind, trouble, []
+
+    def __call__(self, driver) -> None:
+        driver.capabilities = frozenset({"identify", "now", self.kind})
+        setattr(driver, self.kind, self.read)
+
+    def read(self, ask, since: datetime, until: datetime):
+        self.asked.append((since, until))
+        if self.trouble:
+            raise self.trouble
+        at = since.replace(minute=0, second=0, microsecond=0)
+        while at <= until:
+            if at >= since:
+                event = {"code": "power-off", "maker": "1", "text": "", "n": 1} if self.kind == "event" else None
+                yield Reading(self.kind, {} if event else {"1-0:1.29.0": 500}, at=at, start=at - HOUR, event=event)
+            at += HOUR
+
+
+def bus_with(archive: Archive, **poll) -> FakeBus:
+    return FakeBus(1, Poll(**{"now": 60.0, "network": None} | poll), prepare=archive)
+
+
+def test_the_first_readings_come_before_any_archive():
+    archive = Archive("interval")
+    bus = bus_with(archive)
+    bus.run(29)
+    assert bus.readings() and not archive.asked
+    bus.run(5)
+    assert len(bus.readings(kind="interval")) == 24
+
+
+def test_a_poll_asks_from_the_newest_record_on():
+    archive = Archive("interval")
+    bus = bus_with(archive, interval=1800.0)
+    bus.run(3 * 3600)
+    first, *later = archive.asked
+    assert first[0] == first[1] - timedelta(days=1)
+    assert len(later) == 6 and all(until - since <= HOUR + timedelta(seconds=60) for since, until in later)
+    assert {record.at for record in bus.readings(kind="interval")} >= {NOON + HOUR, NOON + 2 * HOUR}
+    assert bus.readings(kind="interval")[0].start == bus.readings(kind="interval")[0].at - HOUR
+
+
+def test_journals_are_looked_into_from_the_last_look_on_with_an_hour_to_spare():
+    archive = Archive("event")
+    bus = bus_with(archive, event=3600.0)
+    bus.run(2 * 3600 + 60)
+    (first_since, first_until), (second_since, _), *_ = archive.asked
+    assert first_until - first_since == timedelta(days=7) and second_since == first_until - HOUR
+
+
+@pytest.mark.parametrize("kind", ["day", "month"])
+def test_calendar_kinds_are_read_at_the_start_and_at_their_time(kind):
+    archive = Archive(kind)
+    bus = bus_with(archive, **{kind: time(0, 10)})
+    bus.run(120)
+    assert len(archive.asked) == 1
+    bus.worker.start_kind(kind, time(6, 0))
+    bus.run(10)
+    assert len(archive.asked) == 1, "the time of another meter"
+    bus.worker.start_kind(kind, time(0, 10))
+    bus.run(10)
+    assert len(archive.asked) == 2
+
+
+@pytest.mark.parametrize("trouble", [Refused("no such array"), NoReply("old firmware says nothing")])
+def test_an_archive_that_fails_costs_no_reading_and_is_asked_again_in_an_hour(trouble):
+    archive = Archive("interval", trouble)
+    bus = bus_with(archive, interval=60.0)
+    bus.run(3700)
+    assert len(archive.asked) == 2
+    assert len(bus.readings()) == 62 and bus.worker.state(0) == "ok"
+
+
+def test_without_a_set_clock_nobody_knows_for_which_time_to_ask():
+    archive = Archive("interval")
+    bus = FakeBus(1, Poll(now=60.0, network=None), state="unset", prepare=archive)
+    bus.run(125)
+    assert not archive.asked and len(bus.readings()) == 3
+    assert len(bus.port.written) < 30, "it does not log in again and again for what cannot be asked"
+    bus.clock.state = "synced"
+    bus.run(60)
+    assert len(archive.asked) == 1
+
+
+def test_an_archive_is_stamped_by_the_meter_and_read_by_the_gateway():
+    bus = bus_with(Archive("interval"))
+    bus.run(60)
+    record = bus.readings(kind="interval")[0]
+    assert record.at.tzinfo is UTC and record.read_at > record.at and record.meter == "20000001"
