@@ -28,7 +28,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 def configuration(ports: list[str], broker: str, state: Path, period: str) -> str:
     parts = [
         f'[gateway]\nid = "bench"\ntimezone = "UTC"\nstate_dir = "{state}"\nclock = "trust"\n',
-        f'[intake]\nurl = "{broker}"\n[poll]\nnow = "{period}"\nnetwork = "off"\n',
+        f'[intake]\nurl = "{broker}"\n[poll]\nnow = "{period}"\nnetwork = "off"\n'
+        'interval = "off"\nday = "off"\nmonth = "off"\nevent = "off"\n',
     ]
     for bus, port in enumerate(ports):
         parts.append(f'[[bus]]\nname = "bus-{bus}"\nport = "{port}"\n')
