@@ -286,7 +286,7 @@ class _Asker:
 
 
 def _readings(driver: Any, kind: str, ask: Ask, span: tuple[datetime, datetime] | None) -> list[Reading]:
-    if kind not in driver.capabilities:
+    if kind not in driver.capabilities or kind not in KINDS:
         raise Refused(f"this driver reads no {kind!r}; it reads: {', '.join(sorted(driver.capabilities & set(KINDS)))}")
     if kind in ("now", "network"):
         return [getattr(driver, kind)(ask)]

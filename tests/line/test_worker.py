@@ -235,14 +235,15 @@ def test_log_in_serves_all_kinds_that_are_due():
     assert logins.count(1) == 1 and {record.kind for record in bus.records} == {"now", "network"}
 
 
-def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words():
+@pytest.mark.parametrize("kind", ["day", "identify", "set_clock", "statement", "nonsense"])
+def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words(kind):
     bus = FakeBus(1)
-    bus.meters[0].driver.capabilities = frozenset({"identify", "now"})
-    request = Request(["flat-1"], "day", span=(NOON, NOON))
+    bus.meters[0].driver.capabilities = frozenset({"identify", "now", "set_clock"})
+    request = Request(["flat-1"], kind, span=(NOON, NOON))
     bus.worker.request(request)
     bus.run(61)
     _, failed = request.answer.result(0)
-    assert "reads no 'day'" in str(failed["flat-1"]) and len(bus.readings()) == 2
+    assert f"reads no {kind!r}" in str(failed["flat-1"]) and len(bus.readings()) == 2
 
 
 def test_a_question_that_hits_a_mistake_of_ours_is_answered_and_the_bus_goes_on():
