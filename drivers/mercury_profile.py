@@ -13,7 +13,7 @@ from protocols.mercury.archives import LONG, LastRecord, ProfileRecord, ReadBack
 from protocols.mercury.frames import Details
 
 STEP = 16  # octets from one record to the next
-WORTH_LONG = 8  # records wanted from which on a long answer of 17 takes less time than single ones
+WORTH_LONG = 6  # records wanted from which on a long answer of 17 takes less time than single ones
 PERIODS = frozenset({1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60})  # minutes; others do not part an hour
 
 

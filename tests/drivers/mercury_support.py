@@ -72,9 +72,10 @@ def bench(
     **meter: Any,
 ) -> Bench:
     """Logged in and identified. The gateway's zone is the meter's."""
+    found: Bench
     asked = Archive(truth, lambda: found.now, zone, **{"since": BEGIN} | (archive or {}))
     wall = lambda: found.now.astimezone(ZoneInfo(zone)).replace(tzinfo=None)  # noqa: E731
-    given = {"address": 45, "serial": "41906467", "now": wall, "archive": asked} | meter
+    given: dict[str, Any] = {"address": 45, "serial": "41906467", "now": wall, "archive": asked} | meter
     reads = simulated.Mercury230(**given)
     driver = Mercury230(MeterPlan(model, "45", "41906467", Line(), settings=settings or {}, zone=zone))
     found = Bench(now, reads, asked, driver, Wire(reads, driver))

@@ -45,9 +45,8 @@ def test_registers_of_days_and_months_are_those_that_stood_at_midnight(
     kind: str, variant: bytes | None, days: list[datetime], group_read: str
 ) -> None:
     begin = moscow(2026, 1, 1) if variant else moscow(2026, 1, 2)
-    it = bench(
-        NOON, settings={"group_read": group_read}, archive={"since": begin}, **({"variant": variant} if variant else {})
-    )
+    more: dict[str, Any] = {"variant": variant} if variant else {}
+    it = bench(NOON, settings={"group_read": group_read}, archive={"since": begin}, **more)
     it.driver.now(it.ask) if group_read == "auto" else None
     found = it.read(kind, *ALL)
     assert [reading.at for reading in found] == days

@@ -118,7 +118,8 @@ def test_every_code_is_documented() -> None:
 )
 def test_which_cover_was_opened_is_known_by_the_seals_of_the_meter(variant: bytes | None, codes: list[str]) -> None:
     entries = [moments(AT + timedelta(minutes=n), None) for n in range(10)]
-    it = with_entries({0x12: entries}, **({"variant": variant} if variant else {}))
+    more: dict[str, Any] = {"variant": variant} if variant else {}
+    it = with_entries({0x12: entries}, **more)
     assert [code for _, code, *_ in told(it)] == codes
 
 

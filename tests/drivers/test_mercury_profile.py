@@ -13,8 +13,7 @@ from drivers.mercury_profile import energy
 from drivers.reading import Reading
 from protocols.errors import BadFrame, Busy, MeterError, NoReply, Refused
 from protocols.mercury.archives import ReadBack, ReadLastRecord, ReadRecords
-from protocols.mercury.frames import Energy, seal
-from protocols.mercury.variant import CONSTANTS
+from protocols.mercury.frames import CONSTANTS, Energy, seal
 from tests.drivers.mercury_support import Bench, bench, truth
 
 NOW = datetime(2026, 11, 21, 9, 10, tzinfo=UTC)
@@ -125,6 +124,9 @@ def test_the_ring_is_read_across_its_end_and_no_further_than_it_reaches(
     newest = datetime(2026, 11, 21, 9, tzinfo=UTC)
     assert it.archive.last()[0] < 48, "the day lies on both sides of the end"
     assert ends(it.read("interval", NOW - timedelta(days=2), NOW)) == slots(newest - HALF * 95, newest)
+    if settings:
+        longs = sum(getattr(question, "long", False) for question in it.ask.asked)
+        assert longs > 3, "a long question across the end would have been refused, and given up"
     it.ask.asked.clear()
     oldest = newest - HALF * (places - 1)
     assert ends(it.read("interval", ALL[0], oldest + HALF)) == [oldest, oldest + HALF]
