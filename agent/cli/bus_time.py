@@ -1,9 +1,12 @@
 """The bus-time budgets of a configuration: what its drivers declare, put to agent.line.budget."""
 
+from typing import Any
+
 from agent.config.values import Config, Meter
 from agent.line.budget import Budget, Demand, budget
 from agent.meters import state_of
 from drivers.reading import Driver, Exchange
+from protocols.errors import MeterError
 
 DAY = 86400.0
 MONTH = 28 * DAY  # the shortest
@@ -30,8 +33,30 @@ def _demand(meter: Meter, port: str, config: Config) -> Demand:
     return Demand(meter.point, meter.line, polls, _wait(driver), wired=not port.startswith("tcp://"))
 
 
+class _Asked(Exception):
+    """Carries the longest answer time of the first question out of the driver."""
+
+    def __init__(self, wait: float) -> None:
+        self.wait = wait
+
+
 def _wait(driver: Driver) -> float:
     """The longest time to the first byte of an answer, as the session would wait for its first question."""
     session = driver.session()
-    question = session.proof()
-    return session.send(question).wait if question is not None else 1.0
+    proof = session.proof()
+    if proof is not None:
+        return session.send(proof).wait
+
+    def ask(question: Any) -> Any:
+        sending = session.send(question)
+        if sending.answered:
+            raise _Asked(sending.wait)
+
+    try:
+        driver.open(ask)
+        driver.identify(ask)
+    except _Asked as first:
+        return first.wait
+    except MeterError:  # a driver that gives up before it asks
+        pass
+    return 1.0

@@ -64,6 +64,21 @@ def test_the_budget_is_in_the_json_in_seconds_and_shares(run: Run, house: Path) 
     assert 0 < bus["load"] < 0.1
 
 
+def test_an_optical_head_s_poll_costs_its_sign_on_at_300_and_the_rest_at_9600(run: Run, house: Path) -> None:
+    text = house.read_text(encoding="utf-8")
+    meter = text.index("[[meter]]")
+    optical = 'point = "flat-1"\nbus = "riser-1"\ndriver = "ce303"\naddress = "135064195"\nserial = "009114135064195"\n'
+    text = text[:meter].replace("speed = 9600", 'speed = 300\nformat = "7E1"') + f"[[meter]]\n{optical}"
+    house.write_text(text, encoding="utf-8")
+    (bus,) = run("check", "-c", str(house), "--json").document["buses"]
+    (now,) = [one for one in bus["rounds"] if one["kind"] == "now"]
+    slow, fast = 10 / 300, 10 / 9600  # s a character: 33.3 ms and 1.04 ms
+    octets = (14 + 20 + 6) * slow + (16 + 13 + 21 + 13 + 101 + 5) * fast  # /?ADDRESS!, ident, option; P0, R1 twice, B0
+    reactions = 9 * 0.2  # before each of the nine messages
+    assert now["alive_s"] == pytest.approx(octets + reactions, abs=0.001) == pytest.approx(3.309, abs=0.001)
+    assert now["finding_s"] == pytest.approx(3 * (14 * slow + 2 * 2.5), abs=0.001)  # an optical head's 2.5 s, not 1
+
+
 def test_a_bus_that_cannot_keep_its_periods_is_a_warning_with_what_to_change(run: Run, house: Path) -> None:
     meters = "".join(
         f'\n[[meter]]\npoint = "p{n}"\nbus = "riser-1"\ndriver = "mercury230"\naddress = {n}\nserial = "{n}"\n'
