@@ -16,6 +16,7 @@ from protocols.dlms.acse import (
 )
 from protocols.dlms.answers import (
     ActionAnswer,
+    ActionMore,
     Answer,
     ExceptionAnswer,
     GetAnswer,
@@ -25,6 +26,8 @@ from protocols.dlms.answers import (
     SetAnswer,
 )
 from protocols.dlms.apdu import (
+    ActionBlock,
+    ActionNext,
     ActionRequest,
     Attribute,
     GetListRequest,
@@ -52,6 +55,7 @@ from simulators.dlms_objects import CosemObject
 
 UNDEFINED, DENIED, OTHER_CLASS = 4, 3, 9
 NO_LONG_GET, WRONG_BLOCK = 16, 19
+UNAVAILABLE, NONE_IN_PROGRESS = 14, 16  # blocks of an ACTION
 LARGEST_SET = 1 << 16
 
 
@@ -82,7 +86,7 @@ class Opened:
     proved: bool = True
     rest: bytes = b""  # blocks that are not sent yet
     block: int = 0
-    target: Attribute | None = None  # of a SET in blocks
+    target: Attribute | None = None  # of a SET or ACTION in blocks
     written: bytes = b""
 
 
@@ -226,7 +230,7 @@ class Server:
 
     def _reply(self, opened: Opened, request: Request) -> Answer:
         self.asked.append(request)
-        if not opened.proved and not isinstance(request, ActionRequest):
+        if not opened.proved and not isinstance(request, (ActionRequest, ActionBlock)):
             return ExceptionAnswer(1, 1)
         match request:
             case GetRequest():
@@ -248,6 +252,10 @@ class Server:
                 return self._write_block(opened, request)
             case ActionRequest():
                 return self._act(opened, request)
+            case ActionBlock():
+                return self._act_block(opened, request)
+            case ActionNext():
+                return ActionAnswer(request.invoke, NONE_IN_PROGRESS)  # nothing that we return is long
 
     def _value(self, opened: Opened, attribute: Attribute) -> bytes | int:
         """A-XDR octets, or a data-access-result."""
@@ -297,6 +305,18 @@ class Server:
             return SetAnswer(request.invoke, 0, request.number, False)
         target, opened.target = opened.target, None
         return SetAnswer(request.invoke, self._write(opened, target, opened.written), request.number)
+
+    def _act_block(self, opened: Opened, request: ActionBlock) -> ActionAnswer | ActionMore:
+        if request.method is not None:
+            opened.target, opened.written, opened.block = request.method, b"", 0
+        if opened.target is None or request.number != opened.block + 1 or len(opened.written) > LARGEST_SET:
+            return ActionAnswer(request.invoke, UNAVAILABLE)
+        opened.block = request.number
+        opened.written += request.piece
+        if not request.last:
+            return ActionMore(request.invoke, request.number)
+        method, opened.target = opened.target, None
+        return self._act(opened, ActionRequest(request.invoke, method, opened.written))
 
     def _act(self, opened: Opened, request: ActionRequest) -> ActionAnswer:
         """Only reply_to_HLS_authentication: a collector must not call anything else."""

@@ -3,7 +3,16 @@
 from dataclasses import dataclass
 
 from protocols.dlms import axdr, words
-from protocols.dlms.apdu import ACTION_ANSWER, EXCEPTION, GET_ANSWER, NOTIFICATION, SERVICE_ERROR, SET_ANSWER
+from protocols.dlms.apdu import (
+    ACTION_ANSWER,
+    EXCEPTION,
+    GET_ANSWER,
+    NOTIFICATION,
+    SERVICE_ERROR,
+    SET_ANSWER,
+    block_at,
+    block_octets,
+)
 from protocols.errors import BadFrame
 
 
@@ -82,6 +91,30 @@ class ActionAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionPiece:
+    """A piece of what a method returns. The pieces of all blocks together are the value."""
+
+    invoke: int
+    last: bool
+    number: int
+    piece: bytes
+
+    def to_bytes(self) -> bytes:
+        return bytes((ACTION_ANSWER, 2, self.invoke)) + block_octets(self.last, self.number, self.piece)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionMore:
+    """Block number ``block`` of long parameters has come, the next one is wanted."""
+
+    invoke: int
+    block: int
+
+    def to_bytes(self) -> bytes:
+        return bytes((ACTION_ANSWER, 4, self.invoke)) + self.block.to_bytes(4, "big")
+
+
+@dataclass(frozen=True, slots=True)
 class ExceptionAnswer:
     """``counter``: the frame counter that the meter expects, where it says so (service 6)."""
 
@@ -117,7 +150,18 @@ class Notification:
         return bytes((NOTIFICATION,)) + self.number.to_bytes(4, "big") + stamp + self.data
 
 
-Answer = GetAnswer | GetBlock | GetListAnswer | SetAnswer | ActionAnswer | ExceptionAnswer | ServiceError | Notification
+Answer = (
+    GetAnswer
+    | GetBlock
+    | GetListAnswer
+    | SetAnswer
+    | ActionAnswer
+    | ActionPiece
+    | ActionMore
+    | ExceptionAnswer
+    | ServiceError
+    | Notification
+)
 
 
 def parse_answer(apdu: bytes) -> Answer:
@@ -176,8 +220,12 @@ def _set(apdu: bytes) -> SetAnswer:
     raise BadFrame(f"SET answer: {apdu[:32].hex(' ')}")
 
 
-def _action(apdu: bytes) -> ActionAnswer:
+def _action(apdu: bytes) -> Answer:
     kind, invoke, error, tail = apdu[1], apdu[2], apdu[3], apdu[4:]
+    if kind == 2:
+        return ActionPiece(invoke, *block_at(apdu, 3))
+    if kind == 4 and len(apdu) == 7:
+        return ActionMore(invoke, int.from_bytes(apdu[3:], "big"))
     if kind == 1 and tail[:1] in (b"", b"\0") and len(tail) <= 1:  # some meters leave the 00 out
         return ActionAnswer(invoke, error)
     if kind == 1 and tail[:2] == b"\1\0" and len(tail) > 2:

@@ -13,6 +13,7 @@ GET_ANSWER, SET_ANSWER, ACTION_ANSWER = 0xC4, 0xC5, 0xC7
 EXCEPTION, NOTIFICATION, EVENT, SERVICE_ERROR = 0xD8, 0x0F, 0xC2, 0x0E
 NORMAL, NEXT, LIST = 1, 2, 3  # kinds of GET
 FIRST_BLOCK, BLOCK = 2, 3  # kinds of SET beside NORMAL
+ACTION_NEXT, ACTION_FIRST_BLOCK, ACTION_BLOCK = 2, 4, 6  # kinds of ACTION beside NORMAL; 3 and 5 are lists
 INVOKE = 0xC0  # confirmed, high priority; the low four bits number the question
 
 
@@ -149,8 +150,7 @@ class SetBlock:
     def to_bytes(self) -> bytes:
         kind = BLOCK if self.attribute is None else FIRST_BLOCK
         head = b"" if self.attribute is None else self.attribute.to_bytes()
-        block = bytes((self.last,)) + self.number.to_bytes(4, "big") + axdr.size(len(self.piece)) + self.piece
-        return bytes((SET, kind, self.invoke)) + head + block
+        return bytes((SET, kind, self.invoke)) + head + block_octets(self.last, self.number, self.piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,34 @@ class ActionRequest:
         return head + (b"\0" if self.data is None else b"\1" + self.data)
 
 
-Request = GetRequest | GetNext | GetListRequest | SetRequest | SetBlock | ActionRequest
+@dataclass(frozen=True, slots=True)
+class ActionBlock:
+    """A piece of long parameters; ``method`` only with the first one, which has number 1."""
+
+    invoke: int
+    method: Attribute | None
+    last: bool
+    number: int
+    piece: bytes
+
+    def to_bytes(self) -> bytes:
+        kind = ACTION_BLOCK if self.method is None else ACTION_FIRST_BLOCK
+        head = b"" if self.method is None else self.method.head()
+        return bytes((ACTION, kind, self.invoke)) + head + block_octets(self.last, self.number, self.piece)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionNext:
+    """Asks for more of what a method returns; ``block`` is the number of the block that came last."""
+
+    invoke: int
+    block: int
+
+    def to_bytes(self) -> bytes:
+        return bytes((ACTION, ACTION_NEXT, self.invoke)) + self.block.to_bytes(4, "big")
+
+
+Request = GetRequest | GetNext | GetListRequest | SetRequest | SetBlock | ActionRequest | ActionBlock | ActionNext
 
 
 def parse_request(apdu: bytes) -> Request:
@@ -184,10 +211,17 @@ def parse_request(apdu: bytes) -> Request:
         return SetRequest(invoke, attribute, apdu[end:])
     if kind == bytes((SET, FIRST_BLOCK)):
         attribute, end = _attribute(apdu, 3)
-        return SetBlock(invoke, attribute, *_block(apdu, end))
+        return SetBlock(invoke, attribute, *block_at(apdu, end))
     if kind == bytes((SET, BLOCK)):
-        return SetBlock(invoke, None, *_block(apdu, 3))
-    if kind == bytes((ACTION, NORMAL)):
+        return SetBlock(invoke, None, *block_at(apdu, 3))
+    if apdu[:1] == bytes((ACTION,)):
+        return _action(apdu, invoke)
+    raise BadFrame(f"no request that is known here: {apdu[:32].hex(' ')}")
+
+
+def _action(apdu: bytes, invoke: int) -> Request:
+    kind = apdu[1] if len(apdu) > 1 else 0
+    if kind == NORMAL:
         method, end = _head(apdu, 3)
         if len(apdu) <= end or (apdu[end] and apdu[end] != 1):
             raise BadFrame("ACTION ends early")
@@ -196,7 +230,14 @@ def parse_request(apdu: bytes) -> Request:
             return ActionRequest(invoke, method, apdu[end + 1 :])
         _ends(apdu, end + 1)
         return ActionRequest(invoke, method)
-    raise BadFrame(f"no request that is known here: {apdu[:32].hex(' ')}")
+    if kind == ACTION_NEXT and len(apdu) == 7:
+        return ActionNext(invoke, int.from_bytes(apdu[3:], "big"))
+    if kind == ACTION_FIRST_BLOCK:
+        method, end = _head(apdu, 3)
+        return ActionBlock(invoke, method, *block_at(apdu, end))
+    if kind == ACTION_BLOCK:
+        return ActionBlock(invoke, None, *block_at(apdu, 3))
+    raise BadFrame(f"no ACTION that is known here: {apdu[:32].hex(' ')}")
 
 
 def _list(apdu: bytes, invoke: int) -> GetListRequest:
@@ -237,7 +278,13 @@ def _attribute(apdu: bytes, at: int) -> tuple[Attribute, int]:
     return Attribute(plain.class_id, plain.code, plain.index, access), end
 
 
-def _block(apdu: bytes, at: int) -> tuple[bool, int, bytes]:
+def block_octets(last: bool, number: int, piece: bytes) -> bytes:
+    """DataBlock-SA: whether it is the last one, its number from 1, its piece."""
+    return bytes((last,)) + number.to_bytes(4, "big") + axdr.size(len(piece)) + piece
+
+
+def block_at(apdu: bytes, at: int) -> tuple[bool, int, bytes]:
+    """What :func:`block_octets` wrote, to the end of the APDU; BadFrame where it is not whole."""
     if len(apdu) < at + 6:
         raise BadFrame("block ends early")
     piece, end = axdr.octets_at(apdu, at + 5)

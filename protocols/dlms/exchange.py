@@ -4,7 +4,7 @@ What lies below (HDLC or wrapper) and above (one pending question) is in ``sessi
 """
 
 import hmac
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, TypeVar
 
 from protocols.dlms import axdr, words
@@ -20,6 +20,8 @@ from protocols.dlms.acse import (
 )
 from protocols.dlms.answers import (
     ActionAnswer,
+    ActionMore,
+    ActionPiece,
     Answer,
     ExceptionAnswer,
     GetAnswer,
@@ -33,6 +35,8 @@ from protocols.dlms.answers import (
 )
 from protocols.dlms.apdu import (
     INVOKE,
+    ActionBlock,
+    ActionNext,
     ActionRequest,
     Attribute,
     GetListRequest,
@@ -124,10 +128,7 @@ class Talk:
         if len(question.data) + BLOCK_OVERHEAD <= most:
             answer = yield from self._ask(SetRequest(invoke, question.attribute, question.data).to_bytes(), invoke)
             return _written(_is(answer, SetAnswer), what)
-        size = max(1, most - BLOCK_OVERHEAD)
-        pieces = [question.data[at : at + size] for at in range(0, len(question.data), size)]
-        for number, piece in enumerate(pieces, 1):
-            last = number == len(pieces)
+        for number, last, piece in _pieces(question.data, most):
             block = SetBlock(invoke, question.attribute if number == 1 else None, last, number, piece)
             heard = _is((yield from self._ask(block.to_bytes(), invoke)), SetAnswer)
             if heard.error or last:
@@ -140,12 +141,49 @@ class Talk:
         return (yield from self._call(question.method, question.data))
 
     def _call(self, method: Attribute, data: bytes | None) -> Generator[bytes, bytes, Value | Done]:
-        invoke = self._number()
-        answer = _is((yield from self._ask(ActionRequest(invoke, method, data).to_bytes(), invoke)), ActionAnswer)
-        for result in (answer.error, answer.data_error):
-            if result:
-                raise words.access_error(f"method {method.index} of {method}", result)
-        return Done() if answer.data is None else Value(axdr.decode(answer.data))
+        """Call a method: long parameters go in blocks, a long result comes in blocks."""
+        invoke, most = self._number(), self.granted.max_pdu or 0xFFFF
+        if data is None or len(data) + BLOCK_OVERHEAD <= most:
+            answer = yield from self._ask(ActionRequest(invoke, method, data).to_bytes(), invoke)
+        else:
+            answer = yield from self._long_call(invoke, method, data, most)
+        if isinstance(answer, ActionPiece):
+            return Value(axdr.decode((yield from self._returned(answer))))
+        done = _is(answer, ActionAnswer)
+        if done.error:
+            raise words.action_error(f"method {method.index} of {method}", done.error)
+        if done.data_error:
+            raise words.access_error(f"what method {method.index} of {method} returns", done.data_error)
+        return Done() if done.data is None else Value(axdr.decode(done.data))
+
+    def _long_call(self, invoke: int, method: Attribute, data: bytes, most: int) -> Generator[bytes, bytes, Answer]:
+        """The answer to the last block, or to one that the meter refuses before."""
+        for number, last, piece in _pieces(data, most):
+            block = ActionBlock(invoke, method if number == 1 else None, last, number, piece)
+            answer = yield from self._ask(block.to_bytes(), invoke)
+            if last or (isinstance(answer, ActionAnswer) and answer.error):
+                return answer
+            more = _is(answer, ActionMore)
+            if more.block != number:
+                raise BadFrame(f"block {more.block} is acknowledged, {number} was sent")
+        raise AssertionError("the last block returns")
+
+    def _returned(self, block: ActionPiece) -> Generator[bytes, bytes, bytes]:
+        pieces, size, number = [], 0, 1
+        while True:
+            if block.number != number:
+                raise BadFrame(f"block {block.number} came, {number} was expected")
+            pieces.append(block.piece)
+            size += len(block.piece)
+            if block.last:
+                return b"".join(pieces)
+            if size > LARGEST_APDU or not block.piece:
+                raise BadFrame(f"a method returns blocks without end, {size} octets so far")
+            answer = yield from self._ask(ActionNext(block.invoke, number).to_bytes(), block.invoke)
+            if isinstance(answer, ActionAnswer) and answer.error:
+                raise words.action_error("the rest of what a method returns", answer.error)
+            block = _is(answer, ActionPiece)
+            number += 1
 
     def open(self, question: Associate) -> Steps:
         """AARQ and AARE; then for HLS our answer to the meter's challenge and its answer to ours."""
@@ -285,6 +323,13 @@ def _is(answer: Answer, kind: type[T]) -> T:
     if not isinstance(answer, kind):
         raise BadFrame(f"{type(answer).__name__} came, {kind.__name__} was expected")
     return answer
+
+
+def _pieces(data: bytes, most: int) -> Iterator[tuple[int, bool, bytes]]:
+    """Number from 1, whether it is the last, and octets of each block that fits into a PDU of ``most`` octets."""
+    size = max(1, most - BLOCK_OVERHEAD)
+    for number, at in enumerate(range(0, len(data), size), 1):
+        yield number, at + size >= len(data), data[at : at + size]
 
 
 def _written(answer: SetAnswer, what: str) -> Done:

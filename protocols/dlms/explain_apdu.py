@@ -5,6 +5,8 @@ from collections.abc import Callable
 from protocols.dlms import acse, axdr, words
 from protocols.dlms.answers import (
     ActionAnswer,
+    ActionMore,
+    ActionPiece,
     ExceptionAnswer,
     GetAnswer,
     GetBlock,
@@ -16,6 +18,8 @@ from protocols.dlms.answers import (
     parse_answer,
 )
 from protocols.dlms.apdu import (
+    ActionBlock,
+    ActionNext,
     ActionRequest,
     Attribute,
     Entries,
@@ -155,6 +159,11 @@ def _request(apdu: bytes) -> list[str]:
         case ActionRequest():
             head = f"ACTION {number}: {_method(asked.method)}"
             return [head, *([] if asked.data is None else _secretive(asked.method, asked.data))]
+        case ActionBlock():
+            whose = f": {_method(asked.method)}" if asked.method else ""
+            return [f"ACTION block {asked.number}{' (last)' if asked.last else ''}, {number}{whose}"]
+        case ActionNext():
+            return [f"ACTION, next block after {asked.block}, {number}"]
 
 
 def _secretive(attribute: Attribute, data: bytes) -> list[str]:
@@ -213,6 +222,11 @@ def _answer(apdu: bytes, names: tuple[str, ...]) -> list[str]:
             done = "" if said.error else ": done"
             lines = [f"ACTION answer {said.invoke & 15}{_result(said.error)}{done}"]
             return lines + (_tree(said.data) if said.data is not None else [])
+        case ActionPiece():
+            last = " (last)" if said.last else ""
+            return [f"ACTION answer {said.invoke & 15}, block {said.number}{last}, {len(said.piece)} octets"]
+        case ActionMore():
+            return [f"ACTION answer {said.invoke & 15}, block {said.block} has come, the next is wanted"]
 
 
 def _result(code: int) -> str:

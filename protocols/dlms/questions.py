@@ -8,7 +8,7 @@ from protocols.dlms.hdlc import DEFAULTS, Address, Limits
 from protocols.dlms.security import AUTHENTICATED, ENCRYPTED, WRAPPINGS, Counter, Keys
 from protocols.session import Read, Write
 
-CONFORMANCE = 0x001A1D  # block-get, block-set, multiple-references, get, set, selective-access, event, action
+CONFORMANCE = 0x001E1D  # block-get, block-set, block-action, multiple-references, get, set, selective-access, action
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,8 @@ class Set(Write):
 
 @dataclass(frozen=True, slots=True)
 class Action(Write):
-    """Call a method; the reply is :class:`Value` if it returns data, else :class:`Done`."""
+    """Call a method, its parameters in blocks where they exceed the meter's PDU; the reply is :class:`Value` if it
+    returns data (in blocks or not), else :class:`Done`."""
 
     method: Attribute
     data: bytes | None = field(default=None, repr=False)

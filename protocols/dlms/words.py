@@ -127,6 +127,12 @@ def access_error(what: str, result: int) -> MeterError:
     return Busy(text) if result == 2 else NoAccess(text, result)
 
 
+def action_error(what: str, result: int) -> MeterError:
+    """The error for an action-result other than 0."""
+    text = f"{what}: {ACTION_RESULTS.get(result, 'unknown reason')} (action-result {result})"
+    return Busy(text) if result == 2 else NoAccess(text, result)
+
+
 def exception_error(state: int, service: int, counter: int | None) -> MeterError:
     """The error for an exception response."""
     text = (

@@ -74,7 +74,7 @@ def test_link_association_reading_and_goodbye_follow_each_other():
     there = station(spodes())
     wire = Wire(Session(), there.answer)
     assert wire(Connect(METER, 32, Limits(512, 512, 1, 1))) == Connected(Limits(239, 512, 1, 1))
-    assert wire(READER) == Associated(0x1A1D, 1224)
+    assert wire(READER) == Associated(0x1E1D, 1224)
     assert wire(Get(TOTAL)) == Value(TRUTH)
     assert wire(Release()) == Done()
     assert wire(Disconnect()) == Done()

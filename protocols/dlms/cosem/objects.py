@@ -1,6 +1,7 @@
 """Attributes of COSEM interface classes as plain values (IEC 62056-6-2). Each takes decoded data; BadFrame if it is
 something else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -181,3 +182,25 @@ def hdlc_speed(data: Any) -> int:
     if isinstance(data, int) and 0 <= data < len(SPEEDS):
         return SPEEDS[data]
     raise BadFrame(f"HDLC speed: {data!r}"[:200])
+
+
+@dataclass(frozen=True, slots=True)
+class HdlcSetup:
+    """``speed`` in bit/s, windows in frames, information fields in octets as the meter sends (transmit) and gets them
+    (receive), ``octet_timeout`` in ms, ``inactivity_timeout`` in s (0: never), ``address``: the lower HDLC address."""
+
+    speed: int
+    window_transmit: int
+    window_receive: int
+    info_transmit: int
+    info_receive: int
+    octet_timeout: int
+    inactivity_timeout: int
+    address: int
+
+
+def hdlc_setup(values: Sequence[Any]) -> HdlcSetup:
+    """HDLC setup, attributes 2 to 9 in their order."""
+    if len(values) != 8 or not all(isinstance(each, int) and 0 <= each <= 0xFFFF for each in values):
+        raise BadFrame(f"HDLC setup: {values!r}"[:200])
+    return HdlcSetup(hdlc_speed(values[0]), *values[1:])
