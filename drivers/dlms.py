@@ -16,7 +16,16 @@ from drivers.dlms_budget import exchanges
 from drivers.dlms_model import Model, Profile, Register, models
 from drivers.dlms_profile import Habits, Layout, Row, layout, rows, values
 from drivers.dlms_read import Reader, text
-from drivers.dlms_settings import SETTINGS, Association, association, candidates, lower, meter_time, wire_password
+from drivers.dlms_settings import (
+    SETTINGS,
+    Association,
+    association,
+    candidates,
+    lower,
+    meter_time,
+    missing,
+    wire_password,
+)
 from drivers.dlms_time import MeterTime
 from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reading
 from protocols.dlms.apdu import Attribute, obis_text
@@ -342,6 +351,7 @@ def _family(model: Model) -> Family:
         default_password=model.password,
         build=lambda plan: DlmsMeter(plan, model),
         help=model.help,
+        missing=lambda settings, there: missing(model.client, settings, there),
     )
 
 

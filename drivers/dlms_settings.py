@@ -1,7 +1,7 @@
 """What an installer may set for a DLMS meter, and what follows from it: addresses, association, time."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -94,32 +94,54 @@ class Association:
         )
 
 
+def missing(client: int, settings: Mapping[str, Any], there: Collection[str]) -> list[tuple[str, str]]:
+    """What this way of opening a meter cannot do without, for ``check``: the key of each that is not in ``there``, and
+    what belongs there. ``client``: the model's; ``settings``: those that are written."""
+    whole = {setting.name: setting.default for setting in SETTINGS} | dict(settings)
+    client, control = whole["client"] or client, PROTECTION[whole["security"]]
+    number = mechanism(client, whole)
+    found = []
+    if 0 < number < GMAC and "password_file" not in there:
+        found.append(("password_file", f"a file with the password: client {client} logs in with one"))
+    if control or number == GMAC:
+        why = f'security = "{whole["security"]}"' if control else "authentication hls5"
+        found += [
+            (name, f"a file with this key of the meter: {why} needs it")
+            for name in ("block_key_file", "auth_key_file")
+            if name not in there
+        ]
+    return found
+
+
+def mechanism(client: int, settings: Mapping[str, Any]) -> int:
+    """Number of the authentication mechanism; ``auto`` is what is usual for the client."""
+    return MECHANISMS[USUAL.get(client, "none") if settings["mechanism"] == "auto" else settings["mechanism"]]
+
+
 def association(plan: MeterPlan, model: Model, settings: Mapping[str, Any]) -> Association:
     """What the settings say. Never raises: what is wrong stands in ``fault``."""
     client = settings["client"] or model.client
-    mechanism = MECHANISMS[USUAL.get(client, "none") if settings["mechanism"] == "auto" else settings["mechanism"]]
+    number = mechanism(client, settings)
     control = PROTECTION[settings["security"]]
     size, window = settings["max_info"], settings["window"]
-    plain = Association(
-        client, mechanism, plan.password or b"", Limits(size, size, window, window), settings["max_pdu"]
-    )
+    plain = Association(client, number, plan.password or b"", Limits(size, size, window, window), settings["max_pdu"])
     try:
         meter_time(settings)
-        if 0 < mechanism < GMAC and not plan.password:
+        if 0 < number < GMAC and not plan.password:
             raise ValueError(f"client {client} needs a password: password_file is not set")
-        if mechanism == MANUFACTURER and len(plan.password or b"") != 16:
+        if number == MANUFACTURER and len(plan.password or b"") != 16:
             raise ValueError("the secret of hls2 has 16 octets, this one has not")
-        if not control and mechanism != GMAC:
+        if not control and number != GMAC:
             return plain
         keys = Keys(key(settings["block_key_file"], "block_key_file"), key(settings["auth_key_file"], "auth_key_file"))
         return Association(
-            client, mechanism, plan.password or b"", plain.limits, plain.max_pdu, keys,
+            client, number, plan.password or b"", plain.limits, plain.max_pdu, keys,
             title(settings["system_title"], "system_title"),
             title(settings["meter_title"], "meter_title") if settings["meter_title"] else b"",
             control, settings["wrapping"], obis(settings["counter_object"]),
         )  # fmt: skip
     except ValueError as wrong:
-        return Association(client, mechanism, b"", plain.limits, plain.max_pdu, fault=str(wrong))
+        return Association(client, number, b"", plain.limits, plain.max_pdu, fault=str(wrong))
 
 
 def key(value: bytes | str | None, name: str) -> bytes:

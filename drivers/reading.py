@@ -1,6 +1,6 @@
 """The words that every driver, the store and the daemon share."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -222,6 +222,8 @@ class Family:
     default_password: str | None
     build: Callable[[MeterPlan], Driver]
     help: str = ""
+    # settings and the keys that are set at all (a credential's text is not known to ``check``) → key and what it needs
+    missing: Callable[[Mapping[str, Any], Collection[str]], Sequence[tuple[str, str]]] | None = None
 
 
 Readings = Iterator[Reading]

@@ -68,6 +68,7 @@ def judge(entry: MeterEntry, around: Surroundings) -> tuple[dict[str, Any], list
     faults += _secrets(entry, family, settings, around)
     password, wrong = _password(entry, family, settings, around)
     faults += wrong
+    faults += _missing(entry, family, settings)
     _warn(entry, family, settings, around)
     return {"settings": settings, "password": password}, faults
 
@@ -214,6 +215,19 @@ def _secrets(entry: MeterEntry, family: Family, settings: dict[str, Any], around
             said = str(error).replace(text, "***")
             faults.append(entry.source.fault((*entry.path, setting.name), "a secret that does not fit", said))
     return faults
+
+
+def _missing(entry: MeterEntry, family: Family, settings: Mapping[str, Any]) -> list[Fault]:
+    """What the driver's settings need together and nobody wrote. A credential counts as written."""
+    if family.missing is None:
+        return []
+    there = set(entry.table.model_extra or {})
+    if entry.table.password_file is not None or family.default_password is not None:
+        there.add("password_file")
+    return [
+        entry.source.fault((*entry.path, key), "nothing", needed, at_key=True)
+        for key, needed in family.missing(settings, there)
+    ]
 
 
 def _is_one(setting: Setting, text: str) -> bool:

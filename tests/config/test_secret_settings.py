@@ -53,6 +53,31 @@ def test_the_driver_gets_the_key_that_stands_in_the_file(keyed: House, text: str
     assert keys.block == bytes.fromhex(KEY) and keys.authentication == GAK.encode()
 
 
+@pytest.mark.parametrize("security", ["auth", "encrypt", "both", "none"])
+@pytest.mark.parametrize("key", ["block_key_file", "auth_key_file"])
+def test_a_key_that_nobody_wrote_is_a_fault_where_the_security_needs_it(keyed: House, security: str, key: str) -> None:
+    keyed.change('"both"', f'"{security}"')  # hls5 proves itself with both keys, whatever protects the messages
+    keyed.change(f'{key} = "{key.removesuffix("_key_file")}.key"\n', "")
+    fault = keyed.fault()
+    assert fault.key == f"meter[1].{key}" and fault.found == "nothing"
+    assert ("authentication hls5" if security == "none" else f'security = "{security}"') in fault.expected
+
+
+def test_keys_that_nothing_needs_may_be_missing(keyed: House) -> None:
+    keyed.change(METER.removeprefix('driver = "spodes"\n'), "client = 16\n")
+    assert driver_of(keyed.load())._how.fault is None
+
+
+@pytest.mark.parametrize("client", [32, 48])
+def test_a_client_that_logs_in_with_a_password_needs_its_file(keyed: House, client: int) -> None:
+    keyed.change(METER.removeprefix('driver = "spodes"\n'), f"client = {client}\n")
+    fault = keyed.fault()
+    assert fault.key == "meter[1].password_file" and f"client {client}" in fault.expected
+    keyed.secret("0123456789abcdef", "a.secret")
+    keyed.change("client = ", 'password_file = "a.secret"\nclient = ')
+    assert driver_of(keyed.load())._how.fault is None
+
+
 def test_a_key_may_be_a_credential_of_the_service(keyed: House, monkeypatch: pytest.MonkeyPatch) -> None:
     keyed.secret(KEY, "given/guek", mode=0o640)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(keyed.folder / "given"))
@@ -114,7 +139,7 @@ def test_what_is_in_force_is_shown_without_the_keys(keyed: House) -> None:
     shown = {entry.key: (entry.value, entry.origin) for entry in explain(config)}
     assert shown["meter[1].block_key_file"] == ("***", "file")
     assert shown["meter[1].auth_key_file"] == ("***", "file")
-    keyed.change('auth_key_file = "auth.key"\n', "")
+    keyed.change(METER.removeprefix('driver = "spodes"\n'), 'client = 16\nblock_key_file = "block.key"\n')
     assert {entry.key: entry.value for entry in explain(keyed.load())}["meter[1].auth_key_file"] == "none"
 
 
