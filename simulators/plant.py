@@ -16,7 +16,7 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from protocols.mercury.frames import Energy
-from simulators import iec62056, mercury230, modbus, spodes
+from simulators import iec62056, mercury230, mercury_archive, modbus, spodes
 from simulators.faults import Faults
 from simulators.household import START, Household, Network
 from simulators.line import PtyLine, SimulatedMeter, Station
@@ -173,7 +173,8 @@ def _bind(plan: PlannedMeter, household: Household, clock: Clock, zone: ZoneInfo
         reads = iec62056.BUILDERS[plan.model](plan.address, plan.serial, start=plan.line.speed, now=wall)
         return reads, lambda at: iec62056.move(reads, household, at)
     if plan.model == "mercury230":
-        mercury = mercury230.Mercury230(plan.address, plan.serial, wall)
+        archive = mercury_archive.Archive(lambda at: _rows(household, at), clock, zone.key, since=START)
+        mercury = mercury230.Mercury230(plan.address, plan.serial, wall, archive=archive)
         return mercury, lambda at: _move_mercury(mercury, household, at)
     if plan.model == "spodes":
         return spodes.plant_meter(plan.address, plan.serial, household, START, zone.key)
@@ -181,12 +182,18 @@ def _bind(plan: PlannedMeter, household: Household, clock: Clock, zone: ZoneInfo
     return meter, lambda at: _move_modbus(meter, household, at)
 
 
+ROWS = ("total", "T1", "T2", "T3", "T4")  # a tariff that is not used stands at 0
+
+
+def _rows(household: Household, at: datetime) -> dict[int, Energy]:
+    """The registers of a one-way Mercury by row."""
+    active, reactive = household.energy(at), household.reactive(at)
+    return {row: Energy(active.get(name, 0), None, reactive.get(name, 0), None) for row, name in enumerate(ROWS)}
+
+
 def _move_mercury(meter: mercury230.Mercury230, household: Household, at: datetime) -> Registers:
     active, reactive = household.energy(at), household.reactive(at)
-    order = ("total", "T1", "T2", "T3", "T4")  # a tariff that is not used stands at 0
-    meter.registers = {
-        row: Energy(active.get(name, 0), None, reactive.get(name, 0), None) for row, name in enumerate(order)
-    }
+    meter.registers = _rows(household, at)
     network = household.network(at)
     phases = network.phases
     meter.network = mercury230.Network(
@@ -199,7 +206,7 @@ def _move_mercury(meter: mercury230.Mercury230, household: Household, at: dateti
         frequency=network.frequency,
     )
     counted = ((1, active), (3, reactive))
-    return {f"1-0:{kind}.8.{n}": count.get(name, 0) for kind, count in counted for n, name in enumerate(order)}
+    return {f"1-0:{kind}.8.{n}": count.get(name, 0) for kind, count in counted for n, name in enumerate(ROWS)}
 
 
 def _move_modbus(meter: modbus.ModbusMeter, household: Household, at: datetime) -> Registers:

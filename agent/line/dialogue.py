@@ -203,7 +203,7 @@ class Dialogue:
             boot=stamp.boot if stamp.state == "unset" else None,
             monotonic=stamp.monotonic if stamp.state == "unset" else None,
         )
-        if reading.kind == "now":
+        if reading.kind in ("now", "day", "month"):
             flags += self._judged(meter, record)
         flags += clock_flags(meter.offset)
         record = replace(record, flags=tuple(dict.fromkeys(flags)))
@@ -212,7 +212,10 @@ class Dialogue:
         return record
 
     def _judged(self, meter: MeterState, record: Record) -> tuple[str, ...]:
-        before = meter.latest.get("now") or self._before(record.point, "now", record.meter)
+        """A snapshot is judged by itself: what stands before it in the archive may not have been read yet."""
+        before = None
+        if record.kind == "now":
+            before = meter.latest.get("now") or self._before(record.point, "now", record.meter)
         if before is not None and before.meter != record.meter:
             before = None
         seconds = None
