@@ -27,6 +27,8 @@ WH, VARH, W, VAR, VA, V, A, HZ, NONE = 30, 32, 27, 29, 28, 35, 33, 44, 255
 TARIFFS = ("T1", "T2", "T3", "T4")
 CLOCK = obis("0.0.1.0.0.255")
 PUBLIC, READER, CONFIGURATOR = 16, 32, 48
+POWER_ON, TERMINAL_COVER_OPENED = 2, 3  # of the journals 2 and 4, tables Д.3 and Д.5 of the profile
+YEARS = 16  # between two verifications
 
 
 class House(Protocol):
@@ -41,7 +43,8 @@ class House(Protocol):
 class Spodes:
     """The meter's state; ``server`` speaks for it (put it into HdlcMeter or WrapperMeter of ``simulators.dlms``).
 
-    ``now``: aware time of the meter. ``events``: journal number → (moment, the maker's code). ``start``: commissioning,
+    ``now``: aware time of the meter. ``events``: journal number → (moment, the maker's code), shown once their moment
+    has come. ``start``: commissioning,
     before which there is no archive. ``shift``: seconds that the meter's clock is off; SET of the clock changes it.
     """
 
@@ -229,7 +232,7 @@ class Spodes:
         queue: list[tuple[datetime, int]] = []
 
         def stamps() -> list[datetime]:
-            queue[:] = sorted(self.events.get(number, ()))
+            queue[:] = sorted(event for event in self.events.get(number, ()) if event[0] <= self.time())
             return [at for at, _ in queue]
 
         def row(at: datetime) -> bytes:
@@ -271,13 +274,19 @@ def network(power: int) -> dict[bytes, int]:
     return dict(zip(NETWORK, shown, strict=True))
 
 
+def service(start: datetime) -> dict[int, list[tuple[datetime, int]]]:
+    """Events of an ordinary life: switched on at ``start``, its terminal cover opened on a visit every quarter year."""
+    visits = [start + timedelta(days=30 + 91 * quarter, hours=8) for quarter in range(4 * YEARS)]
+    return {2: [(start, POWER_ON)], 4: [(visit, TERMINAL_COVER_OPENED) for visit in visits]}
+
+
 def plant_meter(
     address: int, serial: str, house: House, start: datetime, zone: str = "Europe/Moscow"
 ) -> tuple[HdlcMeter, Callable[[datetime], dict[str, int]]]:
     """A meter for a plant at this lower HDLC address, and what moves it to a moment and says what it shows then:
     Wh and varh by OBIS. Between two moves it stands still."""
     moment = [start]
-    meter = Spodes(serial, house, lambda: moment[0], start, zone)
+    meter = Spodes(serial, house, lambda: moment[0], start, zone, events=service(start))
 
     def move(at: datetime) -> dict[str, int]:
         moment[0] = at

@@ -13,7 +13,8 @@ from protocols.dlms.apdu import obis
 from protocols.dlms.hdlc import DISC, DM, SNRM, UA, Address, Frame
 from protocols.dlms.wrapper import wrap
 from simulators.dlms import WrapperMeter
-from tests.support.dlms import NOW, START, dialogue, household, spodes, station
+from simulators.spodes import plant_meter
+from tests.support.dlms import NOW, START, dialogue, household, opened, plan, spodes, station
 
 CLIENT = Address(32).to_bytes()
 
@@ -83,3 +84,17 @@ def test_cryptography_is_not_loaded_before_something_is_ciphered():
     program = "import sys, drivers.dlms, simulators.dlms, protocols.dlms.explain; print('cryptography' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_plants_meter_has_a_journal_of_what_has_happened_so_far():
+    meter, move = plant_meter(17, "40701", household(), START)
+    move(START + timedelta(days=200))
+    reads, wire = opened(plan(), meter.answer)
+    events = list(reads.event(wire, START - timedelta(days=1), NOW + timedelta(days=900)))
+    assert [(each.at - START, each.event["code"]) for each in events] == [
+        (timedelta(0), "power-on"),
+        (timedelta(days=30, hours=8), "terminal-cover-open"),
+        (timedelta(days=121, hours=8), "terminal-cover-open"),
+    ]
+    move(START + timedelta(days=300))
+    assert len(list(reads.event(wire, START, NOW + timedelta(days=900)))) == 4
