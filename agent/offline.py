@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,8 @@ from buffer.record import Record
 from buffer.store import Store
 from protocols.errors import LinkLost, MeterError
 
+CTRL_C = 0.3  # s until an interruption is noticed at the latest
+
 Trace = Callable[[str, Message], None]
 """Called with the point."""
 
@@ -30,8 +32,11 @@ def read(
     span: tuple[datetime, datetime] | None = None,
     trace: Trace | None = None,
 ) -> tuple[list[Record], dict[str, MeterError]]:
-    """Records of the points that answered, troubles of those that did not, in the order of the file."""
-    groups = meters.build(config)
+    """Records of the points that answered, troubles of those that did not, in the order of the file.
+
+    An exception in the calling thread (Ctrl-C) ends it after the exchange under way on each bus.
+    """
+    groups, links = meters.build(config), list[Link]()
     counters = Counters(partial(change, config.gateway.state_dir))
     for group in groups.values():
         counters.give(group)
@@ -46,6 +51,7 @@ def read(
         except LinkLost as trouble:
             return [], {meter.config.point: trouble for meter in mine}
         link = Link(port)
+        links.append(link)
         try:
             return _read_meters(link, Dialogue(link, clock, _nothing_before), mine, kind, span, trace)
         finally:
@@ -54,9 +60,17 @@ def read(
     records: list[Record] = []
     failed: dict[str, MeterError] = {}
     with ThreadPoolExecutor(max_workers=max(1, len(config.buses))) as pool:
-        for found, troubles in pool.map(one_bus, config.buses):
-            records += found
-            failed |= troubles
+        try:
+            answers = [pool.submit(one_bus, bus) for bus in config.buses]
+            while wait(answers, CTRL_C).not_done:  # a signal that comes just before a wait does not end it
+                continue
+        except BaseException:  # Ctrl-C: the pool waits for its threads, and they for the exchange under way only
+            for link in links:
+                link.stopping = True
+            raise
+    for found, troubles in (answer.result() for answer in answers):
+        records += found
+        failed |= troubles
     return records, failed
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from agent.cli.errors import port_code
+from agent.cli.screen import Exit
 from agent.control import ControlError, Handler
 from agent.line.hints import hint
 from agent.line.link import words
@@ -39,9 +41,14 @@ class Questions:
     def _read(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         points = _points(asked) or [meter.point for meter in self._daemon.config.meters]
         trace: list[tuple[str, Message]] | None = [] if asked.get("trace") else None
-        records, failed = self.read(points, str(asked.get("kind", "now")), _span(asked), trace)
+        records, troubles = self.read(points, str(asked.get("kind", "now")), _span(asked), trace)
         lines = [[point, said.direction, said.octets, said.words()] for point, said in trace or ()]
-        return {"records": [record_json(record) for record in records], "failed": failed, "trace": lines}
+        return {
+            "records": [record_json(record) for record in records],
+            "failed": [failure(point, trouble) for point, trouble in troubles.items()],
+            "exit": Exit.SOME_FAILED if records else port_code(troubles.values()),
+            "trace": lines,
+        }
 
     def read(
         self,
@@ -49,11 +56,11 @@ class Questions:
         kind: str,
         span: tuple[datetime, datetime] | None = None,
         trace: list[tuple[str, Message]] | None = None,
-    ) -> tuple[list[Record], list[dict[str, str]]]:
-        """Ask the meters now, all buses at the same time; nothing is stored."""
+    ) -> tuple[list[Record], dict[str, MeterError]]:
+        """Ask the meters now, all buses at the same time; nothing is stored. Records, and troubles by their point."""
         requests = self._requests(points, kind, span, trace)
         records: list[Record] = []
-        failed: list[dict[str, str]] = []
+        failed: dict[str, MeterError] = {}
         for request in requests:
             try:
                 found, troubles = request.answer.result(ANSWER_LIMIT)
@@ -62,7 +69,7 @@ class Questions:
             except TimeoutError:
                 found, troubles = [], dict.fromkeys(request.points, LinkLost("the bus is busy; try again later"))
             records += found
-            failed += [failure(point, trouble) for point, trouble in troubles.items()]
+            failed |= troubles
         return records, failed
 
     def _requests(
@@ -111,8 +118,9 @@ class Questions:
         points = args.get("points") or []
         if op == "read":
             kind = str(args.get("kind", "now"))
-            records, failed = self.read(points or [meter.point for meter in self._daemon.config.meters], kind)
+            records, troubles = self.read(points or [meter.point for meter in self._daemon.config.meters], kind)
             self._daemon.submit(records)
+            failed = [failure(point, trouble) for point, trouble in troubles.items()]
             return {"stored": len(records), "failed": failed}
         if op in ("pause", "resume"):
             return self.pause(points, op == "pause")

@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from collections.abc import Collection
 
 from agent.cli.screen import Exit, Failure, colour, explain_faults, note
 from agent.config.faults import ConfigError
@@ -48,6 +49,14 @@ def exit_code(error: Exception) -> Exit:
         return Exit.PERMISSION
     known = _is(error, "buffer.faults", "StoreError") or _is(error, "protocols.errors", "MeterError")
     return Exit.IO if known or isinstance(error, OSError) else Exit.FAILED
+
+
+def port_code(troubles: Collection[Exception]) -> Exit:
+    """For meters that all failed: the port's own code if none of them could be asked at all, else SOME_FAILED."""
+    codes = {exit_code(trouble) for trouble in troubles if _is(trouble, "protocols.errors", "LinkLost")}
+    if not codes or not all(_is(trouble, "protocols.errors", "LinkLost") for trouble in troubles):
+        return Exit.SOME_FAILED
+    return codes.pop() if len(codes) == 1 else Exit.IO
 
 
 def _is(error: Exception, module: str, name: str) -> bool:

@@ -39,7 +39,8 @@ __all__ = [
 ]
 
 DEFAULT_FILE = Path("/etc/meterpost/meterpost.toml")
-CONFIG = typer.Option("--config", "-c", metavar="FILE", help="The installer's file.")
+CONFIG = typer.Option("--config", "-c", metavar="FILE", help="The installer's file.", readable=False)
+"""``readable=False``: the loader says what is wrong with a file, with the documented exit code."""
 JSON = typer.Option("--json", help="One JSON document on stdout.")
 
 

@@ -51,20 +51,20 @@ def read(
         if point not in known:
             raise typer.BadParameter(f"no point {point!r}; there are: {', '.join(known)}", param_hint="POINT")
     span = _span(kind, since, until, values)
-    records, failed = ask(values, points or known, kind, span, trace)
+    records, failed, code = ask(values, points or known, kind, span, trace)
     if as_json:
         body = ",".join(record_json(record) for record in records)
         print(f'{{"schema":"meterpost/read/1","records":[{body}],"failed":{json.dumps(failed, ensure_ascii=False)}}}')
     else:
         show(values, records, failed)
     if failed:
-        raise typer.Exit(Exit.SOME_FAILED)
+        raise typer.Exit(code)
 
 
 def ask(
     values: Config, points: list[str], kind: str, span: tuple[datetime, datetime] | None, trace: bool
-) -> tuple[list[Record], list[dict[str, str]]]:
-    """Through the daemon where one runs; the records and ``failed`` entries."""
+) -> tuple[list[Record], list[dict[str, str]], int]:
+    """Through the daemon where one runs; the records, ``failed`` entries, and the exit code if there are any."""
     with contextlib.suppress(NotRunning, FileNotFoundError):
         try:
             args: dict[str, Any] = {"points": points, "kind": kind, "trace": trace}
@@ -79,12 +79,14 @@ def ask(
             raise typer.Exit(Exit.PERMISSION) from None
         for line in answer["trace"]:
             _show_message(*line)
-        return [record_from_json(text) for text in answer["records"]], answer["failed"]
+        return [record_from_json(text) for text in answer["records"]], answer["failed"], answer["exit"]
     from agent import offline
+    from agent.cli.errors import port_code
     from agent.questions import failure
 
     records, failed = offline.read(values, points, kind, span, _traced if trace else None)
-    return records, [failure(point, trouble) for point, trouble in failed.items()]
+    code = Exit.SOME_FAILED if records else port_code(failed.values())
+    return records, [failure(point, trouble) for point, trouble in failed.items()], code
 
 
 def _traced(point: str, message: Message) -> None:

@@ -70,7 +70,7 @@ class Worker:
         self._link: Link | None = None
         self._dialogue: Dialogue | None = None
         self._reopen, self._reopen_at = FIRST_REOPEN, now
-        self.port_error: str | None = None
+        self._port_trouble: LinkLost | None = None
         self._alive = now
         self.polled = 0
         self.asking: str | None = None  # the point that is being asked
@@ -95,11 +95,16 @@ class Worker:
 
     def request(self, request: Request) -> None:
         with self._wake:
-            if self.port_error is not None:
-                request.answer.set_exception(LinkLost(self.port_error))
+            if self._port_trouble is not None:
+                request.answer.set_exception(self._port_trouble)
                 return
             self._requests.append(request)
             self._wake.notify()
+
+    @property
+    def port_error(self) -> str | None:
+        """Why the port is not open; None while it is."""
+        return None if self._port_trouble is None else str(self._port_trouble)
 
     def start_kind(self, kind: str, at: time) -> None:
         """A calendar kind (day, month) is due now for the meters that have it at this local time."""
@@ -184,7 +189,7 @@ class Worker:
         if self.port_error is not None:
             log.info("%s: port %s is back", self.bus.name, self.bus.port)
             self._submit([gateway_event("port-back", f"{self.bus.name}: {self.bus.port}", self._clock.stamp())])
-        self.port_error, self._reopen = None, FIRST_REOPEN
+        self._port_trouble, self._reopen = None, FIRST_REOPEN
 
     def _close(self) -> None:
         if self._port is not None:
@@ -196,7 +201,7 @@ class Worker:
         if self.port_error is None:
             log.warning("%s: %s", self.bus.name, trouble)
             self._submit([gateway_event("port-lost", f"{self.bus.name}: {trouble}", self._clock.stamp())])
-        self.port_error = str(trouble)
+        self._port_trouble = trouble
         self._reopen_at = self._clock.monotonic() + self._reopen
         self._reopen = min(self._reopen * 1.5, LONGEST_REOPEN)
         self._turn_away(trouble)

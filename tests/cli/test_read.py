@@ -1,10 +1,21 @@
-"""What ``meterpost read`` shows of a record: exact figures, the right units, narrow enough for a phone."""
+"""``meterpost read``: exact figures, the right units; an exit code that says whose fault it is; Ctrl-C."""
 
+import os
+import signal
+import subprocess
+import sys
+import tty
+from contextlib import closing, suppress
 from decimal import Decimal
 
 import pytest
 
+from agent.cli.errors import port_code
+from agent.cli.output import Exit
 from agent.cli.read import _shown
+from agent.line.port import Port, PortForbidden, PortHeld
+from protocols.errors import NoReply
+from tests.cli.conftest import change
 
 
 @pytest.mark.parametrize(
@@ -27,3 +38,71 @@ from agent.cli.read import _shown
 )
 def test_a_register_is_shown_exactly_and_with_its_unit(code, value, shown):
     assert _shown(code, value) == shown
+
+
+@pytest.fixture
+def line(house):
+    """A pseudo-terminal in the place of the house's adapter, and its other end."""
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    change(house, str(house.parent / "ttyUSB0"), os.ttyname(slave))
+    yield os.ttyname(slave), master
+    os.close(slave)
+    os.close(master)
+
+
+def test_a_port_that_another_program_has_ends_with_75(run, house, line):
+    with closing(Port(line[0])):
+        done = run("read", "-c", str(house), "--json")
+    assert done.code == 75
+    (failed,) = done.document["failed"]
+    assert failed["point"] == "flat-12" and "another program" in failed["error"] and failed["hint"]
+    assert done.document["records"] == []
+
+
+def test_a_port_that_may_not_be_opened_ends_with_77(run, house, line, mocker):
+    mocker.patch("serial.Serial", side_effect=PermissionError(13, "Permission denied"))
+    done = run("read", "-c", str(house))
+    assert (done.code, done.out) == (77, "")
+    assert done.err.startswith("flat-12: port:") and "permission denied" in " ".join(done.err.split())
+
+
+def test_a_port_that_is_not_there_ends_with_74(run, house):
+    (house.parent / "ttyUSB0").unlink()
+    done = run("read", "-c", str(house))
+    assert (done.code, done.out) == (74, "")
+    assert "no such port" in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize(
+    ("troubles", "code"),
+    [
+        ([PortHeld("held")] * 2, Exit.LATER),
+        ([PortForbidden("closed")], Exit.PERMISSION),
+        ([PortHeld("held"), PortForbidden("closed")], Exit.IO),
+        ([PortHeld("held"), NoReply("silent")], Exit.SOME_FAILED),
+        ([NoReply("silent")], Exit.SOME_FAILED),
+        ([], Exit.SOME_FAILED),
+    ],
+)
+def test_the_ports_own_code_is_given_where_no_meter_could_be_asked(troubles, code):
+    assert port_code(troubles) is code
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_a_read_after_the_exchange_under_way(house, line):
+    """Of twenty meters that do not answer only the first is still being asked."""
+    more = house.read_text(encoding="utf-8").partition("[[meter]]")[2]
+    extra = [f"[[meter]]{more}".replace("flat-12", f"flat-{n}").replace("= 45", f"= {n}") for n in range(100, 119)]
+    extra = [text.replace("23456789", f"234567{n}") for n, text in enumerate(extra, 10)]
+    house.write_text(house.read_text(encoding="utf-8") + "".join(extra), encoding="utf-8")
+    command = [sys.executable, "-m", "agent", "read", "-c", str(house)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as read:
+        sent = os.read(line[1], 100)
+        read.send_signal(signal.SIGINT)
+        out, err = read.communicate(timeout=30)
+    os.set_blocking(line[1], False)
+    with suppress(BlockingIOError):
+        sent += os.read(line[1], 4096)
+    assert (read.returncode, out, err) == (1, "", "interrupted\n")
+    assert sent[0] == 45 and not set(sent) & set(range(100, 119))

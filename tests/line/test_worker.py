@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from agent.config.values import Poll
+from agent.line.port import PortHeld
 from agent.line.worker import Request
 from protocols.errors import LinkLost
 from protocols.mercury.frames import Energy
@@ -135,6 +136,20 @@ def test_a_question_while_the_port_is_gone_is_answered_at_once():
     request = Request(["flat-1"], "now")
     bus.worker.request(request)
     with pytest.raises(LinkLost, match="no such port"):
+        request.answer.result(0)
+
+
+def test_a_question_while_another_program_has_the_port_is_told_so():
+    bus = FakeBus(1)
+
+    def held(*_):
+        raise PortHeld("another program has this port")
+
+    bus.worker._open_port = held
+    bus.run(5)
+    request = Request(["flat-1"], "now")
+    bus.worker.request(request)
+    with pytest.raises(PortHeld, match="another program"):
         request.answer.result(0)
 
 
