@@ -11,12 +11,11 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, fitted, load_config, table, when
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, fitted, load_config, table, when
 from agent.config.values import Config
-from agent.control import ControlError, NotRunning, ask_daemon
+from agent.control import NotRunning, ask_daemon
 from agent.delivery.payload import when as when_utc
 from buffer.body import record_json
-from buffer.faults import StoreError
 from buffer.record import Record, number_text
 from buffer.store import Store
 
@@ -126,43 +125,30 @@ def resend(
     """
     values = load_config(config, service=False)
     last = to_seq or from_seq
+    if last < from_seq:
+        raise typer.BadParameter(f"{last} comes before {from_seq}", param_hint="TO_SEQ")
     try:
         count = ask_daemon(values.gateway.state_dir, "resend", from_seq=from_seq, to_seq=last)["count"]
     except (NotRunning, FileNotFoundError):
         count = _resend_in_the_store(values, from_seq, last)
-    except (ControlError, PermissionError) as trouble:
-        print(f"meterpost: {trouble}", file=sys.stderr)
-        raise typer.Exit(Exit.PERMISSION if isinstance(trouble, PermissionError) else Exit.FAILED) from None
     print(f"{count} records wait to be sent again")
     if not count:
         raise typer.Exit(Exit.FAILED)
 
 
 def _resend_in_the_store(values: Config, first: int, last: int) -> int:
-    """No daemon holds the store: open it for writing for a moment."""
-    try:
-        store = Store.open(values.gateway.state_dir, now=lambda: datetime.now(UTC))
-        try:
-            return store.resend(first, last)
-        finally:
-            store.close()
-    except (StoreError, OSError) as trouble:
-        print(f"meterpost: {trouble}", file=sys.stderr)
-        raise typer.Exit(Exit.IO) from None
+    """No daemon holds the store: open it for writing for a moment, if there is one."""
+    from agent.offline import change
+
+    _open(values).close()
+    return change(values.gateway.state_dir, lambda store: store.resend(first, last))
 
 
 def _open(values: Config) -> Store:
     try:
         return Store.open(values.gateway.state_dir, now=lambda: datetime.now(UTC), read_only=True)
     except FileNotFoundError:
-        print(f"meterpost: no store in {values.gateway.state_dir} yet (meterpost run makes it)", file=sys.stderr)
-        raise typer.Exit(Exit.FAILED) from None
-    except PermissionError as trouble:
-        print(f"meterpost: {trouble}", file=sys.stderr)
-        raise typer.Exit(Exit.PERMISSION) from None
-    except (StoreError, OSError) as trouble:
-        print(f"meterpost: {trouble}", file=sys.stderr)
-        raise typer.Exit(Exit.IO) from None
+        raise Failure(f"no store in {values.gateway.state_dir} yet (meterpost run makes it)") from None
 
 
 def _state(state: str) -> str:

@@ -62,16 +62,12 @@ def look(values: Config) -> tuple[dict[str, Any], bool]:
 
 def _from_the_store(values: Config) -> dict[str, Any]:
     from agent.status import without_daemon
-    from buffer.faults import StoreError
     from buffer.store import Store
 
     try:
         store = Store.open(values.gateway.state_dir, now=lambda: datetime.now(UTC), read_only=True)
     except FileNotFoundError:
         return without_daemon(values, None)
-    except (StoreError, PermissionError) as trouble:
-        print(f"meterpost: {trouble}", file=sys.stderr)
-        raise typer.Exit(Exit.PERMISSION if isinstance(trouble, PermissionError) else Exit.IO) from None
     try:
         return without_daemon(values, store)
     finally:
