@@ -6,6 +6,9 @@ from datetime import timedelta
 import pytest
 import serial
 
+from protocols.dlms import axdr
+from protocols.dlms.apdu import SetBlock, obis
+from protocols.dlms.hdlc import Limits
 from protocols.dlms.security import Keys
 from protocols.session import Line
 from simulators.dlms import WrapperMeter
@@ -60,6 +63,33 @@ def test_gurux_reads_registers_and_a_whole_profile_as_they_are(line, ciphered):
         rows = peer.profile("1.0.98.2.0.255")
         assert [row[5] for row in rows] == [wh * 1000 for wh in truth_of_days()]
         peer.close()
+
+
+@pytest.mark.parametrize("wrapper", [False, True], ids=["hdlc", "wrapper"])
+def test_gurux_writes_a_long_value_in_blocks(wrapper):
+    pytest.importorskip("gurux_dlms", reason="gurux-dlms is not installed")
+    from gurux_dlms import GXDLMSClient
+    from gurux_dlms.enums import Authentication, DataType
+    from gurux_dlms.objects import GXDLMSData
+
+    from tests.support.gurux import Gurux
+
+    meter, written = spodes(max_pdu=160), []
+    meter.server.clients[48].mechanism = 0
+    meter.server.objects[1, obis("0.0.96.1.1.255")].writes[2] = written.append
+    there = WrapperMeter(meter.server) if wrapper else station(meter, limits=Limits(128, 128, 1, 1))
+    waiting = []
+    place = 1 if wrapper else GXDLMSClient.getServerAddress(1, 17, 2)
+    who = {"client": 48, "password": None, "authentication": Authentication.NONE}
+    peer = Gurux(lambda sent: waiting.append(there.answer(sent)), waiting.pop, address=place, wrapper=wrapper, **who)
+    peer.open()
+    item = GXDLMSData("0.0.96.1.1.255")
+    item.value = bytes(range(256)) * 3
+    item.setDataType(2, DataType.OCTET_STRING)
+    peer.exchange(peer.client.write(item, 2))
+    assert written == [axdr.octets(bytes(range(256)) * 3)]
+    blocks = [each for each in meter.server.asked if isinstance(each, SetBlock)]
+    assert [each.number for each in blocks] == list(range(1, len(blocks) + 1)) and len(blocks) > 3
 
 
 @pytest.mark.parametrize("ciphered", [False, True], ids=["plain", "ciphered"])
