@@ -68,7 +68,7 @@ def test_three_meters_with_three_speeds_and_two_protocols_are_read(tmp_path, ech
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["flip", "foreign", "late"])
+@pytest.mark.parametrize("kind", ["flip", "foreign", "late", "cut", "drop", "noise-before", "noise-after"])
 def test_one_fault_on_the_line_costs_time_and_never_a_value(tmp_path, kind):
     faults = Faults(script=[None, None, kind, None, None, kind])
     values, failed = read_all(tmp_path, faults=faults)
