@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent import VERSION, meters, notify
+from agent import VERSION, denied, meters, notify
 from agent.calendar import Calendar, Job
 from agent.clock import Clock, SystemClock
 from agent.config.child import load_in_child
@@ -219,7 +219,7 @@ class Daemon:
         for bus in config.buses:
             for meter in groups[bus.name]:
                 meter.paused = f"paused:{meter.config.point}" in paused
-                meter.denied_at = self.timekeeper.denied_at(meter.config.point)
+                meter.denied_at = denied.since(self.store, meter.config.point, self.clock.stamp())
             self.workers.append(
                 Worker(
                     bus,
@@ -250,9 +250,9 @@ class Daemon:
             return None
 
     def _denied(self, point: str, refused: bool) -> None:
-        when = self.clock.stamp().utc.isoformat() if refused else None
+        when = self.clock.stamp().utc if refused else None
         try:
-            self.writer.call(lambda store: store.note(f"denied:{point}", when))
+            self.writer.call(lambda store: denied.keep(store, point, when))
         except StoreError as trouble:  # the worker itself remembers it until the next start
             log.error("%s: the refused password is not noted: %s", point, trouble)
 

@@ -1,23 +1,26 @@
 """Reading without a daemon: the command opens the ports itself, one thread a bus. Nothing is stored."""
 
+import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from agent import meters
+from agent import denied, meters
 from agent.clock import SystemClock
 from agent.config.values import Bus, Config
 from agent.counters import Counters
-from agent.line.dialogue import Dialogue, MeterState
+from agent.line.dialogue import Dialogue, MeterState, PasswordPaused
 from agent.line.link import Link
 from agent.line.port import Port
 from agent.line.trace import Message
 from buffer.record import Record
-from buffer.store import Store
-from protocols.errors import LinkLost, MeterError
+from buffer.store import Store, StoreError
+from protocols.errors import AccessDenied, LinkLost, MeterError
+
+log = logging.getLogger("meterpost.read")
 
 CTRL_C = 0.3  # s until an interruption is noticed at the latest
 
@@ -42,6 +45,9 @@ def read(
         counters.give(group)
     clock = SystemClock(trust=config.gateway.clock == "trust")
 
+    for group in groups.values():
+        _remember_refusals(config.gateway.state_dir, group, clock)
+
     def one_bus(bus: Bus) -> tuple[list[Record], dict[str, MeterError]]:
         mine = [meter for meter in groups[bus.name] if meter.config.point in points]
         if not mine:
@@ -53,7 +59,10 @@ def read(
         link = Link(port)
         links.append(link)
         try:
-            return _read_meters(link, Dialogue(link, clock, _nothing_before), mine, kind, span, trace)
+            dialogue = Dialogue(link, clock, _nothing_before)
+            found, troubles = _read_meters(link, dialogue, mine, kind, span, trace)
+            _keep_refusals(config.gateway.state_dir, troubles, clock)
+            return found, troubles
         finally:
             port.close()
 
@@ -95,6 +104,32 @@ def _hand_over(directory: Path) -> None:
     if os.geteuid() == 0 and owner.st_uid != 0:
         for file in directory.glob("store.*"):
             os.chown(file, owner.st_uid, owner.st_gid)
+
+
+def _remember_refusals(directory: Path, group: Sequence[MeterState], clock: SystemClock) -> None:
+    """A password that was refused within the hour, by whatever command, is not tried again."""
+    try:
+        store = Store.open(directory, now=lambda: datetime.now(UTC), read_only=True)
+    except (StoreError, OSError):
+        return  # no store, or none that this user may read: nothing is known
+    try:
+        for meter in group:
+            meter.denied_at = denied.since(store, meter.config.point, clock.stamp())
+    finally:
+        store.close()
+
+
+def _keep_refusals(directory: Path, troubles: Mapping[str, MeterError], clock: SystemClock) -> None:
+    refused = [
+        point
+        for point, trouble in troubles.items()
+        if isinstance(trouble, AccessDenied) and not isinstance(trouble, PasswordPaused)
+    ]
+    for point in refused:
+        try:
+            change(directory, partial(denied.keep, point=point, at=clock.stamp().utc))
+        except (StoreError, OSError) as trouble:
+            log.warning("%s: the refused password cannot be noted, do not try it again for an hour: %s", point, trouble)
 
 
 def _nothing_before(point: str, kind: str, meter: str) -> None:

@@ -1,7 +1,7 @@
 """Watches the wall clock: what was read while it was unset is corrected when it becomes set."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agent.clock import Clock
 from buffer.store import Store
@@ -64,13 +64,3 @@ class Timekeeper:
             return False
         oldest = monotonic - self._hold
         return bool(writer.call(lambda store: store.give_up_holding(boot, oldest)))
-
-    def denied_at(self, point: str) -> float | None:
-        """Monotonic time at which this point's password was refused, from the durable note."""
-        noted = self._store.noted(f"denied:{point}")
-        if noted is None:
-            return None
-        stamp = self._clock.stamp()
-        age = stamp.utc - datetime.fromisoformat(noted)
-        # A note from the future says that the clock went back: the hour then starts now.
-        return stamp.monotonic - max(age, timedelta()).total_seconds()

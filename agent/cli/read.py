@@ -128,6 +128,8 @@ def show(values: Config, records: list[Record], failed: list[dict[str, str]]) ->
     for trouble in failed:
         note(wrapped(f"{trouble['point']}: {trouble['error']}"))
         note(wrapped(f"  {trouble['hint']}"))
+    if not records and not failed:
+        note("the meters keep nothing of that time")
 
 
 def _show_record(meter: Meter, record: Record, zone: ZoneInfo) -> None:
