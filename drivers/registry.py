@@ -85,6 +85,13 @@ def find(name: str, models_dir: Path | None = None) -> Family:
     raise UnknownDriver(name, tuple(known[one] for one in close))
 
 
+def expect(text: str) -> None:
+    """Import the drivers that a configuration's text seems to name, while somebody else still reads it properly."""
+    for module, names in SHIPPED.items():
+        if any(f'"{name}"' in text for name in names):
+            of_module(module)
+
+
 def of_module(module: str, models_dir: Path | None = None) -> tuple[Family, ...]:
     """The families of one module, with the installer's models for it; BrokenModels with the faults of its files."""
     if module not in FOLDERS:

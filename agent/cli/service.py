@@ -1,5 +1,6 @@
 """``meterpost run`` as the service starts it: without Typer, whose memory and start-up time a daemon need not carry."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import Sequence
@@ -31,8 +32,9 @@ def serve(config: Path, verbose: bool = False) -> int:
     from agent.config.child import begin
 
     loading = begin(config)
-    from agent.daemon import Daemon  # takes as long to import as the child takes to read the file
+    from agent.daemon import Daemon  # takes nearly as long to import as the child takes to read the file
 
+    _import_drivers(config)
     try:
         daemon = Daemon(loading(), config)
         daemon.catch_signals()
@@ -42,6 +44,14 @@ def serve(config: Path, verbose: bool = False) -> int:
             logging.getLogger(__name__).exception("the service fails")
         raise
     return Exit.DONE
+
+
+def _import_drivers(config: Path) -> None:
+    """In the time that the child still takes; what is wrong with the file is the child's to say."""
+    from drivers import registry
+
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        registry.expect(config.read_text(encoding="utf-8"))
 
 
 def _log_to_stderr(verbose: bool) -> None:

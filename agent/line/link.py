@@ -18,6 +18,7 @@ BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
 SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
 
 FAREWELL = 0.02  # s of silence after a message that nobody answers, so that it does not run into the next frame
+LATE = 0.0005  # s by which the last octet is through the driver after it is through the line; a second look costs more
 FEW = 2  # octets that are not worth a nap
 
 
@@ -202,7 +203,7 @@ class Link:
 
     def _nap(self, seconds: float) -> None:
         if seconds > 0:
-            self._sleep(seconds)
+            self._sleep(seconds + LATE)
 
     def _drain(self, sending: Sending) -> None:
         """Wait until nothing has come for the longest answer time: what is late is gone by then."""

@@ -150,3 +150,12 @@ def test_a_broken_model_of_the_installer_is_named(run: Run, tmp_path: Path, kind
     done = run("drivers", "-c", str(config))
     assert done.code == 78
     assert "mine.toml" in done.err
+
+
+def test_a_text_that_names_drivers_brings_their_modules_and_no_others() -> None:
+    script = (
+        'import sys; from drivers import registry; registry.expect(\'driver = "mercury230"\\nserial = "b23" # x\');'
+        "print(*sorted(name for name in registry.SHIPPED if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["drivers.mercury230", "drivers.modbus"]
