@@ -7,7 +7,7 @@ Two messages with the same key, system title and number would let anybody who he
 import threading
 from collections.abc import Callable, Iterable
 
-from agent.line.dialogue import MeterState
+from agent.line.state import MeterState
 from buffer.faults import StoreError
 from buffer.store import Store
 from protocols.errors import Busy

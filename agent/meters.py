@@ -4,7 +4,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Config, Meter, Secret
-from agent.line.dialogue import MeterState
+from agent.line.state import MeterState
 from drivers import registry
 from drivers.reading import MeterPlan
 

@@ -12,9 +12,10 @@ from agent import denied, meters
 from agent.clock import SystemClock
 from agent.config.values import Bus, Config
 from agent.counters import Counters
-from agent.line.dialogue import Dialogue, MeterState, PasswordPaused
+from agent.line.dialogue import Dialogue, PasswordPaused
 from agent.line.link import Link
 from agent.line.port import Port
+from agent.line.state import MeterState
 from agent.line.trace import Message
 from buffer.record import Record
 from buffer.store import Store, StoreError

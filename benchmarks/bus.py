@@ -8,9 +8,10 @@ from typing import Any
 
 from agent.clock import SystemClock
 from agent.config.values import Bus, Meter, Poll
-from agent.line.dialogue import Dialogue, MeterState
+from agent.line.dialogue import Dialogue
 from agent.line.link import Link
 from agent.line.port import Port
+from agent.line.state import MeterState
 from agent.line.trace import Message
 from agent.line.worker import Worker
 from benchmarks.plants import MODBUS_SILENCE, Build, buses, mercury_meters, modbus_meters

@@ -101,12 +101,21 @@ class Words:
             if word.point == point and word.kind == kind and meter in (None, word.meter)
         ]
 
+    def of_kind(self, kind: str) -> dict[int, tuple[str, str]]:
+        """Number → point and meter of the series of a kind."""
+        return {number: (word.point, word.meter) for number, (word, _) in self._series.items() if word.kind == kind}
+
 
 def moment_key(at: int, series: int, n: int) -> int:
     """A number that orders by time (ms since 1970) and nearly always tells natural keys apart: 42 bits of time around
     2000-01-01, 22 bits of the rest. Beyond 1930…2069 the time is clamped; the row itself has the last word."""
     time = max(-(1 << 41), min((1 << 41) - 1, at - _MIDDLE))
     return (time << KEY_BITS) + ((series + 4099 * n) & ((1 << KEY_BITS) - 1))
+
+
+def moment_time(moment: int) -> int:
+    """The ms since 1970 of a :func:`moment_key`."""
+    return (moment >> KEY_BITS) + _MIDDLE
 
 
 def word_crc(number: int, text: str) -> int:

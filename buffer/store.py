@@ -1,7 +1,7 @@
 """The gateway's store: durable before it is clever. docs/store.md says what each fault does to it."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from buffer.tables import Tables
 
 __all__ = ["Counts", "Store", "StoreBusy", "StoreError", "StoreTooNew", "StoreUnusable"]
 
+DAY = 86_400_000  # ms
 CHUNK = 500  # records a transaction or a question, where there may be very many
 STATES = (ranges.PENDING, ranges.HELD, ranges.CONFIRMED, ranges.REFUSED)
 
@@ -207,6 +208,35 @@ class Store:
 
         return self._keeper.ask(question)
 
+    def find(
+        self,
+        point: str,
+        kinds: Collection[str],
+        since: datetime,
+        until: datetime,
+        meter: str | None = None,
+    ) -> Iterator[Record]:
+        """Records of this point and these kinds with since ≤ ``at`` < until, by ``at``, without their frames.
+
+        Asked for a day at a time, so that neither memory nor a reading daemon's lock is held for long. Those whose
+        checksum fails are left out.
+        """
+        for moments in self._days(since, until):
+            part = partial(_found, wanted=(point, tuple(kinds), meter), moments=moments)
+            yield from self._keeper.ask(part)
+
+    def present(self, kind: str, since: datetime, until: datetime) -> Iterator[tuple[str, str, datetime]]:
+        """Point, meter and ``at`` of each record of an archive kind (not events) with since ≤ ``at`` < until, by
+        ``at``: what is there, without reading it."""
+        for moments in self._days(since, until):
+            yield from self._keeper.ask(partial(_present, kind=kind, moments=moments))
+
+    def _days(self, since: datetime, until: datetime) -> Iterator[tuple[int, int]]:
+        """Bounds of ``moments`` in pieces of a day."""
+        start, end = (body.milliseconds(when) for when in (since, until))
+        for at in range(start, end, DAY):
+            yield rows.moment_key(at, 0, 0), rows.moment_key(min(at + DAY, end), 0, 0)
+
     # Records read while the clock was not set
 
     def restamp(self, boot: str, utc: datetime, monotonic: float) -> int:
@@ -273,8 +303,8 @@ class Store:
 
     def notes(self, prefix: str = "") -> dict[str, str]:
         """All facts whose key begins so."""
-        select = "SELECT key, value FROM notes WHERE substr(key, 1, ?) = ? ORDER BY key"
-        return dict(self._keeper.ask(lambda tables: tables.fetch(select, (len(prefix), prefix))))
+        select = "SELECT key, value FROM notes WHERE key >= ? AND key < ? ORDER BY key"
+        return dict(self._keeper.ask(lambda tables: tables.fetch(select, (prefix, prefix + "\U0010ffff"))))
 
     def prune(self, keep: timedelta, keep_frames: timedelta) -> int:
         """Delete confirmed records read longer than ``keep`` ago, and raw frames of any record longer than
@@ -346,6 +376,34 @@ def _prove_missing(tables: Tables, first: int, last: int, found: set[int]) -> No
         for seq in range(first, last + 1):
             if seq not in found and tables.ranges.state(seq) == ranges.PENDING and not tables.rows(seq, seq):
                 raise Damaged(f"record {seq} is not in its table")
+
+
+def _found(tables: Tables, wanted: tuple[str, tuple[str, ...], str | None], moments: tuple[int, int]) -> list[Record]:
+    point, kinds, meter = wanted
+    series = {number for kind in kinds for number in tables.words.matching(point, kind, meter)}
+    if not series:
+        return []
+    columns = ", ".join(f'r."{name}"' for name in rows.Row._fields)
+    marks = ", ".join(map(str, sorted(series)))
+    select = (
+        f"SELECT {columns} FROM moments m CROSS JOIN records r ON r.seq = m.seq "
+        f"WHERE m.moment >= ? AND m.moment < ? AND r.series IN ({marks}) ORDER BY m.moment"
+    )
+    found = [rows.Row(*line) for line in tables.fetch(select, moments)]
+    return [rows.unpack(row, tables.words) for row in found if rows.sound_text(row, tables.words) is not None]
+
+
+def _present(tables: Tables, kind: str, moments: tuple[int, int]) -> list[tuple[str, str, datetime]]:
+    names = tables.words.of_kind(kind)
+    marks = ", ".join(map(str, sorted(names)))
+    # Only events have an n, so the series stands in the low bits of the key: no row needs to be looked at. (A key
+    # beside its own place, where two collide in one millisecond, is overlooked; the store knows it when it is put.)
+    series = f"moment & {(1 << rows.KEY_BITS) - 1}"
+    select = f"SELECT moment, {series} FROM moments WHERE moment >= ? AND moment < ? AND {series} IN ({marks})"
+    return [
+        (*names[number], body.moment(rows.moment_time(moment)))
+        for moment, number in tables.fetch(f"{select} ORDER BY moment", moments)
+    ]
 
 
 def _lines(tables: Tables, states: tuple[str, ...], first: int, limit: int) -> Iterator[tuple[Record, str, str | None]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -43,6 +43,15 @@ EVENTS: Mapping[str, str] = {
     "store-mark-lost": "the high-water mark was missing or damaged; it was written anew",
     "store-full": "the disk was full; unconfirmed records were deleted, the text says how many",
     "record-damaged": "a record's checksum failed; it stays in the store and is never sent",
+    "meter-clock-off": "a meter's clock is off by more than 5 s",
+    "meter-clock-right": "it is right again",
+    "meter-clock-corrected": "the gateway corrected a meter's clock; before and after are its offsets in seconds",
+    "meter-clock-not-corrected": "it should have been corrected and could not be; the text says why",
+    "meter-replaced": "a point has another meter now; the text has final and initial readings",
+    "plan-exceeded": "a point used more than its plan and the limit allow",
+    "reading-due": "a reading has to be typed in by a person",
+    "statement-held": "a month's figures are doubtful and wait for a person; the text has the reasons",
+    "statement-missed": "a window closed before a month's figures could leave",
     # From the meters' journals; maker and text have the meter's own words.
     "power-off": "the meter lost its supply",
     "power-on": "the meter's supply came back",
@@ -181,12 +190,23 @@ class Exchange:
     quiet: float
 
 
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What of one archive kind a meter can still tell. ``oldest``: the earliest ``at`` that it may hold (aware UTC);
+    ``step``: length of an interval's slot, None for days and months and while it is not known yet."""
+
+    oldest: datetime
+    step: timedelta | None = None
+
+
 class Driver(Protocol):
     """One meter. Questions in, readings out; never retries, sleeps, rounds, logs or touches a port.
 
     ``capabilities`` declares which of ``identify now network interval day month event clock set_clock`` it has;
     ``now(ask)`` and ``network(ask)`` give one Reading each, ``interval/day/month/event(ask, since, until)`` (aware
     UTC) yield Readings, ``clock(ask)`` gives the meter's own wall clock (naive), ``set_clock(ask, wanted)``.
+    ``reach(kind, now)`` (aware UTC) says how far an archive goes back, None while the meter has not told what that
+    depends on; a driver without archives need not have it.
     """
 
     capabilities: frozenset[str]

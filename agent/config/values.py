@@ -30,6 +30,7 @@ class Gateway:
     keep_days: int = 400  # confirmed records stay readable
     keep_frames_days: int = 30  # raw frames of them
     models_dir: Path | None = None
+    utilities_dir: Path | None = None  # the installer's own utility profiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,49 @@ class Bus:
 
 
 @dataclass(frozen=True, slots=True)
+class Statements:
+    """``[statements]``: how the monthly figures leave."""
+
+    fallback_before: float = 86400.0  # s before the window closes without a receipt: SMS and e-mail take over
+
+
+@dataclass(frozen=True, slots=True)
+class Modem:
+    """``[modem]``: a GSM modem that speaks AT commands."""
+
+    port: str  # a device or any pyserial URL
+    speed: int = 115200
+    pin: Secret | None = None  # of the SIM
+    centre: str | None = None  # number of the short message centre; None: the SIM's own
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """``[mail]``: the SMTP server that takes our letters."""
+
+    host: str
+    sender: str
+    port: int = 587
+    tls: str = "starttls"  # or "tls" (from the first octet), or "none" on this very host
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """``[exchange]``: the half-hour exchange file (Макет 80020) and who gets it."""
+
+    inn: str  # of the sender
+    name: str
+    area_inn: str
+    area_name: str
+    area_timezone: int = 1  # as the receiver numbers time zones; 1 is Moscow
+    to: tuple[str, ...] = ()  # e-mail addresses; none: the files are only written
+    at: time = time(1, 30)  # local time at which yesterday's file is made
+
+
+@dataclass(frozen=True, slots=True)
 class EarlierMeter:
     serial: str
     removed: date
@@ -96,6 +140,13 @@ class Meter:
     initial: Mapping[str, Decimal] = field(default_factory=dict)
     before: tuple[EarlierMeter, ...] = ()
     limit_kw: Decimal | None = None  # what the connection can carry; None: the judge's default
+    set_clock: bool = False  # the meter's clock may be corrected
+    digits: int | None = None  # whole kWh digits of the meter's display: it rolls over after that many nines
+    region: str | None = None  # which of the utility's windows counts here
+    place: str | None = None  # the address, where the utility asks for it
+    plan: Path | None = None  # CSV of planned consumption
+    plan_limit: Decimal = Decimal(10)  # percent of the plan by which the fact may exceed it
+    exchange_code: str | None = None  # of the measuring point in Макет 80020
     settings: Mapping[str, Any] = field(default_factory=dict)  # the driver's own, checked against its Settings
     where: str = ""
 
@@ -106,6 +157,10 @@ class Config:
     intake: Intake
     buses: tuple[Bus, ...]
     meters: tuple[Meter, ...]
+    statements: Statements = Statements()
+    modem: Modem | None = None
+    mail: Mail | None = None
+    exchange: Exchange | None = None
     files: tuple[Path, ...] = ()
     defaults: tuple[str, ...] = ()  # dotted keys that were not written (for ``check --explain``)
     warnings: tuple[str, ...] = ()  # what is allowed and yet worth a look, each with its place

@@ -1,22 +1,22 @@
 """One dialogue with one meter: log in, prove its identity, read what is due, judge it, say goodbye."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from agent.clock import Clock, Stamp
 from agent.config.values import Meter
 from agent.judge.identity import Verdict, judge
 from agent.judge.plausible import clock_flags, energy_flags, seconds_between
+from agent.line.clocks import ClockWatch
 from agent.line.link import Link
+from agent.line.state import MeterState, gateway_event
 from buffer.record import Record
-from drivers.reading import KINDS, Ask, Driver, Identity, Number, Reading
+from drivers.reading import KINDS, Ask, Number, Reading
 from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn, Refused
-from protocols.session import Line, Session
+from protocols.session import Session
 
 ARCHIVES: Mapping[str, timedelta] = {
     "interval": timedelta(days=1),
@@ -27,7 +27,6 @@ ARCHIVES: Mapping[str, timedelta] = {
 """Kinds that the meter keeps itself, and how far back a poll looks at most."""
 OVERLAP = timedelta(hours=1)  # journals are stamped by the meter's clock, which may be behind ours
 
-CLOCK_EVERY = 3600.0  # s between two looks at a meter's clock
 PASSWORD_PAUSE = 3600.0  # s; some meters lock after a few wrong passwords
 
 Before = Callable[[str, str, str], Record | None]
@@ -46,27 +45,6 @@ class PasswordPaused(AccessDenied):
     """The password was refused within the last hour; it is not tried again before the hour is over."""
 
 
-@dataclass(slots=True)
-class MeterState:
-    """What the daemon knows of one meter between dialogues."""
-
-    config: Meter
-    driver: Driver
-    line: Line
-    zone: ZoneInfo | None = None  # of the meter's own clock; None: nobody has said
-    identity: Identity | None = None
-    offset: Decimal | None = None
-    offset_at: float | None = None  # monotonic
-    last_ok: datetime | None = None
-    error: str | None = None  # the last trouble in words, None after a success
-    trouble: str | None = None  # its class in one word
-    foreign: str | None = None  # serial of the meter that answers instead
-    denied_at: float | None = None  # monotonic time of the last refused password
-    paused: bool = False
-    latest: dict[str, Record] = field(default_factory=dict)  # by kind
-    looked: datetime | None = None  # the end of the last look into its journals
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """Records of the kinds that were read, and the trouble of those that were not."""
@@ -83,6 +61,7 @@ class Dialogue:
         self._link = link
         self._clock = clock
         self._before = before
+        self._watch = ClockWatch(clock)
 
     def run(
         self,
@@ -146,8 +125,7 @@ class Dialogue:
         ask: Ask,
         verdict: Verdict,
     ) -> Outcome:
-        outcome = Outcome([], {}, verdict)
-        self._look_at_clock(meter, ask)
+        outcome = Outcome(self._watch.look(meter, ask, verdict.serial), {}, verdict)
         broken: MeterError | None = None
         for kind in kinds:
             if broken is not None:
@@ -230,29 +208,6 @@ class Dialogue:
             mismatch=getattr(meter.driver, "mismatch", None),
         )
 
-    def _look_at_clock(self, meter: MeterState, ask: Ask) -> None:
-        """Once an hour: the meter's clock minus ours, the time on the wire taken out by halving it."""
-        driver: Any = meter.driver
-        before = self._clock.stamp()
-        if "clock" not in driver.capabilities:
-            return
-        if meter.offset_at is not None and before.monotonic - meter.offset_at < CLOCK_EVERY:
-            return
-        meter.offset_at = before.monotonic
-        try:
-            shown: datetime = driver.clock(ask)
-        except (LinkLost, AccessDenied):
-            raise
-        except MeterError:
-            meter.offset = None  # not known is not zero
-            return
-        middle = before.utc + timedelta(seconds=(self._clock.monotonic() - before.monotonic) / 2)
-        if shown.tzinfo is None and meter.zone is None:
-            return  # what the meter shows may be any zone's time: its offset cannot be told
-        there = shown if shown.tzinfo else shown.replace(tzinfo=meter.zone)
-        seconds = Decimal(round((there.astimezone(UTC) - middle).total_seconds() * 10)) / 10
-        meter.offset = seconds if before.state != "unset" else None
-
     def _goodbye(self, meter: MeterState, ask: "_Asker") -> None:
         if not ask.heard:
             return
@@ -309,29 +264,4 @@ def foreign_event(meter: Meter, trouble: WrongSerial, stamp: Stamp) -> Record:
     text = f"configured {trouble.expected}, answered {trouble.answered}"
     return gateway_event(
         "wrong-serial", text, stamp, point=meter.point, serial=trouble.answered, flags=("wrong-serial",)
-    )
-
-
-def gateway_event(
-    code: str,
-    text: str,
-    stamp: Stamp,
-    *,
-    point: str = "",
-    serial: str = "",
-    flags: tuple[str, ...] = (),
-    extra: Mapping[str, Any] | None = None,
-) -> Record:
-    """An event that the gateway itself raises; of a point if one is named."""
-    return Record(
-        kind="event",
-        point=point,
-        meter=serial,
-        at=stamp.utc,
-        read_at=stamp.utc,
-        clock=stamp.state,
-        flags=flags,
-        event={"code": code, "maker": "", "text": text, "n": 1, **(extra or {})},
-        boot=stamp.boot if stamp.state == "unset" else None,
-        monotonic=stamp.monotonic if stamp.state == "unset" else None,
     )

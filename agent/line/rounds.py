@@ -6,19 +6,11 @@ from dataclasses import dataclass
 from datetime import time
 
 from agent.clock import Clock
-from agent.line.dialogue import (
-    ARCHIVES,
-    PASSWORD_PAUSE,
-    MeterState,
-    Outcome,
-    PasswordPaused,
-    WrongSerial,
-    foreign_event,
-    gateway_event,
-)
+from agent.line.dialogue import ARCHIVES, PASSWORD_PAUSE, Outcome, PasswordPaused, WrongSerial, foreign_event
 from agent.line.link import words
 from agent.line.schedule import Schedule
 from agent.line.silent import RETRY, Health, TrialBudget
+from agent.line.state import MeterState, gateway_event
 from buffer.record import Record
 from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NoReply, Refused
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from agent.clock import Clock
 from agent.config.values import Bus
-from agent.line.dialogue import Before, Dialogue, MeterState, Outcome, PasswordPaused, gateway_event
+from agent.line.dialogue import Before, Dialogue, Outcome, PasswordPaused
 from agent.line.link import Link, Stopping
 from agent.line.port import Port
 from agent.line.rounds import Rounds, refused_words
+from agent.line.state import MeterState, gateway_event
 from agent.line.trace import Message, Trace
 from buffer.record import Record
 from protocols.errors import AccessDenied, LinkLost, MeterError

@@ -18,7 +18,7 @@ from agent.config.load import load
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Secret
 from agent.counters import BLOCK, Counters, DurableCounter
 from agent.daemon import Daemon
-from agent.line.dialogue import MeterState
+from agent.line.state import MeterState
 from agent.meters import build
 from buffer.faults import StoreUnusable
 from buffer.record import Record

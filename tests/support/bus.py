@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from agent.clock import Stamp
 from agent.config.values import Bus, Meter, Poll
-from agent.line.dialogue import MeterState
+from agent.line.state import MeterState
 from agent.line.worker import Worker
 from buffer.record import Record
 from drivers.mercury230 import Mercury230 as Driver

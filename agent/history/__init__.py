@@ -1,0 +1,1 @@
+"""What the store's records say of past consumption: across meters, by hour, day and month, against a plan."""

@@ -1,0 +1,139 @@
+"""A point and the meters it had: energy between two readings, whichever meter they are of.
+
+final − previous + current − initial (design §9), with whole meters in between where there were any. Energy in Wh
+(varh), exact. What an act does not say is not guessed: a replacement without its readings has no consumption across it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from agent.config.values import Meter
+from drivers.reading import Number
+
+TOTAL = "1-0:1.8.0"
+TARIFF = "1-0:1.8."
+REGISTERS: Mapping[str, str] = {f"T{number}": f"{TARIFF}{number}" for number in range(1, 5)}
+"""T1…T4 → the OBIS code of its A+ register."""
+
+
+class NoConsumption(ValueError):
+    """Nothing can be said; the text is the reason in words that help."""
+
+
+class NoAct(NoConsumption):
+    """A replacement without its act: final or initial readings are missing."""
+
+
+class Backwards(NoConsumption):
+    """A register is lower than before, and it is no rollover of the display."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One meter of a point. ``initial`` and ``final`` by T register in Wh, as the acts have them; ``removed``: the
+    local day on which it went, None for the meter that hangs there now; ``digits`` of its display, whole kWh."""
+
+    serial: str
+    installed: date | None = None
+    removed: date | None = None
+    initial: Mapping[str, Decimal] = field(default_factory=dict)
+    final: Mapping[str, Decimal] = field(default_factory=dict)
+    digits: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registers:
+    """What one meter's registers were at one moment, by OBIS code."""
+
+    meter: str
+    at: datetime
+    values: Mapping[str, Number]
+
+
+def stages(meter: Meter) -> tuple[Stage, ...]:
+    """The meters of a point, the present one last. An earlier meter began when the one before it was removed; its
+    initial readings are not in the configuration."""
+    earlier: list[Stage] = []
+    since: date | None = None
+    for old in sorted(meter.before, key=lambda one: one.removed):
+        earlier.append(Stage(old.serial, since, old.removed, {}, _watt_hours(old.final), None))
+        since = old.removed
+    present = Stage(meter.serial, meter.installed or since, None, _watt_hours(meter.initial), {}, meter.digits)
+    return (*earlier, present)
+
+
+def _watt_hours(energies: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {tariff: kwh * 1000 for tariff, kwh in energies.items()}
+
+
+def same(one: str, other: str) -> bool:
+    """Serial numbers as people and meters write them: leading zeros and blanks do not count."""
+    return one.strip().lstrip("0").upper() == other.strip().lstrip("0").upper()
+
+
+def register(tariff: str, values: Mapping[str, Number]) -> Number | None:
+    """The value of T1…T4 in Wh. A meter without tariffs has all its energy in T1; None where there is none."""
+    value = values.get(REGISTERS[tariff])
+    if value is None and tariff == "T1" and not any(code in values for code in REGISTERS.values()):
+        return values.get(TOTAL)
+    return value
+
+
+def consumed(chain: Sequence[Stage], tariff: str, earlier: Registers, later: Registers) -> Decimal:
+    """Energy of T1…T4 in Wh that went through this point between the two readings; never negative.
+
+    NoConsumption where a register is missing or a meter is none of this point's, NoAct where a replacement between
+    them has no act, Backwards where a register ran back.
+    """
+    first, last = _place(chain, earlier.meter), _place(chain, later.meter)
+    if first > last:
+        raise NoConsumption(f"meter {later.meter} was replaced by {earlier.meter}: the readings are in the wrong order")
+    start, end = _value(tariff, earlier), _value(tariff, later)
+    if first == last:
+        return _step(chain[first], tariff, start, end)
+    total = _step(chain[first], tariff, start, _act(chain[first], tariff, "final"))
+    for stage in chain[first + 1 : last]:
+        total += _step(stage, tariff, _act(stage, tariff, "initial"), _act(stage, tariff, "final"))
+    return total + _step(chain[last], tariff, _act(chain[last], tariff, "initial"), end)
+
+
+def initial(chain: Sequence[Stage], tariff: str) -> Decimal:
+    """What the present meter began with, in Wh, by its act; NoAct where it is not written."""
+    return _act(chain[-1], tariff, "initial")
+
+
+def _place(chain: Sequence[Stage], serial: str) -> int:
+    for place, stage in enumerate(chain):
+        if same(stage.serial, serial):
+            return place
+    raise NoConsumption(f"meter {serial} is none of this point: name it in [[meter.before]] if it was one")
+
+
+def _value(tariff: str, registers: Registers) -> Decimal:
+    value = register(tariff, registers.values)
+    if value is None:
+        raise NoConsumption(f"meter {registers.meter} gave no {tariff} at {registers.at:%Y-%m-%d %H:%M} UTC")
+    return Decimal(value)
+
+
+def _act(stage: Stage, tariff: str, which: str) -> Decimal:
+    known: Mapping[str, Decimal] = getattr(stage, which)
+    if tariff not in known:
+        where = "initial" if which == "initial" else "final in [[meter.before]]"
+        raise NoAct(f"meter {stage.serial}: {which} reading of {tariff} is not known; write {where} from the act")
+    return known[tariff]
+
+
+def _step(stage: Stage, tariff: str, start: Decimal, end: Decimal) -> Decimal:
+    if end >= start:
+        return end - start
+    if stage.digits is not None:
+        lap = Decimal(10) ** (stage.digits + 3)
+        # A display that rolled over was near its end before and is near its start now.
+        if start >= lap * 9 / 10 and start < lap and end < lap / 10:
+            return end + lap - start
+    raise Backwards(
+        f"meter {stage.serial}: {tariff} ran back from {start / 1000:f} to {end / 1000:f} kWh; was it replaced?"
+    )

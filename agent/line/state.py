@@ -1,0 +1,60 @@
+"""What the daemon knows of one meter between dialogues, and the events that it raises itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent.clock import Stamp
+from agent.config.values import Meter
+from buffer.record import Record
+from drivers.reading import Driver, Identity
+from protocols.session import Line
+
+
+@dataclass(slots=True)
+class MeterState:
+    """What the daemon knows of one meter between dialogues."""
+
+    config: Meter
+    driver: Driver
+    line: Line
+    zone: ZoneInfo | None = None  # of the meter's own clock; None: nobody has said
+    identity: Identity | None = None
+    offset: Decimal | None = None
+    offset_at: float | None = None  # monotonic
+    last_ok: datetime | None = None
+    error: str | None = None  # the last trouble in words, None after a success
+    trouble: str | None = None  # its class in one word
+    foreign: str | None = None  # serial of the meter that answers instead
+    denied_at: float | None = None  # monotonic time of the last refused password
+    paused: bool = False
+    latest: dict[str, Record] = field(default_factory=dict)  # by kind
+    looked: datetime | None = None  # the end of the last look into its journals
+
+
+def gateway_event(
+    code: str,
+    text: str,
+    stamp: Stamp,
+    *,
+    point: str = "",
+    serial: str = "",
+    flags: tuple[str, ...] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> Record:
+    """An event that the gateway itself raises; of a point if one is named."""
+    return Record(
+        kind="event",
+        point=point,
+        meter=serial,
+        at=stamp.utc,
+        read_at=stamp.utc,
+        clock=stamp.state,
+        flags=flags,
+        event={"code": code, "maker": "", "text": text, "n": 1, **(extra or {})},
+        boot=stamp.boot if stamp.state == "unset" else None,
+        monotonic=stamp.monotonic if stamp.state == "unset" else None,
+    )
