@@ -93,12 +93,12 @@ class Words:
         """The word, its template of values, its flags as JSON. KeyError where it was lost."""
         return self._forms[number]
 
-    def matching(self, point: str, kind: str, meter: str | None) -> list[int]:
-        """The series of a point and kind, of one meter or of all that it had."""
+    def matching(self, point: str | None, kind: str, meter: str | None) -> list[int]:
+        """The series of a point (None: of all) and kind, of one meter or of all that it had."""
         return [
             number
             for number, (word, _) in self._series.items()
-            if word.point == point and word.kind == kind and meter in (None, word.meter)
+            if point in (None, word.point) and word.kind == kind and meter in (None, word.meter)
         ]
 
     def of_kind(self, kind: str) -> dict[int, tuple[str, str]]:

@@ -17,6 +17,9 @@ from buffer.tables import Tables
 __all__ = ["Counts", "Store", "StoreBusy", "StoreError", "StoreTooNew", "StoreUnusable"]
 
 DAY = 86_400_000  # ms
+SERIES = f"(moment & {(1 << rows.KEY_BITS) - 1})"
+"""Only events have an ``n``, so the series of all others stands in the low bits of their key. (A key beside its own
+place, where two collide in one millisecond, is overlooked by these questions; what is put is compared with the row.)"""
 CHUNK = 500  # records a transaction or a question, where there may be very many
 STATES = (ranges.PENDING, ranges.HELD, ranges.CONFIRMED, ranges.REFUSED)
 
@@ -210,13 +213,14 @@ class Store:
 
     def find(
         self,
-        point: str,
+        point: str | None,
         kinds: Collection[str],
         since: datetime,
         until: datetime,
         meter: str | None = None,
     ) -> Iterator[Record]:
-        """Records of this point and these kinds with since ≤ ``at`` < until, by ``at``, without their frames.
+        """Records of this point (None: of all, the gateway's own too) and these kinds with since ≤ ``at`` < until, by
+        ``at``, without their frames.
 
         Asked for a day at a time, so that neither memory nor a reading daemon's lock is held for long. Those whose
         checksum fails are left out.
@@ -378,16 +382,20 @@ def _prove_missing(tables: Tables, first: int, last: int, found: set[int]) -> No
                 raise Damaged(f"record {seq} is not in its table")
 
 
-def _found(tables: Tables, wanted: tuple[str, tuple[str, ...], str | None], moments: tuple[int, int]) -> list[Record]:
+def _found(
+    tables: Tables, wanted: tuple[str | None, tuple[str, ...], str | None], moments: tuple[int, int]
+) -> list[Record]:
     point, kinds, meter = wanted
     series = {number for kind in kinds for number in tables.words.matching(point, kind, meter)}
     if not series:
         return []
     columns = ", ".join(f'r."{name}"' for name in rows.Row._fields)
     marks = ", ".join(map(str, sorted(series)))
+    # Of a day's moments few are wanted, and only the wanted rows are looked at; an event's key does not tell its series.
+    narrow = "" if "event" in kinds else f"AND {SERIES} IN ({marks}) "
     select = (
-        f"SELECT {columns} FROM moments m CROSS JOIN records r ON r.seq = m.seq "
-        f"WHERE m.moment >= ? AND m.moment < ? AND r.series IN ({marks}) ORDER BY m.moment"
+        f"SELECT {columns} FROM moments CROSS JOIN records r ON r.seq = moments.seq "
+        f"WHERE moment >= ? AND moment < ? {narrow}AND r.series IN ({marks}) ORDER BY moment"
     )
     found = [rows.Row(*line) for line in tables.fetch(select, moments)]
     return [rows.unpack(row, tables.words) for row in found if rows.sound_text(row, tables.words) is not None]
@@ -396,10 +404,7 @@ def _found(tables: Tables, wanted: tuple[str, tuple[str, ...], str | None], mome
 def _present(tables: Tables, kind: str, moments: tuple[int, int]) -> list[tuple[str, str, datetime]]:
     names = tables.words.of_kind(kind)
     marks = ", ".join(map(str, sorted(names)))
-    # Only events have an n, so the series stands in the low bits of the key: no row needs to be looked at. (A key
-    # beside its own place, where two collide in one millisecond, is overlooked; the store knows it when it is put.)
-    series = f"moment & {(1 << rows.KEY_BITS) - 1}"
-    select = f"SELECT moment, {series} FROM moments WHERE moment >= ? AND moment < ? AND {series} IN ({marks})"
+    select = f"SELECT moment, {SERIES} FROM moments WHERE moment >= ? AND moment < ? AND {SERIES} IN ({marks})"
     return [
         (*names[number], body.moment(rows.moment_time(moment)))
         for moment, number in tables.fetch(f"{select} ORDER BY moment", moments)

@@ -34,6 +34,7 @@ def test_records_are_found_by_point_kind_and_time(store):
     both = list(store.find("flat-1", ["interval", "now"], START, START + HALF_HOUR))
     assert sorted(record.kind for record in both) == ["interval", "now"]
     assert not list(store.find("flat-1", ["interval"], START, START + HALF_HOUR, meter="2"))
+    assert len(list(store.find(None, ["interval"], START, START + HALF_HOUR))) == 2
     assert not list(store.find("flat-3", ["interval"], START, START + HALF_HOUR))
 
 
