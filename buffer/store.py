@@ -391,7 +391,7 @@ def _found(
         return []
     columns = ", ".join(f'r."{name}"' for name in rows.Row._fields)
     marks = ", ".join(map(str, sorted(series)))
-    # Of a day's moments few are wanted, and only the wanted rows are looked at; an event's key does not tell its series.
+    # Of a day's moments few are wanted: only their rows are looked at. An event's key does not tell its series.
     narrow = "" if "event" in kinds else f"AND {SERIES} IN ({marks}) "
     select = (
         f"SELECT {columns} FROM moments CROSS JOIN records r ON r.seq = moments.seq "
