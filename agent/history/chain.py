@@ -90,18 +90,36 @@ def consumed(chain: Sequence[Stage], tariff: str, earlier: Registers, later: Reg
     first, last = _place(chain, earlier.meter), _place(chain, later.meter)
     if first > last:
         raise NoConsumption(f"meter {later.meter} was replaced by {earlier.meter}: the readings are in the wrong order")
-    start, end = _value(tariff, earlier), _value(tariff, later)
     if first == last:
-        return _step(chain[first], tariff, start, end)
-    total = _step(chain[first], tariff, start, _act(chain[first], tariff, "final"))
+        _alike(earlier, later)
+        return _step(chain[first], tariff, _value(tariff, earlier), _value(tariff, later))
+    total = Decimal(0)
+    if not _never_had(tariff, earlier, chain[first].final):
+        total += _step(chain[first], tariff, _value(tariff, earlier), _act(chain[first], tariff, "final"))
     for stage in chain[first + 1 : last]:
         total += _step(stage, tariff, _act(stage, tariff, "initial"), _act(stage, tariff, "final"))
-    return total + _step(chain[last], tariff, _act(chain[last], tariff, "initial"), end)
+    if not _never_had(tariff, later, chain[last].initial):
+        total += _step(chain[last], tariff, _act(chain[last], tariff, "initial"), _value(tariff, later))
+    return total
 
 
 def initial(chain: Sequence[Stage], tariff: str) -> Decimal:
     """What the present meter began with, in Wh, by its act; NoAct where it is not written."""
     return _act(chain[-1], tariff, "initial")
+
+
+def _never_had(tariff: str, registers: Registers, act: Mapping[str, Decimal]) -> bool:
+    """A meter without this register: neither its act nor its reading has it. (One with two tariffs replaces one with
+    a single one, or the other way round.) Without any act nothing is known."""
+    return bool(act) and tariff not in act and register(tariff, registers.values) is None
+
+
+def _alike(earlier: Registers, later: Registers) -> None:
+    """A reading that has the total alone says nothing of T1 beside one that has tariffs."""
+    first, second = (any(code in one.values for code in REGISTERS.values()) for one in (earlier, later))
+    if first != second:
+        bare = later if first else earlier
+        raise NoConsumption(f"meter {bare.meter} gave no tariffs at {bare.at:%Y-%m-%d %H:%M} UTC")
 
 
 def _place(chain: Sequence[Stage], serial: str) -> int:
