@@ -15,6 +15,7 @@ from typing import Protocol
 from drivers.dlms_budget import exchanges
 from drivers.dlms_model import Model, Profile, Register, models
 from drivers.dlms_profile import Habits, Layout, Row, layout, rows, values
+from drivers.dlms_reach import Depth, reach
 from drivers.dlms_read import Reader, text
 from drivers.dlms_settings import (
     SETTINGS,
@@ -27,7 +28,7 @@ from drivers.dlms_settings import (
     wire_password,
 )
 from drivers.dlms_time import MeterTime
-from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reading
+from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reach, Reading
 from protocols.dlms.apdu import Attribute, obis_text
 from protocols.dlms.axdr import octets
 from protocols.dlms.cosem.objects import CLOCK, DATA, PROFILE, Scale
@@ -104,6 +105,8 @@ class DlmsMeter:
             rows=settings["rows"],
         )
         self._learned: Learned | None = None
+        self._depths: dict[str, tuple[int | None, int]] = {}  # by kind: rows kept, seconds between them
+        self._serial: str | None = None
         self._sessions = 0
         kinds = set(model.kinds) | {"identify", "clock"}
         self.capabilities = frozenset(kinds | ({"set_clock"} if self._how.mechanism > 1 else set()))
@@ -174,6 +177,9 @@ class DlmsMeter:
         known = self._learned
         if known is not None and (known.identity.serial, known.identity.firmware) == (serial, firmware):
             return known.identity
+        if serial != self._serial:
+            self._serial = serial
+            self._depths.clear()
         codes = ([model.model] if model.model else []) + list(model.ratios)
         found = self._reader.read(ask, [Attribute(DATA, code, 2) for code in codes])
         name = text(found.pop(0)) if model.model else None
@@ -221,6 +227,16 @@ class DlmsMeter:
 
     def month(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
         yield from self._frozen(ask, "month", since, until)
+
+    def reach(self, kind: str, now: datetime) -> Reach | None:
+        """How far back intervals, days or months go at ``now`` (aware UTC): as many rows as the meter says that the
+        profile keeps, else as its model says; ``step`` is None until the meter has told it. None where neither says
+        a depth, or (days, months) where the meter's zone is not known yet."""
+        profile = self._model.profiles.get(kind)
+        if profile is None:
+            return None
+        rows_kept, period = self._depths.get(kind) or (profile.depth, 0)
+        return reach(kind, Depth(rows_kept, period), self._time, now) if rows_kept else None
 
     def event(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
         """The journals one after the other; one that the meter does not have is left out."""
@@ -305,6 +321,7 @@ class DlmsMeter:
         if shape is None:
             raise Refused(f"the meter has no profile {obis_text(profile.buffer)}", 4)
         self._learn_zone(ask)
+        self._depths[kind] = shape.depth or profile.depth, shape.period
         for row in rows(ask, profile, shape, self._time, self._habits, (since, until)):
             yield shape, row
 

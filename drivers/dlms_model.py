@@ -11,6 +11,7 @@ from protocols.dlms.apdu import Attribute, obis, obis_text
 from protocols.dlms.cosem.objects import REGISTER, SCALER_ATTRIBUTE
 
 SHIPPED = Path(__file__).parent / "models" / "dlms"
+DEEPEST = 1_000_000  # rows of a profile
 PROFILES = ("network", "interval", "day", "month")
 KEYS = frozenset(
     {"names", "help", "client", "serial", "model", "firmware", "ratios", "clock", "now", "network_registers"}
@@ -51,10 +52,12 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A profile and, where the meter has one, the companion whose only row holds the scalers."""
+    """A profile and, where the meter has one, the companion whose only row holds the scalers. ``depth``: rows that it
+    keeps, for meters that do not say it themselves."""
 
     buffer: bytes
     scalers: bytes | None = None
+    depth: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +151,19 @@ def _build(table: Mapping[str, Any]) -> Model:
         now=tuple(_register(text) for text in table.get("now", ())),
         network=tuple(_register(text) for text in table.get("network_registers", ())),
         profiles={
-            kind: Profile(obis(each["buffer"]), obis(each["scalers"]) if "scalers" in each else None)
+            kind: Profile(
+                obis(each["buffer"]), obis(each["scalers"]) if "scalers" in each else None, _depth(each.get("depth"))
+            )
             for kind, each in profiles.items()
         },
         journals=tuple(_journal(name, each) for name, each in table.get("journal", {}).items()),
     )
+
+
+def _depth(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or not 1 <= value <= DEEPEST):
+        raise ValueError(f"depth: {value!r} stands there, 1 to {DEEPEST} rows may")
+    return value
 
 
 def _register(text: str) -> Register:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from drivers.dlms_model import Profile
+from drivers.dlms_model import DEEPEST, Profile
 from drivers.dlms_read import Reader
 from drivers.dlms_time import MeterTime
 from drivers.reading import Ask, Number
@@ -24,13 +24,15 @@ LONGEST_PERIOD = 366 * 86400  # s
 @dataclass(frozen=True, slots=True)
 class Layout:
     """A profile's columns, found by OBIS. ``values``: column → (name, scale); ``missing``: registers without a scale;
-    ``period`` in seconds, 0 where the capture is not periodic."""
+    ``period`` in seconds, 0 where the capture is not periodic; ``depth``: rows that it keeps, None where the meter does
+    not say."""
 
     columns: tuple[Column, ...]
     clock: int
     values: Mapping[int, tuple[str, Scale]]
     missing: tuple[str, ...]
     period: int
+    depth: int | None = None
 
 
 class Row(NamedTuple):
@@ -53,7 +55,7 @@ class Habits:
 
 def layout(ask: Ask, reader: Reader, profile: Profile) -> Layout:
     """Read what a profile's columns are and their scales; Refused where it does not exist or has no clock."""
-    objects, period = reader.read(ask, [_of(profile.buffer, 3), _of(profile.buffer, 4)])
+    objects, period, entries = reader.read(ask, [_of(profile.buffer, number) for number in (3, 4, 8)])
     columns = capture_objects(_value(objects, profile.buffer))
     clocks = [at for at, each in enumerate(columns) if each.class_id == CLOCK and each.attribute == 2]
     if not clocks:
@@ -74,7 +76,9 @@ def layout(ask: Ask, reader: Reader, profile: Profile) -> Layout:
         raise BadFrame(f"capture period {seconds!r}"[:100])
     named = {at: (obis_text(each.code), scales[each.code]) for at, each in registers.items() if each.code in scales}
     missing = tuple(obis_text(each.code) for each in registers.values() if each.code not in scales)
-    return Layout(columns, clocks[0], named, missing, seconds)
+    rows_kept = entries.data if isinstance(entries, Value) else None
+    depth = rows_kept if type(rows_kept) is int and 0 < rows_kept <= DEEPEST else None
+    return Layout(columns, clocks[0], named, missing, seconds, depth)
 
 
 def _companion(ask: Ask, reader: Reader, profile: Profile) -> dict[bytes, Scale]:

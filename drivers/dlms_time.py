@@ -43,6 +43,14 @@ class MeterTime:
             raise Refused("the meter does not say its time zone; set timezone for it")
         return (at.astimezone(UTC) - timedelta(minutes=self.deviation)).replace(tzinfo=None), self.deviation
 
+    def moment(self, wall: datetime) -> datetime:
+        """Aware UTC of the meter's naive local time; Refused if its zone is unknown."""
+        if self.zone is not None:
+            return wall.replace(tzinfo=self.zone).astimezone(UTC)
+        if self.deviation is None:
+            raise Refused("the meter does not say its time zone; set timezone for it")
+        return wall.replace(tzinfo=UTC) + timedelta(minutes=self.deviation)
+
     def stamp(self, at: datetime, stated: bool, status: int = 0) -> bytes:
         """The 12 octets of an aware moment; ``stated``: with its deviation, else unspecified."""
         wall, deviation = self.wall(at)

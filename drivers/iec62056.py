@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from drivers import iec62056_obis as obis
-from drivers.iec62056_archive import frozen, near_midnight
+from drivers.iec62056_archive import frozen, near_midnight, reach
 from drivers.iec62056_journal import events
 from drivers.iec62056_row import registers
 from drivers.iec62056_settings import SETTINGS, address, password, zone
 from drivers.iec62056_table import Row, Table, clock_reader, tables
 from drivers.iec62056_time import exchanges
-from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reading
+from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reach, Reading
 from protocols.errors import BadFrame, Busy, NoReply, Refused
 from protocols.iec62056.block import Block, Value
 from protocols.iec62056.frames import Identification
@@ -175,6 +175,20 @@ class IecMeter:
     def month(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
         """Registers as frozen at the starts of the meter's months, newest first."""
         return self._frozen(ask, "month", since, until)
+
+    def reach(self, kind: str, now: datetime) -> Reach | None:
+        """How far back days or months go at ``now`` (aware UTC), by the model's table; None for a kind that it has
+        not, or where nothing says the meter's zone."""
+        try:
+            place = zone(self._plan, self._settings)
+        except Refused:
+            return None
+        match kind:
+            case "day":
+                return reach(kind, self.table.day, place, now)
+            case "month":
+                return reach(kind, self.table.month, place, now)
+        return None
 
     def _frozen(self, ask: Ask, kind: str, since: datetime, until: datetime) -> Iterator[Reading]:
         """``at`` is the start of the day or month in the meter's zone. What the meter does not hold does not come.

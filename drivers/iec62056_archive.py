@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from drivers.iec62056_row import registers
 from drivers.iec62056_table import Archive
-from drivers.reading import Number
+from drivers.reading import Number, Reach
 from protocols.errors import BadFrame, Refused
 from protocols.iec62056.block import Value
 
@@ -44,6 +44,14 @@ def starts(kind: str, today: date, depth: int) -> Iterator[date]:
         yield start
         start -= timedelta(days=1)
         start = start if kind == "day" else start.replace(day=1)
+
+
+def reach(kind: str, archives: Sequence[Archive], zone: ZoneInfo, now: datetime) -> Reach | None:
+    """The oldest start that the meter keeps at ``now`` (aware); None where it keeps none of this kind."""
+    if not archives:
+        return None
+    *_, oldest = starts(kind, now.astimezone(zone).date(), max(each.depth for each in archives))
+    return Reach(datetime(oldest.year, oldest.month, oldest.day, tzinfo=zone).astimezone(UTC))
 
 
 def near_midnight(shown: datetime) -> bool:

@@ -9,12 +9,14 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 from drivers.mercury_archive import TODAY, Frozen
+from drivers.mercury_archive import reach as frozen_reach
 from drivers.mercury_journal import JOURNALS, Journals, journals
 from drivers.mercury_learned import Learned, registers
 from drivers.mercury_profile import LoadProfile
+from drivers.mercury_profile import reach as profile_reach
 from drivers.mercury_settings import DIRECTIONS, SETTINGS, address, password
 from drivers.mercury_time import MeterTime
-from drivers.reading import TARIFFS, Ask, Exchange, Family, Identity, MeterPlan, Number, Reading
+from drivers.reading import TARIFFS, Ask, Exchange, Family, Identity, MeterPlan, Number, Reach, Reading
 from protocols.errors import BadFrame, NoReply, Refused
 from protocols.mercury.archives import ReadJournal, ReadLastRecord, ReadRecords
 from protocols.mercury.frames import SHORTEST, Clock, Energy
@@ -196,6 +198,21 @@ class Mercury230:
         long = self._pause >= PAUSE_OF_LONG
         profile = LoadProfile(self._learned, MeterTime.of(self._plan), self._codes, long, at_start)
         return profile.read(ask, since, until)
+
+    def reach(self, kind: str, now: datetime) -> Reach | None:
+        """How far back days, months or intervals go at ``now`` (aware UTC): 123 days and 36 months, or today and
+        yesterday and 12 months by the old arrays; a ring of 4096 or 8192 intervals. None while the meter has not told
+        how it was built and, for intervals, how long they are, or where nothing says its zone."""
+        try:
+            time = MeterTime.of(self._plan)
+        except Refused:
+            return None
+        match kind:
+            case "interval":
+                return profile_reach(self._learned, now)
+            case "day" | "month":
+                return frozen_reach(kind, self._learned, time, now)
+        return None
 
     def event(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
         """The journals, see :class:`drivers.mercury_journal.Journals`."""

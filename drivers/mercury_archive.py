@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from drivers.mercury_learned import Learned, registers
 from drivers.mercury_time import MeterTime
-from drivers.reading import Ask, Reading
+from drivers.reading import Ask, Reach, Reading
 from protocols.errors import Busy, Refused
 from protocols.mercury.archives import ReadSnapshot
 from protocols.mercury.frames import Clock, Energy
@@ -86,6 +86,15 @@ class Frozen:
             elif not tariff:
                 break
         return rows
+
+
+def reach(kind: str, learned: Learned, time: MeterTime, now: datetime) -> Reach | None:
+    """The oldest day or month that the meter may hold at ``now`` (aware); None before it has said how it was built."""
+    if (details := learned.details) is None:
+        return None
+    held = (days if kind == "day" else months)(time.wall(now).date(), details.extended_arrays)
+    made = details.made if details.made is not None else date.min
+    return Reach(time.midnight(min((day for day in held if day >= made), default=held[0])))
 
 
 def days(today: date, extended: bool) -> list[date]:

@@ -30,6 +30,7 @@ class Learned:
     tries: int = TRIES_OF_DETAILS  # sessions left to ask for these two
     grouped: bool | None = None  # whether it gives all tariffs in one answer; None: not known
     long_records: bool | None = None  # whether it gives 17 profile records in one answer; None: not known
+    period: int | None = None  # minutes of an interval of its load profile, as last told; None: not known
     refused: dict[Hashable, int] = field(default_factory=dict)  # polls until it is asked again
     brought: dict[str, set[str]] = field(default_factory=dict)  # by kind: the registers it has ever given
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from drivers.mercury_learned import Learned
 from drivers.mercury_time import MeterTime
-from drivers.reading import Ask, Number, Reading
+from drivers.reading import Ask, Number, Reach, Reading
 from protocols.errors import BadFrame, Busy, NoReply, Refused
 from protocols.mercury.archives import LONG, LastRecord, ProfileRecord, ReadBack, ReadLastRecord, ReadRecords, Records
 from protocols.mercury.frames import Details
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STEP = 16  # octets from one record to the next
 WORTH_LONG = 6  # records wanted from which on a long answer of 17 takes less time than single ones
 PERIODS = frozenset({1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60})  # minutes; others do not part an hour
@@ -46,6 +47,7 @@ class LoadProfile:
         if last.at is None:
             return
         ring = _Ring(self.time, details, last)
+        self.learned.period = last.period
         ages = ring.ages(since, until, self.stamped_at_start)
         for age, record in self._records(ask, ring, last, ages):
             stamp = ring.slot(age)
@@ -139,6 +141,16 @@ class _Ring:
     def reaches(self, address: int, count: int) -> bool:
         """Whether so many records lie there before the ring's end."""
         return address + count * STEP <= self._places * STEP
+
+
+def reach(learned: Learned, now: datetime) -> Reach | None:
+    """What the ring may hold at ``now`` (aware): as many intervals as it has places; None before its last record was
+    read once."""
+    if learned.details is None or learned.period is None:
+        return None
+    step = timedelta(minutes=learned.period)
+    newest = now - (now - EPOCH) % step
+    return Reach(newest - (learned.details.profile_records - 1) * step, step)
 
 
 def energy(count: int, constant: int) -> Number:

@@ -22,6 +22,7 @@ from simulators.dlms_server import Access, Server
 
 HALF_HOUR = timedelta(minutes=30)
 LOAD_ROWS, DAY_ROWS, MONTH_ROWS = 8764, 123, 39
+DEPTHS = {"load": LOAD_ROWS, "day": DAY_ROWS, "month": MONTH_ROWS}
 MILLI = 1000  # registers count in thousandths
 WH, VARH, W, VAR, VA, V, A, HZ, NONE = 30, 32, 27, 29, 28, 35, 33, 44, 255
 TARIFFS = ("T1", "T2", "T3", "T4")
@@ -176,7 +177,12 @@ class Spodes:
         return ProfileObject(
             7,
             obis(code),
-            {3: axdr.array(objects), 4: axdr.double_long_unsigned(seconds), 5: axdr.enum(1)},
+            {
+                3: axdr.array(objects),
+                4: axdr.double_long_unsigned(seconds),
+                5: axdr.enum(1),
+                8: axdr.double_long_unsigned(DEPTHS[period]),
+            },
             version=1,
             stamps=lambda: self.stamps(period),
             row=row,
