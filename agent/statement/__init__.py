@@ -1,0 +1,1 @@
+"""The monthly statement: made, checked, handed to the utility inside its window, and kept for ever."""
