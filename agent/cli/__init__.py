@@ -18,6 +18,8 @@ COMMANDS = {
     "run": "Poll the meters, keep what they say, deliver it (the service).",
     "check": "Is the configuration right? What will the lines have to bear?",
     "ports": "The serial ports of this machine and who uses them.",
+    "scan": "Which meters hang on a line.",
+    "doctor": "What is wrong here, and what to do about it.",
     "read": "Read meters now and print T1…T4.",
     "status": "What the running daemon is doing.",
     "records": "What the store holds: list, stats, export, resend.",

@@ -1,0 +1,130 @@
+"""Which meters hang on a line: one short question an address, no password, nothing that changes a meter."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from agent.line.link import Link
+from drivers import registry
+from drivers.reading import Family, MeterPlan
+from protocols.errors import BadFrame, LinkLost, MeterError, NoReply
+from protocols.session import Line
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a protocol's meters are looked for. ``addresses``: where they usually are; ``opened``: they must be greeted
+    first; ``settings`` that keep passwords out of it; ``speeds`` that are usual beside the family's own."""
+
+    addresses: str
+    opened: bool = False
+    settings: Mapping[str, Any] | None = None
+    speeds: tuple[int, ...] = ()
+
+
+WAYS: Mapping[str, Way] = {
+    "mercury23x": Way("1-240"),
+    "modbus": Way("1-247"),
+    "iec": Way("", opened=True, settings={"login": "never"}, speeds=(300,)),  # optical ports begin slowly
+    "dlms": Way("1-127", opened=True, settings={"client": 16, "mechanism": "none"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something answered. ``serial`` and ``model`` are None where it says them to nobody without a password."""
+
+    driver: str
+    address: str
+    line: Line
+    serial: str | None
+    model: str | None
+    note: str = ""
+
+
+def way_of(driver: str, models_dir: Path | None) -> tuple[Family, Way]:
+    """How this driver's meters are looked for; ValueError in words where they cannot be."""
+    family = registry.find(driver, models_dir)
+    if family.protocol not in WAYS:
+        raise ValueError(f"{driver}: these meters send by themselves or have no port: nothing to look for")
+    return family, WAYS[family.protocol]
+
+
+def addresses(text: str) -> list[str]:
+    """``1-16,45`` → each of them; anything else is one address as it stands. ValueError where a range runs back."""
+    found: list[str] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if dash and first.isdecimal() and last.isdecimal():
+            if int(last) < int(first):
+                raise ValueError(f"{part.strip()!r} runs backwards")
+            found += [str(number) for number in range(int(first), int(last) + 1)]
+        else:
+            found.append(part.strip())
+    return found
+
+
+def scan(
+    port: Any,
+    driver: str,
+    lines: Sequence[Line],
+    numbers: Sequence[str],
+    *,
+    models_dir: Path | None = None,
+    each: Callable[[Line, str], None] = lambda line, number: None,
+) -> Iterator[Found]:
+    """Everything that answers at one of these addresses with one of these line settings, in their order.
+
+    ``port`` is open. ``each`` is called before an address is tried. LinkLost ends it; ValueError for an address that
+    the driver cannot have.
+    """
+    family, way = way_of(driver, models_dir)
+    for number in numbers:
+        family.address(number)
+    for line in lines:
+        for number in numbers:
+            each(line, number)
+            found = _try(Link(port, tries=1), family, way, driver, line, number)
+            if found is not None:
+                yield found
+
+
+def _try(link: Link, family: Family, way: Way, driver: str, line: Line, number: str) -> Found | None:
+    settings = {setting.name: setting.default for setting in family.settings if setting.default is not None}
+    plan = MeterPlan(driver, number, "", line, settings=settings | dict(way.settings or {}))
+    meter = family.build(plan)
+    link.begin(line)
+    ask = partial(link.ask, meter.session())
+    found = partial(Found, driver, number, line)
+    try:
+        answer = _who(meter, ask, way, found)
+    except LinkLost:
+        raise
+    except NoReply:
+        return None  # and no goodbye: it would cost the same time once more
+    except BadFrame as trouble:
+        answer = found(None, None, f"something answers, not readably: {trouble}")
+    except MeterError as trouble:
+        answer = found(None, None, f"answers; without its password, or as this driver, no more: {trouble}")
+    _goodbye(meter, ask)
+    return answer
+
+
+def _who(meter: Any, ask: Callable[[Any], Any], way: Way, found: Callable[..., Found]) -> Found:
+    if way.opened:
+        meter.open(ask)
+    identity = meter.identify(ask)
+    if identity.serial is None:  # a model without a serial register was not asked for one
+        meter.now(ask)
+    return found(identity.serial, identity.model)
+
+
+def _goodbye(meter: Any, ask: Callable[[Any], Any]) -> None:
+    try:
+        meter.close(ask)
+    except LinkLost:
+        raise
+    except MeterError:
+        return  # whoever is there has been found already

@@ -1,0 +1,75 @@
+"""``meterpost doctor``: what is wrong, from the port to the broker, each with what to do."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from agent.control import ControlServer
+from buffer.record import Record
+from buffer.store import Store
+from tests.cli.conftest import Run, change
+from tests.support.broker import Broker, free_port, needs_mosquitto
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def closed(house):
+    """The house with a broker where nothing listens."""
+    change(house, "mqtts://intake.example.org:8883", f"mqtt://127.0.0.1:{free_port()}")
+    return house
+
+
+def by_what(done) -> dict:
+    return {finding["what"]: finding for finding in done.document["findings"]}
+
+
+def test_everything_is_looked_at_and_each_fault_has_a_remedy(closed, run: Run):
+    (closed.parent / "ttyUSB0").unlink()
+    done = run("doctor", "-c", str(closed), "--json")
+    found = by_what(done)
+    assert done.code == 1 and done.document["ok"] is False
+    assert found["daemon"]["text"] == "does not run" and "journalctl" in found["daemon"]["todo"]
+    assert "is not there" in found["bus riser-1"]["text"]
+    assert "nothing listens there" in found["broker"]["text"]
+    assert all(finding["todo"] for finding in found.values() if finding["level"] == "bad")
+
+
+def test_refused_and_waiting_records_are_named(closed, run: Run):
+    store = Store.open(closed.parent / "state", now=lambda: NOW)
+    store.put([Record("now", "flat-12", "1", NOW - timedelta(hours=n), NOW - timedelta(hours=n)) for n in (9, 8)])
+    store.refuse([(1, "unknown-point", "no such point")])
+    store.close()
+    found = by_what(run("doctor", "-c", str(closed), "--json"))
+    assert "1 records were refused" in found["refused"]["text"]
+    assert "waits for" in found["pending"]["text"]
+
+
+def test_a_running_daemon_tells_of_its_meters(closed, run: Run):
+    meter = {"point": "flat-12", "state": "silent", "error": "no answer within 0.15 s", "meter_offset": 9.5}
+    bus = {"name": "riser-1", "error": None, "counters": {"asked": 100, "answered": 60, "broken": 9}}
+    status = {
+        "since": "2026-11-21T10:00:00.000Z",
+        "clock": "holdover",
+        "online": False,
+        "delivery": {"broker": "the broker refuses us: Not authorized"},
+        "buses": [bus],
+        "meters": [meter],
+    }
+    server = ControlServer(closed.parent / "state", {"status": lambda _: status})
+    try:
+        done = run("doctor", "-c", str(closed))
+    finally:
+        server.close()
+    said = " ".join(done.out.split())
+    for words in ("9 of 100 answers broken", "holdover", "Not authorized", "off by +9.5 s", "read flat-12 --trace"):
+        assert words in said
+    assert "0 of 1 answer" in said and max(map(len, done.out.splitlines())) <= 80
+
+
+@pytest.mark.slow
+@needs_mosquitto
+def test_a_broker_that_lets_us_in_is_good(house, tmp_path, run: Run):
+    with Broker(tmp_path) as broker:
+        change(house, "mqtts://intake.example.org:8883", broker.url)
+        assert by_what(run("doctor", "-c", str(house), "--json"))["broker"]["level"] == "ok"
