@@ -10,9 +10,9 @@ from drivers.reading import MeterPlan
 
 
 def build(config: Config) -> dict[str, list[MeterState]]:
-    """Meters by bus name, in the order of the file."""
+    """Meters by bus name, in the order of the file; points that a person reads are on none."""
     groups: dict[str, list[MeterState]] = {bus.name: [] for bus in config.buses}
-    for meter in config.meters:
+    for meter in (one for one in config.meters if not one.manual):
         groups[meter.bus].append(state_of(meter, config))
     return groups
 

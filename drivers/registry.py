@@ -30,6 +30,7 @@ SHIPPED: Mapping[str, tuple[str, ...]] = {
     ),
     "drivers.push": ("d0", "dsmr", "p1", "sml"),
     "drivers.dlms": ("dlms", "spodes"),
+    "drivers.manual": ("manual",),
 }
 """Module → every name of it that may stand in ``driver =``. A test keeps it equal to what the modules declare."""
 

@@ -53,9 +53,7 @@ class MeterEntry:
 def of_buses(buses: Sequence[BusEntry]) -> list[Fault]:
     """Names and ports that are used twice; two names of one device are one port."""
     faults = _twice(buses, lambda bus: bus.table.name, "name", "a name that no other bus has")
-    ports = _twice(
-        buses, lambda bus: bus.table.port and _device(bus.table.port), "port", "a port that no other bus has"
-    )
+    ports = _twice(buses, lambda bus: bus.table.port and device(bus.table.port), "port", "a port that no other bus has")
     return faults + ports
 
 
@@ -67,6 +65,9 @@ def of_meters(meters: Sequence[MeterEntry]) -> list[Fault]:
         lambda meter: meter.table.serial and meter.family and (meter.family.protocol, meter.table.serial),
         "serial",
         "the serial number of one meter only",
+    )
+    faults += _twice(
+        meters, lambda meter: meter.table.exchange_code, "exchange_code", "a code that no other measuring point has"
     )
     by_bus: dict[str, list[MeterEntry]] = {}
     for meter in meters:
@@ -97,7 +98,8 @@ def _twice(
     return faults
 
 
-def _device(port: str) -> str:
+def device(port: str) -> str:
+    """What a port is called by whatever name: two names of one device are one port."""
     return os.path.realpath(port) if "://" not in port else port.lower()
 
 

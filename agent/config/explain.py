@@ -12,8 +12,10 @@ from agent.config.words import period, shown
 from buffer.record import number_text
 from drivers import registry
 
-PERIODS = ("hold", "receipt_timeout", "timeout")
-HIDDEN = ("host", "port", "tls", "where", "line", "poll", "settings", "password", "before")
+PERIODS = ("hold", "receipt_timeout", "timeout", "fallback_before")
+IN_URL = ("host", "port", "tls")  # of [intake]
+OTHERWISE = ("where", "line", "poll", "settings", "before")  # of a meter: shown in words of their own
+SECRETS = {"password": "password_file", "pin": "pin_file"}  # what is read from a file and the key that names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,10 @@ class Entry:
 def explain(config: Config) -> list[Entry]:
     """All keys in the order of the file's tables; a secret is ``***``."""
     unwritten = set(config.defaults)
-    made = [*_table("gateway", config.gateway, unwritten), *_table("intake", config.intake, unwritten)]
+    made = [*_table("gateway", config.gateway, unwritten), *_table("intake", config.intake, unwritten, IN_URL)]
+    for name in ("statements", "modem", "mail", "exchange"):
+        if (table := getattr(config, name)) is not None:
+            made += _table(name, table, unwritten)
     for number, bus in enumerate(config.buses, 1):
         name = f"bus[{number}]"
         values = {"name": bus.name, "port": bus.port, "speed": bus.line.speed, "format": bus.line.format}
@@ -38,16 +43,28 @@ def explain(config: Config) -> list[Entry]:
     return made
 
 
-def _table(name: str, table: Any, unwritten: set[str]) -> Iterator[Entry]:
+def _table(name: str, table: Any, unwritten: set[str], without: tuple[str, ...] = ()) -> Iterator[Entry]:
     for one in fields(table):
-        if one.name == "password":
-            yield _entry(f"{name}.password_file", "password_file", table.password, unwritten)
-        elif one.name not in HIDDEN:
-            yield _entry(f"{name}.{one.name}", one.name, getattr(table, one.name), unwritten)
+        if one.name not in without:
+            key = SECRETS.get(one.name, one.name)
+            yield _entry(f"{name}.{key}", key, getattr(table, one.name), unwritten)
 
 
 def _meter(name: str, meter: Meter, config: Config, unwritten: set[str]) -> Iterator[Entry]:
-    yield from _table(name, meter, unwritten)
+    if meter.manual:
+        yield from _table(name, meter, unwritten, (*OTHERWISE, "bus", "address", "timeout", "password"))
+    else:
+        yield from _table(name, meter, unwritten, OTHERWISE)
+        yield from _line(name, meter, config, unwritten)
+    yield Entry(f"{name}.before", f"{len(meter.before)} earlier meters", "file" if meter.before else "default")
+    for setting in registry.find(meter.driver, config.gateway.models_dir).settings:
+        written = setting.name in meter.settings
+        value = meter.settings[setting.name] if written else setting.default
+        yield Entry(f"{name}.{setting.name}", written_as(setting, value), "file" if written else "default")
+
+
+def _line(name: str, meter: Meter, config: Config, unwritten: set[str]) -> Iterator[Entry]:
+    """The line of a meter's bus or its own, and what is polled over it."""
     number, _ = next((n, bus) for n, bus in enumerate(config.buses, 1) if bus.name == meter.bus)
     for key, value in (("speed", meter.line.speed), ("format", meter.line.format)):
         inherited = "default" if f"bus[{number}].{key}" in unwritten else "bus"
@@ -58,11 +75,6 @@ def _meter(name: str, meter: Meter, config: Config, unwritten: set[str]) -> Iter
         value = getattr(meter.poll, one.name)
         text = f'"{period(value)}"' if isinstance(value, float) else _shown(one.name, value)
         yield Entry(own, '"off"' if value is None else text, inherited if own in unwritten else "file")
-    yield Entry(f"{name}.before", f"{len(meter.before)} earlier meters", "file" if meter.before else "default")
-    for setting in registry.find(meter.driver, config.gateway.models_dir).settings:
-        written = setting.name in meter.settings
-        value = meter.settings[setting.name] if written else setting.default
-        yield Entry(f"{name}.{setting.name}", written_as(setting, value), "file" if written else "default")
 
 
 def _entry(key: str, word: str, value: Any, unwritten: set[str]) -> Entry:

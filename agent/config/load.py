@@ -4,7 +4,6 @@ pydantic is imported from here on only: the daemon loads its configuration in a 
 (:mod:`agent.config.child`) and never carries it.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,15 +15,16 @@ from agent.config.meters import KINDS, Surroundings, build, judge, line_of, secr
 from agent.config.places import KeyPath
 from agent.config.secret import SecretTrouble, guard, read_secret
 from agent.config.shape import BusTable, GatewayTable, IntakeTable, MeterTable, PollTable, Table
-from agent.config.source import ADDED, Source, read_all
-from agent.config.tables import unknown_key, validate
+from agent.config.source import ADDED, Source, is_file, read_all
+from agent.config.tables import unknown_key, validate, written
 from agent.config.values import Bus, Config, Gateway, Intake, Secret
+from agent.config.ways import LOCAL, Ways
 from agent.config.words import shown
 from drivers import registry
 
 __all__ = ["ConfigError", "Fault", "default_file", "load"]
 
-TOP = ("gateway", "intake", "poll", "bus", "meter")
+TOP = ("gateway", "intake", "poll", "statements", "modem", "mail", "exchange", "bus", "meter")
 TLS_KEYS = ("ca_file", "cert_file", "key_file")
 
 
@@ -60,10 +60,12 @@ class _Loading:
         named = {bus.table.name: bus for bus in reversed(self.buses) if bus.table.name}
         polls = self._table(PollTable, "poll")
         self.around = Surroundings(self.base, dict(reversed(named.items())), polls, models_dir, service)
+        self.ways = Ways(self.main, self.around)
 
     def config(self) -> Config:
         self._top_level()
         self._models()
+        self._utilities()
         judged = []
         for meter in self.meters:
             driver, faults = judge(meter, self.around)
@@ -71,6 +73,9 @@ class _Loading:
             self.faults += faults
         self.faults += clashes.of_buses(self.buses) + clashes.of_meters(self.meters)
         intake = self._intake()
+        statements, modem = self.ways.statements(), self.ways.modem(self.buses)
+        mail, exchange = self.ways.mail(), self.ways.exchange()
+        self.faults += self.ways.faults
         if self.faults or intake is None:
             raise ConfigError(sorted(self.faults, key=self._order))
         self._warn()
@@ -79,6 +84,10 @@ class _Loading:
             intake=intake,
             buses=tuple(self._bus(entry) for entry in self.buses),
             meters=tuple(build(*pair, self.around) for pair in zip(self.meters, judged, strict=True)),
+            statements=statements,
+            modem=modem,
+            mail=mail,
+            exchange=exchange,
             files=tuple(source.file for source in self.sources),
             defaults=tuple(self._defaults()),
             warnings=tuple(self.around.warnings),
@@ -137,6 +146,12 @@ class _Loading:
             for said in getattr(error, "faults", (str(error),)):
                 self.faults.append(self.main.fault(where, f"a model that is not sound ({said})", "sound models only"))
 
+    def _utilities(self) -> None:
+        directory, where = self.gateway.utilities_dir, ("gateway", "utilities_dir")
+        if directory is not None and not (self.base / directory).is_dir():
+            found = str(self.base / directory)
+            self.faults.append(self.main.fault(where, found, "an existing directory of utility profiles"))
+
     def _intake(self) -> Intake | None:
         table, path = self.intake, ("intake",)
         password = self._password()
@@ -149,7 +164,7 @@ class _Loading:
                 self.faults.append(
                     self.main.fault((*path, key), shown(str(file)), 'nothing, unless url is "mqtts://…"')
                 )
-            elif file and not os.path.isfile(self.base / file):  # noqa: PTH113 - Path's raises where it may not look
+            elif file and not is_file(self.base / file):
                 found = f"{self.base / file}, which is no file that you may see"
                 self.faults.append(self.main.fault((*path, key), found, "an existing file"))
             elif file and key == "key_file":
@@ -159,7 +174,7 @@ class _Loading:
         if table.url is None:
             return None
         parts, tls = urlsplit(table.url), table.url.startswith("mqtts://")
-        values = _written(table, without=("url", "password_file", *TLS_KEYS, "allow"))
+        values = written(table, "url", "password_file", *TLS_KEYS, "allow")
         values |= {key: self.base / getattr(table, key) for key in TLS_KEYS if getattr(table, key)}
         if table.allow is not None:
             values["allow"] = tuple(dict.fromkeys(table.allow))
@@ -192,9 +207,11 @@ class _Loading:
             return None
 
     def _gateway(self) -> Gateway:
-        values = _written(self.gateway, without=("state_dir", "models_dir"))
+        values = written(self.gateway, "state_dir", "models_dir", "utilities_dir")
         if self.gateway.state_dir:
             values["state_dir"] = self.base / self.gateway.state_dir
+        if self.gateway.utilities_dir:
+            values["utilities_dir"] = self.base / self.gateway.utilities_dir
         return Gateway(models_dir=self.around.models_dir, **values)
 
     def _bus(self, entry: BusEntry) -> Bus:
@@ -203,8 +220,7 @@ class _Loading:
         return Bus(entry.table.name, entry.table.port, line_of(entry), f"{entry.source.file}:{at.line}:{at.column}")
 
     def _warning(self, path: KeyPath, text: str) -> None:
-        at = self.main.places.of_key(path)
-        self.around.warnings.append(f"{self.main.file}:{at.line}:{at.column}: {text}")
+        self.around.warn_at(self.main, path, text)
 
     def _warn(self) -> None:
         gateway, intake = self.gateway, self.intake
@@ -217,9 +233,11 @@ class _Loading:
         if intake.url and intake.url.startswith("mqtt://") and (intake.username or not _local(intake.url)):
             self._warning(("intake", "url"), "a plain line: readings and password can be read on the way")
         for kind in KINDS:
-            cannot = [m for m in self.meters if m.family and kind not in m.family.capabilities]
+            cannot = [m for m in self.meters if m.table.bus and m.family and kind not in m.family.capabilities]
             if cannot and getattr(self.around.polls, kind) is not None:
                 self._warning(("poll", kind), f"{kind} is not read from {_some(cannot)}: the driver cannot")
+        if self.ways.without_points([meter.table.exchange_code for meter in self.meters]):
+            self._warning(("exchange",), "no meter has an exchange_code: no exchange file is made")
         nameless = [meter for meter in self.meters if meter.table.tariffs is None]
         if nameless:
             self._warning(("meter", 0), f"no tariffs (their registers and meaning: day, night, …) at {_some(nameless)}")
@@ -227,6 +245,7 @@ class _Loading:
     def _defaults(self) -> list[str]:
         """Dotted keys that were not written, tables of an array counted from 1 over all files."""
         tables = [("gateway", self.gateway), ("intake", self.intake), ("poll", self.around.polls)]
+        tables += self.ways.tables()
         tables += [(f"bus[{number}]", entry.table) for number, entry in enumerate(self.buses, 1)]
         tables += [(f"meter[{number}]", entry.table) for number, entry in enumerate(self.meters, 1)]
         for number, entry in enumerate(self.meters, 1):
@@ -239,11 +258,6 @@ class _Loading:
         ]
 
 
-def _written(table: Table, without: tuple[str, ...]) -> dict[str, Any]:
-    """The written keys of a table: the others keep the defaults of the frozen values."""
-    return {key: getattr(table, key) for key in table.model_fields_set if key not in without}
-
-
 def _some(meters: list[MeterEntry]) -> str:
     """Three points by name, the others by number."""
     names = [str(meter.table.point) for meter in meters]
@@ -251,4 +265,4 @@ def _some(meters: list[MeterEntry]) -> str:
 
 
 def _local(url: str) -> bool:
-    return urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    return urlsplit(url).hostname in LOCAL

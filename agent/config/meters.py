@@ -5,21 +5,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.config import places, words
+from agent.config import words
 from agent.config.clashes import BusEntry, MeterEntry
 from agent.config.faults import Fault
+from agent.config.places import KeyPath
 from agent.config.secret import SecretTrouble, read_secret
 from agent.config.settings import expected, read_settings
-from agent.config.shape import MeterTable, PollTable
-from agent.config.source import Source, dotted
+from agent.config.shape import MANUAL, MeterTable, PollTable
+from agent.config.source import Source, dotted, is_file
 from agent.config.tables import unknown_key
 from agent.config.values import EarlierMeter, Meter, Poll, Secret
-from drivers import registry
+from drivers import manual, registry
 from drivers.reading import Family, Setting
 from protocols.session import Line
 
 KINDS = tuple(Poll.__dataclass_fields__)
-PLAIN = ("account", "utility", "tariffs", "ratio", "installed", "limit_kw", "timeout", "initial")
+NEVER = Poll(**dict.fromkeys(KINDS))
+PLAIN = (
+    *("account", "utility", "tariffs", "ratio", "installed", "limit_kw", "timeout", "initial", "set_clock", "digits"),
+    *("region", "place", "plan_limit", "exchange_code"),
+)
 
 
 @dataclass(slots=True)
@@ -33,9 +38,21 @@ class Surroundings:
     service: bool = True  # systemd's credentials must be there
     warnings: list[str] = field(default_factory=list)
 
-    def warn(self, entry: MeterEntry | BusEntry, path: tuple[str | int, ...], text: str) -> None:
-        place = entry.source.places.of_key((*entry.path, *path))
-        self.warnings.append(f"{entry.source.file}:{place.line}:{place.column}: {text}")
+    def warn(self, entry: MeterEntry | BusEntry, path: KeyPath, text: str) -> None:
+        self.warn_at(entry.source, (*entry.path, *path), text)
+
+    def warn_at(self, source: Source, path: KeyPath, text: str) -> None:
+        place = source.places.of_key(path)
+        self.warnings.append(f"{source.file}:{place.line}:{place.column}: {text}")
+
+
+PAIRS = (
+    ("account", "utility", "no statement is made for it"),
+    ("utility", "account", "no statement is made for it"),
+    ("region", "utility", "it says which of a utility's windows counts"),
+    ("plan_limit", "plan", "there is nothing to compare with"),
+)
+"""Keys that say something only beside another one, and what is missing else."""
 
 
 def judge(entry: MeterEntry, around: Surroundings) -> tuple[dict[str, Any], list[Fault]]:
@@ -45,7 +62,7 @@ def judge(entry: MeterEntry, around: Surroundings) -> tuple[dict[str, Any], list
     """
     table = entry.table
     faults: list[Fault] = []
-    if table.bus and table.bus not in around.buses:
+    if table.bus and table.bus not in around.buses and table.driver != MANUAL:
         hint = words.meant(table.bus, around.buses) if len(around.buses) > 1 else ""
         known = words.one_of(around.buses) if around.buses else "a [[bus]] of that name"
         faults.append(entry.fault("bus", table.bus, known + hint))
@@ -60,15 +77,19 @@ def judge(entry: MeterEntry, around: Surroundings) -> tuple[dict[str, Any], list
     except ValueError:  # a broken file in models_dir: said once, at gateway.models_dir
         return {}, faults + _common_misspelt(entry)
     family = entry.family
-    faults += _address(entry, family)
+    faults += _plan(entry, around)
     settings, wrong = read_settings(
         table.model_extra or {}, family.settings, list(MeterTable.model_fields), entry.source, entry.path
     )
-    faults += wrong + _framing(entry, family, settings, around) + _polls(entry, family)
-    faults += _secrets(entry, family, settings, around)
-    password, wrong = _password(entry, family, settings, around)
     faults += wrong
-    faults += _missing(entry, family, settings)
+    password = None
+    if family.protocol == manual.PROTOCOL:
+        faults += _off_line(entry)
+    else:
+        faults += _address(entry, family) + _framing(entry, family, settings, around) + _polls(entry, family)
+        faults += _secrets(entry, family, settings, around)
+        password, wrong = _password(entry, family, settings, around)
+        faults += wrong + _missing(entry, family, settings)
     _warn(entry, family, settings, around)
     return {"settings": settings, "password": password}, faults
 
@@ -76,17 +97,19 @@ def judge(entry: MeterEntry, around: Surroundings) -> tuple[dict[str, Any], list
 def build(entry: MeterEntry, driver: Mapping[str, Any], around: Surroundings) -> Meter:
     """The frozen meter of a table without faults."""
     table, family = entry.table, entry.family
-    assert table.point and table.bus and table.driver and table.serial and family and table.address is not None
+    assert table.point and table.driver and table.serial and family
     written = {key: getattr(table, key) for key in PLAIN if key in table.model_fields_set}
+    if table.plan:
+        written["plan"] = around.base / table.plan
     at = entry.source.places.of_key(entry.path)
     return Meter(
         point=table.point,
-        bus=table.bus,
+        bus=table.bus or "",
         driver=table.driver,
-        address=table.address,
+        address=table.address or "",
         serial=table.serial,
-        line=line_of(around.buses[table.bus], table.speed, table.format),
-        poll=_poll(table.poll, around.polls, family),
+        line=line_of(around.buses[table.bus], table.speed, table.format) if table.bus else Line(),
+        poll=_poll(table.poll, around.polls, family) if table.bus else NEVER,
         before=tuple(EarlierMeter(one.serial, one.removed, dict(one.final.items())) for one in table.before or ()),
         where=f"{entry.source.file}:{at.line}:{at.column}",
         **written,
@@ -118,6 +141,23 @@ def _address(entry: MeterEntry, family: Family) -> list[Fault]:
     except ValueError as error:
         return [entry.fault("address", entry.table.address, f"an address of {family.name}: {error}")]
     return []
+
+
+def _off_line(entry: MeterEntry) -> list[Fault]:
+    """What only a meter on a line has, at a point that a person reads."""
+    return [
+        entry.source.fault((*entry.path, key), "a key of meters on a line", "nothing: a person reads this meter")
+        for key in MeterTable.of_lines
+        if key in entry.table.model_fields_set
+    ]
+
+
+def _plan(entry: MeterEntry, around: Surroundings) -> list[Fault]:
+    file = entry.table.plan
+    if file is None or is_file(around.base / file):
+        return []
+    found = f"{around.base / file}, which is no file that you may see"
+    return [entry.source.fault((*entry.path, "plan"), found, "an existing CSV file")]
 
 
 def _framing(entry: MeterEntry, family: Family, settings: dict[str, Any], around: Surroundings) -> list[Fault]:
@@ -249,7 +289,7 @@ def _secret(entry: MeterEntry, key: str, file: Path, around: Surroundings) -> tu
         return None, [secret_fault(entry.source, (*entry.path, key), trouble)]
 
 
-def secret_fault(source: Source, path: places.KeyPath, trouble: SecretTrouble) -> Fault:
+def secret_fault(source: Source, path: KeyPath, trouble: SecretTrouble) -> Fault:
     place = source.places.of_value(path)
     return Fault(source.file, place.line, place.column, dotted(path), trouble.found, trouble.expected, trouble.denied)
 
@@ -262,6 +302,11 @@ def _warn(entry: MeterEntry, family: Family, settings: Mapping[str, Any], around
         around.warn(entry, ("unverified",), f"{point}: registers are read that no maker's paper confirms")
     if any(table.installed and one.removed > table.installed for one in table.before or ()):
         around.warn(entry, ("before",), f"{point}: an earlier meter was removed after this one was installed")
+    for key, needed, why in PAIRS:
+        if getattr(table, key) is not None and getattr(table, needed) is None:
+            around.warn(entry, (key,), f"{point}: {key} without {needed}: {why}")
+    if table.set_clock and "set_clock" not in family.capabilities:
+        around.warn(entry, ("set_clock",), f"{point}: {table.driver} has no clock that the gateway can set")
     bus = around.buses.get(table.bus or "")
     if bus and not (table.speed or table.format or bus.table.speed or bus.table.format):
         usual = family.line

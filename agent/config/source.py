@@ -1,5 +1,6 @@
 """The installer's file and its ``conf.d``: bytes on the disk as TOML values with their places."""
 
+import os
 import re
 import stat
 import tomllib
@@ -36,6 +37,11 @@ def dotted(path: KeyPath) -> str:
     for part in path:
         text += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if text else part
     return text
+
+
+def is_file(path: Path) -> bool:
+    """Whether this is a file that this user may see; a folder that hides it raises nothing."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path's raises where it may not look
 
 
 def read_all(file: Path) -> tuple[list[Source], list[Fault]]:

@@ -27,10 +27,15 @@ def validate(model: type[T], raw: object, source: Source, path: KeyPath) -> tupl
             faults.append(_fault(model, one["type"], one["loc"], one["input"], source, path))
             sound.pop(str(one["loc"][0]), None)
         table = model.model_validate(sound)
-    faults += [_missing(model, key, source, (*path, key)) for key in model.required if key not in raw]
+    faults += [_missing(model, key, source, (*path, key)) for key in model.needed(raw) if key not in raw]
     if "tariffs" in type(table).model_fields:
         faults += _misspelt_meanings(getattr(table, "tariffs", None) or {}, source, path)
     return table, faults
+
+
+def written(table: Table, *without: str) -> dict[str, Any]:
+    """The written keys of a table: the others keep the defaults of the frozen values."""
+    return {key: getattr(table, key) for key in table.model_fields_set if key not in without}
 
 
 def _fault(model: type[Table], kind: str, loc: KeyPath, value: Any, source: Source, path: KeyPath) -> Fault:

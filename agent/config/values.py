@@ -150,6 +150,11 @@ class Meter:
     settings: Mapping[str, Any] = field(default_factory=dict)  # the driver's own, checked against its Settings
     where: str = ""
 
+    @property
+    def manual(self) -> bool:
+        """A person reads this meter (driver "manual"): it is on no bus, its bus and address are empty."""
+        return not self.bus
+
 
 @dataclass(frozen=True, slots=True)
 class Config:

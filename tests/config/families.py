@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from drivers import manual
 from drivers.reading import Family, MeterPlan, Setting
 from protocols.session import Line
 
@@ -104,4 +105,4 @@ P1 = Family(
     build=build,
 )
 
-ALL = (MERCURY, MERCURY_200, SDM630, CE303, P1)
+ALL = (manual.FAMILY, MERCURY, MERCURY_200, SDM630, CE303, P1)

@@ -10,13 +10,24 @@ from agent.config.load import load
 from agent.config.shape import TABLES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
-HEADINGS = {"gateway": "[gateway]", "intake": "[intake]", "poll": "[poll]", "bus": "[[bus]]", "meter": "[[meter]]"}
+MANY = ("bus", "meter", "meter.before")
+HEADINGS = {table: f"[[{table}]]" if table in MANY else f"[{table}]" for table in TABLES}
 
 MINIMAL = """\
 [gateway]
 id = "gw"
 [intake]
 url = "mqtts://h"
+[modem]
+port = "/dev/ttyUSB1"
+[mail]
+host = "h"
+sender = "a@h"
+[exchange]
+inn = "7707083893"
+name = "n"
+area_inn = "7707083893"
+area_name = "n"
 [[bus]]
 name = "b"
 port = "/dev/ttyUSB0"
@@ -37,8 +48,7 @@ def rows(heading: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_key_is_documented_and_no_other(table: str) -> None:
-    heading = HEADINGS.get(table, f"[[{table}]]")
-    assert sorted(rows(heading)) == sorted(TABLES[table].model_fields)
+    assert sorted(rows(HEADINGS[table])) == sorted(TABLES[table].model_fields)
 
 
 @pytest.mark.parametrize("table", [table for table in TABLES if table != "meter.before"])
@@ -55,8 +65,9 @@ def defaults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {entry.key: entry.value for entry in explain(load(file)) if entry.origin == "default"}
 
 
-@pytest.mark.parametrize(("table", "name"), [("gateway", "gateway"), ("intake", "intake"), ("bus", "bus[1]")])
-def test_documented_defaults_are_those_in_force(defaults: dict[str, str], table: str, name: str) -> None:
+@pytest.mark.parametrize("table", ["gateway", "intake", "statements", "modem", "mail", "exchange", "bus"])
+def test_documented_defaults_are_those_in_force(defaults: dict[str, str], table: str) -> None:
+    name = "bus[1]" if table == "bus" else table
     documented = {key: value for key, value in rows(HEADINGS[table]).items() if value != "required"}
     assert documented
     for key, value in documented.items():
@@ -68,7 +79,10 @@ def test_documented_defaults_of_a_meter_are_those_in_force(defaults: dict[str, s
     assert defaults["meter[1].ratio"] == documented["ratio"].strip("`")
     assert defaults["meter[1].initial"].replace(" ", "") == documented["initial"].strip("`").replace(" ", "")
     assert defaults["meter[1].before"] == "0 earlier meters"
-    for key in ("timeout", "account", "utility", "tariffs", "installed", "limit_kw"):
+    nothing = ("timeout", "account", "utility", "tariffs", "installed", "limit_kw", "digits", "region", "place", "plan")
+    for key in ("set_clock", "plan_limit"):
+        assert defaults[f"meter[1].{key}"] == documented[key].strip("`")
+    for key in (*nothing, "exchange_code"):
         assert defaults[f"meter[1].{key}"] == documented[key] == "none"
 
 
