@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent import VERSION, denied, meters, notify
+from agent import VERSION, clockkeeper, denied, meters, notify
 from agent.calendar import Calendar, Job
 from agent.clock import Clock, SystemClock
 from agent.config.child import load_in_child
@@ -116,6 +116,7 @@ class Daemon:
         if self._reload:
             self._reload = False
             self.reload()
+        clockkeeper.remind(self.workers, self.clock.stamp().utc)
         known = self._identities()
         if known != self._known:
             self._known = known
@@ -217,6 +218,7 @@ class Daemon:
             self.counters.give(group)
         paused = self.store.notes("paused:")
         for bus in config.buses:
+            clockkeeper.give(groups[bus.name], self.store, self.writer, self.submit)
             for meter in groups[bus.name]:
                 meter.paused = f"paused:{meter.config.point}" in paused
                 meter.denied_at = denied.since(self.store, meter.config.point, self.clock.stamp())

@@ -1,16 +1,38 @@
-"""The meters' clocks: how far each is off."""
+"""The meters' clocks: how far each is off, the events that say so, and their correction where it is wanted."""
 
-from datetime import UTC, datetime, timedelta
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from agent.clock import Clock
-from agent.line.state import MeterState
+from agent.clock import Clock, Stamp
+from agent.line.clockbook import ClockBook, ClockFacts, Correction
+from agent.line.correction import FARTHEST, in_words, room_from
+from agent.line.state import MeterState, gateway_event
+from buffer.faults import StoreError
 from buffer.record import Record
 from drivers.reading import Ask
 from protocols.errors import AccessDenied, LinkLost, MeterError
 
+log = logging.getLogger("meterpost.line")
+
 CLOCK_EVERY = 3600.0  # s between two looks at a meter's clock
+OFF = Decimal(5)  # s; more than that is told
+RIGHT = Decimal(3)  # s; less than that takes it back
+ALREADY_RIGHT = Decimal(1)  # s; what an order does not correct: meters show and take whole seconds
+HALF_SECOND = Decimal("0.5")  # a display of whole seconds is on average so much behind its clock
+SHARP = Decimal(1)  # s; a look that is surer than this decides by itself
+TELEGRAM = Decimal(30)  # s; a telegram that was taken earlier in this dialogue may be so old
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look: what the meter showed, as the driver gave it; its offset (s, None: cannot be told); s on the wire."""
+
+    shown: datetime
+    offset: Decimal | None
+    trip: float
 
 
 class ClockWatch:
@@ -20,25 +42,239 @@ class ClockWatch:
         self._clock = clock
 
     def look(self, meter: MeterState, ask: Ask, serial: str) -> list[Record]:
-        """Once an hour: the meter's clock minus ours, the time on the wire taken out by halving it. Its events."""
-        driver: Any = meter.driver
-        before = self._clock.stamp()
-        if "clock" not in driver.capabilities:
+        """Once an hour, and when a correction is due or ordered: the meter's clock minus ours into ``meter.offset``.
+
+        The time on the wire is taken out by halving that of the last exchange, and half a second is added where the
+        meter shows whole seconds. Events go to the meter's book, with which they become durable; without one (a
+        command that reads by itself) there are none, and nothing is corrected. No records of its own.
+        """
+        if "clock" not in meter.driver.capabilities:
             return []
-        if meter.offset_at is not None and before.monotonic - meter.offset_at < CLOCK_EVERY:
+        orders = [meter.watch.orders.popleft() for _ in range(len(meter.watch.orders))]
+        now = self._clock.stamp()
+        if not orders and not _due(meter, now):
             return []
-        meter.offset_at = before.monotonic
+        meter.offset_at, meter.watch.due = now.monotonic, None
         try:
-            shown: datetime = driver.clock(ask)
+            outcome = self._look(meter, ask, serial, bool(orders))
+        except BaseException as trouble:
+            for order in orders:
+                order.set_exception(trouble)
+            raise
+        for order in orders:
+            order.set_result(outcome)
+        return []
+
+    def _look(self, meter: MeterState, ask: Ask, serial: str, ordered: bool) -> Correction:
+        seen = self._measure(meter, ask)
+        meter.offset = seen.offset if seen else None  # not known is not zero
+        if seen is None or seen.offset is None:
+            return Correction(None, None, _why_unknown(meter, seen, self._clock.stamp()))
+        book = meter.watch.book
+        if book is None:
+            return Correction(seen.offset, None, "nothing can be noted here")
+        visit = _Visit(self, meter, ask, serial, book, seen, seen.offset)
+        try:
+            visit.settle()
+            visit.report(seen.offset)
+            if ordered or (_wanted(meter) and abs(seen.offset) > OFF):
+                return visit.correct(ordered)
+        except StoreError as trouble:
+            log.error("%s: its clock is left as it is, the disk takes no note: %s", meter.config.point, trouble)
+            return Correction(seen.offset, None, f"the disk takes no note: {trouble}")
+        return Correction(seen.offset, None)
+
+    def _measure(self, meter: MeterState, ask: Ask) -> Seen | None:
+        """None where the meter gives no clock."""
+        driver: Any = meter.driver
+        timed = _Timed(ask, self._clock)
+        try:
+            shown: datetime = driver.clock(timed)
         except (LinkLost, AccessDenied):
             raise
-        except MeterError:
-            meter.offset = None  # not known is not zero
-            return []
-        middle = before.utc + timedelta(seconds=(self._clock.monotonic() - before.monotonic) / 2)
-        if shown.tzinfo is None and meter.zone is None:
-            return []  # what the meter shows may be any zone's time: its offset cannot be told
-        there = shown if shown.tzinfo else shown.replace(tzinfo=meter.zone)
-        seconds = Decimal(round((there.astimezone(UTC) - middle).total_seconds() * 10)) / 10
-        meter.offset = seconds if before.state != "unset" else None
-        return []
+        except MeterError as trouble:
+            log.debug("%s: no clock: %s", meter.config.point, trouble)
+            return None
+        middle = timed.sent.utc + timedelta(seconds=timed.trip / 2)
+        zone = shown.tzinfo or meter.zone
+        if zone is None or timed.sent.state == "unset":
+            return Seen(shown, None, timed.trip)  # what it shows may be any zone's time
+        # In the hour that comes twice a wall clock stands for two moments: the nearer one is meant.
+        there = min(
+            (shown.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)),
+            key=lambda moment: abs(moment - middle),
+        )
+        offset = Decimal((there - middle) // timedelta(milliseconds=1)) / 1000
+        offset += HALF_SECOND if shown.microsecond == 0 else 0
+        doubt = Decimal(repr(round(timed.trip / 2, 3))) if timed.asked else TELEGRAM
+        if doubt > SHARP and abs(offset) > OFF >= abs(offset) - doubt:
+            return Seen(shown, None, timed.trip)  # so slow an answer cannot tell whether it is off
+        return Seen(shown, offset.quantize(Decimal("0.1")), timed.trip)
+
+
+class _Visit:
+    """What one look has to tell and to do."""
+
+    def __init__(
+        self, watch: ClockWatch, meter: MeterState, ask: Ask, serial: str, book: ClockBook, seen: Seen, offset: Decimal
+    ) -> None:
+        self._watch, self._meter, self._ask, self._book = watch, meter, ask, book
+        self._seen, self._offset, self._serial = seen, offset, serial
+        if book.facts.serial != serial:  # what was noted is another meter's
+            book.facts = ClockFacts(serial)
+
+    def report(self, offset: Decimal) -> None:
+        """meter-clock-off at the crossing, meter-clock-right when it is back."""
+        facts = self._book.facts
+        if not facts.off and abs(offset) > OFF:
+            text = in_words(offset) + ("; is its zone the configured one?" if abs(offset) > FARTHEST else "")
+            event = gateway_event("meter-clock-off", text, **self._of_meter(offset=offset))
+            self._book.keep(replace(facts, off=True), [event])
+        elif facts.off and abs(offset) < RIGHT:
+            event = gateway_event("meter-clock-right", in_words(offset), **self._of_meter(offset=offset))
+            self._book.keep(replace(facts, off=False), [event])
+
+    def settle(self) -> None:
+        """A correction whose end nobody saw (a port that went away, a power cut): what the meter shows now tells."""
+        before = self._book.facts.before
+        if before is not None:
+            self._ended(before, self._offset, "its answer was lost")
+
+    def correct(self, ordered: bool) -> Correction:
+        """Move the clock if it may be moved now. What was sent counts for the day, whatever became of it."""
+        meter, now = self._meter, self._watch._clock.stamp()
+        if ordered and abs(self._offset) <= ALREADY_RIGHT:
+            return self._no("it is right already")
+        today = self._wall(self._seen.shown).date()
+        if self._book.facts.tried == today:
+            return self._no("it has been corrected today, or was tried; once a day is enough")
+        if not ordered and meter.watch.limit == today:
+            return self._no("it is off by more than the meter corrects")
+        wanted = self._wanted(now)
+        if objection := self._objection(now):
+            return self._refused(objection)
+        shown = self._wall(self._seen.shown)
+        start = room_from(shown, self._wall(wanted), _step(meter, now.utc))
+        if start is None:
+            return self._refused("the move is longer than the time between two ends of intervals allows")
+        if start > shown:
+            meter.watch.due = None if ordered else now.utc + (start - shown)
+            return self._no(f"too near to the end of an interval: possible from {start:%H:%M:%S} of the meter's time")
+        return self._send(wanted, today)
+
+    def _send(self, wanted: datetime, today: date) -> Correction:
+        earlier = self._book.facts
+        self._book.keep(replace(earlier, tried=today, before=self._offset))
+        driver: Any = self._meter.driver
+        trouble: str | None = None
+        try:
+            driver.set_clock(self._ask, wanted)
+        except ValueError as limit:  # the driver's word that nothing was sent
+            self._book.keep(earlier)
+            self._meter.watch.limit = today
+            return self._refused(str(limit))
+        except LinkLost:
+            raise
+        except MeterError as refusal:
+            trouble = str(refusal)
+        self._meter.offset = None
+        seen = self._watch._measure(self._meter, self._ask)
+        after = self._meter.offset = seen.offset if seen else None
+        outcome = self._ended(self._offset, after, trouble)
+        if after is not None:
+            self.report(after)
+        return outcome
+
+    def _ended(self, before: Decimal, after: Decimal | None, trouble: str | None) -> Correction:
+        """The event of a correction that was sent. One that was not answered may have been heard."""
+        facts = replace(self._book.facts, before=None)
+        heard = trouble is None or (after is not None and abs(after) <= abs(before) - 1)
+        numbers = {"before": before} | ({} if after is None else {"after": after})
+        told = f"{in_words(before)} before, " + ("not known after" if after is None else f"{in_words(after)} after")
+        if heard:
+            slowly = "" if after is None or abs(after) < RIGHT else "; some meters take it in gradually"
+            event = gateway_event("meter-clock-corrected", told + slowly, **self._of_meter(**numbers))
+            self._book.keep(facts, [event])
+            return Correction(before, after)
+        text = f"{trouble}; {told}"
+        event = gateway_event("meter-clock-not-corrected", text, **self._of_meter(**numbers))
+        self._book.keep(replace(facts, told=facts.tried), [event])
+        return Correction(before, after, trouble)
+
+    def _refused(self, reason: str) -> Correction:
+        """Nothing was sent. The event comes once a day."""
+        today = self._wall(self._seen.shown).date()
+        if self._book.facts.told != today:
+            text = f"{reason}; {in_words(self._offset)}"
+            event = gateway_event("meter-clock-not-corrected", text, **self._of_meter(before=self._offset))
+            self._book.keep(replace(self._book.facts, told=today), [event])
+        return self._no(reason)
+
+    def _no(self, reason: str) -> Correction:
+        return Correction(self._offset, None, reason)
+
+    def _objection(self, now: Stamp) -> str | None:
+        if "set_clock" not in self._meter.driver.capabilities:
+            return f"the driver {self._meter.config.driver} cannot set a clock"
+        if now.state != "synced":
+            return f"the gateway's own clock is not synchronised ({now.state})"
+        if abs(self._offset) > FARTHEST:
+            return f"more than {FARTHEST // 60} minutes: a wrong zone or a failed clock, which a person has to look at"
+        return None
+
+    def _wanted(self, now: Stamp) -> datetime:
+        """Our time when the meter will have it, to the nearest second, as the driver gave the meter's: aware or in
+        the meter's own zone. Drivers read the clock once more before they send."""
+        moment = now.utc + timedelta(seconds=self._seen.trip) + timedelta(seconds=float(HALF_SECOND))
+        moment = moment.astimezone(self._seen.shown.tzinfo or self._meter.zone).replace(microsecond=0)
+        return moment if self._seen.shown.tzinfo else moment.replace(tzinfo=None)
+
+    def _wall(self, moment: datetime) -> datetime:
+        """The meter's wall time."""
+        local = moment.astimezone(self._meter.zone or moment.tzinfo) if moment.tzinfo else moment
+        return local.replace(tzinfo=None, fold=0)
+
+    def _of_meter(self, **numbers: Decimal) -> dict[str, Any]:
+        stamp = self._watch._clock.stamp()
+        return {"stamp": stamp, "point": self._meter.config.point, "serial": self._serial, "extra": numbers}
+
+
+class _Timed:
+    """An ``ask`` that keeps when its last question was sent, and how long its answer took."""
+
+    def __init__(self, ask: Ask, clock: Clock) -> None:
+        self._ask, self._clock = ask, clock
+        self.sent, self.trip, self.asked = clock.stamp(), 0.0, False
+
+    def __call__(self, question: Any) -> Any:
+        sent = self._clock.stamp()
+        reply = self._ask(question)
+        self.sent, self.trip, self.asked = sent, self._clock.monotonic() - sent.monotonic, True
+        return reply
+
+
+def _due(meter: MeterState, now: Stamp) -> bool:
+    if meter.offset_at is None or now.monotonic - meter.offset_at >= CLOCK_EVERY:
+        return True
+    return meter.watch.due is not None and now.utc >= meter.watch.due
+
+
+def _wanted(meter: MeterState) -> bool:
+    return meter.config.set_clock and "set_clock" in meter.driver.capabilities
+
+
+def _step(meter: MeterState, now: datetime) -> timedelta | None:
+    """The length of the meter's intervals, where its driver knows it."""
+    reach = getattr(meter.driver, "reach", None)
+    known = reach("interval", now) if reach is not None and "interval" in meter.driver.capabilities else None
+    return known.step if known is not None else None
+
+
+def _why_unknown(meter: MeterState, seen: Seen | None, now: Stamp) -> str:
+    if seen is None:
+        return "the meter does not give its clock"
+    if seen.shown.tzinfo is None and meter.zone is None:
+        return "nobody has said the meter's zone: write timezone for the meter or the gateway"
+    if now.state == "unset":
+        return "the gateway's clock is not set"
+    return "the answer came too slowly to tell how far it is off"

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from agent.clock import Stamp
 from agent.config.values import Meter
+from agent.line.clockbook import ClockState
 from buffer.record import Record
 from drivers.reading import Driver, Identity
 from protocols.session import Line
@@ -33,6 +34,7 @@ class MeterState:
     paused: bool = False
     latest: dict[str, Record] = field(default_factory=dict)  # by kind
     looked: datetime | None = None  # the end of the last look into its journals
+    watch: ClockState = field(default_factory=ClockState)
 
 
 def gateway_event(
