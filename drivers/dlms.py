@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
 from drivers.dlms_budget import exchanges
+from drivers.dlms_journal import told
 from drivers.dlms_model import Model, Profile, Register, models
 from drivers.dlms_profile import Habits, Layout, Row, layout, rows, values
 from drivers.dlms_reach import Depth, reach
@@ -29,6 +31,7 @@ from drivers.dlms_settings import (
 )
 from drivers.dlms_time import MeterTime
 from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reach, Reading
+from drivers.unfinished import Unfinished
 from protocols.dlms.apdu import Attribute, obis_text
 from protocols.dlms.axdr import octets
 from protocols.dlms.cosem.objects import CLOCK, DATA, PROFILE, Scale
@@ -106,6 +109,7 @@ class DlmsMeter:
         )
         self._learned: Learned | None = None
         self._depths: dict[str, tuple[int | None, int]] = {}  # by kind: rows kept, seconds between them
+        self._events = Unfinished[list[Row]]()  # by the journal's name
         self._serial: str | None = None
         self._sessions = 0
         kinds = set(model.kinds) | {"identify", "clock"}
@@ -180,6 +184,7 @@ class DlmsMeter:
         if serial != self._serial:
             self._serial = serial
             self._depths.clear()
+            self._events.done()
         codes = ([model.model] if model.model else []) + list(model.ratios)
         found = self._reader.read(ask, [Attribute(DATA, code, 2) for code in codes])
         name = text(found.pop(0)) if model.model else None
@@ -239,22 +244,22 @@ class DlmsMeter:
         return reach(kind, Depth(rows_kept, period), self._time, now) if rows_kept else None
 
     def event(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
-        """The journals one after the other; one that the meter does not have is left out."""
+        """The journals one after the other; one that the meter does not have is left out. A poll that was ended midway
+        is gone on with by the next one: journals that it had read are given as they were then."""
+        self._events.begin(since, until)
         for journal in self._model.journals:
             profile = Profile(journal.buffer)
             shape = self._layout(ask, profile)
             if shape is None:
                 continue
             self._learn_zone(ask)
-            at_code = next((at for at, each in enumerate(shape.columns) if at != shape.clock), None)
-            counted: dict[tuple[datetime, str], int] = {}
-            for row in rows(ask, profile, shape, self._time, self._habits, (since, until), distinct=False):
-                number = row.cells[at_code] if at_code is not None else None
-                maker = number if isinstance(number, int) else None
-                code, words = journal.events.get(-1 if maker is None else maker, ("other", f"{journal.name} {maker}"))
-                n = counted[row.at, code] = counted.get((row.at, code), 0) + 1
-                told = {"code": code, "maker": f"{journal.name}.{maker}", "text": words, "n": n}
-                yield Reading("event", {}, (), at=row.at, event=told)
+            read = partial(self._journal, ask, profile, shape, since, until)
+            kept = self._events.get(journal.name, read)
+            yield from told(journal, shape, (row for row in kept if since <= row.at <= until))
+        self._events.done()
+
+    def _journal(self, ask: Ask, profile: Profile, shape: Layout, since: datetime, until: datetime) -> list[Row]:
+        return list(rows(ask, profile, shape, self._time, self._habits, (since, until), distinct=False))
 
     def clock(self, ask: Ask) -> datetime:
         """The meter's clock: aware where its deviation is stated or known, else its wall time (naive)."""

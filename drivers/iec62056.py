@@ -20,6 +20,7 @@ from drivers.iec62056_settings import SETTINGS, address, password, zone
 from drivers.iec62056_table import Row, Table, clock_reader, tables
 from drivers.iec62056_time import exchanges
 from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reach, Reading
+from drivers.unfinished import Unfinished
 from protocols.errors import BadFrame, Busy, NoReply, Refused
 from protocols.iec62056.block import Block, Value
 from protocols.iec62056.frames import Identification
@@ -56,6 +57,7 @@ class IecMeter:
         self._serial: str | None = None
         self._telegram: Block | None = None  # of this dialogue
         self._refused: dict[str, int] = {}  # parameter → polls for which it is left alone
+        self._events = Unfinished[Sequence[Value]]()  # by the parameter and its arguments
         self._brought: dict[str, set[str]] = {}  # kind → registers that this meter has brought
 
     def session(self) -> Session:
@@ -117,7 +119,9 @@ class IecMeter:
                 codes = (wanted,) if wanted else obis.SERIALS
                 serial = block.text(wanted) if wanted else None
                 serial = serial or obis.first_text(block, *codes)
-        self._serial = serial
+        if serial != self._serial:
+            self._serial = serial
+            self._events.done()
         model, firmware = self._model()
         return Identity(serial or None, model, firmware)
 
@@ -214,7 +218,7 @@ class IecMeter:
         """The journals' entries, oldest first; a journal that the meter does not have is left out."""
         place = zone(self._plan, self._settings)
         with self._left_alone({journal.name for journal in self.table.event}) as leave:
-            yield from events(self.table.event, place, (since, until), self._reader(ask), leave)
+            yield from events(self.table.event, place, (since, until), self._reader(ask), leave, self._events)
 
     def set_clock(self, ask: Ask, wanted: datetime) -> None:
         """Correct the clock to ``wanted``, aware or the meter's own wall time; fractions of a second are dropped.

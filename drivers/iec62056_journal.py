@@ -7,12 +7,14 @@ state's hexadecimal digits mean is not public; they travel as the maker's code.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from drivers.iec62056_archive import ABSENT
 from drivers.iec62056_table import Journal
 from drivers.reading import Reading
+from drivers.unfinished import Unfinished
 from protocols.errors import BadFrame, Refused
 from protocols.iec62056.block import Value
 
@@ -38,24 +40,33 @@ class Entry(NamedTuple):
 
 
 def events(
-    journals: Sequence[Journal], zone: ZoneInfo, span: tuple[datetime, datetime], read: Read, leave: set[str]
+    journals: Sequence[Journal],
+    zone: ZoneInfo,
+    span: tuple[datetime, datetime],
+    read: Read,
+    leave: set[str],
+    unfinished: Unfinished[Sequence[Value]] | None = None,
 ) -> Iterator[Reading]:
-    """The entries within ``span`` (both ends included), oldest first.
+    """The entries within ``span`` (both ends included), oldest first. A poll that was ended midway is gone on with:
+    pages that are in ``unfinished`` are not asked for again.
 
     ``leave``: journals that are not asked for; those that the meter does not have are added. Refused where it has
     none at all."""
+    unfinished = unfinished or Unfinished()
+    unfinished.begin(*span)
     found: list[tuple[datetime, Journal, Entry]] = []
     denied: Refused | None = None
     for journal in journals:
         if journal.name in leave:
             continue
         try:
-            entries = _entries(journal.name, zone, span[0], read)
+            entries = _entries(journal.name, zone, span[0], read, unfinished)
         except Refused as no:
             leave.add(journal.name)
             denied = no
             continue
         found += [(entry.at, journal, entry) for entry in reversed(entries) if span[0] <= entry.at <= span[1]]
+    unfinished.done()
     if denied is not None and leave >= {journal.name for journal in journals}:
         raise denied
     counted: dict[tuple[datetime, str], int] = {}
@@ -66,12 +77,15 @@ def events(
         yield Reading("event", at=at, event=told)
 
 
-def _entries(name: str, zone: ZoneInfo, since: datetime, read: Read) -> list[Entry]:
+def _entries(
+    name: str, zone: ZoneInfo, since: datetime, read: Read, unfinished: Unfinished[Sequence[Value]]
+) -> list[Entry]:
     """Newest first, from the newest back to the first page that reaches behind ``since``; each record once."""
     found: dict[int, Entry] = {}
     for page in range(PAGES):
         try:
-            values = read(name, f"{page * PAGE + 1},{PAGE}")
+            arguments = f"{page * PAGE + 1},{PAGE}"
+            values = unfinished.get((name, arguments), partial(read, name, arguments))
         except Refused as no:
             if no.code not in ABSENT:
                 raise

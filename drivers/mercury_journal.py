@@ -6,6 +6,7 @@ The numbers of the journals and what lies in them: «Описание систе
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time
+from functools import partial
 from typing import NamedTuple
 
 from drivers.mercury_learned import Learned
@@ -119,10 +120,13 @@ class Journals:
 
     def read(self, ask: Ask, since: datetime, until: datetime, single_phase: bool) -> Iterator[Reading]:
         """Events of the span, both ends included, journal by journal, oldest first. Where nothing is new a journal
-        costs one question; one that the meter refuses is asked again after 100 polls.
+        costs one question; one that the meter refuses is asked again after 100 polls. A poll that was ended midway is
+        gone on with by the next one: entries that it had read are not asked for again.
 
         ``maker`` is the journal's number in hex, ``n`` the same whenever the same entry is read again.
         """
+        unfinished = self.learned.events
+        unfinished.begin(since, until)
         for number in journals(single_phase):
             told = [each for entry in self._entries(ask, number, since) for each in self._told(number, entry)]
             for each in sorted(set(told)):
@@ -130,26 +134,28 @@ class Journals:
                 if since <= at <= until:
                     event = {"code": each.code, "maker": f"{number:02X}h", "text": each.text, "n": each.n}
                     yield Reading("event", {}, (), at=at, event=event)
+        unfinished.done()
 
-    def _entries(self, ask: Ask, number: int, since: datetime) -> Iterator[Entry]:
+    def _entries(self, ask: Ask, number: int, since: datetime) -> list[Entry]:
         """From the latest back, until one is empty, older than ``since``, or all of the ring has been seen."""
         journal = JOURNALS[number]
-        entry: Entry | None = self.learned.unless_refused(ask, ReadJournal(number, LATEST, journal.size))
-        if entry is None:
-            return
-        if entry.number >= journal.ring:
+        found: list[Entry] = []
+        entry = self._entry(ask, ReadJournal(number, LATEST, journal.size))
+        if entry is not None and entry.number >= journal.ring:
             raise BadFrame(f"journal {number:02X}h has {journal.ring} records, the meter names number {entry.number}")
-        latest = entry.number
-        for back in range(1, journal.ring + 1):
+        while entry is not None:
             stamps = _stamps(number, entry.data)
             if not stamps or all(self.time.utc(at) < since for at in stamps):
-                return
-            yield entry
-            if back == journal.ring:
-                return
-            question = ReadJournal(number, (latest - back) % journal.ring, journal.size)
-            if (entry := self.learned.unless_refused(ask, question)) is None:
-                return
+                break
+            found.append(entry)
+            if len(found) == journal.ring:
+                break
+            place = (found[0].number - len(found)) % journal.ring
+            entry = self._entry(ask, ReadJournal(number, place, journal.size))
+        return found
+
+    def _entry(self, ask: Ask, question: ReadJournal) -> Entry | None:
+        return self.learned.events.get(question, partial(self.learned.unless_refused, ask, question))
 
     def _told(self, number: int, entry: Entry) -> list[_Told]:
         journal, rank = JOURNALS[number], _RANKS[number]

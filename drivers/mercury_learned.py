@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from drivers.reading import Ask, Number, Reading
+from drivers.unfinished import Unfinished
 from protocols.errors import Refused
+from protocols.mercury.archives import Entry
 from protocols.mercury.frames import Details, Energy, Ratio
 from protocols.mercury.questions import ReadIdentity
 
@@ -32,6 +34,7 @@ class Learned:
     long_records: bool | None = None  # whether it gives 17 profile records in one answer; None: not known
     period: int | None = None  # minutes of an interval of its load profile, as last told; None: not known
     refused: dict[Hashable, int] = field(default_factory=dict)  # polls until it is asked again
+    events: Unfinished[Entry | None] = field(default_factory=Unfinished)  # by what was asked
     brought: dict[str, set[str]] = field(default_factory=dict)  # by kind: the registers it has ever given
 
     def unless_refused(self, ask: Ask, question: Any, key: Hashable = None) -> Any:
