@@ -1,0 +1,1 @@
+"""What a point's archives should hold and do not, in which order it is asked for, and what became of it."""

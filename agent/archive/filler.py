@@ -1,0 +1,347 @@
+"""Keeps the archives whole: knows what is missing at every point, says what to ask next, remembers what is absent.
+
+For others: :meth:`Filler.again` asks once more for a span that somebody wants (the utility's ``fill``),
+:meth:`Filler.missing` and :meth:`Filler.progress` are what ``status`` shows.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import Any
+
+from agent.archive import plan
+from agent.archive.book import Book, Piece
+from agent.archive.runs import Run, Runs
+from agent.clock import Clock, Stamp
+from agent.facts import opened, sealed
+from agent.history.chain import same
+from agent.line.state import MeterState
+from buffer.faults import StoreError
+from buffer.record import Record
+from buffer.store import Store
+from protocols.errors import Busy, MeterError
+
+log = logging.getLogger("meterpost.archive")
+
+AFTER = 45.0  # s after a start until the store is looked through: the first readings come before
+LOOK_EVERY = 10.0  # s between two looks where there is nothing to look through
+LOOK_COST = 0.05  # s of looking at once; the machine has other things to do
+NOTE_EVERY = 60.0  # s; what was found absent and not noted is asked once more after a power cut, no harm
+RATE_OVER = 3600.0  # s over which the rate of filling is told
+MILLISECOND = timedelta(milliseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Key = tuple[str, str]
+
+
+class Filler:
+    """Any thread may call any method. ``call`` runs a function with the store where it may write (``Writer.call``)."""
+
+    def __init__(self, store: Store, call: Callable[[Callable[[Store], Any]], Any], clock: Clock) -> None:
+        self._store, self._call, self._clock = store, call, clock
+        self._lock = RLock()  # never held while the store is asked: its writer reports here
+        self._looking = RLock()
+        self._meters: dict[str, MeterState] = {}
+        self._bus_of: dict[str, str] = {}
+        self._books: dict[Key, Book] = {}
+        self._keep = timedelta(days=400)
+        self._epoch = store.epoch
+        self._next_look = self._next_note = 0.0
+        self._fresh: list[Record] | None = None  # stored while the store is being looked through
+        self._settled: dict[str, deque[tuple[float, int]]] = {}
+        self._began: dict[str, float] = {}
+
+    def use(self, buses: Mapping[str, Sequence[MeterState]], keep_days: int) -> None:
+        """The meters of a start or of a new configuration."""
+        now = self._clock.monotonic()
+        self._note_absences()
+        with self._lock:
+            self._meters = {meter.config.point: meter for meters in buses.values() for meter in meters}
+            self._bus_of = {meter.config.point: bus for bus, meters in buses.items() for meter in meters}
+            self._books = {}
+            self._keep = timedelta(days=keep_days)
+            self._next_look, self._next_note = now + AFTER, now + NOTE_EVERY
+            self._settled = {bus: deque() for bus in buses}
+            self._began = {}
+
+    # ── what is missing ──────────────────────────────────────────────────
+
+    def look(self) -> None:
+        """Once a second or so: look through a piece of the store, note what was found absent. Never waits for long."""
+        stamp = self._clock.stamp()
+        if stamp.monotonic < self._next_look or stamp.state == "unset":
+            return
+        self._next_look = stamp.monotonic + LOOK_EVERY
+        try:
+            if self._store.epoch != self._epoch:  # another store: what it holds is another matter
+                with self._lock:
+                    self._epoch, self._books = self._store.epoch, {}
+            self._make_books(stamp)
+            while (wanted := self._unlooked(stamp)) is not None:
+                self._look_through(*wanted)
+                if self._clock.monotonic() - stamp.monotonic > LOOK_COST:
+                    self._next_look = stamp.monotonic
+                    break
+        except StoreError as trouble:
+            log.error("the archives cannot be compared with the store: %s", trouble)
+        if stamp.monotonic >= self._next_note:
+            self._next_note = stamp.monotonic + NOTE_EVERY
+            self._note_absences()
+
+    def stored(self, records: Iterable[Record]) -> None:
+        """These are on the disk now, wherever they came from."""
+        with self._lock:
+            for record in records:
+                if record.kind in plan.KINDS:
+                    if self._fresh is not None:
+                        self._fresh.append(record)
+                    book = self._books.get((record.point, record.kind))
+                    if book is not None and same(book.serial, record.meter):
+                        book.stored([record.at])
+
+    def close(self) -> None:
+        """Note what was found absent; before the store's writer ends."""
+        self._note_absences()
+
+    def _make_books(self, stamp: Stamp) -> None:
+        """A book for each archive whose slots are known by now; the first slots may have another length than before."""
+        for point, meter in list(self._meters.items()):
+            for kind in plan.filled(meter):
+                told = plan.reach(meter, kind, stamp.utc)
+                if told is None:
+                    continue
+                known = self._books.get((point, kind))
+                newest = self._store.last(point, kind, meter.config.serial) if told.step is None else None
+                slots = plan.grid(meter, kind, told, newest, stamp.utc)
+                if slots is None or (known is not None and known.grid == slots):
+                    continue
+                book = Book(point, meter.config.serial, slots)
+                self._remember(book)
+                with self._lock:
+                    if self._meters.get(point) is meter:
+                        self._books[point, kind] = book
+
+    def _remember(self, book: Book) -> None:
+        for first, last in opened(self._store.noted(_note(book))) or []:
+            since, until = EPOCH + first * MILLISECOND, EPOCH + last * MILLISECOND
+            book.absent.add(book.grid.after(since), book.grid.before(until))
+
+    def _window(self, book: Book, stamp: Stamp) -> Run | None:
+        meter = self._meters.get(book.point)
+        told = plan.reach(meter, book.grid.kind, stamp.utc) if meter else None
+        if meter is None or told is None:
+            return None
+        window = plan.window(meter, book.grid, told, self._keep, stamp.utc)
+        return window if window[0] <= window[1] else None
+
+    def _unlooked(self, stamp: Stamp) -> tuple[plan.Unit, list[Book]] | None:
+        """The newest unit that was not looked through, snapshots before intervals, and the books that want it."""
+        found: dict[plan.Unit, list[Book]] = {}
+        with self._lock:
+            for book in self._books.values():
+                window = self._window(book, stamp)
+                if window is None:
+                    continue
+                book.forget(window[0])
+                gaps = book.looked.gaps(*plan.units(book.grid, window))
+                if gaps:
+                    found.setdefault(plan.unit(book.grid, gaps[-1][1]), []).append(book)
+        if not found:
+            return None
+        wanted = min(found, key=lambda unit: (plan.KINDS.index(unit.kind), -unit.number))
+        return wanted, found[wanted]
+
+    def _look_through(self, unit: plan.Unit, books: Collection[Book]) -> None:
+        """What the store has of a unit; records that are written meanwhile count too."""
+        with self._looking:
+            self._compare(unit, books)
+
+    def _compare(self, unit: plan.Unit, books: Collection[Book]) -> None:
+        with self._lock:
+            self._fresh = []
+        since, until = plan.bounds(next(iter(books)).grid, unit.number)
+        moments: dict[str, list[tuple[str, datetime]]] = {}
+        for point, serial, at in self._store.present(unit.kind, since, until):
+            moments.setdefault(point, []).append((serial, at))
+        with self._lock:
+            for record in self._fresh or ():
+                if record.kind == unit.kind:
+                    moments.setdefault(record.point, []).append((record.meter, record.at))
+            self._fresh = None
+            for book in books:
+                first, last = plan.slots_of(book.grid, unit.number)
+                for low, high in book.absent.gaps(first, last):
+                    book.open.add(low, high)
+                book.looked.add(unit.number, unit.number)
+                book.stored([at for serial, at in moments.get(book.point, ()) if same(serial, book.serial)])
+
+    # ── what to ask ──────────────────────────────────────────────────────
+
+    def next(self, points: Collection[str], prefer: str | None = None) -> Piece | None:
+        """What to ask of one of these points; None where nothing is missing or may be asked now.
+
+        What somebody wants goes first, then months and days, newest first over all points, then intervals: the point
+        that is behind least, so that all come back together. ``prefer``: the point whose session is open; it goes on
+        while no other has anything more important.
+        """
+        stamp = self._clock.stamp()
+        if stamp.state == "unset":
+            return None
+        best: tuple[tuple[int, bool, float], Piece] | None = None
+        with self._lock:
+            for point in points:
+                for kind in plan.KINDS:
+                    book = self._books.get((point, kind))
+                    window = self._window(book, stamp) if book is not None else None
+                    found = book.next(window, stamp.monotonic) if book is not None and window is not None else None
+                    if found is None:
+                        continue
+                    piece, urgent = found
+                    rank = 0 if urgent else 1 if kind != "interval" else 2
+                    urgency = (rank, point != prefer, -piece.until.timestamp())
+                    if best is None or urgency < best[0]:
+                        best = urgency, piece
+        return best[1] if best is not None else None
+
+    def finished(self, piece: Piece, moments: Collection[datetime]) -> None:
+        """The meter has answered all of it with records of these moments. What is not among them it does not have,
+        unless its clock is off by more than a slot."""
+        now = self._clock.monotonic()
+        with self._lock:
+            book = self._books.get((piece.point, piece.kind))
+            if book is None:
+                return
+            count = book.stored(moments)
+            offset = self._meters[piece.point].offset
+            if offset is not None and abs(offset) > book.grid.length.total_seconds():
+                log.warning("%s: its clock is off by %s s; what is missing may be elsewhere", piece.point, offset)
+                book.doubtful(now)
+            else:
+                count += book.finished(piece, now)
+            self._count(piece.point, count, now)
+
+    def interrupted(self, piece: Piece, moments: Collection[datetime]) -> None:
+        """The line was wanted by others, or lost; what came until then came."""
+        with self._lock:
+            book = self._books.get((piece.point, piece.kind))
+            if book is not None:
+                count = book.stored(moments)
+                book.interrupted(piece, count)
+                self._count(piece.point, count, self._clock.monotonic())
+
+    def failed(self, piece: Piece, moments: Collection[datetime], trouble: MeterError) -> None:
+        """It ended in this; what came until then came. Busy is no failure."""
+        now = self._clock.monotonic()
+        with self._lock:
+            book = self._books.get((piece.point, piece.kind))
+            if book is None:
+                return
+            count = book.stored(moments)
+            if isinstance(trouble, Busy):
+                book.later(now)
+            else:
+                log.info("%s: %s until %s: %s", piece.point, piece.kind, piece.until, trouble)
+                count += book.failed(piece, now)
+            self._count(piece.point, count, now)
+
+    def again(self, point: str, kind: str, since: datetime, until: datetime) -> int:
+        """Ask for this span (aware, both ends in it) before everything else, also for what counted as absent. How
+        many slots are missing there and will be asked. KeyError for an unknown point, ValueError in words where
+        nothing can be asked."""
+        stamp = self._clock.stamp()
+        meter = self._meters[point]
+        if kind not in plan.filled(meter):
+            raise ValueError(f"{point}: {kind!r} is not kept; there are: {', '.join(plan.filled(meter)) or 'none'}")
+        if stamp.state != "unset":
+            self._make_books(stamp)
+        book = self._books.get((point, kind))
+        window = self._window(book, stamp) if book is not None else None
+        if book is None or window is None:
+            raise ValueError(f"{point}: the meter has not told yet how far its {kind!r} archive goes back; try later")
+        span = max(window[0], book.grid.after(since)), min(window[1], book.grid.before(until))
+        if span[0] > span[1]:
+            return 0
+        for low, high in book.looked.gaps(*plan.units(book.grid, span)):
+            for number in range(high, low - 1, -1):
+                self._look_through(plan.unit(book.grid, number), [book])
+        with self._lock:
+            book.again(*span)
+            return book.missing(span)
+
+    # ── what is shown ────────────────────────────────────────────────────
+
+    def missing(self, point: str) -> dict[str, int | None]:
+        """Missing slots by kind; None while it is not known: the meter has not told its depth, or the store is still
+        being looked through."""
+        stamp = self._clock.stamp()
+        with self._lock:
+            meter = self._meters.get(point)
+            return {kind: self._missing(point, kind, stamp) for kind in plan.filled(meter)} if meter else {}
+
+    def _missing(self, point: str, kind: str, stamp: Stamp) -> int | None:
+        book = self._books.get((point, kind))
+        if book is None or (window := self._window(book, stamp)) is None:
+            return None if book is None else 0
+        return None if book.looked.gaps(*plan.units(book.grid, window)) else book.missing(window)
+
+    def progress(self, bus: str) -> dict[str, Any]:
+        """``missing`` slots of a bus, ``rate`` an hour as it went within the last hour, ``done_at`` (aware UTC): both
+        None where nobody can say."""
+        stamp = self._clock.stamp()
+        with self._lock:
+            points = [point for point, of in self._bus_of.items() if of == bus]
+            total = sum(count or 0 for point in points for count in self.missing(point).values())
+            rate = self._rate(bus, stamp.monotonic)
+        done = stamp.utc + timedelta(hours=total / rate) if total and rate else None
+        return {"missing": total, "rate": round(rate) if rate else None, "done_at": done}
+
+    def _count(self, point: str, count: int, now: float) -> None:
+        bus = self._bus_of[point]
+        settled = self._settled[bus]
+        if not settled or now - settled[-1][0] > RATE_OVER:
+            self._began[bus] = now  # a new piece of work
+            settled.clear()
+        settled.append((now, count))
+        while settled[0][0] < now - RATE_OVER:
+            settled.popleft()
+
+    def _rate(self, bus: str, now: float) -> float | None:
+        settled = [(at, count) for at, count in self._settled.get(bus, ()) if at >= now - RATE_OVER]
+        begin = max(self._began.get(bus, now), now - RATE_OVER)
+        return sum(count for _, count in settled) * 3600 / (now - begin) if settled and now > begin else None
+
+    # ── what is remembered ───────────────────────────────────────────────
+
+    def _note_absences(self) -> None:
+        """Sealed notes of what is absent: runs of moments in ms, written where they changed."""
+        with self._lock:
+            texts = {_note(book): _moments(book) for book in self._books.values() if book.changed}
+            changed = [book for book in self._books.values() if book.changed]
+            for book in changed:
+                book.changed = False
+        if not texts:
+            return
+
+        def write(store: Store) -> None:
+            for key, runs in texts.items():
+                store.note(key, sealed(runs) if runs else None)
+
+        try:
+            self._call(write)
+        except StoreError as trouble:
+            log.error("what is absent is not noted: %s", trouble)
+            with self._lock:
+                for book in changed:
+                    book.changed = True
+
+
+def _note(book: Book) -> str:
+    return f"absent:{book.point}:{book.serial}:{book.grid.kind}"
+
+
+def _moments(book: Book) -> list[list[int]]:
+    """The absent slots as runs of their moments, ms since 1970."""
+    runs: Runs = book.absent
+    return [[(book.grid.at(number) - EPOCH) // MILLISECOND for number in run] for run in runs]
