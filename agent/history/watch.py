@@ -1,0 +1,121 @@
+"""Fact against plan while the daemon runs: the event ``plan-exceeded``, once a month or once an hour."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from agent.clock import Stamp
+from agent.config.values import Config, Meter
+from agent.facts import opened, sealed
+from agent.history.plan import Plan, PlanError, read_plan
+from agent.history.series import Row, series
+from agent.line.state import gateway_event
+from buffer.record import Record, number_text
+from buffer.store import Store
+
+log = logging.getLogger("meterpost.history")
+
+EVERY = 600.0  # s between two looks
+BACK = {"hour": timedelta(hours=48), "month": timedelta(days=32)}
+"""How far back a look goes: what an archive brings later is judged too."""
+NOTE = "plan:"  # note: the periods of a point that were told already
+SUSPECT = {"backwards", "step-too-large"}  # one wrong reading must not raise an alarm that cannot be taken back
+
+
+class PlanWatch:
+    """``look`` when asked to, at most every ten minutes. ``change`` runs a function on the store that writes."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        *,
+        submit: Callable[[Sequence[Record]], None],
+        change: Callable[[Callable[[Store], None]], object],
+    ) -> None:
+        self._store, self._submit, self._change = store, submit, change
+        self._meters = [meter for meter in config.meters if meter.plan is not None]
+        self._zone = ZoneInfo(config.gateway.timezone)
+        self._next = 0.0
+        self._plans: dict[str, tuple[tuple[int, int], Plan | None]] = {}
+
+    def look(self, stamp: Stamp) -> None:
+        """Raise what has to be raised. Nothing is judged while the gateway's clock is not set; StoreError as the store
+        has it."""
+        if not self._meters or stamp.monotonic < self._next or stamp.state == "unset":
+            return
+        self._next = stamp.monotonic + EVERY
+        for meter in self._meters:
+            plan = self._plan(meter)
+            if plan is not None:
+                self._look_at(meter, plan, stamp)
+
+    def _plan(self, meter: Meter) -> Plan | None:
+        """The plan as the file has it now; a broken one is told once and not used."""
+        assert meter.plan is not None
+        try:
+            found = meter.plan.stat()
+            age = (found.st_mtime_ns, found.st_size)
+            if self._plans.get(meter.point, (None, None))[0] != age:
+                self._plans[meter.point] = (age, None)
+                self._plans[meter.point] = (age, read_plan(meter.plan))
+        except PlanError as trouble:
+            log.warning("%s: the plan is not used: %s:%d: %s", meter.point, meter.plan, trouble.line, trouble)
+        except OSError as trouble:
+            log.warning("%s: the plan is not used: %s", meter.point, trouble)
+            self._plans.pop(meter.point, None)
+        return self._plans.get(meter.point, (None, None))[1]
+
+    def _look_at(self, meter: Meter, plan: Plan, stamp: Stamp) -> None:
+        key = NOTE + meter.point
+        told = [str(name) for name in opened(self._store.noted(key)) or ()]
+        rows = series(self._store, meter, plan.step, stamp.utc - BACK[plan.step], stamp.utc, self._zone, stamp.utc)
+        fresh = {}
+        for row in rows:
+            text = exceeded(row, meter, plan, self._zone)
+            if text and _name(row) not in told:
+                fresh[_name(row)] = text
+        if not fresh:
+            return
+        for text in fresh.values():
+            log.warning("%s: %s", meter.point, text)
+        self._submit(
+            [
+                gateway_event("plan-exceeded", text, stamp, point=meter.point, serial=meter.serial, extra={"n": number})
+                for number, text in enumerate(fresh.values(), 1)
+            ]
+        )
+        within = {_name(row) for row in rows}
+        note = sealed([name for name in (*told, *fresh) if name in within])
+        self._change(partial(Store.note, key=key, value=note))
+
+
+def _name(row: Row) -> str:
+    return row.slot.start.isoformat()
+
+
+def exceeded(row: Row, meter: Meter, plan: Plan, zone: ZoneInfo) -> str | None:
+    """In words that this hour or month went over the plan and its limit; None where it did not, or nobody can say.
+
+    A part of a slot that is over it already is enough: energy only grows.
+    """
+    planned = plan.of(row.slot, plan.step, zone)
+    if planned is None or row.total is None or SUSPECT & set(row.flags):
+        return None
+    used = row.total * meter.ratio
+    most = planned * (100 + meter.plan_limit) / 100
+    if used <= most:
+        return None
+    form = "%Y-%m" if plan.step == "month" else "%Y-%m-%d %H:%M"
+    return (
+        f"{row.slot.start.astimezone(zone):{form}}: {kwh(used)} kWh used, planned {kwh(planned)}, "
+        f"with {number_text(meter.plan_limit)} % more {kwh(most)}"
+    )
+
+
+def kwh(energy: Decimal) -> str:
+    """Exact kWh of so many Wh."""
+    return number_text(energy / 1000)

@@ -1,0 +1,208 @@
+"""Plans as files, and the event of a crossed one."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.clock import Stamp
+from agent.config.values import Bus, Config, Gateway, Intake
+from agent.history.plan import PlanError, parse, read_plan
+from agent.history.slots import slot_of, slots
+from agent.history.watch import EVERY, PlanWatch
+from buffer.record import Record
+from tests.buffer.plant import opened
+from tests.history.house import BERLIN, MOSCOW, metered, reading, readings, snapshots
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11,300\n2026-12,310.5\n",
+        "month;kWh\r\n2026-11;300\r\n2026-12;310,5\r\n",
+        "\nMonth,Plan\n\n 2026-11 , 300 \n2026-12,310.50",
+    ],
+)
+def test_a_plan_by_the_month_is_read_however_the_office_writes_it(text, tmp_path):
+    file = tmp_path / "plan.csv"
+    file.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    plan = read_plan(file)
+    assert plan.of(slot_of("month", at("2026-11-21T10:00+03:00"), MOSCOW), "month", MOSCOW) == 300_000
+    assert plan.of(slot_of("month", at("2026-12-31T23:59+03:00"), MOSCOW), "month", MOSCOW) == 310_500
+    assert plan.of(slot_of("month", at("2027-01-01T00:00+03:00"), MOSCOW), "month", MOSCOW) is None
+    assert plan.of(slot_of("day", at("2026-11-21T10:00+03:00"), MOSCOW), "day", MOSCOW) is None, "a guess"
+
+
+def test_hours_of_a_plan_are_local_and_sum_up_to_days_where_all_are_there():
+    since, until = at("2026-11-21T00:00+03:00"), at("2026-11-23T00:00+03:00")
+    hours = [f"{slot.start.astimezone(MOSCOW):%Y-%m-%dT%H:00},1.25" for slot in slots("hour", since, until, MOSCOW)]
+    plan = parse("\n".join(hours[:-1]))
+    first, second = slots("day", since, until, MOSCOW)
+    assert plan.of(slot_of("hour", since, MOSCOW), "hour", MOSCOW) == 1250
+    assert (plan.of(first, "day", MOSCOW), plan.of(second, "day", MOSCOW)) == (30_000, None)
+
+
+def test_the_hour_that_comes_twice_in_autumn_has_its_row_twice_or_one_for_each():
+    twice = list(slots("hour", at("2026-10-25T02:00+02:00"), at("2026-10-25T04:00+01:00"), BERLIN))
+    plan = parse("2026-10-25T02:00,5\n2026-10-25T02:00+01:00,7\n2026-10-25 03:00,1\n")
+    assert [plan.of(slot, "hour", BERLIN) for slot in twice] == [5000, 7000, 1000]
+    assert parse("2026-10-25T02:00,5\n").of(twice[1], "hour", BERLIN) == 5000
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("", 1, "no rows"),
+        ("month,kWh\n", 1, "no rows"),
+        ("2026-11,300\n2026-13,300\n", 2, "'2026-13'"),
+        ("2026-11,300\n\n2026-12,many\n", 3, "'many'"),
+        ("2026-11,300\n2026-11,301\n", 2, "2026-11 again"),
+        ("2026-11,300,5\n", 1, "3 cells"),
+        ("2026-11\n", 1, "1 cells"),
+        ("2026-11,-1\n", 1, "'-1'"),
+        ("2026-11,nan\n", 1, "'nan'"),
+        ("2026-11,1e9\n", 1, "'1e9'"),
+        ("2026-11-21T10:30,1\n", 1, "'2026-11-21T10:30'"),
+        ("2026-02-30T10:00,1\n", 1, "'2026-02-30T10:00'"),
+        ("2026-11,300\n2026-11-21T10:00,1\n", 2, "an hour among rows of months"),
+    ],
+)
+def test_what_is_wrong_in_a_plan_is_said_with_its_line(text, line, words):
+    with pytest.raises(PlanError, match=words) as trouble:
+        parse(text)
+    assert trouble.value.line == line
+    assert str(trouble.value).startswith("found ") and ", expected " in str(trouble.value)
+
+
+def test_a_plan_in_another_encoding_or_without_end_is_refused(tmp_path):
+    file = tmp_path / "plan.csv"
+    file.write_bytes(b"2026-11,300\n\xef\xf0\n")
+    with pytest.raises(PlanError, match="0xef") as trouble:
+        read_plan(file)
+    assert trouble.value.line == 2
+    file.write_bytes(b"2026-11,300\n" * 400_000)
+    with pytest.raises(PlanError, match="4 MiB"):
+        read_plan(file)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_plan_or_a_plan_error(text):
+    try:
+        plan = parse(text)
+    except PlanError as trouble:
+        assert 1 <= trouble.line <= max(1, len(text.splitlines()))
+    else:
+        assert plan.energies and all(energy >= 0 for energy in plan.energies.values())
+
+
+class Watched:
+    """A point with a plan, a store, and the time as the test says."""
+
+    def __init__(self, folder: Path, plan: str, **more: object) -> None:
+        self.file = folder / "plan.csv"
+        self.file.write_text(plan)
+        self.store = opened(folder)
+        meter = metered(plan=self.file, **more)
+        self.config = Config(
+            Gateway("gw", timezone="Europe/Moscow"),
+            Intake("h", 1, False, "mqtt://h"),
+            (Bus("riser-1", "/dev/fake"),),
+            (meter,),
+        )
+        self.raised: list[Record] = []
+        self.seconds = 1000.0
+        self.restart()
+
+    def restart(self) -> None:
+        self.watch = PlanWatch(self.config, self.store, submit=self.raised.extend, change=lambda work: work(self.store))
+
+    def look(self, now: datetime, state: str = "synced") -> list[str]:
+        self.raised.clear()
+        self.seconds += EVERY
+        self.watch.look(Stamp(now, state, "boot", self.seconds))
+        assert {event.event["code"] for event in self.raised} <= {"plan-exceeded"}
+        return [event.event["text"] for event in self.raised]
+
+
+@pytest.fixture
+def watched(tmp_path):
+    made = []
+
+    def make(plan: str, **more: object) -> Watched:
+        made.append(Watched(tmp_path, plan, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.store.close()
+
+
+def test_a_month_that_goes_over_its_plan_is_told_once_and_within_the_month(watched):
+    """1.5 kW are 36 kWh a day: 300 kWh and 10 % more are crossed on the tenth day."""
+    house = watched("2026-11,300\n")
+    since = at("2026-11-01T00:00+03:00")
+    told = {}
+    for hour in range(0, 15 * 24, 4):
+        now = since + hour * HOUR
+        house.store.put([reading(now)])
+        if said := house.look(now + timedelta(minutes=1)):
+            told[hour] = said
+        if hour == 240:
+            house.restart()
+    assert list(told) == [224], "330 kWh / 1.5 kW = 220 h are not yet over it"
+    assert told[224] == ["2026-11: 336 kWh used, planned 300, with 10 % more 330"]
+
+
+def test_an_hour_over_its_plan_is_told_once_each_also_when_its_archive_comes_late(watched):
+    plan = "".join(f"2026-11-21T{hour:02}:00,1.4\n" for hour in range(24))
+    house = watched(plan, plan_limit=Decimal(0))
+    start = at("2026-11-21T00:00+03:00")
+    house.store.put(snapshots("day", start, start + DAY, MOSCOW) + readings(start, start + 3 * HOUR, HOUR))
+    assert house.look(start + 2 * HOUR + timedelta(minutes=1)) == [
+        "2026-11-21 00:00: 1.5 kWh used, planned 1.4, with 0 % more 1.4",
+        "2026-11-21 01:00: 1.5 kWh used, planned 1.4, with 0 % more 1.4",
+    ]
+    assert len({(event.at, event.event["n"]) for event in house.raised}) == 2, "two events of one moment stay two"
+    assert house.look(start + 2 * HOUR + timedelta(minutes=11)) == []
+    house.store.put([reading(start + 3 * HOUR + timedelta(minutes=1))])
+    assert len(house.look(start + 30 * HOUR)) == 1
+
+
+def test_ratio_counts_and_the_limit_itself_is_allowed(watched):
+    house = watched("2026-11,3600\n", ratio=Decimal(20), plan_limit=Decimal(0))
+    since = at("2026-11-01T00:00+03:00")
+    house.store.put([reading(since), reading(since + 5 * DAY)])
+    assert house.look(since + 5 * DAY) == []
+    house.store.put([reading(since + 5 * DAY + HOUR)])
+    assert house.look(since + 6 * DAY) == ["2026-11: 3630 kWh used, planned 3600, with 0 % more 3600"]
+
+
+def test_one_wrong_reading_and_an_unset_clock_raise_no_alarm(watched):
+    house = watched("2026-11,10\n")
+    since = at("2026-11-01T00:00+03:00")
+    house.store.put([reading(since), reading(since + 5 * DAY, flags=("step-too-large",))])
+    assert house.look(since + 5 * DAY) == []
+    house.store.put([reading(since + 5 * DAY + HOUR)])
+    assert house.look(since + 5 * DAY + HOUR, "unset") == []
+    assert len(house.look(since + 5 * DAY + HOUR)) == 1
+
+
+def test_a_plan_that_breaks_or_vanishes_is_logged_and_mended_without_a_restart(watched, caplog):
+    house = watched("2026-11,10\n2026-11,11\n")
+    since = at("2026-11-01T00:00+03:00")
+    house.store.put([reading(since), reading(since + DAY)])
+    assert house.look(since + DAY) == []
+    assert "plan.csv:2: found 2026-11 again" in caplog.text
+    house.file.unlink()
+    assert house.look(since + DAY) == []
+    house.file.write_text("2026-11,10\n")
+    assert len(house.look(since + DAY)) == 1
