@@ -154,10 +154,26 @@ def _off_line(entry: MeterEntry) -> list[Fault]:
 
 def _plan(entry: MeterEntry, around: Surroundings) -> list[Fault]:
     file = entry.table.plan
-    if file is None or is_file(around.base / file):
+    if file is None:
         return []
+    if is_file(around.base / file):
+        return _plan_rows(around.base / file, around)
     found = f"{around.base / file}, which is no file that you may see"
     return [entry.source.fault((*entry.path, "plan"), found, "an existing CSV file")]
+
+
+def _plan_rows(file: Path, around: Surroundings) -> list[Fault]:
+    """A plan is a file of the office: a person at ``check`` is told, but polling does not end over it."""
+    try:
+        read_plan(file)
+    except PlanError as trouble:
+        if around.service:
+            around.warnings.append(f"{file}:{trouble.line}:1: {trouble}")
+            return []
+        return [Fault(file, trouble.line, 1, "", trouble.found, trouble.expected)]
+    except OSError as trouble:
+        around.warnings.append(f"{file}:1:1: found a file that cannot be read ({trouble.strerror}): not checked")
+    return []
 
 
 def _framing(entry: MeterEntry, family: Family, settings: dict[str, Any], around: Surroundings) -> list[Fault]:
