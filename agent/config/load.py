@@ -95,7 +95,8 @@ class _Loading:
 
     def _order(self, fault: Fault) -> tuple[int, int, int]:
         files = [source.file for source in self.sources]
-        return files.index(fault.file), fault.line, fault.column
+        place = files.index(fault.file) if fault.file in files else len(files)  # a plan's file comes last
+        return place, fault.line, fault.column
 
     def _table(self, model: type[Any], name: str) -> Any:
         table, faults = validate(model, self.main.data.get(name, {}), self.main, (name,))
