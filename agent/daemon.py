@@ -20,6 +20,7 @@ from agent.config.values import Config
 from agent.control import ControlServer
 from agent.counters import Counters
 from agent.delivery.publisher import Publisher
+from agent.history.watch import PlanWatch
 from agent.line.port import Port
 from agent.line.worker import Worker
 from agent.questions import Questions
@@ -60,6 +61,7 @@ class Daemon:
         self.counters = Counters(self.writer.call)
         self.questions = Questions(self)
         self.publisher = self._new_publisher()
+        self.plans = self._new_plans()
         self.workers: list[Worker] = []
         self.started = self.clock.stamp()
         self._known: dict[str, Identity] = {}
@@ -133,6 +135,10 @@ class Daemon:
 
     def _calendar_steps(self) -> None:
         try:
+            self.plans.look(self.clock.stamp())
+        except StoreError as trouble:
+            log.error("the plans have to wait: %s", trouble)
+        try:
             if self.timekeeper.look(self.writer):
                 self.publisher.changed()
         except StoreError as trouble:  # a full disk: the next look tries again, and polling goes on
@@ -168,6 +174,7 @@ class Daemon:
         if self._calendar:
             self._calendar.close()
         self.config = fresh
+        self.plans = self._new_plans()
         self._start_workers(fresh)
         self._calendar = self._new_calendar()
         if fresh.intake != old.intake:
@@ -191,6 +198,9 @@ class Daemon:
             version=VERSION,
             identities=self._identities,
         )
+
+    def _new_plans(self) -> PlanWatch:
+        return PlanWatch(self.config, self.store, submit=self.submit, change=self.writer.call)
 
     def _new_calendar(self) -> Calendar:
         jobs = [Job("prune", PRUNE_AT, self.prune)]
