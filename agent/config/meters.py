@@ -15,6 +15,7 @@ from agent.config.shape import MANUAL, MeterTable, PollTable
 from agent.config.source import Source, dotted, is_file
 from agent.config.tables import unknown_key
 from agent.config.values import EarlierMeter, Meter, Poll, Secret
+from agent.history.plan import PlanError, read_plan
 from drivers import manual, registry
 from drivers.reading import Family, Setting
 from protocols.session import Line
