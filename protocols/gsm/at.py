@@ -6,6 +6,7 @@ and it may start anew in the middle of everything.
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from protocols.errors import BadFrame, NotLoggedIn, Refused
 from protocols.gsm.words import meaning
@@ -71,6 +72,11 @@ class Dialogue:
         self._begin(Command("+CMGS", "+CMGS:"), (pdu.decode("ascii"), f"> {pdu.decode('ascii')}"))
         return pdu + CTRL_Z
 
+    @property
+    def so_far(self) -> tuple[str, ...]:
+        """Lines of an answer that is not whole yet."""
+        return tuple(self._lines)
+
     def _begin(self, command: Command, sent: tuple[str, ...]) -> None:
         self._command, self._sent = command, sent
         self._buffer, self._lines, self._pdu_of = b"", [], ""
@@ -104,6 +110,8 @@ class Dialogue:
             else:
                 self.unasked.append(f"{head} {line}")
             return None
+        if line == "OK" and self._command.prompt:
+            return None  # it belongs to an earlier command: a prompt is not followed by OK before the text is given
         if line == "OK":
             return Reply("OK", tuple(self._lines))
         if line in STARTED:
@@ -212,7 +220,7 @@ def stored(lines: tuple[str, ...]) -> list[Stored]:
     """``+CMGL: <index>,<stat>,[<alpha>],<length>`` and the PDU in the next line (27.005, clause 4.1). What cannot be
     read so is left out: the other messages are none the worse for it."""
     found = []
-    for head, pdu in zip(lines, lines[1:], strict=False):
+    for head, pdu in pairwise(lines):
         fields = _fields(head)
         if head.startswith("+CMGL:") and HEX.fullmatch(pdu) and fields and re.fullmatch("[0-9]{1,6}", fields[0]):
             found.append(Stored(int(fields[0]), bytes.fromhex(pdu)))
