@@ -10,6 +10,7 @@ ROOMS = {
     "daemon": "memory, CPU per poll, start",
     "iec": "IEC 62056-21",
     "dlms": "DLMS/COSEM",
+    "heal": "30 days of half-hours from the archives of a Mercury and a SPODES meter",
 }
 
 
