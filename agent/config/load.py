@@ -13,6 +13,7 @@ from agent.config.clashes import BusEntry, MeterEntry
 from agent.config.faults import ConfigError, Fault
 from agent.config.meters import KINDS, Surroundings, build, judge, line_of, secret_fault
 from agent.config.places import KeyPath
+from agent.config.references import of_utilities
 from agent.config.secret import SecretTrouble, guard, read_secret
 from agent.config.shape import BusTable, GatewayTable, IntakeTable, MeterTable, PollTable, Table
 from agent.config.source import ADDED, Source, is_file, read_all
@@ -65,12 +66,12 @@ class _Loading:
     def config(self) -> Config:
         self._top_level()
         self._models()
-        self._utilities()
         judged = []
         for meter in self.meters:
             driver, faults = judge(meter, self.around)
             judged.append(driver)
             self.faults += faults
+        self.faults += of_utilities(self.meters, self._utilities(), self.faults)
         self.faults += clashes.of_buses(self.buses) + clashes.of_meters(self.meters)
         intake = self._intake()
         statements, modem = self.ways.statements(), self.ways.modem(self.buses)
@@ -93,10 +94,10 @@ class _Loading:
             warnings=tuple(self.around.warnings),
         )
 
-    def _order(self, fault: Fault) -> tuple[int, int, int]:
+    def _order(self, fault: Fault) -> tuple[int, str, int, int]:
         files = [source.file for source in self.sources]
-        place = files.index(fault.file) if fault.file in files else len(files)  # a plan's file comes last
-        return place, fault.line, fault.column
+        place = files.index(fault.file) if fault.file in files else len(files)  # files that these name come last
+        return place, str(fault.file), fault.line, fault.column
 
     def _table(self, model: type[Any], name: str) -> Any:
         table, faults = validate(model, self.main.data.get(name, {}), self.main, (name,))
@@ -147,11 +148,15 @@ class _Loading:
             for said in getattr(error, "faults", (str(error),)):
                 self.faults.append(self.main.fault(where, f"a model that is not sound ({said})", "sound models only"))
 
-    def _utilities(self) -> None:
-        directory, where = self.gateway.utilities_dir, ("gateway", "utilities_dir")
-        if directory is not None and not (self.base / directory).is_dir():
-            found = str(self.base / directory)
-            self.faults.append(self.main.fault(where, found, "an existing directory of utility profiles"))
+    def _utilities(self) -> Path | None:
+        """The folder of the installer's own profiles; None too where it is not there."""
+        if self.gateway.utilities_dir is None:
+            return None
+        directory, where = Path(self.base / self.gateway.utilities_dir), ("gateway", "utilities_dir")
+        if not directory.is_dir():
+            self.faults.append(self.main.fault(where, str(directory), "an existing directory of utility profiles"))
+            return None
+        return directory
 
     def _intake(self) -> Intake | None:
         table, path = self.intake, ("intake",)

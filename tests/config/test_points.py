@@ -16,11 +16,11 @@ MANUAL: dict[str, object] = {"driver": '"manual"', "bus": None, "address": None,
 
 
 def test_all_keys_of_a_point_are_read(house: House) -> None:
-    house.write("month;kwh\n", "plan.csv")
-    house.add('account = "1"\nutility = "elektroset"\nregion = "moscow"\nplace = "ул. Красная, 1"\n')
+    house.write("month;kwh\n2026-11;300\n", "plan.csv")
+    house.add('account = "1"\nutility = "regional"\nregion = "Алтайский край"\nplace = "ул. Красная, 1"\n')
     house.add('digits = 6\nplan = "plan.csv"\nplan_limit = 2.5\nexchange_code = "230010000012101"\nset_clock = false\n')
     (meter,) = house.load().meters
-    assert (meter.utility, meter.region, meter.place) == ("elektroset", "moscow", "ул. Красная, 1")
+    assert (meter.utility, meter.region, meter.place) == ("regional", "Алтайский край", "ул. Красная, 1")
     assert (meter.digits, meter.plan, meter.plan_limit) == (6, house.folder / "plan.csv", Decimal("2.5"))
     assert (meter.exchange_code, meter.set_clock) == ("230010000012101", False)
 
@@ -66,7 +66,7 @@ def test_one_exchange_code_is_one_measuring_point(house: House, meter: Meter) ->
     ("written", "words"),
     [
         ('account = "1"', "account without utility"),
-        ('utility = "elektroset"', "utility without account"),
+        ('utility = "regional"', "utility without account"),
         ('region = "moscow"', "region without utility"),
         ("plan_limit = 5", "plan_limit without plan"),
         ("set_clock = true", "mercury230 has no clock that the gateway can set"),
@@ -77,6 +77,61 @@ def test_what_says_nothing_alone_is_a_warning(house: House, written: str, words:
     (warning,) = house.load().warnings
     assert warning.startswith(f"{house.file}:20:1: flat-12: ")
     assert words in warning
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "found", "expected"),
+    [
+        ('account = "1"\nutility = "nesk-krasnodarr"', "utility", "nesk-krasnodarr", 'did you mean "nesk-krasnodar"?'),
+        ('account = "x/1"\nutility = "mosenergosbyt"', "account", '"x/1"', "account of digits"),
+        ('account = "1"\nutility = "regional"\nregion = "Тверская"', "region", "Тверская", "Тверская область"),
+    ],
+)
+def test_what_a_utility_does_not_take_is_a_fault_with_its_place(
+    house: House, written: str, key: str, found: str, expected: str
+) -> None:
+    house.add(written + "\n")
+    fault = house.fault()
+    assert (fault.file, fault.key) == (house.file, f"meter[1].{key}")
+    assert found in fault.found
+    assert expected in fault.expected
+
+
+def test_tariffs_that_a_utility_does_not_take_are_a_fault(house: House) -> None:
+    house.change('T2 = "night"', 'T2 = "weekend"')
+    house.add('account = "12345"\nutility = "mosenergosbyt"\n')
+    assert house.fault().key == "meter[1].tariffs"
+
+
+def test_a_key_that_is_wrong_by_itself_is_not_judged_by_the_utility_too(house: House) -> None:
+    house.change('T2 = "night"', 'T2 = "nigth"')
+    house.add('account = "12345"\nutility = "mosenergosbyt"\ndigits = 3\n')
+    assert [fault.key for fault in house.faults()] == ["meter[1].tariffs.T2", "meter[1].digits"]
+
+
+def test_a_broken_profile_of_the_installer_is_a_fault_in_its_own_file(house: House) -> None:
+    house.change('timezone = "Europe/Moscow"', 'timezone = "Europe/Moscow"\nutilities_dir = "utilities"')
+    broken = house.write('name = "own"\ntitle = "Own"\nfrom = 32\n', "utilities/own.toml")
+    house.add("digits = 3\n")
+    assert [(fault.file, fault.line, fault.key) for fault in house.faults()] == [
+        (house.file, 21, "meter[1].digits"),
+        (broken, 3, "from"),
+    ]
+
+
+def test_an_installer_s_own_utility_is_taken(house: House) -> None:
+    house.change('timezone = "Europe/Moscow"', 'timezone = "Europe/Moscow"\nutilities_dir = "utilities"')
+    house.write('name = "own"\nextends = "mosenergosbyt"\n', "utilities/own.toml")
+    house.add('account = "12345"\nutility = "own"\n')
+    assert house.load().meters[0].utility == "own"
+
+
+def test_a_line_of_a_plan_that_is_none_is_a_fault_at_that_line(house: House) -> None:
+    plan = house.write("month;kwh\n2026-11;300\n2026-13;300\n", "plan.csv")
+    house.add('plan = "plan.csv"\n')
+    (fault,) = house.faults(service=False)
+    assert (fault.file, fault.line) == (plan, 3)
+    assert "2026-13" in fault.found
 
 
 # --- points that a person reads
