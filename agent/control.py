@@ -19,6 +19,7 @@ log = logging.getLogger("meterpost.control")
 NAME = "control.sock"
 LONGEST_QUESTION = 1 << 20
 LONGEST_ANSWER = 600.0  # s; reading a long archive at 300 baud takes minutes
+PATIENCE = {"status": 10.0, "pause": 10.0, "resume": 10.0}  # s; questions that the daemon answers from memory
 MOST_CLIENTS = 16
 
 Handler = Callable[[Mapping[str, Any]], Any]
@@ -101,20 +102,26 @@ class ControlServer:
 
 
 def ask_daemon(state_dir: Path, op: str, **args: Any) -> Any:
-    """The daemon's result. NotRunning without one, ControlError if it says no, PermissionError if access is denied."""
+    """The daemon's result. NotRunning without one, ControlError if it says no or nothing in due time, PermissionError
+    if access is denied."""
+    patience = PATIENCE.get(op, LONGEST_ANSWER)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.settimeout(LONGEST_ANSWER)
+        line.settimeout(patience)
         try:
             with _address(state_dir) as address:
                 line.connect(address)
         except PermissionError:
             raise
+        except (BlockingIOError, TimeoutError):
+            raise ControlError("the daemon takes no more questions: is it stopped, or are there too many?") from None
         except OSError:
             raise NotRunning(f"no daemon answers in {state_dir}") from None
         try:
             line.sendall(json.dumps({"op": op, **args}).encode() + b"\n")
             with line.makefile("rb") as answers:
                 answer = json.loads(answers.readline())
+        except TimeoutError:
+            raise ControlError(f"the daemon has not answered within {patience:.0f} s; is it stopped?") from None
         except (OSError, ValueError) as trouble:
             raise ControlError(f"the daemon went away while it was asked: {trouble}") from None
     if not answer.get("ok"):

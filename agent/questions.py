@@ -1,24 +1,33 @@
 """What others may ask of the running daemon: technicians through the socket, the utility through its commands."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from agent.cli.errors import port_code
 from agent.cli.screen import Exit
 from agent.control import ControlError, Handler
+from agent.line.clockbook import Correction
 from agent.line.hints import hint
 from agent.line.link import words
+from agent.line.state import MeterState
 from agent.line.trace import Message
 from agent.line.worker import Request
+from agent.orders import Orders
+from agent.paused import keep
+from agent.status import exact
 from buffer.body import record_json
 from buffer.record import Record
-from buffer.store import Store
 from protocols.errors import LinkLost, MeterError
 
 if TYPE_CHECKING:
     from agent.daemon import Daemon
+    from agent.line.worker import Worker
 
 ANSWER_LIMIT = 570.0  # s; less than the socket's own patience
 
@@ -28,6 +37,7 @@ class Questions:
 
     def __init__(self, daemon: "Daemon") -> None:
         self._daemon = daemon
+        self.orders = Orders(daemon, self)
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -36,7 +46,12 @@ class Questions:
             "pause": lambda asked: self.pause(_points(asked), True),
             "resume": lambda asked: self.pause(_points(asked), False),
             "resend": self._resend,
+            "set-clock": lambda asked: self.set_clock(self._known(asked)),
         }
+
+    def command(self, op: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """A command of the utility that delivery does not serve itself. ValueError says in words why not."""
+        return self.orders.carry_out(op, args)
 
     def _read(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         points = _points(asked) or [meter.point for meter in self._daemon.config.meters]
@@ -72,6 +87,12 @@ class Questions:
             failed |= troubles
         return records, failed
 
+    def read_and_store(self, points: Sequence[str], kind: str) -> dict[str, Any]:
+        """As ``read``, and what comes is stored and delivered; how many records, and the points that failed."""
+        records, troubles = self.read(points, kind)
+        self._daemon.submit(records)
+        return {"stored": len(records), "failed": [failure(point, trouble) for point, trouble in troubles.items()]}
+
     def _requests(
         self,
         points: Sequence[str],
@@ -96,14 +117,17 @@ class Questions:
         """Durable: a meter paused for work at the cabinet stays so across a restart."""
         daemon = self._daemon
         points = points or [meter.point for meter in daemon.config.meters]
-        for point in points:
-            try:
-                worker, index = daemon.find(point)
-            except KeyError:
-                raise ControlError(f"no point named {point!r}") from None
-            daemon.writer.call(partial(Store.note, key=f"paused:{point}", value="paused" if paused else None))
+        for point, (worker, index) in {point: self._found(point) for point in points}.items():
+            daemon.writer.call(partial(keep, points=[point], paused=paused))
             worker.meters[index].paused = paused
         return {"points": list(points), "paused": paused}
+
+    def _known(self, asked: Mapping[str, Any]) -> list[str]:
+        """The points that a question names: at least one, for what changes meters."""
+        points = _points(asked)
+        if not points:
+            raise ControlError("at least one point is to be named")
+        return points
 
     def _resend(self, asked: Mapping[str, Any]) -> dict[str, int]:
         first, last = asked.get("from_seq"), asked.get("to_seq")
@@ -113,25 +137,63 @@ class Questions:
         self._daemon.publisher.changed()
         return {"count": count}
 
-    def command(self, op: str, args: Mapping[str, Any]) -> dict[str, Any]:
-        """A command of the utility that delivery does not serve itself. ValueError says in words why not."""
-        points = args.get("points") or []
-        if op == "read":
-            kind = str(args.get("kind", "now"))
-            records, troubles = self.read(points or [meter.point for meter in self._daemon.config.meters], kind)
-            self._daemon.submit(records)
-            failed = [failure(point, trouble) for point, trouble in troubles.items()]
-            return {"stored": len(records), "failed": failed}
-        if op in ("pause", "resume"):
-            return self.pause(points, op == "pause")
-        if op == "diagnose":
-            return dict(self._daemon.status())
-        raise ValueError(f"{op} is not supported by this version")
+    def set_clock(self, points: Sequence[str]) -> dict[str, Any]:
+        """Correct the clocks of these points now, all buses at the same time, within what each meter allows; the
+        outcome of each. ``before`` and ``after`` are offsets in seconds, None: not known."""
+        orders: dict[str, tuple[MeterState, Future[Correction], Request]] = {}
+        for point, (worker, index) in {point: self._found(point) for point in points}.items():
+            meter, order, request = worker.meters[index], Future[Correction](), Request([point], "clock")
+            meter.watch.orders.append(order)
+            worker.request(request)
+            orders[point] = meter, order, request
+        until = monotonic() + ANSWER_LIMIT
+        outcomes = {point: _outcome(*order, until) for point, order in orders.items()}
+        corrected = [
+            {"point": point, "before": _exact(made.before), "after": _exact(made.after)}
+            for point, made in outcomes.items()
+            if made.reason is None
+        ]
+        failed = [
+            {"point": point, "error": made.reason, "before": _exact(made.before)}
+            for point, made in outcomes.items()
+            if made.reason is not None
+        ]
+        return {"corrected": corrected, "failed": failed}
+
+    def _found(self, point: str) -> "tuple[Worker, int]":
+        try:
+            return self._daemon.find(point)
+        except KeyError:
+            known = ", ".join(meter.point for meter in self._daemon.config.meters)
+            raise ControlError(f"no point named {point!r}; there are: {known}") from None
 
 
 def failure(point: str, trouble: MeterError) -> dict[str, str]:
     """``failed`` of ``meterpost read --json``."""
     return {"point": point, "error": f"{words(trouble)}: {trouble}", "hint": hint(trouble)}
+
+
+def _outcome(meter: MeterState, order: "Future[Correction]", request: Request, until: float) -> Correction:
+    """What became of an order. One that nobody has taken up is withdrawn: it must not be carried out hours later."""
+    trouble: BaseException | None
+    try:
+        _, failed = request.answer.result(max(0.0, until - monotonic()))
+        trouble = failed.get(meter.config.point)
+    except TimeoutError:
+        trouble = LinkLost("the bus is busy; an event tells whether it was corrected")
+    except LinkLost as lost:
+        trouble = lost
+    with contextlib.suppress(ValueError):
+        meter.watch.orders.remove(order)
+    if order.done():
+        trouble = order.exception()
+        if trouble is None:
+            return order.result()
+    return Correction(None, None, str(trouble))
+
+
+def _exact(offset: Decimal | None) -> int | float | str | None:
+    return None if offset is None else exact(offset)
 
 
 def _points(asked: Mapping[str, Any]) -> list[str]:

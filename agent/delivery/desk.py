@@ -83,6 +83,7 @@ class Desk:
         while (command := self._queue.get()) is not None:
             try:
                 answer = self._execute(command)
+                self._log.info("command %s: %s %s: %s", command.id, command.op, _points(command), _in_words(answer))
                 text = None if answer is None else _bounded(command.id, answer)
             except Exception as trouble:  # a mistake of ours: it must show, and the next command must not suffer
                 self._log.exception("command %s (%s) failed", command.id, command.op)
@@ -143,6 +144,24 @@ class Desk:
             count = self._writer.call(lambda store: store.resend_time(args["from"], args["to"]))
             self._resent(None)
         return {"ok": True, "result": {"records": count}}
+
+
+def _points(command: Command) -> str:
+    """Whom it is for, as the log says it."""
+    points = command.args.get("points")
+    if points is None:
+        return "everywhere" if "points" in command.args else "-"
+    return ", ".join(points[:5]) + (f" and {len(points) - 5} more" if len(points) > 5 else "")
+
+
+def _in_words(answer: Reply | None) -> str:
+    """The outcome, in a line."""
+    if answer is None:
+        return "executed before, ignored"
+    if not answer["ok"]:
+        return f"not done: {answer['error']}"
+    failed = (answer["result"] or {}).get("failed") if isinstance(answer["result"], Mapping) else None
+    return f"done, but not at {len(failed)} points" if failed else "done"
 
 
 def _no(reason: str) -> Reply:

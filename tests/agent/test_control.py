@@ -1,0 +1,57 @@
+"""The socket on which commands ask the daemon: who does not answer is not waited for."""
+
+import json
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent import control
+from agent.control import ControlError, ControlServer, NotRunning, ask_daemon
+
+
+@pytest.fixture
+def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A daemon whose process is stopped: the kernel still takes connections for it."""
+    monkeypatch.setitem(control.PATIENCE, "status", 0.1)
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
+        line.bind(str(tmp_path / control.NAME))
+        line.listen(1)
+        yield tmp_path
+
+
+def test_a_stopped_daemon_does_not_hold_up_a_quick_question(stopped: Path) -> None:
+    with pytest.raises(ControlError, match="has not answered within"):
+        ask_daemon(stopped, "status")
+
+
+def test_a_stopped_daemon_that_nobody_can_reach_any_more_is_no_missing_one(stopped: Path) -> None:
+    waiting = []
+    for _ in range(3):
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        line.setblocking(False)
+        line.connect_ex(str(stopped / control.NAME))
+        waiting.append(line)
+    with pytest.raises(ControlError, match="takes no more questions"):
+        ask_daemon(stopped, "status")
+    for line in waiting:
+        line.close()
+
+
+def test_without_a_daemon_nobody_answers(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning):
+        ask_daemon(tmp_path, "status")
+
+
+def test_what_changes_nothing_but_memory_is_not_waited_for_as_an_archive_is() -> None:
+    assert all(control.PATIENCE[op] <= 10 for op in ("status", "pause", "resume"))
+    assert "read" not in control.PATIENCE and control.LONGEST_ANSWER >= 600
+
+
+def test_an_answer_is_the_handlers_own(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path, {"status": lambda asked: {"asked": asked["op"]}})
+    try:
+        assert json.dumps(ask_daemon(tmp_path, "status")) == '{"asked": "status"}'
+    finally:
+        server.close()
