@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent import VERSION, clockkeeper, denied, meters, notify
+from agent.archive.filler import Filler
 from agent.calendar import Calendar, Job
 from agent.clock import Clock, SystemClock
 from agent.config.child import load_in_child
@@ -58,6 +59,7 @@ class Daemon:
         )
         self.timekeeper = Timekeeper(self.clock, self.store, hold=config.gateway.hold)
         self.writer = Writer(self.store, on_stored=self._stored, monotonic=self.clock.monotonic)
+        self.filler = Filler(self.store, self.writer.call, self.clock)
         self.counters = Counters(self.writer.call)
         self.questions = Questions(self)
         self.publisher = self._new_publisher()
@@ -110,11 +112,13 @@ class Daemon:
             rest.callback(self.writer.close)
             rest.callback(self.publisher.stop)
             self._stop_workers()
+            self.filler.close()
             self.writer.flush()
 
     def look_after(self) -> None:
         """Once a second: the clock, the watchdog, a reload that was asked for."""
         self._calendar_steps()
+        self.filler.look()
         if self._reload:
             self._reload = False
             self.reload()
@@ -226,6 +230,7 @@ class Daemon:
         groups = meters.build(config)
         for group in groups.values():
             self.counters.give(group)
+        self.filler.use(groups, config.gateway.keep_days)
         paused = self.store.notes("paused:")
         for bus in config.buses:
             clockkeeper.give(groups[bus.name], self.store, self.writer, self.submit)
@@ -240,6 +245,7 @@ class Daemon:
                     submit=self.submit,
                     before=self._before,
                     denied=self._denied,
+                    filler=self.filler,
                     open_port=self._open_port,
                 )
             )
@@ -277,6 +283,7 @@ class Daemon:
         self.writer.submit(records)
 
     def _stored(self, records: list[Record]) -> None:
+        self.filler.stored(records)
         self.publisher.stored(records)
 
     def prune(self) -> None:

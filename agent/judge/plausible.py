@@ -57,6 +57,14 @@ def _too_large(steps: list[Any], seconds: float, limit_kw: Decimal | None, resol
     return max(steps, default=0) > most
 
 
+def interval_flags(
+    values: Mapping[str, Number], seconds: float, limit_kw: Decimal | None, resolution: Number = 1
+) -> tuple[str, ...]:
+    """Flags for the energies (Wh, varh) of one interval of this length."""
+    energies: list[Any] = list(values.values())
+    return ("step-too-large",) if seconds > 0 and _too_large(energies, seconds, limit_kw, resolution) else ()
+
+
 def clock_flags(offset: Number | None) -> tuple[str, ...]:
     """``meter_offset`` in seconds; off by more than five is reported."""
     return ("meter-clock-off",) if offset is not None and abs(Decimal(offset)) > 5 else ()

@@ -1,15 +1,16 @@
 """One dialogue with one meter: log in, prove its identity, read what is due, judge it, say goodbye."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+from agent.archive.slots import live_since
 from agent.clock import Clock, Stamp
 from agent.config.values import Meter
 from agent.judge.identity import Verdict, judge
-from agent.judge.plausible import clock_flags, energy_flags, seconds_between
+from agent.judge.plausible import clock_flags, energy_flags, interval_flags, seconds_between
 from agent.line.clocks import ClockWatch
 from agent.line.link import Link
 from agent.line.state import MeterState, gateway_event
@@ -18,16 +19,14 @@ from drivers.reading import KINDS, Ask, Number, Reading
 from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn, Refused
 from protocols.session import Session
 
-ARCHIVES: Mapping[str, timedelta] = {
-    "interval": timedelta(days=1),
-    "day": timedelta(days=3),
-    "month": timedelta(days=62),
-    "event": timedelta(days=7),
-}
-"""Kinds that the meter keeps itself, and how far back a poll looks at most."""
+ARCHIVES = ("interval", "day", "month", "event")
+"""Kinds that the meter keeps itself. A poll looks at the newest of them; what is older is filled (agent.archive)."""
 OVERLAP = timedelta(hours=1)  # journals are stamped by the meter's clock, which may be behind ours
+FIRST_LOOK = timedelta(days=62)  # into the journals of a meter that nobody has read yet
 
 PASSWORD_PAUSE = 3600.0  # s; some meters lock after a few wrong passwords
+
+T = TypeVar("T")
 
 Before = Callable[[str, str, str], Record | None]
 """point, kind, meter → the newest stored record of it."""
@@ -39,6 +38,10 @@ class WrongSerial(MeterError):
     def __init__(self, expected: str, answered: str) -> None:
         super().__init__(f"meter {answered} answers, {expected} is configured: was the meter replaced?")
         self.expected, self.answered = expected, answered
+
+
+class LineWanted(Exception):
+    """Others want the line: what can wait ends here. No MeterError, so that no driver takes it for the meter's."""
 
 
 class PasswordPaused(AccessDenied):
@@ -75,19 +78,28 @@ class Dialogue:
 
         Raises what ends a dialogue as a whole: LinkLost, NoReply, BadFrame, AccessDenied, WrongSerial.
         """
+        return self.visit(
+            meter,
+            lambda ask, verdict: self._read(meter, kinds, span, ask, verdict),
+            lambda link, session: Asker(link, session, trial),
+        )
+
+    def visit(
+        self, meter: MeterState, talk: Callable[["Asker", Verdict], T], asker: Callable[[Link, Session], "Asker"]
+    ) -> T:
+        """Log in, prove the meter's identity, talk, say goodbye however the talk ends; raises as ``run``."""
         now = self._clock.monotonic()
         if meter.denied_at is not None and 0 <= now - meter.denied_at < PASSWORD_PAUSE:
             rest = round((PASSWORD_PAUSE - (now - meter.denied_at)) / 60)
             raise PasswordPaused(f"the password was refused; it is tried again in {rest} minutes (some meters lock)")
         self._link.begin(meter.line)
-        ask = _Asker(self._link, meter.driver.session(), trial)
+        ask = asker(self._link, meter.driver.session())
         try:
             self._log_in(meter, ask)
-            verdict = self._identify(meter, ask)
-            outcome = self._read(meter, kinds, span, ask, verdict)
+            outcome = talk(ask, self._identify(meter, ask))
         except LinkLost:
             raise
-        except MeterError:
+        except (MeterError, LineWanted):
             self._goodbye(meter, ask)
             raise
         self._goodbye(meter, ask)
@@ -154,13 +166,16 @@ class Dialogue:
         stamp = self._clock.stamp()
         if stamp.state == "unset":
             raise Busy("the gateway's clock is not set: it cannot say for which time to ask")
-        since = stamp.utc - ARCHIVES[kind]
         if kind == "event":
-            known = meter.looked - OVERLAP if meter.looked else None
-        else:
-            newest = self._before(meter.config.point, kind, serial)
-            known = newest.at if newest else None
-        return max(since, known) if known else since, stamp.utc
+            return meter.looked - OVERLAP if meter.looked else stamp.utc - FIRST_LOOK, stamp.utc
+        since = live_since(kind, getattr(meter.config.poll, kind), stamp.utc, meter.zone)
+        newest = self._before(meter.config.point, kind, serial)
+        return max(since, newest.at) if newest else since, stamp.utc
+
+    def restored(self, meter: MeterState, reading: Reading, frames: bytes, verdict: Verdict) -> Record:
+        """The record of an archive's row that is read later."""
+        flags = (*reading.flags, "restored")
+        return self._record(meter, replace(reading, flags=flags), self._clock.stamp(), frames, verdict)
 
     def _record(self, meter: MeterState, reading: Reading, stamp: Stamp, frames: bytes, verdict: Verdict) -> Record:
         flags = list(reading.flags)
@@ -183,6 +198,9 @@ class Dialogue:
         )
         if reading.kind in ("now", "day", "month"):
             flags += self._judged(meter, record)
+        elif reading.kind == "interval" and reading.start is not None:
+            length = seconds_between(reading.start, record.at)
+            flags += interval_flags(reading.values, length, meter.config.limit_kw, _resolution(meter.driver))
         flags += clock_flags(meter.offset)
         record = replace(record, flags=tuple(dict.fromkeys(flags)))
         if reading.at is None:
@@ -208,10 +226,10 @@ class Dialogue:
             mismatch=getattr(meter.driver, "mismatch", None),
         )
 
-    def _goodbye(self, meter: MeterState, ask: "_Asker") -> None:
+    def _goodbye(self, meter: MeterState, ask: "Asker") -> None:
         if not ask.heard:
             return
-        ask.tries = 1
+        ask.leave()
         try:
             meter.driver.close(ask)
         except LinkLost:
@@ -220,10 +238,10 @@ class Dialogue:
             return  # what was read stays read
 
 
-class _Asker:
+class Asker:
     """The ``ask`` of one dialogue. In a trial the first question is asked once, until the meter has answered."""
 
-    def __init__(self, link: Link, session: Session, trial: bool) -> None:
+    def __init__(self, link: Link, session: Session, trial: bool = False) -> None:
         self._link = link
         self._session = session
         self._trial = trial
@@ -242,6 +260,10 @@ class _Asker:
         self.heard = True
         return reply
 
+    def leave(self) -> None:
+        """Only the goodbye is said now, and not twice."""
+        self.tries = 1
+
 
 def _readings(driver: Any, kind: str, ask: Ask, span: tuple[datetime, datetime] | None) -> list[Reading]:
     if kind not in driver.capabilities or kind not in KINDS:
@@ -250,7 +272,9 @@ def _readings(driver: Any, kind: str, ask: Ask, span: tuple[datetime, datetime] 
         return [getattr(driver, kind)(ask)]
     if span is None:
         raise RuntimeError(f"{kind} needs a span of time")
-    return list(getattr(driver, kind)(ask, *span))
+    since, until = span
+    rows = list(getattr(driver, kind)(ask, since, until))
+    return [row for row in rows if kind == "event" or row.at is None or since <= row.at <= until]
 
 
 def _resolution(driver: Any) -> Number:

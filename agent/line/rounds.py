@@ -74,6 +74,16 @@ class Rounds:
         moments += [max(self._health[index].next_trial, self._budget.allowed) for index in silent]
         return min(moments)
 
+    def fillable(self) -> list[int]:
+        """The meters that may be asked for what is missing: those that answer soundly in this run."""
+        return [
+            index
+            for index, meter in enumerate(self._meters)
+            if meter.identity is not None
+            and not (meter.paused or meter.foreign or meter.trouble or meter.denied_at is not None)
+            and not self._health[index].failures
+        ]
+
     def start(self, kind: str, at: time) -> None:
         """A calendar kind is due now for the meters that have it at this local time."""
         for index, meter in enumerate(self._meters):

@@ -5,16 +5,18 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from time import sleep
 from typing import Any
 
+from agent.archive.filler import Filler
 from agent.clock import Clock
 from agent.config.values import Bus
 from agent.line.dialogue import Before, Dialogue, Outcome, PasswordPaused
+from agent.line.filling import Filling
 from agent.line.link import Link, Stopping
 from agent.line.port import Port
-from agent.line.rounds import Rounds, refused_words
+from agent.line.rounds import CALENDAR, Rounds, Turn, refused_words
 from agent.line.state import MeterState, gateway_event
 from agent.line.trace import Message, Trace
 from buffer.record import Record
@@ -24,6 +26,7 @@ from protocols.session import Line
 log = logging.getLogger("meterpost.line")
 
 FIRST_REOPEN, LONGEST_REOPEN = 1.0, 30.0  # s between two tries to open a vanished port
+BEFORE_A_START = timedelta(days=7)  # before the last reading of an earlier run its journals may not have been read
 LONGEST_SLEEP = 5.0  # s; the watchdog wants to see every worker alive
 
 
@@ -50,10 +53,12 @@ class Worker:
         submit: Callable[[Sequence[Record]], None],
         before: Before,
         denied: Callable[[str, bool], None],
+        filler: Filler | None = None,
         open_port: Callable[[str, Line], Any] = Port,
         sleep: Callable[[float], None] = sleep,
     ) -> None:
-        """``denied(point, True)`` makes a refused password durable, ``denied(point, False)`` forgets it."""
+        """``denied(point, True)`` makes a refused password durable, ``denied(point, False)`` forgets it. ``filler``
+        says what is missing of the archives; without it nothing is filled."""
         self.bus = bus
         self.meters = list(meters)
         self._clock = clock
@@ -62,6 +67,10 @@ class Worker:
         self._open_port = open_port
         self._sleep = sleep
         self._before = before
+        self._filler = filler
+        self._filling: Filling | None = None
+        for meter in self.meters:
+            meter.looked = meter.looked or self._looked(meter)
         now = clock.monotonic()
         self._rounds = Rounds(bus.name, self.meters, clock=clock, submit=submit, denied=denied)
         self._requests: list[Request] = []
@@ -75,6 +84,7 @@ class Worker:
         self._alive = now
         self.polled = 0
         self.asking: str | None = None  # the point that is being asked
+        self.filling: str | None = None  # the point whose old gaps are being filled
         self._thread = threading.Thread(target=self._run, name=f"bus-{bus.name}", daemon=True)
 
     # ── from other threads ───────────────────────────────────────────────
@@ -162,7 +172,7 @@ class Worker:
             request = self._next_request()
             if request is not None:
                 self._serve(request)
-            elif not self._poll_one():
+            elif not self._poll_one() and not self._fill_one():
                 return max(0.0, self._rounds.next_moment() - self._clock.monotonic())
         except Stopping:
             self._stopping = True
@@ -187,6 +197,10 @@ class Worker:
         self._port = self._open_port(self.bus.port, self.bus.line)
         self._link = Link(self._port, monotonic=self._clock.monotonic, sleep=self._sleep)
         self._dialogue = Dialogue(self._link, self._clock, self._before)
+        if self._filler is not None:
+            self._filling = Filling(
+                self._dialogue, self._link, self._filler, self._clock, store=self._restore, wanted=self._wanted
+            )
         if self.port_error is not None:
             log.info("%s: port %s is back", self.bus.name, self.bus.port)
             self._submit([gateway_event("port-back", f"{self.bus.name}: {self.bus.port}", self._clock.stamp())])
@@ -239,6 +253,50 @@ class Worker:
             self._submit(outcome.records)
             self.polled += len(outcome.records)
             meter.last_ok = outcome.records[-1].read_at
+
+    # ── old gaps ─────────────────────────────────────────────────────────
+
+    def _fill_one(self) -> bool:
+        """Nothing is due: ask for what is missing, as long as nothing is; False where nothing can be filled now."""
+        if self._filler is None or self._filling is None:
+            return False
+        points = {self.meters[index].config.point: index for index in self._rounds.fillable()}
+        piece = self._filler.next(points)
+        if piece is None:
+            return False
+        turn = Turn(points[piece.point], ())
+        meter = self.meters[turn.index]
+        rest = self._rounds.next_moment() - self._clock.monotonic()
+        if not self._filling.fits(meter, piece.kind, rest):
+            return False
+        self.filling = meter.config.point
+        try:
+            self._filling.run(meter, piece.kind, points)
+        except LinkLost:
+            raise
+        except MeterError as trouble:
+            self._rounds.failed(turn, trouble)
+        except Exception as trouble:
+            log.exception("%s: internal error", meter.config.point)
+            self._filler.failed(piece, (), refused_words(trouble))
+        finally:
+            self.filling = None
+        return True
+
+    def _wanted(self, until: float) -> bool:
+        """Whether a question waits, or a poll is due before this moment."""
+        return bool(self._requests) or until > self._rounds.next_moment()
+
+    def _restore(self, meter: MeterState, records: list[Record]) -> None:
+        self._submit(records)
+        self.polled += len(records)
+        meter.last_ok = records[-1].read_at
+
+    def _looked(self, meter: MeterState) -> datetime | None:
+        """Until when an earlier run has read this meter's journals at least: some days before it read anything."""
+        known = [self._before(meter.config.point, kind, meter.config.serial) for kind in ("now", "network", *CALENDAR)]
+        read = [record.read_at for record in known if record is not None and record.clock != "unset"]
+        return max(read) - BEFORE_A_START if read else None
 
     # ── questions from outside ───────────────────────────────────────────
 

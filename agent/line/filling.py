@@ -1,0 +1,155 @@
+"""Filling old gaps: a dialogue that goes on while nobody else wants the line, and ends before a poll is due."""
+
+import logging
+from collections.abc import Callable, Collection
+from typing import Any
+
+from agent.archive.book import Piece
+from agent.archive.filler import Filler
+from agent.clock import Clock
+from agent.judge.identity import Verdict
+from agent.line.dialogue import Asker, Dialogue, LineWanted
+from agent.line.link import TRIES, Link
+from agent.line.state import MeterState
+from buffer.record import Record
+from protocols.errors import AccessDenied, BadFrame, LinkLost, MeterError, NoReply
+from protocols.session import Session
+
+log = logging.getLogger("meterpost.line")
+
+STAY = 20.0  # s with one meter, so that log-ins do not eat the line and all meters come back together
+WORTH = 10.0  # times its log-in that a dialogue may last at least
+
+Wanted = Callable[[float], bool]
+"""Whether somebody else wants the line before this moment (monotonic)."""
+
+
+class PoliteAsker(Asker):
+    """Looks before each exchange whether it and the goodbye would end in time; LineWanted where they would not.
+
+    A question that is not answered soundly is asked again as elsewhere, with a look before each time.
+    """
+
+    def __init__(self, link: Link, session: Session, clock: Clock, wanted: Wanted, costs: "Costs") -> None:
+        super().__init__(link, session)
+        self._clock, self._wanted, self._costs = clock, wanted, costs
+        self._leaving = False
+        self.tries = 1
+
+    def __call__(self, question: Any) -> Any:
+        for left in range(self._chances(question), 0, -1):
+            begin = self._clock.monotonic()
+            if not self._leaving and self._wanted(begin + self._costs.exchange + self._costs.goodbye):
+                raise LineWanted
+            try:
+                reply = super().__call__(question)
+            except (NoReply, BadFrame):
+                if left == 1:
+                    raise
+                continue
+            seconds = self._clock.monotonic() - begin
+            if self._leaving:
+                self._costs.goodbye = max(self._costs.goodbye, seconds)
+            else:
+                self._costs.exchange = max(self._costs.exchange, seconds)
+            return reply
+        raise AssertionError("unreachable")
+
+    def leave(self) -> None:
+        self._leaving = True
+
+    def _chances(self, question: Any) -> int:
+        return TRIES if getattr(question, "repeatable", False) and not self._leaving else 1
+
+
+class Costs:
+    """Seconds of one meter: its longest exchange and its goodbye, as declared and then as measured; a whole dialogue
+    with one question."""
+
+    def __init__(self, meter: MeterState, kind: str) -> None:
+        exchanges = getattr(meter.driver, "exchanges", lambda _: ())(kind)
+        seconds: list[float] = [(one.request + one.answer) * meter.line.character + one.quiet for one in exchanges]
+        self.exchange = max(seconds, default=0.3)
+        self.goodbye = seconds[-1] if seconds else 0.0
+        self._whole: float = sum(seconds)
+
+    @property
+    def whole(self) -> float:
+        return max(self._whole, 2 * self.exchange) + self.goodbye
+
+
+class Filling:
+    """``store`` takes the records of a meter; ``wanted`` says whether the line is wanted."""
+
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        link: Link,
+        filler: Filler,
+        clock: Clock,
+        *,
+        store: Callable[[MeterState, list[Record]], None],
+        wanted: Wanted,
+    ) -> None:
+        self._dialogue, self._link, self._filler, self._clock = dialogue, link, filler, clock
+        self._store, self._wanted = store, wanted
+        self._costs: dict[str, Costs] = {}
+
+    def fits(self, meter: MeterState, kind: str, seconds: float) -> bool:
+        """Whether a dialogue with one question at least would end within so many seconds."""
+        return self._cost(meter, kind).whole < seconds
+
+    def run(self, meter: MeterState, kind: str, points: Collection[str]) -> None:
+        """Fill what this meter has while it is its turn among these points; raises what ends a dialogue as a whole."""
+        begin = self._clock.monotonic()
+        costs = self._cost(meter, kind)
+
+        def talk(ask: Asker, verdict: Verdict) -> None:
+            now = self._clock.monotonic()
+            end = now + max(STAY, WORTH * (now - begin))
+            while (piece := self._filler.next(points, meter.config.point)) is not None:
+                if piece.point != meter.config.point or self._clock.monotonic() >= end:
+                    return
+                if not self._fill(meter, piece, ask, verdict):
+                    return
+
+        try:
+            self._dialogue.visit(
+                meter, talk, lambda link, session: PoliteAsker(link, session, self._clock, self._wanted, costs)
+            )
+        except LineWanted:
+            log.debug("%s: filling goes on later", meter.config.point)
+
+    def _cost(self, meter: MeterState, kind: str) -> Costs:
+        return self._costs.setdefault(meter.config.point, Costs(meter, kind))
+
+    def _fill(self, meter: MeterState, piece: Piece, ask: Asker, verdict: Verdict) -> bool:
+        """One piece; False where this meter had better be left alone for now."""
+        records: list[Record] = []
+        try:
+            self._rows(meter, piece, ask, verdict, records)
+        except (LineWanted, LinkLost, AccessDenied):
+            self._keep(meter, records)
+            self._filler.interrupted(piece, [record.at for record in records])
+            raise
+        except MeterError as trouble:
+            self._keep(meter, records)
+            self._filler.failed(piece, [record.at for record in records], trouble)
+            return False
+        self._keep(meter, records)
+        self._filler.finished(piece, [record.at for record in records])
+        return True
+
+    def _rows(self, meter: MeterState, piece: Piece, ask: Asker, verdict: Verdict, records: list[Record]) -> None:
+        """What comes is in ``records``, however it ends. A row that was not asked for is nobody's."""
+        seen, frames = len(self._link.frames), b""
+        for reading in getattr(meter.driver, piece.kind)(ask, piece.since, piece.until):
+            if len(self._link.frames) > seen:
+                frames = b"".join(self._link.frames[seen:])
+                seen = len(self._link.frames)
+            if reading.at is not None and piece.since <= reading.at <= piece.until:
+                records.append(self._dialogue.restored(meter, reading, frames, verdict))
+
+    def _keep(self, meter: MeterState, records: list[Record]) -> None:
+        if records:
+            self._store(meter, records)
