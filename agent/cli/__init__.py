@@ -23,6 +23,8 @@ COMMANDS = {
     "read": "Read meters now and print T1…T4.",
     "status": "What the running daemon is doing.",
     "records": "What the store holds: list, stats, export, resend.",
+    "history": "What a point has used, by hour, day or month.",
+    "replace": "A point has another meter: close the old one, open the new.",
     "decode": "Say a frame in words.",
     "simulate": "A simulated plant of meters on pseudo-terminals.",
     "demo": "Simulated house, broker, intake and daemon, all at once.",
