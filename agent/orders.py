@@ -25,6 +25,7 @@ class Orders:
         self._daemon, self._questions = daemon, questions
         self.table: dict[str, Handler] = {
             "read": lambda args: questions.read_and_store(self._points(args), str(args.get("kind", "now"))),
+            "fill": lambda args: questions.fill(self._points(args), args["kind"], args["from"], args["to"]),
             "set-clock": lambda args: questions.set_clock(self._points(args)),
             "pause": lambda args: questions.pause(self._points(args), True),
             "resume": lambda args: questions.pause(self._points(args), False),

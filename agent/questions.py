@@ -47,6 +47,7 @@ class Questions:
             "resume": lambda asked: self.pause(_points(asked), False),
             "resend": self._resend,
             "set-clock": lambda asked: self.set_clock(self._known(asked)),
+            "fill": lambda asked: self.fill(self._known(asked), str(asked.get("kind")), *_period(asked)),
         }
 
     def command(self, op: str, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,6 +161,20 @@ class Questions:
         ]
         return {"corrected": corrected, "failed": failed}
 
+    def fill(self, points: Sequence[str], kind: str, since: datetime, until: datetime) -> dict[str, Any]:
+        """Ask these points' archives for this time (aware) before all that is missing elsewhere, also for what they did
+        not have before. By point how many slots are missing and will be asked for; those where nothing can be asked."""
+        for point in points:
+            self._found(point)
+        slots: dict[str, int] = {}
+        failed: list[dict[str, str]] = []
+        for point in points:
+            try:
+                slots[point] = self._daemon.filler.again(point, kind, since, until)
+            except ValueError as reason:
+                failed.append({"point": point, "error": str(reason)})
+        return {"slots": slots, "failed": failed}
+
     def _found(self, point: str) -> "tuple[Worker, int]":
         try:
             return self._daemon.find(point)
@@ -201,6 +216,17 @@ def _points(asked: Mapping[str, Any]) -> list[str]:
     if not isinstance(points, list) or not all(isinstance(point, str) for point in points):
         raise ControlError("points is a list of names")
     return points
+
+
+def _period(asked: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    """From and to, aware."""
+    try:
+        since, until = (datetime.fromisoformat(str(asked.get(key))) for key in ("from", "to"))
+    except ValueError:
+        raise ControlError("from and to are times like 2026-11-21T10:15:00Z") from None
+    if since.tzinfo is None or until.tzinfo is None or until < since:
+        raise ControlError("from and to are times with their zones, from not after to")
+    return since, until
 
 
 def _span(asked: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
