@@ -25,6 +25,7 @@ from agent.history.watch import PlanWatch
 from agent.line.port import Port
 from agent.line.worker import Worker
 from agent.questions import Questions
+from agent.report.daily import Daily
 from agent.status import document
 from agent.timekeeper import Timekeeper
 from buffer.faults import StoreError
@@ -62,6 +63,7 @@ class Daemon:
         self.filler = Filler(self.store, self.writer.call, self.clock)
         self.counters = Counters(self.writer.call)
         self.questions = Questions(self)
+        self.exchange = Daily(lambda: self.config, self.store, self.writer, self.clock)
         self.publisher = self._new_publisher()
         self.plans = self._new_plans()
         self.workers: list[Worker] = []
@@ -95,7 +97,8 @@ class Daemon:
         self._start_workers(self.config)
         self.publisher.start()
         self._calendar = self._new_calendar()
-        self._control = ControlServer(self.config.gateway.state_dir, self.questions.handlers())
+        handlers = self.questions.handlers() | {"exchange": self.exchange.asked}
+        self._control = ControlServer(self.config.gateway.state_dir, handlers)
 
     def stop(self) -> None:
         self._stopping = True
@@ -207,7 +210,7 @@ class Daemon:
         return PlanWatch(self.config, self.store, submit=self.submit, change=self.writer.call)
 
     def _new_calendar(self) -> Calendar:
-        jobs = [Job("prune", PRUNE_AT, self.prune)]
+        jobs = [Job("prune", PRUNE_AT, self.prune), *self.exchange.jobs()]
         for kind, day in (("day", None), ("month", 1)):
             for at in sorted({getattr(meter.poll, kind) for meter in self.config.meters} - {None}):
                 jobs.append(Job(f"{kind} {at:%H:%M}", at, partial(self._start_kind, kind, at), day))

@@ -30,6 +30,8 @@ COMMANDS = {
     "resume": "Poll them again.",
     "history": "What a point has used, by hour, day or month.",
     "replace": "A point has another meter: close the old one, open the new.",
+    "report": "Consumption of a period for organisations: html, csv, xlsx.",
+    "exchange": "Half-hour exchange files (Макет 80020) and their answers.",
     "decode": "Say a frame in words.",
     "simulate": "A simulated plant of meters on pseudo-terminals.",
     "demo": "Simulated house, broker, intake and daemon, all at once.",

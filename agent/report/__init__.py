@@ -1,0 +1,1 @@
+"""For organisations: consumption of a period per point and tariff, and the half-hour exchange file (Макет 80020)."""

@@ -1,0 +1,124 @@
+"""What has become of each day's exchange file: durable notes, one a day.
+
+One note holds a file's number, its state and what it left over, and is written in one transaction, so that a power cut
+leaves either the old day or the new one. The left-over energies (``balance``) of the highest number are the running
+remainder of the sender: Σ energy − Σ kWh over all days as they were last made.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from agent.facts import opened, sealed
+from buffer.store import Store
+
+PREFIX = "exchange:"
+STATES = {
+    "made": "the file is written and has not left",
+    "sending": "it is being sent, or the power went meanwhile",
+    "unclear": "nobody knows whether the mail server has taken it; it is not sent again unless a person says so",
+    "sent": "the mail server has taken it; the receiver has not answered",
+    "accepted": "the receiver took it",
+    "in-part": "the receiver took it and some of it is not commercial",
+    "refused": "the receiver did not take it",
+    "unknown": "the note of this day was damaged",
+}
+Note = Callable[[str, str | None], None]
+Left = Mapping[str, Mapping[str, Decimal]]
+"""Wh (varh) by measuring point's code and channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """``since``: when it came into this state (aware UTC). ``gaps``: half hours of all channels that are not
+    commercial. ``digest`` of its values and statuses. ``carry`` and ``left``: what its half hours began and ended with;
+    ``balance``: what all days had left over when it was made. ``earlier``: numbers of this day's files before."""
+
+    day: date
+    number: int
+    file: str
+    state: str
+    since: datetime
+    gaps: int = 0
+    reason: str = ""
+    digest: str = ""
+    carry: Left = field(default_factory=dict)
+    left: Left = field(default_factory=dict)
+    balance: Left = field(default_factory=dict)
+    earlier: tuple[int, ...] = ()
+
+    def turned(self, state: str, since: datetime, reason: str = "") -> "Day":
+        return replace(self, state=state, since=since, reason=reason)
+
+
+class Days:
+    """The notes of one store. ``note`` writes one; what it has answered is on the disk."""
+
+    def __init__(self, store: Store, note: Note) -> None:
+        self._store, self._note = store, note
+
+    def all(self) -> list[Day]:
+        """By day. A damaged note is a day in the state ``unknown``: it may have left, nobody knows."""
+        return [_day(key, note) for key, note in sorted(self._store.notes(PREFIX).items())]
+
+    def get(self, day: date) -> Day | None:
+        key = PREFIX + day.isoformat()
+        note = self._store.noted(key)
+        return None if note is None else _day(key, note)
+
+    def keep(self, day: Day) -> Day:
+        self._note(PREFIX + day.day.isoformat(), sealed(_document(day)))
+        return day
+
+    def forget(self, day: date) -> None:
+        self._note(PREFIX + day.isoformat(), None)
+
+
+def balance(days: list[Day]) -> Left:
+    """What the files made so far have left over."""
+    return max(days, key=lambda one: one.number).balance if days else {}
+
+
+def _day(key: str, note: str) -> Day:
+    day = date.fromisoformat(key.removeprefix(PREFIX))
+    document = opened(note)
+    if document is None:
+        return Day(day, 0, "", "unknown", datetime.fromtimestamp(0, UTC), reason=STATES["unknown"])
+    return Day(
+        day,
+        document["number"],
+        document["file"],
+        document["state"],
+        datetime.fromisoformat(document["since"]),
+        document["gaps"],
+        document["reason"],
+        document["digest"],
+        _left(document["carry"]),
+        _left(document["left"]),
+        _left(document["balance"]),
+        tuple(document["earlier"]),
+    )
+
+
+def _document(day: Day) -> dict[str, Any]:
+    return {
+        "number": day.number,
+        "file": day.file,
+        "state": day.state,
+        "since": day.since.isoformat(),
+        "gaps": day.gaps,
+        "reason": day.reason,
+        "digest": day.digest,
+        **{name: _plain(getattr(day, name)) for name in ("carry", "left", "balance")},
+        "earlier": list(day.earlier),
+    }
+
+
+def _plain(energies: Left) -> dict[str, dict[str, Decimal]]:
+    return {code: dict(channels) for code, channels in energies.items()}
+
+
+def _left(document: Mapping[str, Mapping[str, Any]]) -> Left:
+    return {code: {name: Decimal(wh) for name, wh in channels.items()} for code, channels in document.items()}
