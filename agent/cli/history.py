@@ -27,7 +27,7 @@ MOST = 20_000  # rows; more are a mistyped year
 
 
 def history(
-    point: Annotated[str, typer.Argument(metavar="POINT")],
+    point: Annotated[str, typer.Argument()],
     config: Annotated[Path, CONFIG] = DEFAULT_FILE,
     since: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="Local: 2026-11, 2026-11-01 or 2026-11-01T10:00")
@@ -173,11 +173,11 @@ def _utc(moment: datetime) -> str:
 
 def _csv(found: Sheet) -> None:
     writer = csv.writer(sys.stdout)
-    writer.writerow(
-        ["from", "to", *(f"{name}_kwh" for name in found.tariffs), "total_kwh", "plan_kwh", "deviation_kwh"]
-    )
+    names = [*found.tariffs, "total", "plan", "deviation"]
+    writer.writerow(["from", "to", *(f"{name}_kwh" for name in names), "quality", "source"])
     for line in found.lines:
-        writer.writerow([*_local(line, found.zone), *map(_exact, _energies(found, line))])
+        energies = map(_exact, _energies(found, line))
+        writer.writerow([*_local(line, found.zone), *energies, line.row.quality, line.row.source or ""])
 
 
 def _energies(found: Sheet, line: Line) -> list[Any]:
@@ -200,24 +200,16 @@ def _print(found: Sheet) -> None:
     print(wrapped(f"{meter.point}  meter {meter.serial}  kWh by {found.period}, {found.zone.key}"))
     if meter.ratio != 1:
         print(wrapped(f"primary energy: the meter's registers × {number_text(meter.ratio)}"))
-    lines = _with_bars(found, glyphs) or [*chart.skyline(found, width(), glyphs), *_table(found, glyphs)]
-    print("\n".join(lines))
+    print("\n".join(_with_bars(found, glyphs) or _narrow(found, glyphs)))
     for mark, text in found.legend().items():
         print(f"{mark} {text}")
-    reasons = dict.fromkeys(line.row.reason for line in found.lines if line.row.quality == "missing")
-    for text in (*(reason for reason in reasons if reason), *found.notes):
+    for text in (*found.reasons(), *found.notes):
         print(wrapped(text))
-
-
-def _table(found: Sheet, glyphs: chart.Glyphs) -> list[str]:
-    rows = _rows(found, glyphs)
-    return fitted(chart.headings(found), rows, range(1, len(rows[0]) - 1))
 
 
 def _with_bars(found: Sheet, glyphs: chart.Glyphs) -> list[str]:
     """The table with a bar behind each row; nothing where there is no room for them."""
-    rows: Sequence[list[str]] = [chart.headings(found), *_rows(found, glyphs)]
-    lines = table(rows, range(1, len(rows[0]) - 1))
+    lines = _table(chart.grid(found, chart.columns(found), glyphs))
     used = max(map(len, lines)) + 2
     if width() - used < chart.ROOM:
         return []
@@ -226,5 +218,16 @@ def _with_bars(found: Sheet, glyphs: chart.Glyphs) -> list[str]:
     return [*text, *filter(None, [chart.fills(found, glyphs)])]
 
 
-def _rows(found: Sheet, glyphs: chart.Glyphs) -> list[list[str]]:
-    return [chart.cells(found, line, glyphs) for line in (*found.lines, found.sums())]
+def _narrow(found: Sheet, glyphs: chart.Glyphs) -> list[str]:
+    """A character a row above the table; the plan has a table of its own where both do not fit side by side."""
+    wanted = chart.columns(found)
+    parts = [wanted]
+    if found.planned and max(map(len, _table(chart.grid(found, wanted, glyphs)))) > width():
+        parts = [wanted[:-2], wanted[-3:]]
+    grids = [chart.grid(found, part, glyphs) for part in parts]
+    lines = [line for head, *rows in grids for line in fitted(head, rows, range(1, len(head) - 1))]
+    return [*chart.skyline(found, width(), glyphs), *lines]
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    return table(rows, range(1, len(rows[0]) - 1))

@@ -35,21 +35,33 @@ def number(energy: Decimal | None, period: str, glyphs: Glyphs = ASCII, signed: 
     return (f"{value:+f}" if signed else f"{value:f}").replace("-", glyphs.minus)
 
 
-def headings(sheet: Sheet) -> list[str]:
+def columns(sheet: Sheet) -> list[str]:
+    """What the table has beside the row's name and its mark. A single tariff is the total itself."""
     names = list(sheet.tariffs) if len(sheet.tariffs) > 1 else []
-    return [sheet.period, *names, "kWh", *(["plan", "+/−"] if sheet.planned else []), ""]
+    return [*names, "kWh", *(["plan", "+/−"] if sheet.planned else [])]
 
 
-def cells(sheet: Sheet, line: Line, glyphs: Glyphs) -> list[str]:
-    """One line of the table; the same columns as ``headings``."""
-    names = list(sheet.tariffs) if len(sheet.tariffs) > 1 else []
-    total = line.total
-    row = [line.label, *(number(line.tariffs.get(name), sheet.period, glyphs) for name in names)]
-    row.append(number(total, sheet.period, glyphs))
-    if sheet.planned:
-        row.append(number(line.planned, sheet.period, glyphs))
-        row.append(number(line.deviation, sheet.period, glyphs, signed=True))
-    return [*row, line.mark]
+def cell(sheet: Sheet, line: Line, column: str, glyphs: Glyphs) -> str:
+    match column:
+        case "kWh":
+            return number(line.total, sheet.period, glyphs)
+        case "plan":
+            return number(line.planned, sheet.period, glyphs)
+        case "+/−":
+            return number(line.deviation, sheet.period, glyphs, signed=True)
+    return number(line.tariffs.get(column), sheet.period, glyphs)
+
+
+def grid(sheet: Sheet, wanted: Sequence[str], glyphs: Glyphs) -> list[list[str]]:
+    """Headings, a row a line, and the sums; the mark stands last."""
+    head = [sheet.period, *(name.replace("−", glyphs.minus) for name in wanted), ""]
+    return [
+        head,
+        *(
+            [line.label, *(cell(sheet, line, column, glyphs) for column in wanted), line.mark]
+            for line in (*sheet.lines, sheet.sums())
+        ),
+    ]
 
 
 def bars(sheet: Sheet, width: int, glyphs: Glyphs) -> list[str]:

@@ -3,10 +3,11 @@
 The chart is an inline SVG: stacked bars per tariff, the plan as strokes, what is missing hatched.
 """
 
-from decimal import Decimal
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
 from html import escape
 
-from agent.history.chart import UNICODE, cells, headings, highest, number
+from agent.history.chart import UNICODE, columns, grid, highest, number
 from agent.history.sheet import Line, Sheet
 from buffer.record import number_text
 
@@ -53,7 +54,7 @@ def page(sheet: Sheet) -> str:
         *(f"<p>{escape(note)}</p>" for note in sheet.notes),
         _table(sheet),
         *(f'<p class="soft">{escape(mark)} {escape(text)}</p>' for mark, text in sheet.legend().items()),
-        *(f'<p class="soft">{escape(reason)}</p>' for reason in _reasons(sheet)),
+        *(f'<p class="soft">{escape(reason)}</p>' for reason in sheet.reasons()),
         "</body></html>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
@@ -71,11 +72,6 @@ def _head(sheet: Sheet) -> list[str]:
     if meter.ratio != 1:
         lines.append(f"primary energy: the meter's registers × {number_text(meter.ratio)}")
     return lines
-
-
-def _reasons(sheet: Sheet) -> list[str]:
-    found = dict.fromkeys(line.row.reason for line in sheet.lines if line.row.quality == "missing" and line.row.reason)
-    return [reason for reason in found if reason != "nothing was read"]
 
 
 # ── the chart ────────────────────────────────────────────────────────────
@@ -110,12 +106,13 @@ def chart(sheet: Sheet) -> str:
 
 def scale(most: Decimal) -> tuple[Decimal, Decimal]:
     """A round step in Wh that gives at most six lines, and the top of the axis."""
-    step = Decimal(1)
+    decade = Decimal(1)
     while True:
         for factor in STEPS:
-            if step * factor * 5 >= most:
-                return step * factor, max(step * factor, -(-most // (step * factor)) * step * factor)
-        step *= 10
+            step = decade * factor
+            if step * 5 >= most:
+                return step, max(step, (most / step).to_integral_value(ROUND_CEILING) * step)
+        decade *= 10
 
 
 def _column(sheet: Sheet, line: Line, x: int, slot: int, most: Decimal) -> str:
@@ -177,17 +174,15 @@ def _keys(sheet: Sheet) -> str:
 
 
 def _table(sheet: Sheet) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in headings(sheet))
-    rows = "".join(
-        _tr(sheet, line, ' class="missing"' if line.row.quality == "missing" else "") for line in sheet.lines
-    )
-    foot = _tr(sheet, sheet.sums(), "")
+    head, *rows, sums = grid(sheet, columns(sheet), UNICODE)
+    headings = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
+    kinds = [' class="missing"' if line.row.quality == "missing" else "" for line in sheet.lines]
+    body = "".join(_tr(row, kind) for row, kind in zip(rows, kinds, strict=True))
     return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody>\n'
-        f"<tfoot>{foot}</tfoot></table></div>"
+        f'<div class="wide"><table><thead><tr>{headings}</tr></thead>\n<tbody>{body}</tbody>\n'
+        f"<tfoot>{_tr(sums)}</tfoot></table></div>"
     )
 
 
-def _tr(sheet: Sheet, line: Line, kind: str) -> str:
-    found = "".join(f"<td>{escape(text)}</td>" for text in cells(sheet, line, UNICODE))
-    return f"<tr{kind}>{found}</tr>\n"
+def _tr(row: Sequence[str], kind: str = "") -> str:
+    return f"<tr{kind}>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>\n"

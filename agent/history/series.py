@@ -30,6 +30,7 @@ NEAR: Mapping[str, timedelta] = {
 DOUBTFUL = frozenset({"sum-mismatch", "backwards", "step-too-large", "clock-unset"})
 QUALITIES = ("complete", "restored", "partial", "doubtful", "missing")
 ZERO = timedelta()
+NOTHING, ONE_SIDED = "nothing was read", "there is a reading at one of its ends only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _row(store: Store, meter: Meter, period: str, slot: Slot, start: Border | No
     found = [row for row in (whole, part, summed) if row and row.source]
     if found:
         return max(found, key=_covered)
-    return whole or part or Row(slot, reason="nothing was read" if not (start or end) else "no reading at one border")
+    return whole or part or Row(slot, reason=ONE_SIDED if start or end else NOTHING)
 
 
 def _covered(row: Row) -> timedelta:

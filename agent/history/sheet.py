@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from agent.config.values import Config, Meter
 from agent.history.borders import MILLISECOND
 from agent.history.plan import Plan, read_plan
-from agent.history.series import Row, series
+from agent.history.series import NOTHING, ONE_SIDED, Row, series
 from agent.history.watch import kwh
 from buffer.store import Store
 
@@ -71,8 +71,16 @@ class Sheet:
 
     def legend(self) -> dict[str, str]:
         """The marks that are used, and what they mean."""
-        used = "".join(line.mark for line in self.lines)
+        used = "".join(line.mark for line in (*self.lines, self.sums()))
         return {mark: text for mark, text in LEGEND.items() if mark in used}
+
+    def reasons(self) -> list[str]:
+        """Why something is missing, where it is more than that nothing was read; the first line of each reason."""
+        found: dict[str, str] = {}
+        for line in self.lines:
+            if line.row.reason and line.row.source != "intervals" and line.row.reason not in (NOTHING, ONE_SIDED):
+                found.setdefault(line.row.reason, line.label)
+        return [f"{label}: {reason}" for reason, label in found.items()]
 
     def sums(self) -> Line:
         """All lines together, as far as they are known; planned only where every line is."""
