@@ -1,0 +1,122 @@
+"""What happens next in a statement's life: a pure decision from its book, the time and the store's word."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from agent.statement.book import Book
+from agent.statement.window import Window
+
+FIRST_PAUSE = timedelta(minutes=15)  # after a channel said that nothing has left
+LONGEST_PAUSE = timedelta(hours=2)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the store knows of the statement's record: pending, held, confirmed, refused, or "absent" where it has no
+    such record; and the refusal's words."""
+
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """``before``: how long before the window closes the fall-back begins. ``always``: a person confirms every one.
+    ``ways``: the fall-back channels that can be used, in their order."""
+
+    before: timedelta
+    always: bool = False
+    ways: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """open (the window is open), make (figures), hold, send (the record, by MQTT), put (the same record once more: it
+    never reached the store), accept, refuse, doubt (whether a channel's message left is not known), fall (back to a
+    channel), miss (the window closed)."""
+
+    what: str
+    reason: str = ""
+    channel: str = ""
+
+
+def decide(book: Book, window: Window, now: datetime, receipt: Receipt | None, rules: Rules) -> Act | None:
+    """The next act, None while there is nothing to do. ``receipt`` is needed once figures have left."""
+    if book.state in ("sent", "refused", "accepted") and receipt is not None:
+        heard = _heard(book, receipt)
+        if heard is not None:
+            return heard
+    if book.state == "accepted":
+        return None
+    if window.passed(now):
+        return _passed(book)
+    if book.state == "refused":
+        return None
+    if book.state == "sent":
+        return _fall_back(book, window, now, rules)
+    if not book.steps:
+        return Act("open")
+    if book.attempt is None:
+        return Act("make")
+    if not book.confirmed and (book.waits or book.attempt.suspect or rules.always):
+        return None if book.state == "held" else Act("hold", _why(book, rules))
+    return Act("send")
+
+
+def _heard(book: Book, receipt: Receipt) -> Act | None:
+    if receipt.state == "confirmed" and book.state != "accepted":
+        late = "the receipt came after the figures had left another way" if book.happened("left") else ""
+        return Act("accept", late)
+    if receipt.state == "refused" and book.happened("queued", "refused")[-1].what == "queued":
+        return Act("refuse", receipt.reason)
+    if receipt.state == "absent" and book.state == "sent" and _by_mqtt(book):
+        return Act("put")
+    return None
+
+
+def _by_mqtt(book: Book) -> bool:
+    return bool(book.happened("queued"))
+
+
+def _why(book: Book, rules: Rules) -> str:
+    assert book.attempt is not None  # asked for figures only
+    texts = [reason["text"] for reason in book.attempt.statement["reasons"]]
+    if book.waits:
+        texts += [step.reason for step in book.steps if step.what in ("held", "damaged") and step.reason][-1:]
+    if rules.always and not texts:
+        texts = ["the utility wants a person to confirm the figures"]
+    return "; ".join(dict.fromkeys(texts))
+
+
+def unsettled(book: Book) -> str | None:
+    """The channel that was given the figures by a run which then ended: nobody knows whether they left."""
+    last = book.happened("leaving", "left", "failed", "unclear")
+    return last[-1].channel if last and last[-1].what == "leaving" else None
+
+
+def _fall_back(book: Book, window: Window, now: datetime, rules: Rules) -> Act | None:
+    doubtful = unsettled(book)
+    if doubtful is not None:
+        return Act("doubt", f"the gateway ended while {doubtful} was sending: whether it left is not known", doubtful)
+    if book.happened("left", "unclear") or now < window.closes - rules.before:
+        return None
+    for channel in rules.ways:
+        if now >= _next_try(book, channel):
+            return Act("fall", "no receipt has come and the window is about to close", channel)
+    return None
+
+
+def _next_try(book: Book, channel: str) -> datetime:
+    failures = book.happened("failed", channel=channel)
+    if not failures:
+        return LONG_AGO
+    pause = min(FIRST_PAUSE * (1 << min(len(failures) - 1, 10)), LONGEST_PAUSE)
+    return failures[-1].at + pause
+
+
+def _passed(book: Book) -> Act | None:
+    """Once, where nothing is known to have reached the utility in time."""
+    if book.happened("missed", any_attempt=True) or book.happened("left"):
+        return None
+    return Act("miss", f"the window has closed; the statement is {book.state}")

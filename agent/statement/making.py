@@ -1,0 +1,200 @@
+"""A set of figures made of a reading: consumption since the last ones, the verdict, the record's own object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from decimal import ROUND_FLOOR, Decimal
+
+from agent.clock import Stamp
+from agent.config.values import Meter
+from agent.delivery.payload import when
+from agent.history.chain import REGISTERS, Backwards, NoAct, NoConsumption, Registers, Stage, consumed, same, stages
+from agent.statement import book as books
+from agent.statement.book import Attempt
+from agent.statement.figures import EARLY, KINDS, NoReading, Taken, billed, choose, ripe, span, taken, whole
+from agent.statement.profile import Profile
+from agent.statement.verdict import Reason, Used, above_limit, doubtful, too_long, unusual, used
+from agent.statement.window import Window
+from buffer.store import Store
+from drivers.reading import Number
+
+REMEMBERED = 24  # months in which the last accepted statement is looked for
+USUAL = 6  # months that make the usual
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Whose statement of which month is made, by which rules, out of which store."""
+
+    store: Store
+    meter: Meter
+    profile: Profile
+    window: Window
+
+    @property
+    def ratio(self) -> Decimal:
+        """What secondary energy is multiplied with on its way to this utility."""
+        return self.meter.ratio if self.profile.primary else Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What the utility has: the figures before these, or the act's. ``at`` None: the act has no date."""
+
+    meter: str
+    at: datetime | None
+    registers: Mapping[str, Number]
+    figures: Mapping[str, int]
+    comparable: bool  # a plain difference of figures is the consumption that the utility computes, too
+
+
+def reading(case: Case, now: datetime, before: timedelta, *, patient: bool = True) -> Taken:
+    """The reading of the reporting moment; NoReading says what is waited for."""
+    since, until = span(case.window, now)
+    found = choose(case.store.find(case.meter.point, KINDS, since, until), case.meter, case.profile, case.window)
+    return ripe(found, case.window, now, before, patient=patient)
+
+
+def later_reading(case: Case, after: datetime, now: datetime) -> Taken:
+    """The newest reading since the figures that are to be corrected; NoReading where there is none."""
+    since = max(after + timedelta(milliseconds=1), case.window.reporting - EARLY)
+    records = case.store.find(case.meter.point, KINDS, since, now + timedelta(milliseconds=1))
+    found = [one for record in records if (one := taken(record, case.meter, case.profile)) is not None]
+    if not found:
+        raise NoReading("no reading is newer than the figures: read the meter again, or type a reading in")
+    return found[-1]
+
+
+def attempt(case: Case, found: Taken, stamp: Stamp, number: int, replaces: int | None = None) -> Attempt:
+    """These figures with their verdict. Nothing is stored."""
+    meter, profile, window = case.meter, case.profile, case.window
+    last = last_figures(case)
+    figures = billed(found.registers, meter, profile)
+    energies, reasons = _consumption(case, last, found)
+    consumption = {name: _billed(case, name, energies[name], figures, last, found) for name in energies}
+    reasons += [*doubtful(found.record.flags), *too_long(_shown(found), meter.digits)]
+    if energies and last is not None and last.at is not None:
+        period = used(sum(energies.values(), Decimal(0)), last.at, found.record.at)
+        if period is not None:
+            reasons += [*above_limit(period, meter.limit_kw), *unusual(period, _earlier(case))]
+    meanings = dict(meter.tariffs or {})
+    statement = {
+        "month": window.month,
+        "account": meter.account,
+        "utility": profile.name,
+        "figures": figures,
+        "tariffs": {name: meanings[own] for name, own in profile.named(meter).items() if own in meanings},
+        "ratio": meter.ratio,
+        "primary": profile.primary,
+        "read_at_register": when(found.record.at),
+        "source": found.source,
+        "last": dict(last.figures) if last else {},
+        "since": when(last.at) if last and last.at else None,
+        "consumption": consumption,
+        "verdict": "suspect" if reasons else "plausible",
+        "reasons": [{"code": reason.code, "text": reason.text} for reason in reasons],
+        "attempt": number,
+        "window": {"from": when(window.opens), "to": when(window.closes)},
+    }
+    kept = [flag for flag in found.record.flags if flag not in ("partial", "restored")]
+    return Attempt(
+        at=stamp.utc,
+        meter=found.record.meter,
+        clock=stamp.state,
+        values=found.values,
+        statement=statement,
+        flags=tuple(kept),
+        replaces=replaces,
+        registers=found.registers,
+        read_at=found.record.at,
+    )
+
+
+def last_figures(case: Case) -> Last | None:
+    """What the utility has: the figures of the newest earlier statement that it took, else the act's."""
+    for book in books.earlier(case.store, case.meter.point, case.window.month, REMEMBERED):
+        given = books.handed_over(book)
+        if given is not None:
+            alike = given.statement["primary"] == case.profile.primary and (
+                not case.profile.primary or Decimal(given.statement["ratio"]) == case.meter.ratio
+            )
+            return Last(given.meter, given.read_at, given.registers, given.figures, alike)
+    initial = _chain(case.meter)[-1].initial
+    named = {name: _own(case.meter, own) for name, own in case.profile.named(case.meter).items()}
+    if not all(own in initial for own in named.values()):
+        return None
+    registers = {name: initial[own] for name, own in named.items()}
+    installed = case.meter.installed
+    at = None if installed is None else datetime.combine(installed, time(0), case.window.zone)
+    figures = {name: whole(value, case.ratio) for name, value in registers.items()}
+    return Last(case.meter.serial, at, registers, figures, comparable=True)
+
+
+def _consumption(case: Case, last: Last | None, found: Taken) -> tuple[dict[str, Decimal], list[Reason]]:
+    """Wh (secondary) since the last figures by the utility's tariffs; none at all where one cannot be computed."""
+    if last is None:
+        text = "the first statement: write initial from the commissioning act, or confirm the figures"
+        return {}, [Reason("first", text)]
+    chain, named = _chain(case.meter), case.profile.named(case.meter)
+    before = _registers(case, last.meter, last.at or found.record.at, last.registers)
+    now = _registers(case, found.record.meter, found.record.at, found.registers)
+    try:
+        return {name: consumed(chain, _own(case.meter, own), before, now) for name, own in named.items()}, []
+    except Backwards as trouble:
+        return {}, [Reason("backwards", str(trouble))]
+    except NoAct as trouble:
+        return {}, [Reason("no-act", str(trouble))]
+    except NoConsumption as trouble:
+        return {}, [Reason("not-comparable", str(trouble))]
+
+
+def _registers(case: Case, meter: str, at: datetime, registers: Mapping[str, Number]) -> Registers:
+    named = case.profile.named(case.meter)
+    values = {REGISTERS[_own(case.meter, named[name])]: value for name, value in registers.items() if name in named}
+    return Registers(meter, at, values)
+
+
+def _own(meter: Meter, register: str) -> str:
+    """Where nobody said which tariffs there are, the meter's total stands for a single T1."""
+    return register if meter.tariffs else "T1"
+
+
+def _chain(meter: Meter) -> list[Stage]:
+    """The meters of the point. Of a point without tariffs the acts' figures count together, as its total does."""
+    found = list(stages(meter))
+    if meter.tariffs:
+        return found
+    return [replace(one, initial=_total(one.initial), final=_total(one.final)) for one in found]
+
+
+def _total(energies: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+    return {"T1": sum(energies.values(), Decimal(0))} if energies else {}
+
+
+def _billed(case: Case, name: str, energy: Decimal, figures: Mapping[str, int], last: Last | None, found: Taken) -> int:
+    """Whole kWh as the utility computes them: figure minus figure on one meter, else the exact energy cut."""
+    exact = int((energy * case.ratio / 1000).to_integral_value(ROUND_FLOOR))
+    if last is None or not last.comparable or not same(last.meter, found.record.meter):
+        return exact
+    difference = figures[name] - last.figures.get(name, figures[name] + 1)
+    return difference if difference >= 0 else exact
+
+
+def _shown(found: Taken) -> dict[str, int]:
+    """What the meter's display shows."""
+    return {name: whole(value) for name, value in found.registers.items()}
+
+
+def _earlier(case: Case) -> list[Used]:
+    """What the last months used, exact to a kWh."""
+    found = []
+    for book in books.earlier(case.store, case.meter.point, case.window.month, USUAL):
+        given = books.handed_over(book)
+        if given is None or given.statement["since"] is None or not given.statement["consumption"]:
+            continue
+        factor = Decimal(given.statement["ratio"]) if given.statement["primary"] else Decimal(1)
+        energy = sum(map(Decimal, given.statement["consumption"].values()), Decimal(0)) * 1000 / factor
+        assert given.read_at is not None  # every attempt has the time of its registers
+        period = used(energy, datetime.fromisoformat(given.statement["since"]), given.read_at)
+        found += [period] if period else []
+    return found

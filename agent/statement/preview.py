@@ -1,0 +1,70 @@
+"""A look at statements that changes nothing: what is in the books, and what would be made now."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from agent.clock import Stamp
+from agent.config.values import Config
+from agent.statement import book as books
+from agent.statement.book import Book, Step
+from agent.statement.desk import NotNow, case_of
+from agent.statement.figures import NoReading, Taken
+from agent.statement.making import Case, attempt, reading
+from agent.statement.profile import Profile, profile_of
+from agent.statement.view import standing
+from buffer.store import Store
+
+Found = tuple[Case, Book, str]
+"""The statement, its book, and what is waited for in words."""
+
+
+class Preview:
+    """At one moment, on a store that may be open for reading only."""
+
+    def __init__(self, config: Config, profiles: Mapping[str, Profile], store: Store, now: datetime) -> None:
+        self._config, self._profiles, self._store, self._now = config, profiles, store, now
+
+    def points(self) -> list[str]:
+        """Those with an account and a known utility; NotNow where there is none."""
+        found = [one.point for one in self._config.meters if profile_of(one, self._profiles) is not None]
+        if not found:
+            raise NotNow("no meter has an account and a utility: write both into its [[meter]]")
+        return found
+
+    def look(self, point: str, month: str | None) -> Found:
+        """As it stands."""
+        case = case_of(self._config, self._profiles, self._store, point, month, self._now)
+        book = books.load(self._store, point, case.window.month) or Book(point, case.window.month)
+        waiting = standing(book, case.window, self._now)
+        if book.attempt is None and not waiting:
+            try:
+                self._reading(case, patient=True)
+            except NoReading as trouble:
+                waiting = str(trouble)
+        return case, book, waiting
+
+    def made(self, point: str, month: str | None) -> Found:
+        """With the figures that would be made now, where there are none yet."""
+        case, book, waiting = self.look(point, month)
+        if book.attempt is not None:
+            return case, book, waiting
+        stamp = Stamp(self._now, "synced", "", 0.0)
+        try:
+            found = self._reading(case, patient=False)
+        except NoReading as trouble:
+            return case, book, str(trouble)
+        figures = attempt(case, found, stamp, 1)
+        step = Step(self._now, book.state, "made", reason="not kept: this is what a check would find now")
+        return case, replace(book, attempts=(figures,), steps=(*book.steps, replace(step, attempt=1))), waiting
+
+    def books(self, point: str) -> list[Book]:
+        """Every month of this point; NotNow for one that is not known at all."""
+        found = books.of_point(self._store, point)
+        if not found and point not in [one.point for one in self._config.meters]:
+            raise NotNow(f"no point named {point!r}; there are: {', '.join(one.point for one in self._config.meters)}")
+        return found
+
+    def _reading(self, case: Case, *, patient: bool) -> Taken:
+        before = timedelta(seconds=self._config.statements.fallback_before)
+        return reading(case, self._now, before, patient=patient)

@@ -1,0 +1,279 @@
+"""Runs the life of every statement: a look once a minute. Each step is on the disk before it has an effect."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from agent.clock import Clock, Stamp
+from agent.config.values import Config, Meter
+from agent.line.state import gateway_event
+from agent.statement import book as books
+from agent.statement import life, window
+from agent.statement.book import Attempt, Book, Step
+from agent.statement.figures import NoReading
+from agent.statement.life import Act, Receipt, Rules
+from agent.statement.making import Case, attempt, later_reading, reading
+from agent.statement.profile import Profile, faults_of, profile_of, ways_of
+from agent.statement.ways import ChannelError, Way, message
+from buffer.faults import StoreError
+from buffer.record import Record
+from buffer.store import Store
+
+log = logging.getLogger("meterpost.statement")
+
+EVERY = 60.0  # s between two looks
+FIRST_LOOK = "statements:"  # note of a point: since when its windows are watched
+MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
+MILLISECOND = timedelta(milliseconds=1)
+
+T = TypeVar("T")
+Change = Callable[[Callable[[Store], T]], T]
+
+
+class Room:
+    """``change`` runs a function on the store and returns when its writes are on the disk. ``submit`` takes records
+    for the store. One thing at a time: the looks of its thread and what people ask for wait for one another."""
+
+    def __init__(
+        self,
+        config: Config,
+        profiles: Mapping[str, Profile],
+        store: Store,
+        *,
+        change: Callable[[Callable[[Store], Any]], Any],
+        submit: Callable[[Sequence[Record]], None],
+        clock: Clock,
+        ways: Mapping[str, Way],
+        resent: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``resent`` is called after a record that the intake had was made pending again."""
+        self.config, self.profiles, self.store = config, profiles, store
+        self._change, self._submit, self.clock, self.ways = change, submit, clock, ways
+        self._resent = resent
+        self.lock = threading.RLock()
+        self.waiting: dict[tuple[str, str], str] = {}  # point and month → what is waited for, in words
+        self._told: set[tuple[str, str]] = set()  # events that a power cut may have swallowed are raised once more
+
+    # ── looks ────────────────────────────────────────────────────────────
+
+    def look(self) -> None:
+        """Every point's present window and the one before it, once."""
+        stamp = self.clock.stamp()
+        if stamp.state == "unset":
+            return  # nobody knows which window is open
+        for meter in self.config.meters:
+            profile = profile_of(meter, self.profiles)
+            if profile is not None and not faults_of(meter, self.profiles):
+                self._look_at(meter, profile, stamp)
+
+    def _look_at(self, meter: Meter, profile: Profile, stamp: Stamp) -> None:
+        zone = self.config.gateway.timezone
+        rule = profile.rule_of(meter)
+        newest = window.latest(rule, stamp.utc, zone)
+        for one in (window.before(newest, rule, zone), newest):
+            try:
+                with self.lock:
+                    self.advance(Case(self.store, meter, profile, one))
+            except StoreError as trouble:
+                log.error("%s: the statement of %s has to wait: %s", meter.point, one.month, trouble)
+
+    def advance(self, case: Case) -> Book:
+        """As far as it goes now; the book after it."""
+        book = self.book(case)
+        self._tell_again(case, book)
+        for _ in range(MOST_ACTS):
+            now = self.clock.stamp()
+            act = life.decide(book, case.window, now.utc, self.receipt(book), self.rules(case.profile))
+            if act is None or (not book.steps and case.window.passed(now.utc) and not self._watched(case)):
+                break
+            changed = self._do(case, book, act, now)
+            if changed is book:
+                break
+            book = changed
+        return book
+
+    def rules(self, profile: Profile) -> Rules:
+        usable = [way for way in ways_of(profile, self.config)[0] if way in self.ways]
+        before = timedelta(seconds=self.config.statements.fallback_before)
+        return Rules(before, profile.confirm == "always", tuple(usable))
+
+    def book(self, case: Case) -> Book:
+        """The book as it stands on the disk; a damaged one with the time at which that was found."""
+        found = books.load(self.store, case.meter.point, case.window.month)
+        if found is None:
+            return Book(case.meter.point, case.window.month)
+        if [step.what for step in found.steps] == ["damaged"] and found.steps[0].at.year == books.UNKNOWN.year:
+            return self.keep(replace(found, steps=(replace(found.steps[0], at=self.clock.stamp().utc),)))
+        return found
+
+    def keep(self, book: Book) -> Book:
+        """On the disk when it returns."""
+        self._change(lambda store: books.save(store, book))
+        return book
+
+    def receipt(self, book: Book) -> Receipt | None:
+        """What the store says of the present figures' record; None where they were never given to it."""
+        if book.attempt is None or not book.happened("queued"):
+            return None
+        record = self.record(book)
+        if record is None:
+            return Receipt("absent")
+        for _, state, reason in self.store.rows("all", record.seq, 1):
+            return Receipt(state, reason or "")
+        return Receipt("absent")
+
+    def record(self, book: Book) -> Record | None:
+        """The stored record of the present figures, whatever number a new epoch gave it."""
+        assert book.attempt is not None  # asked for figures only
+        at = book.attempt.at
+        return next(self.store.find(book.point, ("statement",), at, at + MILLISECOND), None)
+
+    def _watched(self, case: Case) -> bool:
+        """Whether the gateway already had this point while that window was open; notes the beginning."""
+        key = FIRST_LOOK + case.meter.point
+        noted = self.store.noted(key)
+        if noted is None:
+            noted = self.clock.stamp().utc.isoformat()
+            since = noted
+            self._change(lambda store: store.note(key, since))
+        return datetime.fromisoformat(noted) < case.window.closes
+
+    # ── acts ─────────────────────────────────────────────────────────────
+
+    def _do(self, case: Case, book: Book, act: Act, stamp: Stamp) -> Book:
+        match act.what:
+            case "open":
+                self._watched(case)
+                return self.keep(book.noted(Step(stamp.utc, "due", "opened")))
+            case "make":
+                return self._make(case, book, stamp)
+            case "hold":
+                return self.held(book, act.reason, "meterpost", stamp)
+            case "send":
+                return self.publish(book, "meterpost", "", stamp)
+            case "put":
+                self._put(book)
+                return book
+            case "accept":
+                return self.keep(book.noted(Step(stamp.utc, "accepted", "accepted", "intake", act.reason)))
+            case "refuse":
+                changed = self.keep(book.noted(Step(stamp.utc, "refused", "refused", "intake", act.reason)))
+                self._event_held(changed, stamp)
+                return changed
+            case "doubt":
+                step = Step(stamp.utc, book.state, "unclear", reason=act.reason, channel=act.channel)
+                changed = self.keep(book.noted(step))
+                self._event_held(changed, stamp)
+                return changed
+            case "fall":
+                return self.carry(case, book, act.channel, "meterpost", act.reason, stamp)
+            case _:
+                changed = self.keep(book.noted(Step(stamp.utc, book.state, "missed", reason=act.reason)))
+                self._event_missed(changed, stamp)
+                return changed
+
+    def _make(self, case: Case, book: Book, stamp: Stamp, *, patient: bool = True) -> Book:
+        key = (case.meter.point, case.window.month)
+        before = timedelta(seconds=self.config.statements.fallback_before)
+        try:
+            found = reading(case, stamp.utc, before, patient=patient)
+        except NoReading as trouble:
+            self.waiting[key] = str(trouble)
+            return book
+        self.waiting.pop(key, None)
+        return self.made(book, attempt(case, found, stamp, len(book.attempts) + 1), "meterpost", "", stamp)
+
+    def make(self, case: Case, book: Book, by: str, reason: str) -> Book:
+        """Figures now, for a person who does not want to wait; NoReading where there are none."""
+        stamp = self.clock.stamp()
+        found = reading(case, stamp.utc, timedelta(), patient=False)
+        return self.made(book, attempt(case, found, stamp, len(book.attempts) + 1), by, reason, stamp)
+
+    def correct(self, case: Case, book: Book, by: str, reason: str) -> Book:
+        """New figures of a newer reading in place of the present ones; NoReading where there is none."""
+        stamp, old = self.clock.stamp(), book.attempt
+        assert old is not None and old.read_at is not None  # figures that are corrected exist
+        found = later_reading(case, old.read_at, stamp.utc)
+        record = self.record(book) if book.happened("queued") else None
+        replaces = record.seq if record is not None else None
+        return self.made(book, attempt(case, found, stamp, len(book.attempts) + 1, replaces), by, reason, stamp)
+
+    def made(self, book: Book, figures: Attempt, by: str, reason: str, stamp: Stamp) -> Book:
+        texts = "; ".join(one["text"] for one in figures.statement["reasons"])
+        words = ": ".join(filter(None, (reason, f"suspect: {texts}" if texts else "plausible")))
+        return self.keep(book.tried(figures, Step(stamp.utc, "checked", "made", by, words)))
+
+    def held(self, book: Book, reason: str, by: str, stamp: Stamp) -> Book:
+        changed = self.keep(book.noted(Step(stamp.utc, "held", "held", by, reason)))
+        self._event_held(changed, stamp)
+        return changed
+
+    def publish(self, book: Book, by: str, reason: str, stamp: Stamp) -> Book:
+        """The book says so first: after a power cut in between the same record is put once more."""
+        changed = self.keep(book.noted(Step(stamp.utc, "sent", "queued", by, reason, "mqtt")))
+        self._put(changed)
+        return changed
+
+    def publish_again(self, book: Book, by: str, reason: str, stamp: Stamp) -> Book:
+        """The same record under the same number, whatever the intake said of it."""
+        record = self.record(book)
+        if record is None:
+            return self.publish(book, by, reason, stamp)
+        state, seq = "accepted" if book.state == "accepted" else "sent", record.seq
+        changed = self.keep(book.noted(Step(stamp.utc, state, "queued", by, reason, "mqtt")))
+        self._change(lambda store: store.resend(seq, seq))
+        self._resent()
+        return changed
+
+    def _put(self, book: Book) -> None:
+        assert book.attempt is not None  # only figures are put
+        self._submit([book.attempt.record(book.point)])
+
+    def carry(self, case: Case, book: Book, channel: str, by: str, reason: str, stamp: Stamp) -> Book:
+        """By a channel beside MQTT. That it is about to leave is on the disk before it does."""
+        letter = message(channel, self.config.gateway.id, case.meter, case.profile, case.window, book)
+        before, state = book.state, "accepted" if book.state == "accepted" else "sent"
+        book = self.keep(book.noted(Step(stamp.utc, state, "leaving", by, reason, channel)))
+        try:
+            step = Step(stamp.utc, state, "left", by, "", channel, self.ways[channel].send(letter))
+        except ChannelError as trouble:
+            step = Step(stamp.utc, before, "failed", by, f"{trouble}; {trouble.hint}", channel)
+            if trouble.unclear:
+                step = replace(step, state=state, what="unclear")
+        log.info("%s: statement of %s by %s: %s %s", book.point, book.month, channel, step.what, step.reason)
+        book = self.keep(book.noted(replace(step, at=self.clock.stamp().utc)))
+        if step.what == "unclear":
+            self._event_held(book, stamp)
+        return book
+
+    # ── events ───────────────────────────────────────────────────────────
+
+    def _event_held(self, book: Book, stamp: Stamp) -> None:
+        self._told.add((book.point, book.month))
+        text = f"statement of {book.month}: {book.steps[-1].what}: {book.steps[-1].reason}"
+        at = replace(stamp, utc=book.steps[-1].at)
+        self._submit([gateway_event("statement-held", text, at, point=book.point, serial=_meter(book))])
+
+    def _event_missed(self, book: Book, stamp: Stamp) -> None:
+        self._told.add((book.point, book.month))
+        text = f"statement of {book.month}: {book.steps[-1].reason}"
+        at = replace(stamp, utc=book.steps[-1].at)
+        self._submit([gateway_event("statement-missed", text, at, point=book.point, serial=_meter(book))])
+
+    def _tell_again(self, case: Case, book: Book) -> None:
+        """After a start: the event of the last step, whose key the store knows if it was stored then."""
+        if (book.point, book.month) in self._told:
+            return
+        self._told.add((book.point, book.month))
+        last = book.steps[-1].what if book.steps else ""
+        if last in ("held", "refused", "unclear"):
+            self._event_held(book, self.clock.stamp())
+        elif last == "missed":
+            self._event_missed(book, self.clock.stamp())
+
+
+def _meter(book: Book) -> str:
+    return book.attempt.meter if book.attempt else ""

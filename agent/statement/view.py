@@ -1,0 +1,89 @@
+"""A statement as a document: what it says, where it stands, and exactly what would leave by which channel."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from agent.config.values import Config, Meter
+from agent.delivery.payload import when
+from agent.statement import life
+from agent.statement.book import Book, step_document
+from agent.statement.profile import Profile, ways_of
+from agent.statement.spoken import spoken
+from agent.statement.ways import Message, message
+from agent.statement.window import Window
+from buffer.body import record_json
+
+
+def document(
+    meter: Meter, profile: Profile, window: Window, book: Book, config: Config, waiting: str = ""
+) -> dict[str, Any]:
+    """Of ``meterpost/statements/1``; ``figures`` are empty while there are none, ``waiting`` says why."""
+    attempt = book.attempt
+    return {
+        "point": meter.point,
+        "month": book.month,
+        "utility": profile.name,
+        "account": meter.account,
+        "state": book.state,
+        "window": {"from": when(window.opens), "to": when(window.closes)},
+        "figures": dict(attempt.figures) if attempt else {},
+        "consumption": dict(attempt.statement["consumption"]) if attempt else {},
+        "verdict": attempt.statement["verdict"] if attempt else None,
+        "reasons": list(attempt.statement["reasons"]) if attempt else [],
+        "waiting": waiting,
+        "last": step_document(book.steps[-1]) if book.steps else None,
+        "attempts": len(book.attempts),
+        "without": ways_of(profile, config)[1],
+    }
+
+
+def standing(book: Book, window: Window, now: datetime) -> str:
+    """Where a statement without figures stands, in words."""
+    if book.attempt is not None or book.steps:
+        return ""
+    if now < window.opens:
+        return f"the window opens on {window.day(window.opens)}"
+    return "" if now < window.closes else f"the window closed on {window.last_day}"
+
+
+def history(book: Book) -> list[dict[str, Any]]:
+    """Every step, the oldest first."""
+    return [step_document(step) for step in book.steps]
+
+
+def leaving(meter: Meter, profile: Profile, window: Window, book: Book, config: Config) -> list[dict[str, Any]]:
+    """Exactly what leaves by each channel: the record by MQTT first, then the fall-back's messages."""
+    attempt = book.attempt
+    if attempt is None:
+        return []
+    found: list[dict[str, Any]] = [{"channel": "mqtt", "record": record_json(attempt.record(book.point))}]
+    usable, why = ways_of(profile, config)
+    for channel in profile.fallback:
+        letter = message(channel, config.gateway.id, meter, profile, window, book)
+        reason = next((text for text in why if text.startswith(f"{channel}:")), "")
+        found.append(_message(letter) | ({} if channel in usable else {"cannot": reason}))
+    return found
+
+
+def _message(letter: Message) -> dict[str, Any]:
+    found: dict[str, Any] = {"channel": letter.channel, "to": letter.to, "text": letter.text}
+    if letter.channel == "mail":
+        return found | {"subject": letter.subject, "id": letter.id}
+    from protocols.gsm.pdu import submits
+
+    return found | {"characters": len(letter.text), "parts": len(submits(letter.to or "0", letter.text))}
+
+
+def said(book: Book) -> str:
+    """To be read out on the telephone; "" while there are no figures."""
+    if book.attempt is None:
+        return ""
+    told = book.attempt.statement
+    figures = {name: str(figure) for name, figure in book.attempt.figures.items()}
+    return spoken(str(told["account"]), figures, told["tariffs"])
+
+
+def needs_a_person(books: Sequence[Book]) -> int:
+    """How many wait for somebody."""
+    return sum(book.state in ("held", "refused") or life.unsettled(book) is not None for book in books)
