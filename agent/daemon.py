@@ -25,6 +25,7 @@ from agent.history.watch import PlanWatch
 from agent.line.port import Port
 from agent.line.worker import Worker
 from agent.questions import Questions
+from agent.reminder import ManualPoints
 from agent.report.daily import Daily
 from agent.status import document
 from agent.timekeeper import Timekeeper
@@ -64,6 +65,7 @@ class Daemon:
         self.counters = Counters(self.writer.call)
         self.questions = Questions(self)
         self.exchange = Daily(lambda: self.config, self.store, self.writer, self.clock)
+        self.manual = ManualPoints(lambda: self.config, self.store, self.writer, self.clock, self.submit)
         self.publisher = self._new_publisher()
         self.plans = self._new_plans()
         self.workers: list[Worker] = []
@@ -97,7 +99,7 @@ class Daemon:
         self._start_workers(self.config)
         self.publisher.start()
         self._calendar = self._new_calendar()
-        handlers = self.questions.handlers() | {"exchange": self.exchange.asked}
+        handlers = self.questions.handlers() | {"exchange": self.exchange.asked, "enter": self.manual.asked}
         self._control = ControlServer(self.config.gateway.state_dir, handlers)
 
     def stop(self) -> None:
@@ -210,7 +212,7 @@ class Daemon:
         return PlanWatch(self.config, self.store, submit=self.submit, change=self.writer.call)
 
     def _new_calendar(self) -> Calendar:
-        jobs = [Job("prune", PRUNE_AT, self.prune), *self.exchange.jobs()]
+        jobs = [Job("prune", PRUNE_AT, self.prune), *self.exchange.jobs(), *self.manual.jobs()]
         for kind, day in (("day", None), ("month", 1)):
             for at in sorted({getattr(meter.poll, kind) for meter in self.config.meters} - {None}):
                 jobs.append(Job(f"{kind} {at:%H:%M}", at, partial(self._start_kind, kind, at), day))

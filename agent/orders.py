@@ -39,7 +39,7 @@ class Orders:
         return self.table[op](args)
 
     def _points(self, args: Mapping[str, Any]) -> Sequence[str]:
-        return args.get("points") or [meter.point for meter in self._daemon.config.meters]
+        return args.get("points") or [meter.point for meter in self._daemon.config.meters if not meter.manual]
 
 
 def diagnosis(status: Mapping[str, Any]) -> dict[str, Any]:

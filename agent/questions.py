@@ -55,7 +55,7 @@ class Questions:
         return self.orders.carry_out(op, args)
 
     def _read(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        points = _points(asked) or [meter.point for meter in self._daemon.config.meters]
+        points = _points(asked) or [meter.point for meter in self._daemon.config.meters if not meter.manual]
         trace: list[tuple[str, Message]] | None = [] if asked.get("trace") else None
         records, troubles = self.read(points, str(asked.get("kind", "now")), _span(asked), trace)
         lines = [[point, said.direction, said.octets, said.words()] for point, said in trace or ()]
@@ -117,7 +117,7 @@ class Questions:
     def pause(self, points: Sequence[str], paused: bool) -> dict[str, Any]:
         """Durable: a meter paused for work at the cabinet stays so across a restart."""
         daemon = self._daemon
-        points = points or [meter.point for meter in daemon.config.meters]
+        points = points or [meter.point for meter in daemon.config.meters if not meter.manual]
         for point, (worker, index) in {point: self._found(point) for point in points}.items():
             daemon.writer.call(partial(keep, points=[point], paused=paused))
             worker.meters[index].paused = paused

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from agent.clock import SystemClock
-from agent.config.values import Bus, Config
+from agent.config.values import Bus, Config, Meter
 from agent.delivery.payload import when
+from agent.reminder import Reminder
 from buffer.record import Record, number_text
 from buffer.store import Store
 from drivers.reading import Number
@@ -23,15 +24,18 @@ def document(daemon: "Daemon") -> dict[str, Any]:
         "delivery": delivery,
         "disk": daemon.writer.trouble,
         "buses": [_bus(worker) for worker in daemon.workers],
-        "meters": [_meter(worker, index) for worker in daemon.workers for index in range(len(worker.meters))],
+        "meters": [
+            *(_meter(worker, index) for worker in daemon.workers for index in range(len(worker.meters))),
+            *(_manual(*reading) for reading in daemon.manual.readings()),
+        ],
     }
 
 
 def without_daemon(config: Config, store: Store | None) -> dict[str, Any]:
     """What can be said when nothing runs: the store's counts and each point's newest reading."""
-    clock = SystemClock(trust=config.gateway.clock == "trust").stamp().state
+    stamp = SystemClock(trust=config.gateway.clock == "trust").stamp()
     return {
-        **_head(config, store, clock),
+        **_head(config, store, stamp.state),
         "since": None,
         "online": False,
         "delivery": {"online": False, "broker": "the daemon is not running"},
@@ -51,7 +55,9 @@ def without_daemon(config: Config, store: Store | None) -> dict[str, Any]:
                 **_newest(store.last(meter.point, "now") if store else None),
             }
             for meter in config.meters
-        ],
+            if not meter.manual
+        ]
+        + [_manual(*reading) for reading in Reminder(config).readings(store, stamp.utc)],
     }
 
 
@@ -103,6 +109,23 @@ def _meter(worker: "Worker", index: int) -> dict[str, Any]:
         "tariffs": dict(meter.config.tariffs or {}),
         **newest,
         "last": when(meter.last_ok) if meter.last_ok else newest["last"],
+    }
+
+
+def _manual(meter: Meter, last: Record | None, due: bool) -> dict[str, Any]:
+    """A point that a person reads: ``last`` reading of its meter, and whether the next one is ``due``."""
+    return {
+        "point": meter.point,
+        "bus": "",
+        "driver": meter.driver,
+        "address": "",
+        "serial": meter.serial,
+        "state": "ok",
+        "error": None,
+        "meter_offset": None,
+        "tariffs": dict(meter.tariffs or {}),
+        **_newest(last),
+        "due": due,
     }
 
 

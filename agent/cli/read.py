@@ -46,8 +46,10 @@ def read(
     values = load_config(config)
     if kind not in KINDS:
         raise typer.BadParameter(f"{kind!r}; there are: {', '.join(KINDS)}", param_hint="--kind")
-    known = [meter.point for meter in values.meters]
+    known = [meter.point for meter in values.meters if not meter.manual]
     for point in points or []:
+        if any(meter.point == point and meter.manual for meter in values.meters):
+            raise typer.BadParameter(f"a person reads {point}: meterpost enter {point}", param_hint="POINT")
         if point not in known:
             raise typer.BadParameter(f"no point {point!r}; there are: {', '.join(known)}", param_hint="POINT")
     span = _span(kind, since, until, values)

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,8 @@ import typer
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, load_config, table, wrapped
 from agent.config.values import Config
 from agent.control import ControlError, NotRunning, ask_daemon
+from agent.judge.plausible import clock_flags
+from agent.line.correction import in_words
 
 REFRESH = 1.0  # s
 COLOURS = {"ok": "green", "silent": "red", "wrong-serial": "red", "refused": "yellow", "paused": "yellow"}
@@ -96,7 +99,16 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     shown = _without_empty_columns(rows)
     lines += table(shown, right=range(1, len(shown[0]) - 1))
     lines += [wrapped(f"{meter['point']}: {meter['error']}") for meter in document["meters"] if meter.get("error")]
+    lines += [wrapped(off) for meter in document["meters"] if (off := _clock(meter))]
     return lines
+
+
+def _clock(meter: dict[str, Any]) -> str | None:
+    """A line for a meter whose clock is told as wrong."""
+    offset = meter.get("meter_offset")
+    if offset is None or not clock_flags(Decimal(str(offset))):
+        return None
+    return f"{meter['point']}: the meter's clock is {in_words(Decimal(str(offset)))}"
 
 
 def _without_empty_columns(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -112,6 +124,7 @@ def _row(meter: dict[str, Any], running: bool) -> tuple[str, ...]:
     if not any(shown):
         shown[0] = kwh(values.get("1-0:1.8.0"))
     state = meter["state"] if running else "-"  # nobody asks the meters now
+    state = "due" if meter.get("due") else state  # a person has to read this one
     return (meter["point"], *shown, age(meter.get("last")), colour(COLOURS.get(state, "yellow"), state))
 
 
