@@ -254,10 +254,11 @@ def answer(
     meter, zone = manual_point(config, point), ZoneInfo(config.gateway.timezone)
     judged = look(lambda store: judge(meter, typed, store, stamp, zone))
     stored = not judged.known and (not judged.doubts or asked.get("sure") is True)
+    record = judged.record
     if stored:
-        put(judged.record)
-    document = record_json(judged.record)
-    return {"stored": stored, "known": judged.known, "doubts": list(judged.doubts), "record": document}
+        put(record)
+        record = look(lambda store: judge(meter, typed, store, stamp, zone)).record  # with its number
+    return {"stored": stored, "known": judged.known, "doubts": list(judged.doubts), "record": record_json(record)}
 
 
 def in_store(config: Config, store: Store, asked: Mapping[str, Any], stamp: Stamp) -> dict[str, Any]:

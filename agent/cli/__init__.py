@@ -21,6 +21,7 @@ COMMANDS = {
     "scan": "Which meters hang on a line.",
     "doctor": "What is wrong here, and what to do about it.",
     "read": "Read meters now and print T1…T4.",
+    "enter": "Type in what a display shows, where a meter has no port.",
     "status": "What the running daemon is doing.",
     "records": "What the store holds: list, stats, export, resend.",
     "events": "What the meters' journals and the gateway have told.",
