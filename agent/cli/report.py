@@ -4,14 +4,14 @@ import calendar
 import re
 import sys
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, emit, load_config, note
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, load_config, note
 from agent.config.values import Config
+from buffer.body import exact_json, milliseconds, time_text
 
 if TYPE_CHECKING:
     from agent.report.breakdown import Line, Report, Shown
@@ -43,7 +43,7 @@ def report(
     values = load_config(config, service=False)
     found = _made(values, first, last, point or [])
     if as_json:
-        emit(_document(found))
+        print(exact_json(_document(found)))
     else:
         octets = _writer(form)(found)
         if output is None:
@@ -118,7 +118,7 @@ def _document(found: "Report") -> dict[str, Any]:
         "timezone": found.zone.key,
         "made": _utc(found.made),
         "lines": [_line(line) for line in found.lines],
-        "totals": {tariff: _plain(energy) for tariff, energy in found.totals.items()},
+        "totals": found.totals,
     }
 
 
@@ -128,13 +128,13 @@ def _line(line: "Line") -> dict[str, Any]:
         "account": line.account,
         "place": line.place,
         "meter": line.serial,
-        "ratio": _plain(line.ratio),
+        "ratio": line.ratio,
         "tariff": line.tariff,
         "meaning": line.meaning,
         "opening": _shown(line.opening),
         "closing": _shown(line.closing),
-        "used": _plain(line.used),
-        "primary": _plain(line.primary),
+        "used": line.used,
+        "primary": line.primary,
         "mark": line.mark,
         "reason": line.reason or None,
     }
@@ -143,15 +143,8 @@ def _line(line: "Line") -> dict[str, Any]:
 def _shown(shown: "Shown | None") -> dict[str, Any] | None:
     if shown is None:
         return None
-    return {"energy": _plain(shown.energy), "at": _utc(shown.at), "by": "act" if shown.act else "reading"}
-
-
-def _plain(value: Decimal | None) -> int | str | None:
-    """A whole number, else exact decimal text: JSON numbers become binary floats in most readers."""
-    if value is None:
-        return None
-    return int(value) if value == value.to_integral_value() else format(value.normalize(), "f")
+    return {"energy": shown.energy, "at": _utc(shown.at), "by": "act" if shown.act else "reading"}
 
 
 def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return time_text(milliseconds(moment))

@@ -127,9 +127,8 @@ def _present(
     chain: Sequence[Stage], start: Border | None, end: Border | None, since: datetime, until: datetime
 ) -> list[Stage]:
     """The meters that hung there in the period: by the readings at its borders, else by the acts' days."""
-    places = {border: _place(chain, border.registers.meter) for border in (start, end) if border}
-    first = places[start] if start else None
-    last = places[end] if end else None
+    first = _place(chain, start.registers.meter) if start else None
+    last = _place(chain, end.registers.meter) if end else None
     found = []
     for number, stage in enumerate(chain):
         began = stage.installed is None or stage.installed < until.date()

@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +24,7 @@ from agent.report import answer80021, slots
 from agent.report.compile import Compiled, coded, compiled
 from agent.report.days import Day, Days, Note, balance
 from agent.report.layout80020 import LayoutError
+from buffer.body import milliseconds, time_text
 from buffer.files import sync_directory
 from buffer.store import Store
 
@@ -271,7 +272,7 @@ def told(day: Day) -> dict[str, Any]:
         "number": day.number or None,
         "file": day.file or None,
         "state": day.state,
-        "since": day.since.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "since": time_text(milliseconds(day.since)),
         "gaps": day.gaps,
         "reason": day.reason or None,
     }

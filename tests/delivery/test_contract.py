@@ -29,7 +29,20 @@ from tests.delivery.fakes import House, config, record, wait_for
 from tests.support.broker import Broker, needs_mosquitto
 
 DOCS = Path(__file__).parents[2] / "docs"
-NAMES = ("state", "inventory", "records", "receipt", "command", "reply", "read", "status", "events", "clock")
+NAMES = (
+    "state",
+    "inventory",
+    "records",
+    "receipt",
+    "command",
+    "reply",
+    "read",
+    "status",
+    "events",
+    "clock",
+    "report",
+    "exchange",
+)
 VALIDATOR = Validator()
 NOW = datetime(2026, 11, 21, 10, 15, 4, 250_000, tzinfo=UTC)
 
