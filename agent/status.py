@@ -11,6 +11,7 @@ from buffer.store import Store
 from drivers.reading import Number
 
 if TYPE_CHECKING:
+    from agent.archive.filler import Filler
     from agent.daemon import Daemon
     from agent.line.worker import Worker
 
@@ -23,9 +24,9 @@ def document(daemon: "Daemon") -> dict[str, Any]:
         "online": bool(delivery.get("online")),
         "delivery": delivery,
         "disk": daemon.writer.trouble,
-        "buses": [_bus(worker) for worker in daemon.workers],
+        "buses": [_bus(worker, daemon.filler) for worker in daemon.workers],
         "meters": [
-            *(_meter(worker, index) for worker in daemon.workers for index in range(len(worker.meters))),
+            *(_meter(worker, index, daemon.filler) for worker in daemon.workers for index in range(len(worker.meters))),
             *(_manual(*reading) for reading in daemon.manual.readings()),
         ],
     }
@@ -78,11 +79,13 @@ def _head(config: Config, store: Store | None, clock: str) -> dict[str, Any]:
 
 
 def _closed(bus: Bus) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"error": None, "asking": None, "polled": 0, "counters": {}}
+    nothing: dict[str, Any] = {"error": None, "asking": None, "polled": 0, "filling": None, "counters": {}}
     return {"name": bus.name, "port": bus.port, "state": "closed", **nothing}
 
 
-def _bus(worker: "Worker") -> dict[str, Any]:
+def _bus(worker: "Worker", filler: "Filler") -> dict[str, Any]:
+    progress = filler.progress(worker.bus.name)
+    done = progress["done_at"]
     return {
         "name": worker.bus.name,
         "port": worker.bus.port,
@@ -90,11 +93,12 @@ def _bus(worker: "Worker") -> dict[str, Any]:
         "error": worker.port_error,
         "asking": worker.asking,
         "polled": worker.polled,
+        "filling": {"point": worker.filling, **progress, "done_at": when(done) if done else None},
         "counters": worker.counters,
     }
 
 
-def _meter(worker: "Worker", index: int) -> dict[str, Any]:
+def _meter(worker: "Worker", index: int, filler: "Filler") -> dict[str, Any]:
     meter = worker.meters[index]
     newest = _newest(meter.latest.get("now") or meter.latest.get("network"))
     return {
@@ -107,6 +111,7 @@ def _meter(worker: "Worker", index: int) -> dict[str, Any]:
         "error": meter.error,
         "meter_offset": None if meter.offset is None else exact(meter.offset),
         "tariffs": dict(meter.config.tariffs or {}),
+        "missing": filler.missing(meter.config.point),
         **newest,
         "last": when(meter.last_ok) if meter.last_ok else newest["last"],
     }

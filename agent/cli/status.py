@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,6 +94,7 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     for bus in document["buses"]:
         if bus.get("error"):
             lines.append(colour("red", wrapped(f"{bus['name']}: {bus['error']}")))
+    lines += [line for bus in document["buses"] if (line := _filling(bus))]
     rows: list[tuple[str, ...]] = [("point", "T1", "T2", "T3", "T4", "age", "state")]
     rows += [_row(meter, running) for meter in document["meters"]]
     shown = _without_empty_columns(rows)
@@ -109,6 +110,17 @@ def _clock(meter: dict[str, Any]) -> str | None:
     if offset is None or not clock_flags(Decimal(str(offset))):
         return None
     return f"{meter['point']}: the meter's clock is {in_words(Decimal(str(offset)))}"
+
+
+def _filling(bus: dict[str, Any]) -> str:
+    """How much of a bus's archives is missing and when it will be there; "" where nothing is."""
+    filling = bus.get("filling") or {}
+    if not filling.get("missing"):
+        return ""
+    text = f"{bus['name']}: {filling['missing']} archive values missing"
+    if filling.get("done_at"):
+        text += f", there in {in_time(filling['done_at'])}"
+    return wrapped(text)
 
 
 def _without_empty_columns(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -135,9 +147,16 @@ def kwh(value: Any) -> str:
 
 def age(text: str | None) -> str:
     """How long ago, in one unit."""
-    if not text:
-        return "never"
-    seconds = max(0, round((datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds()))
+    return _span(datetime.now(UTC) - datetime.fromisoformat(text)) if text else "never"
+
+
+def in_time(text: str) -> str:
+    """How long until then, in one unit."""
+    return _span(datetime.fromisoformat(text) - datetime.now(UTC))
+
+
+def _span(time: timedelta) -> str:
+    seconds = max(0, round(time.total_seconds()))
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= 2 * size:
             return f"{seconds // size}{unit}"
