@@ -61,6 +61,7 @@ class Dialogue:
     _buffer: bytes = b""
     _lines: list[str] = field(default_factory=list)
     _pdu_of: str = ""
+    _heard: int = 0
 
     def ask(self, command: Command) -> bytes:
         """The octets of a command. What was heard of an earlier one is forgotten."""
@@ -79,7 +80,7 @@ class Dialogue:
 
     def _begin(self, command: Command, sent: tuple[str, ...]) -> None:
         self._command, self._sent = command, sent
-        self._buffer, self._lines, self._pdu_of = b"", [], ""
+        self._buffer, self._lines, self._pdu_of, self._heard = b"", [], "", 0
 
     def hear(self, data: bytes) -> Reply | None:
         """None until the reply is whole. Refused with the modem's words and, as ``code``, its number; NotLoggedIn if
@@ -87,6 +88,9 @@ class Dialogue:
         if self._command is None:
             raise RuntimeError("nothing was asked")
         self._buffer += data
+        self._heard += len(data)
+        if self._heard > LONGEST:
+            raise BadFrame(f"{self._command.name}: the modem does not stop talking")
         while (end := _end_of_line(self._buffer)) is not None:
             text, self._buffer = self._buffer[: end[0]], self._buffer[end[1] :]
             reply = self._line(text.replace(b"\0", b"").replace(CTRL_Z, b"").decode("ascii", "replace").strip())
@@ -95,8 +99,6 @@ class Dialogue:
         if self._command.prompt and self._buffer.strip() == b">":
             self._buffer = b""
             return Reply(">", tuple(self._lines))
-        if len(self._buffer) + sum(map(len, self._lines)) > LONGEST:
-            raise BadFrame(f"{self._command.name}: the modem does not stop talking")
         return None
 
     def _line(self, line: str) -> Reply | None:
@@ -142,7 +144,7 @@ class ModemError(Refused):
 
 def _refused(command: Command, error: re.Match[str]) -> ModemError:
     code = int(error[2]) if error[2] else None
-    said = meaning(error[1], code) if code is not None else f"{error[1]} error{error[3].rstrip()}"
+    said = meaning(error[1], code) if code is not None else f"{error[1]} error: {error[3].strip()}"
     return ModemError(f"{command.name}: the modem says {said}", error[1], code)
 
 
