@@ -33,6 +33,7 @@ from buffer.store import Store
 from drivers.reading import EVENTS
 
 PIECE = timedelta(days=7)  # of the store, looked through backwards until there are enough
+USUAL = timedelta(days=30)  # that is shown; a year of a large house takes its time to look through
 AHEAD = timedelta(days=1)  # a journal is stamped by its meter's clock, which may be before ours
 
 
@@ -41,7 +42,7 @@ def events(
     config: Annotated[Path, CONFIG] = DEFAULT_FILE,
     code: Annotated[str | None, typer.Option(help="Only this code, cover-open for one.")] = None,
     since: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="Local time, 2026-11-01T00:00; else the newest.")
+        str | None, typer.Option("--from", metavar="TIME", help="Local time, 2026-11-01T00:00; else 30 days back.")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="The end.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10000, help="The newest so many.")] = 50,
@@ -63,7 +64,7 @@ def events(
     end = moment(until, zone, "--to") if until else datetime.now(UTC) + AHEAD
     if start is not None and start >= end:
         raise typer.BadParameter(f"{since} is not before {until or 'now'}", param_hint="--from")
-    found = newest(_store(values), values, wanted, code, start, end, limit)
+    found = newest(_store(values), wanted, code, start or end - USUAL, end, limit)
     if as_json:
         body = ",".join(map(record_json, found))
         print(f'{{"schema":"meterpost/events/1","gateway":{json.dumps(values.gateway.id)},"events":[{body}]}}')
@@ -74,20 +75,13 @@ def events(
 
 
 def newest(
-    store: Store,
-    values: Config,
-    points: list[str],
-    code: str | None,
-    since: datetime | None,
-    until: datetime,
-    limit: int,
+    store: Store, points: list[str], code: str | None, since: datetime, until: datetime, limit: int
 ) -> list[Record]:
-    """The newest so many that fit, ascending. Without ``since`` as far back as records are kept."""
-    oldest = since or until - timedelta(days=values.gateway.keep_days) - AHEAD
+    """The newest so many of this time that fit, ascending."""
     found: deque[Record] = deque()
     end = until
-    while end > oldest and len(found) < limit:
-        start = max(oldest, end - PIECE)
+    while end > since and len(found) < limit:
+        start = max(since, end - PIECE)
         part = [record for record in _events(store, points, start, end) if code in (None, _of(record)["code"])]
         found.extendleft(reversed(part))
         end = start
