@@ -27,6 +27,7 @@ from agent.line.worker import Worker
 from agent.questions import Questions
 from agent.reminder import ManualPoints
 from agent.report.daily import Daily
+from agent.statement.watch import Statements
 from agent.status import document
 from agent.timekeeper import Timekeeper
 from buffer.faults import StoreError
@@ -66,6 +67,14 @@ class Daemon:
         self.questions = Questions(self)
         self.exchange = Daily(lambda: self.config, self.store, self.writer, self.clock)
         self.manual = ManualPoints(lambda: self.config, self.store, self.writer, self.clock, self.submit)
+        self.statements = Statements(
+            lambda: self.config,
+            self.store,
+            change=self.writer.call,
+            submit=self.submit,
+            clock=self.clock,
+            resent=lambda: self.publisher.changed(),
+        )
         self.publisher = self._new_publisher()
         self.plans = self._new_plans()
         self.workers: list[Worker] = []
@@ -99,7 +108,9 @@ class Daemon:
         self._start_workers(self.config)
         self.publisher.start()
         self._calendar = self._new_calendar()
+        self.statements.start()
         handlers = self.questions.handlers() | {"exchange": self.exchange.asked, "enter": self.manual.asked}
+        handlers["statement"] = self.statements.asked
         self._control = ControlServer(self.config.gateway.state_dir, handlers)
 
     def stop(self) -> None:
@@ -112,6 +123,7 @@ class Daemon:
             self._control.close()
         if self._calendar:
             self._calendar.close()
+        self.statements.close()
         with ExitStack() as rest:  # whatever the disk says
             rest.callback(self.store.close)
             rest.callback(self.writer.close)

@@ -31,6 +31,7 @@ COMMANDS = {
     "resume": "Poll them again.",
     "history": "What a point has used, by hour, day or month.",
     "replace": "A point has another meter: close the old one, open the new.",
+    "statement": "The monthly figures for the utility: look, check, confirm, send.",
     "report": "Consumption of a period for organisations: html, csv, xlsx.",
     "exchange": "Half-hour exchange files (Макет 80020) and their answers.",
     "decode": "Say a frame in words.",

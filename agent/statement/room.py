@@ -3,9 +3,10 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from agent.clock import Clock, Stamp
 from agent.config.values import Config, Meter
@@ -29,9 +30,6 @@ FIRST_LOOK = "statements:"  # note of a point: since when its windows are watche
 MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
 MILLISECOND = timedelta(milliseconds=1)
 
-T = TypeVar("T")
-Change = Callable[[Callable[[Store], T]], T]
-
 
 class Room:
     """``change`` runs a function on the store and returns when its writes are on the disk. ``submit`` takes records
@@ -44,16 +42,18 @@ class Room:
         store: Store,
         *,
         change: Callable[[Callable[[Store], Any]], Any],
-        submit: Callable[[Sequence[Record]], None],
+        submit: Callable[[Sequence[Record]], object],
         clock: Clock,
         ways: Mapping[str, Way],
         resent: Callable[[], None] = lambda: None,
+        lock: AbstractContextManager[Any] | None = None,
     ) -> None:
-        """``resent`` is called after a record that the intake had was made pending again."""
+        """``resent`` is called after a record that the intake had was made pending again. ``lock``: of the room before
+        this one, where the configuration was read anew."""
         self.config, self.profiles, self.store = config, profiles, store
         self._change, self._submit, self.clock, self.ways = change, submit, clock, ways
         self._resent = resent
-        self.lock = threading.RLock()
+        self.lock: AbstractContextManager[Any] = lock or threading.RLock()
         self.waiting: dict[tuple[str, str], str] = {}  # point and month → what is waited for, in words
         self._told: set[tuple[str, str]] = set()  # events that a power cut may have swallowed are raised once more
 

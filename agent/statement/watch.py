@@ -2,41 +2,97 @@
 
 import logging
 import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from agent.clock import Clock
+from agent.config.faults import ConfigError
+from agent.config.values import Config
+from agent.statement import profile_file
+from agent.statement.desk import Desk
+from agent.statement.profile import Profile
 from agent.statement.room import EVERY, Room
+from agent.statement.ways import ways
+from buffer.record import Record
+from buffer.store import Store
 
 log = logging.getLogger("meterpost.statement")
 
 
-class Watch:
-    """Looks once a minute from ``start`` on. ``soon`` asks for a look at once; ``close`` ends it after the message
-    that is just leaving, or leaves that to the end of the process after 10 s: the book knows about it."""
+class Statements:
+    """The statements of the daemon, by whatever configuration is in use. Looks once a minute from ``start`` on.
 
-    def __init__(self, room: Room) -> None:
-        self.room = room
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
+    ``current`` gives the configuration; the other parameters are :class:`Room`'s.
+    """
+
+    def __init__(
+        self,
+        current: Callable[[], Config],
+        store: Store,
+        *,
+        change: Callable[[Callable[[Store], Any]], Any],
+        submit: Callable[[Sequence[Record]], object],
+        clock: Clock,
+        resent: Callable[[], None],
+    ) -> None:
+        self._current, self._store, self._clock = current, store, clock
+        self._change, self._submit, self._resent = change, submit, resent
+        self._lock = threading.RLock()
+        self._made: Room | None = None
+        self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="statements", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def soon(self) -> None:
-        self._wake.set()
-
     def close(self) -> None:
+        """Ends after the message that is just leaving, or after 10 s with the process: the book knows about it."""
         self._stopping.set()
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(10)
 
+    def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A technician's question by the socket."""
+        return Desk(self.room()).ask(asked)
+
+    def ordered(self, points: Sequence[str]) -> dict[str, Any]:
+        """The utility's command ``statement``."""
+        return Desk(self.room()).asked_by_utility(points)
+
+    def room(self) -> Room:
+        """For the configuration in use."""
+        with self._lock:
+            config = self._current()
+            if self._made is None or self._made.config is not config:
+                self._made = self._room(config)
+            return self._made
+
+    def _room(self, config: Config) -> Room:
+        profiles: Mapping[str, Profile] = {}
+        if any(meter.utility for meter in config.meters):
+            try:
+                profiles = profile_file.load(config.gateway.utilities_dir)
+            except ConfigError as trouble:  # the files were changed since the configuration was checked
+                log.error("the utility profiles are not sound, no statement is made until a reload: %s", trouble)
+        return Room(
+            config,
+            profiles,
+            self._store,
+            change=self._change,
+            submit=self._submit,
+            clock=self._clock,
+            ways=ways(config),
+            resent=self._resent,
+            lock=self._lock,
+        )
+
     def _run(self) -> None:
         while True:
             self._wake.wait(EVERY)
-            self._wake.clear()
             if self._stopping.is_set():
                 return
             try:
-                self.room.look()
+                self.room().look()
             except Exception:  # a fault of ours must not end all later statements; the log has its place
                 log.exception("statements: this look failed")

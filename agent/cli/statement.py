@@ -1,0 +1,368 @@
+"""``meterpost statement``: the monthly figures, what they are, where they stand, and what leaves."""
+
+import getpass
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, emit, fitted, load_config, note, table, when
+from agent.config.values import Config
+from agent.control import ControlError, NotRunning, ask_daemon
+from agent.statement import profile_file
+from agent.statement.book import Book
+from agent.statement.desk import Desk, NotNow
+from agent.statement.making import Case
+from agent.statement.preview import Preview
+from agent.statement.view import document, history, leaving, said
+from buffer.store import Store
+
+app = typer.Typer(no_args_is_help=True, help="The monthly figures for the utility: look, check, confirm, send.")
+
+SCHEMA = "meterpost/statements/1"
+
+Points = Annotated[list[str] | None, typer.Argument(metavar="[POINT…]", help="All points with an account without it.")]
+Named = Annotated[list[str], typer.Argument(metavar="POINT…")]
+Month = Annotated[str | None, typer.Option(metavar="YYYY-MM", help="Another month than that of the newest window.")]
+By = Annotated[str | None, typer.Option(metavar="NAME", help="Who says so; your login name without it.")]
+Why = Annotated[str, typer.Option(metavar="TEXT", help="The reason; it is kept.")]
+Dry = Annotated[bool, typer.Option("--dry-run", help="Show exactly what would leave; nothing is kept or sent.")]
+Late = Annotated[bool, typer.Option("--late", help="Although the window has closed; the utility has agreed.")]
+
+
+@app.command("list")
+def list_statements(
+    points: Points = None,
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
+    month: Month = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show where each point's statement stands: the newest window's, or that of a month.
+
+    \b
+    Example:
+      meterpost statement list
+    """
+    values = load_config(config, service=False)
+    preview = _preview(values)
+    found = [preview.look(point, month) for point in points or preview.points()]
+    if as_json:
+        _emit(values, [_document(values, *one) for one in found])
+        return
+    rows = [_row(*one) for one in found]
+    print("\n".join(fitted(("point", "month", "window", "figures", "state", "what"), rows)))
+
+
+@app.command()
+def show(
+    points: Named,
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
+    month: Month = None,
+    spoken: Annotated[bool, typer.Option("--spoken", help="To be read out on the telephone, digit by digit.")] = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show a statement's figures, its verdict, and what leaves by each channel.
+
+    \b
+    Example:
+      meterpost statement show flat-12 --spoken
+    """
+    values = load_config(config, service=False)
+    preview = _preview(values)
+    found = [preview.made(point, month) for point in points]
+    if as_json:
+        texts = [{"spoken": said(book)} if spoken else {} for _, book, _ in found]
+        _emit(values, [_whole(values, *one) | text for one, text in zip(found, texts, strict=True)])
+        return
+    for case, book, waiting in found:
+        if spoken:
+            print(said(book) or f"{book.point}: {waiting or 'no figures yet'}")
+        else:
+            _show(values, case, book, waiting)
+
+
+@app.command()
+def check(
+    points: Points = None,
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
+    month: Month = None,
+    correct: Annotated[
+        bool, typer.Option("--correct", help="New figures of a newer reading in place of the present ones.")
+    ] = False,
+    by: By = None,
+    why: Why = "",
+    dry_run: Dry = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Make the figures now and judge them. Plausible ones leave by themselves, others wait for confirm.
+
+    \b
+    Example:
+      meterpost statement check flat-12 --dry-run
+    """
+    values = load_config(config, service=False)
+    if dry_run:
+        show(points or _preview(values).points(), config, month, False, as_json)
+        return
+    _do(values, "check", points or _preview(values).points(), month, by, why, as_json, correct=correct)
+
+
+@app.command()
+def confirm(
+    points: Named,
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
+    month: Month = None,
+    by: By = None,
+    why: Why = "",
+    late: Late = False,
+    dry_run: Dry = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Answer for figures that are held; they leave at once.
+
+    \b
+    Example:
+      meterpost statement confirm flat-12 --why "display compared, tenants away"
+    """
+    values = load_config(config, service=False)
+    if dry_run:
+        show(points, config, month, False, as_json)
+        return
+    _do(values, "confirm", points, month, by, why, as_json, late=late)
+
+
+@app.command()
+def hold(
+    points: Named,
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
+    month: Month = None,
+    by: By = None,
+    why: Why = "",
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Keep figures back until somebody confirms them.
+
+    \b
+    Example:
+      meterpost statement hold flat-12 --why "the meter is to be changed tomorrow"
+    """
+    _do(load_config(config, service=False), "hold", points, month, by, why, as_json)
+
+
+@app.command()
+def send(
+    points: Named,
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
+    month: Month = None,
+    by: By = None,
+    why: Why = "",
+    channel: Annotated[str | None, typer.Option(help="mqtt, sms or mail; mqtt without it.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Although the figures have left that way.")] = False,
+    late: Late = False,
+    dry_run: Dry = False,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Send figures now by a channel. What is held does not leave; what has left does so once more with --again only.
+
+    \b
+    Example:
+      meterpost statement send flat-12 --channel sms
+    """
+    values = load_config(config)
+    if dry_run:
+        show(points, config, month, False, as_json)
+        return
+    _do(values, "send", points, month, by, why, as_json, channel=channel, again=again, late=late)
+
+
+@app.command("history")
+def statement_history(
+    point: Annotated[str, typer.Argument(metavar="POINT")],
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
+    month: Month = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Show every step of a point's statements: when, who, why.
+
+    \b
+    Example:
+      meterpost statement history flat-12 --month 2026-10
+    """
+    values = load_config(config, service=False)
+    found = [book for book in _preview(values).books(point) if month in (None, book.month)]
+    if as_json:
+        _emit(values, [{"point": point, "month": book.month, "steps": history(book)} for book in found])
+        return
+    zone = ZoneInfo(values.gateway.timezone)
+    rows = [
+        (book.month, when(step.at, zone), step.state, step.what, step.channel, step.by, step.reason or step.reference)
+        for book in found
+        for step in book.steps
+    ]
+    if rows:
+        print("\n".join(fitted(("month", "at", "state", "what", "by way of", "who", "why"), rows)))
+    else:
+        note(f"{point}: no statement{f' of {month}' if month else ''} yet")
+
+
+# ── what is done ─────────────────────────────────────────────────────────
+
+
+def _do(
+    values: Config,
+    do: str,
+    points: list[str],
+    month: str | None,
+    by: str | None,
+    why: str,
+    as_json: bool,
+    **switches: object,
+) -> None:
+    """By the daemon where one runs, else in the store itself; each point for itself. The first trouble's code."""
+    done: list[dict[str, Any]] = []
+    failed: list[str] = []
+    for point in points:
+        asked = {"do": do, "points": [point], "month": month, "by": by or _who(), "why": why, **switches}
+        try:
+            done += _ask(values, asked)["statements"]
+        except (ControlError, NotNow) as trouble:
+            failed.append(str(trouble))
+    if as_json:
+        _emit(values, done, failed)
+    elif done:
+        rows = [(one["point"], one["month"], _figures(one["figures"]), one["state"], _last(one)) for one in done]
+        print("\n".join(fitted(("point", "month", "figures", "state", "what"), rows)))
+    for text in failed:
+        note(text)
+    if failed:
+        raise typer.Exit(Exit.SOME_FAILED if done else Exit.FAILED)
+
+
+def _ask(values: Config, asked: dict[str, Any]) -> dict[str, Any]:
+    directory = values.gateway.state_dir
+    try:
+        found: dict[str, Any] = ask_daemon(directory, "statement", **asked)
+        return found
+    except (NotRunning, FileNotFoundError):
+        pass
+    from agent.offline import change
+
+    _store(values).close()  # says so where there is none
+    answers: list[dict[str, Any]] = []
+    change(directory, partial(_offline, values, asked, answers))
+    return answers[0]
+
+
+def _offline(values: Config, asked: dict[str, Any], answers: list[dict[str, Any]], store: Store) -> int:
+    """No daemon holds the store: the same room works on it for a moment. What MQTT carries waits for the daemon."""
+    from agent.clock import SystemClock
+    from agent.statement.room import Room
+    from agent.statement.ways import ways
+
+    run: Callable[[Callable[[Store], Any]], Any] = lambda work: work(store)  # noqa: E731
+    room = Room(
+        values,
+        profile_file.load(values.gateway.utilities_dir),
+        store,
+        change=run,
+        submit=store.put,
+        clock=SystemClock(trust=values.gateway.clock == "trust"),
+        ways=ways(values),
+    )
+    answers.append(Desk(room).ask(asked))
+    return 1
+
+
+def _who() -> str:
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (OSError, KeyError):
+        return "somebody"
+
+
+def _preview(values: Config) -> Preview:
+    return Preview(values, profile_file.load(values.gateway.utilities_dir), _store(values), datetime.now(UTC))
+
+
+def _store(values: Config) -> Store:
+    try:
+        return Store.open(values.gateway.state_dir, now=lambda: datetime.now(UTC), read_only=True)
+    except FileNotFoundError:
+        raise Failure(f"no store in {values.gateway.state_dir} yet (meterpost run makes it)") from None
+
+
+# ── what is shown ────────────────────────────────────────────────────────
+
+
+def _emit(values: Config, statements: list[dict[str, Any]], failed: list[str] | None = None) -> None:
+    found = {"schema": SCHEMA, "gateway": values.gateway.id, "statements": statements}
+    emit(found | ({"failed": failed} if failed else {}))
+
+
+def _document(values: Config, case: Case, book: Book, waiting: str) -> dict[str, Any]:
+    return document(case.meter, case.profile, case.window, book, values, waiting)
+
+
+def _whole(values: Config, case: Case, book: Book, waiting: str) -> dict[str, Any]:
+    gone = leaving(case.meter, case.profile, case.window, book, values)
+    return _document(values, case, book, waiting) | {"leaving": gone}
+
+
+def _figures(figures: dict[str, Any]) -> str:
+    return " ".join(f"{name} {figure}" for name, figure in figures.items())
+
+
+def _row(case: Case, book: Book, waiting: str) -> tuple[str, ...]:
+    figures = _figures(dict(book.attempt.figures)) if book.attempt else ""
+    days = f"{case.window.day(case.window.opens)}…{case.window.last_day:%m-%d}"
+    last = book.steps[-1].reason if book.steps else ""
+    return book.point, book.month, days, figures, book.state, waiting or last
+
+
+def _last(one: dict[str, Any]) -> str:
+    return str((one["last"] or {}).get("reason", ""))
+
+
+def _show(values: Config, case: Case, book: Book, waiting: str) -> None:
+    zone = ZoneInfo(values.gateway.timezone)
+    print(f"{book.point}  {case.profile.title}  account {case.meter.account}")
+    closes = when(case.window.closes, zone)
+    print(f"{book.month}: {book.state}, window {when(case.window.opens, zone)} to {closes}")
+    if waiting:
+        print(waiting)
+    if book.attempt is None:
+        return
+    told, attempt = book.attempt.statement, book.attempt
+    rows = [
+        (f"  {name}", str(figure), "kWh", told["tariffs"].get(name, ""), _plus(told["consumption"].get(name)))
+        for name, figure in attempt.figures.items()
+    ]
+    print("\n".join(table(rows, right=(1, 4))))
+    read = datetime.fromisoformat(told["read_at_register"])
+    print(f"  meter {attempt.meter}, {told['source']} reading of {when(read, zone)}, {told['verdict']}")
+    for reason in told["reasons"]:
+        print(f"  {reason['code']}: {reason['text']}")
+    for one in leaving(case.meter, case.profile, case.window, book, values):
+        _show_leaving(one)
+
+
+def _plus(consumption: Any) -> str:
+    return "" if consumption is None else f"+{consumption}"
+
+
+def _show_leaving(one: dict[str, Any]) -> None:
+    if one["channel"] == "mqtt":
+        print("by mqtt: the record that --json shows")
+        return
+    size = f" ({one['characters']} characters, {one['parts']} part{'s' if one['parts'] > 1 else ''})"
+    head = f"by {one['channel']} to {one['to'] or '?'}{size if one['channel'] == 'sms' else ''}"
+    print(f"{head}; it cannot leave: {one['cannot']}" if "cannot" in one else head)
+    if one.get("subject"):
+        print(f"  {one['subject']}")
+    for line in one["text"].splitlines():
+        print(f"  {line}")
