@@ -48,6 +48,8 @@ class Reminder:
         counts = window.reporting - EARLY
         if now < counts or (last is not None and last.at >= counts):
             return None
+        if meter.installed is not None and meter.installed > window.last_day:
+            return None  # it was not there yet
         return window
 
     def readings(self, store: Store | None, now: datetime) -> Iterator[tuple[Meter, Record | None, bool]]:
