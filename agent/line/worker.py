@@ -38,6 +38,7 @@ class Request:
     kind: str
     span: tuple[datetime, datetime] | None = None
     trace: Callable[[str, Message], None] | None = None  # called with the point
+    meters: Sequence[MeterState] | None = None  # asked in place of the configured ones: a new meter, before it is
     answer: "Future[tuple[list[Record], dict[str, MeterError]]]" = field(default_factory=Future)
 
 
@@ -305,7 +306,7 @@ class Worker:
         failed: dict[str, MeterError] = {}
         assert self._dialogue is not None and self._link is not None
         try:
-            for meter in self.meters:
+            for meter in request.meters or self.meters:
                 if meter.config.point not in request.points:
                     continue
                 self._alive = self._clock.monotonic()
