@@ -43,6 +43,11 @@ def load(path: Path, *, service: bool = True) -> Config:
     sources, faults = read_all(path.absolute())
     if faults:
         raise ConfigError(faults)
+    return judged(sources, service=service)
+
+
+def judged(sources: list[Source], *, service: bool = True) -> Config:
+    """The configuration of files that were read already, the main one first; ConfigError with every fault."""
     return _Loading(sources, service).config()
 
 
