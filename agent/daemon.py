@@ -26,6 +26,7 @@ from agent.line.port import Port
 from agent.line.worker import Worker
 from agent.questions import Questions
 from agent.reminder import ManualPoints
+from agent.replacement.newcomer import Replacements, replaced
 from agent.report.daily import Daily
 from agent.statement.watch import Statements
 from agent.status import document
@@ -100,7 +101,7 @@ class Daemon:
     def catch_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stop())
-        signal.signal(signal.SIGHUP, lambda *_: self._ask_reload())
+        signal.signal(signal.SIGHUP, lambda *_: self.ask_reload())
 
     def start(self) -> None:
         if self.store.events:
@@ -111,6 +112,8 @@ class Daemon:
         self.statements.start()
         handlers = self.questions.handlers() | {"exchange": self.exchange.asked, "enter": self.manual.asked}
         handlers["statement"] = self.statements.asked
+        swaps = Replacements(self)
+        handlers |= {"reload": swaps.reload, "read-new": swaps.read}
         self._control = ControlServer(self.config.gateway.state_dir, handlers)
 
     def stop(self) -> None:
@@ -169,7 +172,8 @@ class Daemon:
 
     # ── configuration ────────────────────────────────────────────────────
 
-    def _ask_reload(self) -> None:
+    def ask_reload(self) -> None:
+        """The next look after things takes the file's new content."""
         self._reload = True
         self._wake.set()
 
@@ -195,6 +199,7 @@ class Daemon:
         if self._calendar:
             self._calendar.close()
         self.config = fresh
+        self.submit(replaced(old, fresh, self.clock.stamp()))
         self.plans = self._new_plans()
         self._start_workers(fresh)
         self._calendar = self._new_calendar()
