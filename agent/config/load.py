@@ -237,6 +237,10 @@ class _Loading:
         gateway, intake = self.gateway, self.intake
         if gateway.timezone is None:
             self._warning(("gateway",), "timezone is not set: days and months begin at midnight UTC")
+            zoneless = [meter for meter in self.meters if _zoneless(meter)]
+            if zoneless:
+                lost = "no offset of their clocks and no archives"
+                self._warning(("gateway",), f"no zone, which {_some(zoneless)} cannot say themselves: {lost}")
         if gateway.clock == "trust":
             self._warning(("gateway", "clock"), 'clock = "trust": a wrong clock of this host will not be noticed')
         if intake.receipts == "broker":
@@ -267,6 +271,13 @@ class _Loading:
             for key in type(table).model_fields
             if key not in table.model_fields_set
         ]
+
+
+def _zoneless(meter: MeterEntry) -> bool:
+    """Whether nobody says which zone the meter's clock shows. DLMS meters state their deviation themselves."""
+    if meter.family is None or "clock" not in meter.family.capabilities or meter.family.protocol == "dlms":
+        return False
+    return not (meter.table.model_extra or {}).get("timezone")
 
 
 def _some(meters: list[MeterEntry]) -> str:

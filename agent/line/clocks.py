@@ -77,7 +77,7 @@ class ClockWatch:
         try:
             visit.settle()
             visit.report(seen.offset)
-            if ordered or (_wanted(meter) and abs(seen.offset) > OFF):
+            if ordered or (meter.config.set_clock and abs(seen.offset) > OFF):
                 return visit.correct(ordered)
         except StoreError as trouble:
             log.error("%s: its clock is left as it is, the disk takes no note: %s", meter.config.point, trouble)
@@ -215,7 +215,7 @@ class _Visit:
 
     def _objection(self, now: Stamp) -> str | None:
         if "set_clock" not in self._meter.driver.capabilities:
-            return f"the driver {self._meter.config.driver} cannot set a clock"
+            return f"the driver {self._meter.config.driver} cannot set a clock, configured as it is"
         if now.state != "synced":
             return f"the gateway's own clock is not synchronised ({now.state})"
         if abs(self._offset) > FARTHEST:
@@ -257,10 +257,6 @@ def _due(meter: MeterState, now: Stamp) -> bool:
     if meter.offset_at is None or now.monotonic - meter.offset_at >= CLOCK_EVERY:
         return True
     return meter.watch.due is not None and now.utc >= meter.watch.due
-
-
-def _wanted(meter: MeterState) -> bool:
-    return meter.config.set_clock and "set_clock" in meter.driver.capabilities
 
 
 def _step(meter: MeterState, now: datetime) -> timedelta | None:

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, time
 from decimal import Decimal
 
@@ -9,7 +10,9 @@ import pytest
 
 from agent.config.load import default_file
 from agent.config.values import Config, EarlierMeter, Gateway, Intake, Poll
+from drivers.reading import Setting
 from protocols.session import Line
+from tests.config import families
 from tests.config.conftest import House
 
 Meter = Callable[..., str]
@@ -279,6 +282,23 @@ def test_a_driver_whose_usual_line_differs_from_an_unwritten_one_is_a_warning(ho
     house.change("speed = 9600\n", "")
     house.add(meter(driver='"sdm630"'))
     assert any("sdm630 usually speaks 9600 8E1" in warning for warning in house.load().warnings)
+
+
+@pytest.mark.parametrize(
+    ("zone", "protocol", "warned"), [(None, "iec", True), ('"Asia/Omsk"', "iec", False), (None, "dlms", False)]
+)
+def test_a_clock_whose_zone_nobody_says_is_a_warning(
+    house: House, meter: Meter, monkeypatch: pytest.MonkeyPatch, zone: str | None, protocol: str, warned: bool
+) -> None:
+    """DLMS meters say theirs."""
+    zoned = (Setting("timezone", "text", "", "zone of the meter's clock"),)
+    able = families.CE303.capabilities | {"clock"}
+    clocked = replace(families.CE303, capabilities=able, settings=zoned, protocol=protocol)
+    monkeypatch.setattr(families, "ALL", (*(one for one in families.ALL if one is not families.CE303), clocked))
+    house.add(meter(driver='"ce303"', timezone=zone))
+    assert not any("cannot say" in warning for warning in house.load().warnings)
+    house.change('timezone = "Europe/Moscow"\n', "")
+    assert any("flat-13 cannot say" in warning for warning in house.load().warnings) == warned
 
 
 def test_unverified_registers_are_a_warning(house: House, meter: Meter) -> None:

@@ -365,10 +365,12 @@ def test_a_day_is_that_of_the_meters_own_calendar() -> None:
     assert bus.book.facts.tried == date(2026, 11, 22)
 
 
-def test_a_driver_that_cannot_set_a_clock_says_so_to_an_order() -> None:
-    bus = ClockBus(42.0)
+@pytest.mark.parametrize("set_clock", [True, False])
+def test_a_driver_that_cannot_set_a_clock_says_so_to_an_order_and_where_it_is_to_do_so(set_clock: bool) -> None:
+    bus = ClockBus(42.0, set_clock=set_clock)
     bus.meter.driver.capabilities = bus.meter.driver.capabilities - {"set_clock"}  # type: ignore[misc]
     bus.run(601)
+    assert bus.events().count("meter-clock-not-corrected") == set_clock
     assert "cannot set a clock" in str(bus.order().reason)
 
 
