@@ -27,7 +27,7 @@ HINTS = {
     Kind.PORT: "is the modem plugged in, and no other program on it? (meterpost ports lists what there is)",
     Kind.NO_ANSWER: "is it the modem's AT port (often the third of several), does it have power?",
     Kind.NO_SIM: "put the SIM card in, contacts clean, and start the modem again",
-    Kind.PIN_NEEDED: "name the SIM's PIN in [modem], or switch its question off with a phone",
+    Kind.PIN_NEEDED: "name the file with the SIM's PIN (pin_file in [modem]), or switch its question off with a phone",
     Kind.WRONG_PIN: "put the SIM into a phone, make sure of the PIN, write it into the configuration, then: "
     "meterpost channels --forget-pin",
     Kind.PUK_NEEDED: "put the SIM into a phone and enter the PUK of its envelope",

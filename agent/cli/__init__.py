@@ -34,6 +34,7 @@ COMMANDS = {
     "statement": "The monthly figures for the utility: look, check, confirm, send.",
     "report": "Consumption of a period for organisations: html, csv, xlsx.",
     "exchange": "Half-hour exchange files (Макет 80020) and their answers.",
+    "channels": "The modem and the mail server: do they work? Try them.",
     "decode": "Say a frame in words.",
     "simulate": "A simulated plant of meters on pseudo-terminals.",
     "demo": "Simulated house, broker, intake and daemon, all at once.",
