@@ -127,6 +127,7 @@ class Daemon:
         if self._calendar:
             self._calendar.close()
         self.statements.close()
+        self.exchange.stop()
         with ExitStack() as rest:  # whatever the disk says
             rest.callback(self.store.close)
             rest.callback(self.writer.close)

@@ -60,6 +60,12 @@ class Daily:
         except (StoreError, OSError) as trouble:
             raise ValueError(str(trouble)) from None
 
+    def stop(self) -> None:
+        """The service ends: a round does not begin another day."""
+        with self._lock:
+            if self._exchange is not None:
+                self._exchange.stopping = True
+
     def _get(self) -> "Exchange":
         from agent.channels.mail import send
         from agent.report.exchange import Exchange

@@ -9,7 +9,7 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -53,6 +53,7 @@ class Exchange:
         self._config, self._store, self._now, self._post = config, store, now, post
         self._days = Days(store, note)
         self._lock = threading.RLock()
+        self.stopping = False  # set by whoever ends the service: a round stops after the letter under way
 
     def make(self, day: date) -> Day:
         """Write the file of this day under a new number, whatever became of earlier ones. ExchangeError for a day
@@ -106,6 +107,8 @@ class Exchange:
                 return
             reachable = True
             for back in range((self._today() - first).days, 0, -1) if first else ():
+                if self.stopping:
+                    return
                 day = self._today() - timedelta(days=back)
                 try:
                     known = self._up_to_date(day)
@@ -177,13 +180,19 @@ class Exchange:
         made = Day(day, number, message.file_name, "made", now, found.gaps, found.reason, found.digest)
         made = replace(made, carry=found.carry, left=found.left, balance=found.balance, earlier=earlier)
         self._days.keep(made)
-        if known and known.state == "made":
-            (folder / known.file).unlink(missing_ok=True)  # it never left
+        if known is None or known.state != "unknown":
+            draft = {known.number} if known and known.state == "made" else set()
+            self._sweep(day, {number, *earlier} - draft)
         return made
 
+    def _sweep(self, day: date, kept: Collection[int]) -> None:
+        """Files of this day that never left: a draft that was replaced, or that a power cut left without its note."""
+        for path in self._folder().glob(f"80020_*_{day:%Y%m%d}_*.xml"):
+            if _number(path) not in (0, *kept):
+                path.unlink()
+
     def _numbers(self) -> list[int]:
-        names = (NUMBER.fullmatch(path.name) for path in self._folder().glob("80020_*.xml"))
-        return [int(match[1]) for match in names if match]
+        return [_number(path) for path in self._folder().glob("80020_*.xml")]
 
     # ── sending ──────────────────────────────────────────────────────────
 
@@ -263,6 +272,12 @@ class Exchange:
                 if one.file:
                     (self._folder() / one.file).unlink(missing_ok=True)
                 self._days.forget(one.day)
+
+
+def _number(path: Path) -> int:
+    """Of a file of ours; 0 for another's."""
+    match = NUMBER.fullmatch(path.name)
+    return int(match[1]) if match else 0
 
 
 def told(day: Day) -> dict[str, Any]:

@@ -217,6 +217,22 @@ def test_a_mail_server_that_is_away_gets_them_later(house):
     assert house.sent() == [house.day(DAY - ONE).file, house.day().file]
 
 
+def test_a_service_that_ends_finishes_its_letter_and_no_more(house):
+    house.store.put(profile(DAY - ONE, [777] * 48) + profile(DAY, [777] * 48))
+    took = house.exchange._post
+
+    def ending(mail, letter, message_id):
+        took(mail, letter, message_id)
+        house.exchange.stopping = True
+
+    house.exchange._post = ending
+    house.exchange.catch_up()
+    assert len(house.letters) == 1 and house.day(DAY - ONE).state == "sent" and house.day() is None
+    house.restart()
+    house.exchange.catch_up()
+    assert len(house.letters) == 2
+
+
 def test_a_letter_that_may_have_left_is_not_sent_again_by_itself(house):
     house.store.put(profile(DAY, [777] * 48))
     house.trouble = ChannelError("no answer to the letter's text", Kind.UNCLEAR)
