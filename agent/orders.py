@@ -29,6 +29,7 @@ class Orders:
             "set-clock": lambda args: questions.set_clock(self._points(args)),
             "pause": lambda args: questions.pause(self._points(args), True),
             "resume": lambda args: questions.pause(self._points(args), False),
+            "statement": lambda args: daemon.statements.ordered(args.get("points") or ()),
             "diagnose": lambda _: diagnosis(self._daemon.status()),
         }
 
