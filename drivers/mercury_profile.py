@@ -32,9 +32,10 @@ class LoadProfile:
     def read(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
         """Intervals that end within the span, both ends included, oldest first.
 
-        Where a record lies is computed from the last one: places go on while the meter is off. A record counts only
-        with the very stamp and period of its slot: what is left of an older lap, of a profile before its restart or
-        of a time without supply is none. Refused for a meter without a profile or of unknown constant.
+        Where a record lies is computed from the last one: places go on while the meter is off. Where they do not, or
+        its clock was set, the records themselves say how far away to look. A record counts only with the very stamp
+        and period of its slot: what is left of an older lap, of a profile before its restart or of a time without
+        supply is none. Refused for a meter without a profile or of unknown constant.
         """
         details = self.learned.built(ask)
         if (constant := details.constant) is None:
@@ -67,28 +68,50 @@ class LoadProfile:
     def _records(
         self, ask: Ask, ring: "_Ring", last: LastRecord, ages: range
     ) -> Iterator[tuple[int, ProfileRecord | None]]:
-        """Records by their age in slots, in the order of ``ages`` (falling); as many in one answer as is sensible."""
-        todo = ages
+        """Records by their age in slots, in the order of ``ages`` (falling); as many in one answer as is sensible.
+
+        Where two neighbours say that the clock or the ring made a jump, what lies behind it is looked for as far away.
+        """
+        todo, aimed = ages, None
         while todo:
-            address, age = ring.address(todo[0]), todo[0]
-            if len(todo) >= WORTH_LONG and ring.reaches(address, LONG) and self._may_be_long:
-                found = self._long(ask, address)
-            else:
-                found = self.learned.unless_refused(ask, ReadRecords(address), "records by address")
+            age = todo[0]
+            found = self._from(ask, ring, age, len(todo))
             if found is None:
                 yield from self._back(ask, last, todo)
                 return
-            yield from zip(todo, found, strict=False)
             todo = range(age - len(found), todo.stop, -1)
+            for number, record in enumerate(found):
+                jump = ring.jump(record, age - number)
+                if jump and age - number != aimed:
+                    beside = found[number + 1 :] or self._from(ask, ring, age - number - 1, 1) or (None,)
+                    if ring.jump(beside[0], age - number - 1) == jump:
+                        aimed = age - number
+                        ring.shift += jump
+                        todo = range(aimed, ages.stop, -1)
+                        break
+                if age - number > ages.stop:
+                    yield age - number, record
+
+    def _from(self, ask: Ask, ring: "_Ring", age: int, count: int) -> Records | None:
+        """The record of this age and those after it, ``count`` at most being of use; None where the meter refuses."""
+        address = ring.address(age)
+        if address is None:
+            return (None,)
+        room = ring.room(address)
+        if min(count, room) >= WORTH_LONG and self._may_be_long:
+            return self._long(ask, address, max(0, LONG - room))
+        found: Records | None = self.learned.unless_refused(ask, ReadRecords(address), "records by address")
+        return found
 
     @property
     def _may_be_long(self) -> bool:
         return self.long and self.learned.long_records is not False
 
-    def _long(self, ask: Ask, address: int) -> Records | None:
-        """17 records, or one where the meter turns out to give no more at once."""
+    def _long(self, ask: Ask, address: int, ahead: int) -> Records | None:
+        """17 records with ``ahead`` of them before the address (none may lie beyond the ring's end), or one where the
+        meter turns out to give no more at once."""
         try:
-            found: Records = ask(ReadRecords(address, long=True))
+            found: Records = ask(ReadRecords(address - ahead * STEP, long=True))
         except (Refused, NoReply, BadFrame) as trouble:
             if self.learned.long_records and not isinstance(trouble, Refused):
                 raise
@@ -96,7 +119,7 @@ class LoadProfile:
             self.learned.long_records = False
             return single
         self.learned.long_records = True
-        return found
+        return found[ahead:]
 
     def _back(self, ask: Ask, last: LastRecord, ages: range) -> Iterator[tuple[int, ProfileRecord | None]]:
         """By their distance from the last record, where the meter refuses addresses. Busy if a new one came meanwhile:
@@ -117,6 +140,8 @@ class _Ring:
         if last.period not in PERIODS or last.at is None:
             raise BadFrame(f"a load profile of {last.period} minutes")
         self.period = timedelta(minutes=last.period)
+        self.shift = 0  # by how many slots records are older than their distance from the last one says
+        self._time = time
         self._newest = time.utc(last.at, last.winter)
         self._places = details.profile_records
         place, rest = (last.place, 0) if details.sixteenths else divmod(last.place, STEP)
@@ -135,12 +160,30 @@ class _Ring:
         youngest = max(-((until - newest) // self.period), 0)
         return range(oldest, youngest - 1, -1)
 
-    def address(self, age: int) -> int:
-        return (self._place - age) % self._places * STEP
+    def address(self, age: int) -> int | None:
+        """Where the record of this age lies; None where none can."""
+        distance = age - self.shift
+        if not 0 <= distance < self._places:
+            self.shift = 0
+            return None
+        return (self._place - distance) % self._places * STEP
 
-    def reaches(self, address: int, count: int) -> bool:
-        """Whether so many records lie there before the ring's end."""
-        return address + count * STEP <= self._places * STEP
+    def room(self, address: int) -> int:
+        """Records from there to the ring's end."""
+        return self._places - address // STEP
+
+    def jump(self, record: ProfileRecord | None, age: int) -> int:
+        """By how many slots a record is older than the age for which it was read; 0 where it is of that age, or no
+        record of this lap."""
+        if record is None or timedelta(minutes=record.period) != self.period:
+            return 0
+        if record.at == self._time.wall(self.slot(age)):
+            return 0
+        older, rest = divmod(self._newest - self._time.utc(record.at, record.winter), self.period)
+        jump = older - age
+        if rest or not 0 <= older < self._places or abs(self.shift + jump) >= self._places // 2:
+            return 0
+        return jump
 
 
 def reach(learned: Learned, now: datetime) -> Reach | None:

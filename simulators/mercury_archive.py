@@ -1,8 +1,10 @@
 """Archives and journals of a simulated Mercury 23x: nothing is stored, all follows from what the meter has counted."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import NamedTuple, overload
 from zoneinfo import ZoneInfo
 
 from protocols.mercury.frames import Energy
@@ -21,8 +23,10 @@ class Archive:
     """``truth``: the registers at any moment, as if the supply had never failed. ``now``: true time (aware).
 
     ``off``: spans without supply, in which nothing is counted and no interval recorded, while places in the ring go
-    on. ``since``: when the meter began; ``restarts``: when its profile was cleared, which begins again at place 0.
-    ``places`` of the ring, ``constant`` in imp/kWh, ``period`` in minutes.
+    on (``goes_on``) or not. ``since``: when the meter began; ``restarts``: when its profile was cleared, which begins
+    again at place 0. ``steps``: when its clock was set, and by how much: an interval in which that happens has all that
+    was counted since the one before, and is incomplete. ``places`` of the ring, ``constant`` in imp/kWh, ``period`` in
+    minutes.
     """
 
     truth: Callable[[datetime], Rows]
@@ -31,6 +35,8 @@ class Archive:
     since: datetime = EPOCH
     off: list[tuple[datetime, datetime]] = field(default_factory=list)
     restarts: list[datetime] = field(default_factory=list)
+    steps: list[tuple[datetime, timedelta]] = field(default_factory=list)
+    goes_on: bool = True
     period: int = 30
     places: int = 8192
     constant: int = 500
@@ -45,8 +51,27 @@ class Archive:
                 rows = {tariff: _less(row, before[tariff], after[tariff]) for tariff, row in rows.items()}
         return rows
 
+    def clock(self, at: datetime) -> datetime:
+        """What the meter's clock shows at a true moment, as UTC."""
+        return at + self._offset(at)
+
+    def wall(self) -> datetime:
+        """What it shows now, naive, in its own zone."""
+        return self.clock(self.now()).astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+
+    def _offset(self, at: datetime) -> timedelta:
+        return sum((by for when, by in self.steps if when <= at), timedelta())
+
     def midnight(self, day: date) -> datetime:
-        return datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC)
+        """The true moment at which the meter's clock came to 00:00 of a day, or was set beyond it."""
+        shown = datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC)
+        changes = [EPOCH, *sorted(when for when, _ in self.steps)]
+        for when in reversed(changes):
+            if self.clock(when) <= shown:
+                later = min((each for each in changes if each > when), default=None)
+                reached = shown - self._offset(when)
+                return reached if later is None else min(reached, later)
+        return shown
 
     def frozen(self, day: date) -> dict[int, Energy] | None:
         """The registers at the start of a day; None where the meter had not begun or the day is yet to come."""
@@ -76,31 +101,46 @@ class Archive:
 
     @property
     def today(self) -> date:
-        return self.now().astimezone(ZoneInfo(self.zone)).date()
+        return self.wall().date()
 
     def last(self) -> tuple[int, bytes]:
         """The place of the last record, and that record; place 0 and zeros where there is none."""
-        first = self._slot(self._begun) + 1
-        for slot in range(self._slot(self.now()), first - 1, -1):
-            if self._written(slot):
-                return (slot - first) % self.places, self._record(slot)
+        kept = self._kept()
+        for number in range(len(kept) - 1, -1, -1):
+            if self._written(kept[number]):
+                return number % self.places, self._record(kept[number])
         return 0, bytes(6) + bytes((self.period,)) + bytes(8)
 
     def record(self, place: int) -> bytes:
         """What lies at a place of the ring now: perhaps a record of an older lap, perhaps nothing."""
-        return next((self._record(slot) for slot in self._laps(place) if self._written(slot)), EMPTY)
+        kept = self._kept()
+        newest = len(kept) - 1 - (len(kept) - 1 - place) % self.places
+        laps = (kept[number] for number in range(newest, -1, -self.places))
+        return next((self._record(slot) for slot in laps if self._written(slot)), EMPTY)
 
     def back(self, offset: int) -> bytes:
         """The record that lies so far behind the last one."""
         return self.record((self.last()[0] - offset) % self.places)
 
-    def _laps(self, place: int) -> Iterator[int]:
-        """The slots that this place was meant for, from the newest back."""
-        first, newest = self._slot(self._begun) + 1, self._slot(self.now())
-        slot = newest - (newest - first - place) % self.places
-        while slot >= first:
-            yield slot
-            slot -= self.places
+    def _kept(self) -> Sequence["_Slot"]:
+        """The slots that got a place, oldest first."""
+        slots = _Slots(self._spans(), timedelta(minutes=self.period))
+        return slots if self.goes_on else [slot for slot in slots if self._written(slot)]
+
+    def _spans(self) -> list["_Span"]:
+        """From the beginning of the profile to now, parted where the clock was set."""
+        begun, now, found = self._begun, self.now(), list[_Span]()
+        borders = [begun, *sorted(when for when, _ in self.steps if begun < when <= now), now]
+        before = begun
+        for begin, end in pairwise(borders):
+            offset = self._offset(begin)
+            first, last = self._slot(begin + offset) + 1, self._slot(end + offset)
+            if end != now:  # at the very moment of the step the new clock holds
+                last = self._slot(end + offset - timedelta(microseconds=1))
+            found.append(_Span(offset, first, max(0, last - first + 1), before))
+            if last >= first:
+                before = EPOCH + last * timedelta(minutes=self.period) - offset
+        return found
 
     @property
     def _begun(self) -> datetime:
@@ -110,20 +150,62 @@ class Archive:
         """The number of the last slot that has ended."""
         return (at - EPOCH) // timedelta(minutes=self.period)
 
-    def _end(self, slot: int) -> datetime:
-        return EPOCH + slot * timedelta(minutes=self.period)
+    def _written(self, slot: "_Slot") -> bool:
+        return not any(begin <= slot.begin and slot.end <= end for begin, end in self.off)
 
-    def _written(self, slot: int) -> bool:
-        return not any(begin <= self._end(slot - 1) and self._end(slot) <= end for begin, end in self.off)
-
-    def _record(self, slot: int) -> bytes:
-        begin, end = self._end(slot - 1), self._end(slot)
-        incomplete = begin < self._begun or any(off < end and on > begin for off, on in self.off)
-        local = end.astimezone(ZoneInfo(self.zone))
+    def _record(self, slot: "_Slot") -> bytes:
+        begin, end = slot.begin, slot.end
+        broken = any(off < end and on > begin for off, on in self.off)
+        broken |= any(begin < when <= end for when, _ in self.steps)
+        incomplete = broken or end - begin != timedelta(minutes=self.period)
+        local = slot.stamp.astimezone(ZoneInfo(self.zone))
         state = 0x08 * (not local.dst()) | 0x02 * incomplete
         counts = b"".join(_counts(self.rows(begin)[0], self.rows(end)[0], self.constant))
         fields = (local.hour, local.minute, local.day, local.month, local.year % 100)
         return bytes((state,)) + _bcd(*fields) + bytes((self.period,)) + counts
+
+
+class _Span(NamedTuple):
+    """Slots between two changes of the clock. ``first``: number of the first slot by the meter's clock; ``before``: the
+    true end of the slot before it."""
+
+    offset: timedelta
+    first: int
+    length: int
+    before: datetime
+
+
+class _Slot(NamedTuple):
+    """``begin`` and ``end`` are true moments, ``stamp`` is the end by the meter's clock, as UTC."""
+
+    begin: datetime
+    end: datetime
+    stamp: datetime
+
+
+class _Slots(Sequence[_Slot]):
+    """All slots of the spans, made when they are wanted."""
+
+    def __init__(self, spans: list[_Span], period: timedelta) -> None:
+        self._spans, self._period = spans, period
+
+    def __len__(self) -> int:
+        return sum(span.length for span in self._spans)
+
+    @overload
+    def __getitem__(self, number: int) -> _Slot: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[_Slot]: ...
+    def __getitem__(self, number: int | slice) -> _Slot | list[_Slot]:
+        if isinstance(number, slice):
+            return [self[each] for each in range(len(self))[number]]
+        for span in self._spans:
+            if 0 <= number < span.length:
+                stamp = EPOCH + (span.first + number) * self._period
+                end = stamp - span.offset
+                return _Slot(end - self._period if number else span.before, end, stamp)
+            number -= span.length
+        raise IndexError(number)
 
 
 def _less(row: Energy, before: Energy, after: Energy) -> Energy:
