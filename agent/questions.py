@@ -140,7 +140,8 @@ class Questions:
 
     def set_clock(self, points: Sequence[str]) -> dict[str, Any]:
         """Correct the clocks of these points now, all buses at the same time, within what each meter allows; the
-        outcome of each. ``before`` and ``after`` are offsets in seconds, None: not known."""
+        outcome of each: ``corrected``, ``right`` already, or ``failed``; ``before``, ``after`` and ``offset`` in seconds,
+        None: not known."""
         orders: dict[str, tuple[MeterState, Future[Correction], Request]] = {}
         for point, (worker, index) in {point: self._found(point) for point in points}.items():
             meter, order, request = worker.meters[index], Future[Correction](), Request([point], "clock")
@@ -152,14 +153,15 @@ class Questions:
         corrected = [
             {"point": point, "before": _exact(made.before), "after": _exact(made.after)}
             for point, made in outcomes.items()
-            if made.reason is None
+            if made.reason is None and made.needed
         ]
+        right = [{"point": point, "offset": _exact(made.before)} for point, made in outcomes.items() if not made.needed]
         failed = [
             {"point": point, "error": made.reason, "before": _exact(made.before)}
             for point, made in outcomes.items()
             if made.reason is not None
         ]
-        return {"corrected": corrected, "failed": failed}
+        return {"corrected": corrected, "right": right, "failed": failed}
 
     def fill(self, points: Sequence[str], kind: str, since: datetime, until: datetime) -> dict[str, Any]:
         """Ask these points' archives for this time (aware) before all that is missing elsewhere, also for what they did

@@ -96,6 +96,8 @@ def set_clocks(
             after = made["after"]
             shown = "not known" if after is None else in_words(Decimal(str(after)))
             print(f"{made['point']}: {in_words(Decimal(str(made['before'])))} before, {shown} after")
+        for right in answer["right"]:
+            print(f"{right['point']}: right already, {in_words(Decimal(str(right['offset'])))}")
         for failed in answer["failed"]:
             note(wrapped(f"{failed['point']}: {failed['error']}"))
     if answer["failed"]:

@@ -33,11 +33,13 @@ class ClockBook(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """How a correction ended; offsets in seconds, None: not known. ``reason``: why none was made, else None."""
+    """How a correction ended; offsets in seconds, None: not known. ``reason``: why none was made, else None.
+    ``needed``: False where the clock was right already."""
 
     before: Decimal | None
     after: Decimal | None
     reason: str | None = None
+    needed: bool = True
 
 
 @dataclass(slots=True)

@@ -144,7 +144,7 @@ class _Visit:
         """Move the clock if it may be moved now. What was sent counts for the day, whatever became of it."""
         meter, now = self._meter, self._watch._clock.stamp()
         if ordered and abs(self._offset) <= ALREADY_RIGHT:
-            return self._no("it is right already")
+            return Correction(self._offset, self._offset, needed=False)
         today = self._wall(self._seen.shown).date()
         if self._book.facts.tried == today:
             return self._no("it has been corrected today, or was tried; once a day is enough")

@@ -115,6 +115,7 @@ def test_set_clock_tells_the_outcome_of_each_point() -> None:
     site.answering(carried_out)
     assert site.questions.command("set-clock", {"points": None}) == {
         "corrected": [{"point": "flat-1", "before": 42.5, "after": 0.3}],
+        "right": [],
         "failed": [{"point": "flat-2", "error": "too near", "before": 42.5}],
     }
 

@@ -89,16 +89,22 @@ def test_with_a_daemon_its_own_offsets_are_shown(run: Run, house: Path) -> None:
 
 def test_setting_a_clock_tells_before_and_after_and_ends_with_3_where_one_could_not(run: Run, house: Path) -> None:
     asked = []
-    answer: dict[str, Any] = {"corrected": [{"point": "flat-12", "before": 42.3, "after": -0.2}], "failed": []}
+    answer: dict[str, Any] = {
+        "corrected": [{"point": "flat-12", "before": 42.3, "after": -0.2}],
+        "right": [],
+        "failed": [],
+    }
     with daemon(house, set_clock=lambda question: (asked.append(question["points"]), answer)[1]):
         done = run("clock", "set", "flat-12", "-c", str(house))
         assert (done.code, done.out) == (0, "flat-12: 42.3 s fast before, 0.2 s slow after\n")
-        answer["corrected"] = []
-        answer["failed"] = [{"point": "flat-12", "error": "it is right already", "before": 0.2}]
+        answer |= {"corrected": [], "right": [{"point": "flat-12", "offset": 0.2}]}
         done = run("clock", "set", "flat-12", "-c", str(house))
-        assert (done.code, done.err) == (3, "flat-12: it is right already\n")
+        assert (done.code, done.out) == (0, "flat-12: right already, 0.2 s fast\n")
+        answer |= {"right": [], "failed": [{"point": "flat-12", "error": "once a day is enough", "before": 42}]}
+        done = run("clock", "set", "flat-12", "-c", str(house))
+        assert (done.code, done.err) == (3, "flat-12: once a day is enough\n")
         assert run("clock", "set", "flat-12", "-c", str(house), "--json").document == answer
-    assert asked == [["flat-12"]] * 3
+    assert asked == [["flat-12"]] * 4
 
 
 def test_setting_a_clock_needs_the_daemon_and_a_known_point(run: Run, house: Path) -> None:
