@@ -32,7 +32,7 @@ class Replacements:
         self._daemon = daemon
 
     def read(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """``{"point", "serial", "address"}``: the registers of the new meter, on the point's line; nothing is stored."""
+        """``{"point", "serial", "address"}``: the registers of the new meter on this line; nothing is stored."""
         daemon, point = self._daemon, str(asked.get("point"))
         try:
             worker, index = daemon.find(point)

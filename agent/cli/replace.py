@@ -1,0 +1,303 @@
+"""``meterpost replace``: a point has another meter. Shows everything first, changes it with --yes."""
+
+import difflib
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from agent.cli.history import find_point
+from agent.cli.output import CONFIG, DEFAULT_FILE, Exit, Failure, colour, load_config, note, table, wrapped
+from agent.clock import SystemClock
+from agent.config.values import Config, Meter
+from agent.control import ControlError, NotRunning, ask_daemon
+from agent.replacement import act as acts
+from agent.replacement.act import Act, NotAnAct, Readings
+from agent.replacement.newcomer import newcomer, replaced_event
+from agent.replacement.rewrite import Unwritable, changed, new_text, put
+from buffer.body import record_from_json
+from buffer.record import Record, number_text
+from buffer.store import Store
+
+TAKEN_WITHIN = 20.0  # s in which the daemon should have the new configuration; it ends its dialogues first
+
+
+def replace(
+    point: Annotated[str, typer.Argument()],
+    serial: Annotated[str | None, typer.Option("--serial", help="Number of the new meter.")] = None,
+    day: Annotated[str | None, typer.Option("--date", metavar="DATE", help="Of the act; today without it.")] = None,
+    final: Annotated[
+        str | None, typer.Option("--final", metavar="T1=…,T2=…", help="kWh of the old meter; else its last stored.")
+    ] = None,
+    initial: Annotated[
+        str | None, typer.Option("--initial", metavar="T1=…,T2=…", help="kWh of the new meter; else it is read now.")
+    ] = None,
+    address: Annotated[str | None, typer.Option("--address", help="Of the new meter, where it is another.")] = None,
+    driver: Annotated[str | None, typer.Option("--driver", help="Of the new meter, where it is another.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it; without it everything is only shown.")] = False,
+    config: Annotated[Path, CONFIG] = DEFAULT_FILE,
+) -> None:
+    """Close the old meter of a point and open the new one: the readings of the act go into the configuration.
+
+    Readings are those that the meters show (kWh, without the transformer ratio). Without --yes nothing is changed.
+
+    \b
+    Example:
+      meterpost replace flat-12 --serial 30000001 --final T1=1513.2,T2=655.1
+    """
+    values = load_config(config, service=False)
+    meter = find_point(values, point)
+    now, zone = datetime.now(UTC), ZoneInfo(values.gateway.timezone)
+    try:
+        with _store(values, now) as store:
+            act = _gather(_Asked(values, meter, zone, now, store), serial, day, final, initial, address, driver)
+            page = _page(config, act)
+            _show(act, page, store, zone, now)
+    except NotAnAct as trouble:
+        raise typer.BadParameter(str(trouble), param_hint=trouble.option) from None
+    if not yes:
+        print("nothing was changed; the same with --yes does it")
+        return
+    copy = put(page.file, page.old, page.new, now)
+    print(f"{page.file} is changed; the old one is {copy.name}")
+    _tell(values, act)
+
+
+# ── what the act says ────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    values: Config
+    meter: Meter
+    zone: ZoneInfo
+    now: datetime
+    store: Store | None
+
+
+def _gather(
+    asked: _Asked,
+    serial: str | None,
+    day: str | None,
+    final: str | None,
+    initial: str | None,
+    address: str | None,
+    driver: str | None,
+) -> Act:
+    meter = asked.meter
+    number = _or_asked(serial, f"serial number of the new meter of {meter.point}", "--serial").strip()
+    acts.check_serial(meter, number, asked.values.meters)
+    when = _date(day) if day else asked.now.astimezone(asked.zone).date()
+    acts.check_day(meter, when, asked.now.astimezone(asked.zone).date())
+    last = acts.last_reading(asked.store, meter)
+    gone = _final(asked, final, last)
+    come = _initial(asked, initial, number, address, driver)
+    return Act(meter, number, when, gone, come, address, driver)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise NotAnAct(f"found {text!r}, expected a date such as 2026-11-21", "--date") from None
+
+
+def _final(asked: _Asked, text: str | None, last: Record | None) -> Readings:
+    wanted = acts.tariffs_of(asked.meter, last)
+    if text is None and last is None:
+        names = ",".join(f"{name}=…" for name in wanted) or "T1=…"
+        text = _or_asked(None, f"final readings of {asked.meter.serial}, kWh, such as {names}", "--final")
+    if text is not None:
+        energies, origin = acts.figures(text, "--final"), "as given"
+    else:
+        assert last is not None
+        hours = (asked.now - last.at).total_seconds() / 3600
+        energies = acts.energies_of(last, wanted)
+        origin = (
+            f"the last stored reading, {last.at.astimezone(asked.zone):%Y-%m-%d %H:%M} ({hours:.1f} h ago); "
+            "what went through it later is lost: give --final from the act"
+        )
+    acts.check_tariffs(energies, wanted, "--final")
+    acts.check_final(energies, last, asked.zone)
+    return Readings(energies, origin)
+
+
+def _initial(asked: _Asked, text: str | None, serial: str, address: str | None, driver: str | None) -> Readings:
+    meter, origin = asked.meter, "as given"
+    wanted = list(meter.tariffs or ())
+    if text is None:
+        why = "a meter of another driver is not read before it is configured" if driver else None
+        record = None
+        if meter.manual:
+            why = "a person reads this meter"
+        if why is None:
+            record, why = _read_new(asked, newcomer(meter, serial, address))
+        if record is not None:
+            energies = acts.energies_of(record, wanted)
+            origin = f"what meter {record.meter} shows now; give --initial where the act says otherwise"
+            acts.check_tariffs(energies, wanted if len(energies) > 1 else [], "--initial")
+            return Readings(energies, origin)
+        text = _or_asked(None, f"initial readings of {serial}, kWh, such as T1=0", "--initial", why or "")
+    energies = acts.figures(text, "--initial")
+    acts.check_tariffs(energies, wanted if not driver else [], "--initial")
+    return Readings(energies, origin)
+
+
+def _or_asked(given: str | None, what: str, option: str, why: str = "") -> str:
+    """What was given, else what the person at the terminal types; Failure where nobody is there."""
+    if given is not None:
+        return given
+    if sys.stdin.isatty():
+        if why:
+            note(wrapped(why))
+        return str(typer.prompt(what))
+    raise Failure(f"{option} is missing: {what}{f' ({why})' if why else ''}", Exit.USAGE)
+
+
+def _read_new(asked: _Asked, meter: Meter) -> tuple[Record | None, str]:
+    """The new meter's registers, through the daemon or on the open port; or why not."""
+    state_dir = asked.values.gateway.state_dir
+    try:
+        answer = ask_daemon(state_dir, "read-new", point=meter.point, serial=meter.serial, address=meter.address)
+        records = [record_from_json(text) for text in answer["records"]]
+        troubles = [str(failed["error"]) for failed in answer["failed"]]
+    except ControlError as trouble:
+        records, troubles = [], [str(trouble)]
+    except (NotRunning, FileNotFoundError):
+        from agent import offline
+
+        others = tuple(meter if one.point == meter.point else one for one in asked.values.meters)
+        records, failed = offline.read(_with(asked.values, others), [meter.point], "now")
+        troubles = [str(trouble) for trouble in failed.values()]
+    found = [record for record in records if record.kind == "now"]
+    why = f"the new meter could not be read: {'; '.join(troubles) or 'no answer'}"
+    return (found[0], "") if found else (None, why)
+
+
+def _with(values: Config, meters: tuple[Meter, ...]) -> Config:
+    from dataclasses import replace as copied
+
+    return copied(values, meters=meters)
+
+
+@contextmanager
+def _store(values: Config, now: datetime) -> Iterator[Store | None]:
+    """What is stored, to look at; None where nothing ever was."""
+    try:
+        store = Store.open(values.gateway.state_dir, now=lambda: now, read_only=True)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+# ── the file ─────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    file: Path
+    old: bytes
+    new: bytes
+
+
+def _page(config: Path, act: Act) -> _Page:
+    """The file in which this point stands, and its new text: judged as a whole before anybody sees it."""
+    from agent.config.load import judged
+    from agent.config.source import read_all
+
+    sources, _ = read_all(config.absolute())
+    for place, source in enumerate(sources):
+        for index, one in enumerate(source.data.get("meter", [])):
+            if one.get("point") == act.meter.point:
+                old = source.file.read_bytes()
+                try:
+                    new = new_text(old.decode("utf-8"), source, index, act)
+                except Unwritable as trouble:
+                    hint = f"write this into the table of {act.meter.point} by hand, then reload:\n{trouble.lines}"
+                    raise Failure(str(trouble), Exit.FAILED, hint) from None
+                sources[place] = changed(source, new)
+                judged(sources, service=False)
+                return _Page(source.file, old, new.encode())
+    raise Failure(f"{act.meter.point} stands in none of the files", Exit.FAILED)
+
+
+def _show(act: Act, page: _Page, store: Store | None, zone: ZoneInfo, now: datetime) -> None:
+    meter = act.meter
+    print(wrapped(f"{meter.point}: meter {meter.serial} goes, {act.serial} comes, on {act.day}"))
+    rows = [["", f"final of {meter.serial}", f"initial of {act.serial}", ""]]
+    for name in sorted({*act.final.energies, *act.initial.energies}):
+        readings = [_kwh(side.energies.get(name)) for side in (act.final, act.initial)]
+        rows.append([name, *readings, (meter.tariffs or {}).get(name, "")])
+    print("\n".join(table(rows, (1, 2))))
+    print(wrapped(f"final: {act.final.origin}"))
+    print(wrapped(f"initial: {act.initial.origin}"))
+    used = acts.used_this_month(store, act, now, zone)
+    if used:
+        said = ", ".join(f"{name} {text}" for name, text in used.items())
+        print(wrapped(f"used in {now.astimezone(zone):%Y-%m}, both meters, up to the new one's initial: {said} kWh"))
+    else:
+        print(wrapped("used this month: not known, no reading at its start"))
+    print("\n".join(_diff(page)))
+
+
+def _kwh(value: object) -> str:
+    return "" if value is None else number_text(value)  # type: ignore[arg-type]
+
+
+def _diff(page: _Page) -> Sequence[str]:
+    old, new = (side.decode("utf-8").splitlines() for side in (page.old, page.new))
+    lines = difflib.unified_diff(old, new, str(page.file), f"{page.file} (new)", n=2, lineterm="")
+    colours = {"+": "green", "-": "red"}
+    return [colour(colours[line[0]], line) if line[:1] in colours else line for line in lines]
+
+
+# ── afterwards ───────────────────────────────────────────────────────────
+
+
+def _tell(values: Config, act: Act) -> None:
+    """The daemon takes the new configuration and raises the event; without one the event goes into the store."""
+    state_dir = values.gateway.state_dir
+    try:
+        ask_daemon(state_dir, "reload")
+    except (NotRunning, FileNotFoundError):
+        _keep_event(values, act)
+        return
+    except (ControlError, PermissionError) as trouble:
+        raise Failure(f"the daemon was not told ({trouble})", Exit.FAILED, "sudo systemctl reload meterpost") from None
+    end = time.monotonic() + TAKEN_WITHIN
+    while time.monotonic() < end:
+        try:
+            meters = ask_daemon(state_dir, "status")["meters"]
+        except (NotRunning, ControlError):
+            break
+        if any(one["point"] == act.meter.point and one["serial"] == act.serial for one in meters):
+            print(f"the daemon has it: {act.meter.point} is meter {act.serial}")
+            return
+        time.sleep(0.2)
+    hint = "journalctl -u meterpost -n 20 says why; meterpost check"
+    raise Failure("the daemon has not taken the new configuration yet", Exit.LATER, hint)
+
+
+def _keep_event(values: Config, act: Act) -> None:
+    from agent.offline import change
+
+    state_dir = values.gateway.state_dir
+    with _store(values, datetime.now(UTC)) as store:
+        there = store is not None
+    if not there:
+        print("the daemon does not run and has no store yet: no event is kept")
+        return
+    event = replaced_event(act.after(), SystemClock(trust=values.gateway.clock == "trust").stamp())
+    change(state_dir, lambda store: len(store.put([event])))
+    print(f"the daemon does not run; the event is stored: {event.event['text'] if event.event else ''}")
