@@ -22,7 +22,8 @@ FORMS = {"timestamp": r"\d{14}", "daylightsavingtime": "[01]", "day": r"\d{8}", 
 
 def metered(point: str = "shop", **more: object) -> Meter:
     fields: dict[str, object] = {"tariffs": {"T1": "day", "T2": "night"}, "exchange_code": CODE} | more
-    return Meter(point, "riser-1", "mercury230", "45", SERIAL, Line(), **fields)  # type: ignore[arg-type]
+    serial = str(fields.pop("serial", SERIAL))
+    return Meter(point, "riser-1", "mercury230", "45", serial, Line(), **fields)  # type: ignore[arg-type]
 
 
 def configured(folder: Path, *meters: Meter, zone: str = "Europe/Moscow", **more: object) -> Config:
