@@ -157,4 +157,4 @@ def _tell(values: Config, answer: Answer) -> None:
     if answer["known"]:
         note("this very reading is stored already")
     elif not answer["stored"]:
-        note("not stored: look at the display once more; --yes stores it with its flag")
+        note(wrapped("not stored: look at the display once more; --yes stores it with its flag"))
