@@ -140,8 +140,8 @@ class Questions:
 
     def set_clock(self, points: Sequence[str]) -> dict[str, Any]:
         """Correct the clocks of these points now, all buses at the same time, within what each meter allows; the
-        outcome of each: ``corrected``, ``right`` already, or ``failed``; ``before``, ``after`` and ``offset`` in seconds,
-        None: not known."""
+        outcome of each: ``corrected``, ``right`` already, or ``failed``; ``before``, ``after`` and ``offset`` in
+        seconds, None: not known."""
         orders: dict[str, tuple[MeterState, Future[Correction], Request]] = {}
         for point, (worker, index) in {point: self._found(point) for point in points}.items():
             meter, order, request = worker.meters[index], Future[Correction](), Request([point], "clock")
