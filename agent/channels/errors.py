@@ -29,7 +29,7 @@ HINTS = {
     Kind.NO_SIM: "put the SIM card in, contacts clean, and start the modem again",
     Kind.PIN_NEEDED: "name the file with the SIM's PIN (pin_file in [modem]), or switch its question off with a phone",
     Kind.WRONG_PIN: "put the SIM into a phone, make sure of the PIN, write it into the configuration, then: "
-    "meterpost channels --forget-pin",
+    "meterpost channels forget-pin",
     Kind.PUK_NEEDED: "put the SIM into a phone and enter the PUK of its envelope",
     Kind.NO_NETWORK: "look at the antenna and at whether the SIM is paid and activated",
     Kind.UNREACHABLE: "is the gateway online, are host and port in [mail] right?",

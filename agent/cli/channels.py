@@ -35,9 +35,6 @@ Send = Annotated[bool, typer.Option("--send", help="Really send it; without it t
 def channels(
     context: typer.Context,
     config: Annotated[Path, CONFIG] = DEFAULT_FILE,
-    forget_pin: Annotated[
-        bool, typer.Option("--forget-pin", help="PINs that were not accepted may be tried again: a person made sure.")
-    ] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
     """Look at the modem (SIM, network, signal) and log in at the mail server. Nothing is sent.
@@ -56,9 +53,6 @@ def channels(
             Exit.CONFIG,
             "statements can leave by MQTT only; see docs/channels.md",
         )
-    if forget_pin:
-        Pins(values.gateway.state_dir).forget()
-        note("what was tried is forgotten; the configured PIN is tried once more when the SIM asks")
     if values.modem is not None and not as_json:
         note("looking at the modem; without a network this takes a minute")
     found = {"schema": SCHEMA, "modem": look_at_modem(values), "mail": look_at_mail(values.mail)}
@@ -66,8 +60,20 @@ def channels(
     if as_json:
         emit(found)
     else:
-        _show(found)
+        show(found)
     return Exit.FAILED if troubles else Exit.DONE
+
+
+@app.command("forget-pin")
+def forget_pin(config: Annotated[Path, CONFIG] = DEFAULT_FILE) -> None:
+    """PINs that were not accepted may be tried again: a person made sure of them, or put another SIM in.
+
+    \b
+    Example:
+      meterpost channels forget-pin
+    """
+    Pins(load_config(config).gateway.state_dir).forget()
+    print("forgotten; the configured PIN is tried once when the SIM asks")
 
 
 @app.command("test-sms")
@@ -206,7 +212,8 @@ def _about(report: Report, sent: Sent) -> bool:
     return report.reference in sent.references and same_number(report.recipient, sent.number)
 
 
-def _show(found: dict[str, Any]) -> None:
+def show(found: dict[str, Any]) -> None:
+    """The look as a person reads it."""
     modem, server = found["modem"], found["mail"]
     if modem:
         print(colour("bold", f"modem {modem['port']}"))

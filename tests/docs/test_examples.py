@@ -102,7 +102,7 @@ def _take_model(folder: Path, shown: str, document: dict[str, Any]) -> None:
 
 def _with_files(shown: str, document: dict[str, Any], folder: Path) -> str:
     """Secrets, certificates and folders that the example names are made, and named where they were made."""
-    tables = [document.get("gateway", {}), document.get("intake", {}), *document.get("meter", [])]
+    tables = [document.get(name, {}) for name in ("gateway", "intake", "modem", "mail")] + document.get("meter", [])
     for name, value in ((key, value) for table in tables for key, value in table.items()):
         if name not in ("models_dir", "state_dir") and not name.endswith("_file"):
             continue
