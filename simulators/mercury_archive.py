@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
-from typing import NamedTuple, overload
 from zoneinfo import ZoneInfo
 
 from protocols.mercury.frames import Energy
+from simulators.slots import Slot, Slots, reached, shifted
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 RECORD = 15
@@ -51,27 +50,14 @@ class Archive:
                 rows = {tariff: _less(row, before[tariff], after[tariff]) for tariff, row in rows.items()}
         return rows
 
-    def clock(self, at: datetime) -> datetime:
-        """What the meter's clock shows at a true moment, as UTC."""
-        return at + self._offset(at)
-
     def wall(self) -> datetime:
-        """What it shows now, naive, in its own zone."""
-        return self.clock(self.now()).astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
-
-    def _offset(self, at: datetime) -> timedelta:
-        return sum((by for when, by in self.steps if when <= at), timedelta())
+        """What the meter's clock shows now, naive, in its own zone."""
+        return (self.now() + shifted(self.now(), self.steps)).astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
 
     def midnight(self, day: date) -> datetime:
         """The true moment at which the meter's clock came to 00:00 of a day, or was set beyond it."""
         shown = datetime.combine(day, time(), ZoneInfo(self.zone)).astimezone(UTC)
-        changes = [EPOCH, *sorted(when for when, _ in self.steps)]
-        for when in reversed(changes):
-            if self.clock(when) <= shown:
-                later = min((each for each in changes if each > when), default=None)
-                reached = shown - self._offset(when)
-                return reached if later is None else min(reached, later)
-        return shown
+        return reached(shown, self.steps, timedelta())
 
     def frozen(self, day: date) -> dict[int, Energy] | None:
         """The registers at the start of a day; None where the meter had not begun or the day is yet to come."""
@@ -122,90 +108,26 @@ class Archive:
         """The record that lies so far behind the last one."""
         return self.record((self.last()[0] - offset) % self.places)
 
-    def _kept(self) -> Sequence["_Slot"]:
+    def _kept(self) -> Sequence[Slot]:
         """The slots that got a place, oldest first."""
-        slots = _Slots(self._spans(), timedelta(minutes=self.period))
+        slots = Slots(self._begun, self.now(), timedelta(minutes=self.period), self.steps, timedelta())
         return slots if self.goes_on else [slot for slot in slots if self._written(slot)]
-
-    def _spans(self) -> list["_Span"]:
-        """From the beginning of the profile to now, parted where the clock was set."""
-        begun, now, found = self._begun, self.now(), list[_Span]()
-        borders = [begun, *sorted(when for when, _ in self.steps if begun < when <= now), now]
-        before = begun
-        for begin, end in pairwise(borders):
-            offset = self._offset(begin)
-            first, last = self._slot(begin + offset) + 1, self._slot(end + offset)
-            if end != now:  # at the very moment of the step the new clock holds
-                last = self._slot(end + offset - timedelta(microseconds=1))
-            found.append(_Span(offset, first, max(0, last - first + 1), before))
-            if last >= first:
-                before = EPOCH + last * timedelta(minutes=self.period) - offset
-        return found
 
     @property
     def _begun(self) -> datetime:
         return max([self.since, *(at for at in self.restarts if at <= self.now())])
 
-    def _slot(self, at: datetime) -> int:
-        """The number of the last slot that has ended."""
-        return (at - EPOCH) // timedelta(minutes=self.period)
+    def _written(self, slot: Slot) -> bool:
+        return not slot.off(self.off)
 
-    def _written(self, slot: "_Slot") -> bool:
-        return not any(begin <= slot.begin and slot.end <= end for begin, end in self.off)
-
-    def _record(self, slot: "_Slot") -> bytes:
+    def _record(self, slot: Slot) -> bytes:
         begin, end = slot.begin, slot.end
-        broken = any(off < end and on > begin for off, on in self.off)
-        broken |= any(begin < when <= end for when, _ in self.steps)
-        incomplete = broken or end - begin != timedelta(minutes=self.period)
+        incomplete = not slot.whole(timedelta(minutes=self.period), self.off, self.steps)
         local = slot.stamp.astimezone(ZoneInfo(self.zone))
         state = 0x08 * (not local.dst()) | 0x02 * incomplete
         counts = b"".join(_counts(self.rows(begin)[0], self.rows(end)[0], self.constant))
         fields = (local.hour, local.minute, local.day, local.month, local.year % 100)
         return bytes((state,)) + _bcd(*fields) + bytes((self.period,)) + counts
-
-
-class _Span(NamedTuple):
-    """Slots between two changes of the clock. ``first``: number of the first slot by the meter's clock; ``before``: the
-    true end of the slot before it."""
-
-    offset: timedelta
-    first: int
-    length: int
-    before: datetime
-
-
-class _Slot(NamedTuple):
-    """``begin`` and ``end`` are true moments, ``stamp`` is the end by the meter's clock, as UTC."""
-
-    begin: datetime
-    end: datetime
-    stamp: datetime
-
-
-class _Slots(Sequence[_Slot]):
-    """All slots of the spans, made when they are wanted."""
-
-    def __init__(self, spans: list[_Span], period: timedelta) -> None:
-        self._spans, self._period = spans, period
-
-    def __len__(self) -> int:
-        return sum(span.length for span in self._spans)
-
-    @overload
-    def __getitem__(self, number: int) -> _Slot: ...
-    @overload
-    def __getitem__(self, number: slice) -> list[_Slot]: ...
-    def __getitem__(self, number: int | slice) -> _Slot | list[_Slot]:
-        if isinstance(number, slice):
-            return [self[each] for each in range(len(self))[number]]
-        for span in self._spans:
-            if 0 <= number < span.length:
-                stamp = EPOCH + (span.first + number) * self._period
-                end = stamp - span.offset
-                return _Slot(end - self._period if number else span.before, end, stamp)
-            number -= span.length
-        raise IndexError(number)
 
 
 def _less(row: Energy, before: Energy, after: Energy) -> Energy:

@@ -19,8 +19,8 @@ from protocols.dlms.security import Keys
 from simulators.dlms import HdlcMeter
 from simulators.dlms_objects import CosemObject, ProfileObject, capture_object, data, register
 from simulators.dlms_server import Access, Server
+from simulators.slots import EPOCH, Slot, Slots, reached, shifted
 
-HALF_HOUR = timedelta(minutes=30)
 LOAD_ROWS, DAY_ROWS, MONTH_ROWS = 8764, 123, 39
 DEPTHS = {"load": LOAD_ROWS, "day": DAY_ROWS, "month": MONTH_ROWS}
 MILLI = 1000  # registers count in thousandths
@@ -44,9 +44,11 @@ class House(Protocol):
 class Spodes:
     """The meter's state; ``server`` speaks for it (put it into HdlcMeter or WrapperMeter of ``simulators.dlms``).
 
-    ``now``: aware time of the meter. ``events``: journal number → (moment, the maker's code), shown once their moment
-    has come. ``start``: commissioning,
-    before which there is no archive. ``shift``: seconds that the meter's clock is off; SET of the clock changes it.
+    ``now``: true time, aware. ``events``: journal number → (moment, the maker's code), shown once their moment has
+    come. ``start``: commissioning, before which there is no archive. ``shift``: seconds that the meter's clock is off;
+    ``steps``: when it was set (true time), and by how much: SET of the clock adds one. ``off``: spans without supply,
+    in which nothing is counted and no row captured. ``load_period``: seconds of an interval; ``depths``: rows that the
+    profiles ``load``, ``day`` and ``month`` keep; ``cleared``: when one of them was emptied.
     """
 
     serial: str
@@ -61,9 +63,15 @@ class Spodes:
     max_pdu: int = 1224
     events: dict[int, list[tuple[datetime, int]]] = field(default_factory=dict)
     shift: float = 0.0
+    steps: list[tuple[datetime, timedelta]] = field(default_factory=list)
+    off: list[tuple[datetime, datetime]] = field(default_factory=list)
+    load_period: int = 1800
+    depths: dict[str, int] = field(default_factory=lambda: dict(DEPTHS))
+    cleared: dict[str, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._zone = ZoneInfo(self.zone)
+        self._slots: dict[datetime, Slot] = {}  # of the load profile, where clock or supply broke it
         self.server = Server(keys=self.keys, max_pdu=self.max_pdu, seed=int(self.serial))
         few = frozenset({CLOCK, obis("0.0.42.0.0.255"), obis("0.0.96.1.0.255"), obis("0.0.43.1.0.255")})
         self.server.clients = {
@@ -76,7 +84,12 @@ class Spodes:
 
     def time(self) -> datetime:
         """The meter's clock in UTC, with what it is off."""
-        return self.now().astimezone(UTC) + timedelta(seconds=self.shift)
+        now = self.now().astimezone(UTC)
+        return now + timedelta(seconds=self.shift) + shifted(now, self.steps)
+
+    def moment(self, stamp: datetime) -> datetime:
+        """The true moment at which the meter's clock came to this, or was set beyond it."""
+        return reached(stamp, self.steps, timedelta(seconds=self.shift))
 
     def stamp(self, at: datetime) -> bytes:
         """A moment as this meter writes it: local time and deviation."""
@@ -85,30 +98,46 @@ class Spodes:
         return encode(local.replace(tzinfo=None), -int(offset.total_seconds() // 60), 0, weekday=True)
 
     def registers(self, at: datetime) -> dict[bytes, int]:
-        """Raw values (mWh, mvarh) of all energies at a moment."""
-        active, reactive = self.house.energy(at), self.house.reactive(at)
+        """Raw values (mWh, mvarh) of all energies at a true moment: the household's without what it drew while the
+        meter had no supply."""
+        spans = [(begin, min(end, at)) for begin, end in self.off if begin < at]
         found = {}
-        for group, source in ((1, active), (2, {}), (3, reactive), (4, {})):
+        for group, source in ((1, self.house.energy), (3, self.house.reactive)):
+            total = source(at)
+            lost = [(source(begin), source(end)) for begin, end in spans]
             for number, name in enumerate(("total", *TARIFFS)):
-                found[obis(f"1.0.{group}.8.{number}.255")] = source.get(name, 0) * MILLI
-        return found
+                value = total.get(name, 0) - sum(after.get(name, 0) - before.get(name, 0) for before, after in lost)
+                found[obis(f"1.0.{group}.8.{number}.255")] = value * MILLI
+                found[obis(f"1.0.{group + 1}.8.{number}.255")] = 0
+        return {code: found[code] for code in sorted(found)}
 
     def stamps(self, period: str) -> list[datetime]:
-        """Moments at which rows of ``load``, ``day`` or ``month`` were captured, oldest first."""
-        end = self.time()
+        """Moments by the meter's clock at which rows of ``load``, ``day`` or ``month`` were captured, oldest first,
+        each once: where the clock was set back, the later row stands for both."""
+        begun = max(self.start, self.cleared.get(period, self.start))
         if period == "load":
-            last = end.replace(minute=end.minute // 30 * 30, second=0, microsecond=0)
-            count = min(LOAD_ROWS, max(0, (last - self.start) // HALF_HOUR))
-            return [last - HALF_HOUR * back for back in range(count - 1, -1, -1)]
-        local = end.astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
+            return self._load_stamps(begun)
+        local = self.time().astimezone(self._zone).replace(hour=0, minute=0, second=0, microsecond=0)
         found: list[datetime] = []
-        rows = DAY_ROWS if period == "day" else MONTH_ROWS
         if period == "month":
             local = local.replace(day=1)
-        while len(found) < rows and local.astimezone(UTC) >= self.start:
-            found.append(local.astimezone(UTC))
+        while len(found) < self.depths[period] and (moment := self.moment(local.astimezone(UTC))) >= begun:
+            if not any(begin < moment <= end for begin, end in self.off):
+                found.append(local.astimezone(UTC))
             local = (local - timedelta(days=1)).replace(day=1) if period == "month" else local - timedelta(days=1)
         return found[::-1]
+
+    def _load_stamps(self, begun: datetime) -> list[datetime]:
+        step, end = timedelta(seconds=self.load_period), self.time()
+        if self.steps or self.off:
+            offset, now = timedelta(seconds=self.shift), self.now().astimezone(UTC)
+            slots = [slot for slot in Slots(begun, now, step, self.steps, offset) if not slot.off(self.off)]
+            self._slots = {slot.stamp: slot for slot in slots}
+            return sorted(self._slots)[-self.depths["load"] :]
+        self._slots = {}
+        last = end - (end - EPOCH) % step
+        count = min(self.depths["load"], max(0, (last - timedelta(seconds=self.shift) - begun) // step))
+        return [last - step * back for back in range(count - 1, -1, -1)]
 
     def _names(self) -> list[CosemObject]:
         texts = {
@@ -142,11 +171,11 @@ class Spodes:
     def _set_clock(self, value: bytes) -> None:
         wanted = Stamp.from_bytes(axdr.decode(value)).utc(0)
         if wanted is not None:
-            self.shift = (wanted - self.now().astimezone(UTC)).total_seconds()
+            self.steps.append((self.now().astimezone(UTC), wanted - self.time()))
 
     def _registers(self) -> list[CosemObject]:
         def energy(code: bytes) -> Callable[[], bytes]:
-            return lambda: axdr.long64_unsigned(self.registers(self.time())[code])
+            return lambda: axdr.long64_unsigned(self.registers(self.now().astimezone(UTC))[code])
 
         found = [register(code, energy(code), -3, WH if code[2] < 3 else VARH) for code in self.registers(self.start)]
         for code, (tag, unit, scaler) in NETWORK.items():
@@ -160,7 +189,7 @@ class Spodes:
         order = list(TARIFFS_FIRST)
         loads = [obis(f"1.0.{group}.29.0.255") for group in (1, 2, 3, 4)]
         return [
-            self._profile("1.0.99.1.0.255", "load", loads, self._load_row, 1800),
+            self._profile("1.0.99.1.0.255", "load", loads, self._load_row, self.load_period),
             self._profile("1.0.98.2.0.255", "day", order, self._energy_row, 86400),
             self._profile("1.0.98.1.0.255", "month", order, self._energy_row, 0),
             self._present(),
@@ -181,7 +210,7 @@ class Spodes:
                 3: axdr.array(objects),
                 4: axdr.double_long_unsigned(seconds),
                 5: axdr.enum(1),
-                8: axdr.double_long_unsigned(DEPTHS[period]),
+                8: lambda: axdr.double_long_unsigned(self.depths[period]),
             },
             version=1,
             stamps=lambda: self.stamps(period),
@@ -189,13 +218,16 @@ class Spodes:
         )
 
     def _load_row(self, at: datetime) -> bytes:
-        now, before = self.registers(at), self.registers(at - HALF_HOUR)
+        slot = self._slots.get(at)
+        end = slot.end if slot is not None else at - timedelta(seconds=self.shift)
+        begin = slot.begin if slot is not None else end - timedelta(seconds=self.load_period)
+        now, before = self.registers(end), self.registers(begin)
         totals = [obis(f"1.0.{group}.8.0.255") for group in (1, 2, 3, 4)]
         used = [axdr.long64_unsigned(now[code] - before[code]) for code in totals]
         return axdr.structure(axdr.octets(self.stamp(at)), *used)
 
     def _energy_row(self, at: datetime) -> bytes:
-        found = self.registers(at)
+        found = self.registers(self.moment(at))
         return axdr.structure(
             axdr.octets(self.stamp(at)), *(axdr.long64_unsigned(found[code]) for code in TARIFFS_FIRST)
         )

@@ -184,9 +184,9 @@ def test_the_meters_clock_is_aware_and_can_be_set_by_the_configurator_alone():
     reads, wire = opened(plan(client=48, password=b"0" * 16), station(meter).answer)
     assert "set_clock" in reads.capabilities
     reads.set_clock(wire, NOW)
-    assert meter.shift == 0
+    assert meter.time() == NOW
     reads.set_clock(wire, NOW.replace(tzinfo=None) + 3 * HOUR)  # the meter's wall time in Moscow
-    assert meter.shift == 0
+    assert meter.time() == NOW
 
 
 @pytest.mark.parametrize("said", [ExceptionAnswer(2, 4), ServiceError(1, 6, 4)])
