@@ -1,0 +1,40 @@
+"""Runs of whole numbers behave as sets of them."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.archive.runs import Runs
+
+RUN = st.tuples(st.integers(0, 40), st.integers(-2, 12)).map(lambda run: (run[0], run[0] + run[1]))
+CHANGES = st.lists(st.tuples(st.booleans(), RUN), max_size=30)
+
+
+def changed(changes) -> tuple[Runs, set[int]]:
+    runs, numbers = Runs(), set()
+    for add, (first, last) in changes:
+        (runs.add if add else runs.remove)(first, last)
+        numbers = numbers | {*range(first, last + 1)} if add else numbers - {*range(first, last + 1)}
+    return runs, numbers
+
+
+@given(CHANGES)
+def test_what_was_added_and_not_removed_is_in_it_in_ascending_runs_that_do_not_touch(changes):
+    runs, numbers = changed(changes)
+    assert {number for first, last in runs for number in range(first, last + 1)} == numbers
+    bounds = list(runs)
+    assert all(first <= last for first, last in bounds)
+    assert all(last + 1 < first for (_, last), (first, _) in pairwise(bounds))
+    assert [number for number in range(-5, 60) if number in runs] == sorted(numbers)
+
+
+@given(CHANGES, RUN)
+def test_questions_about_a_span_answer_as_a_set_would(changes, span):
+    runs, numbers = changed(changes)
+    inside = {*range(span[0], span[1] + 1)}
+    flat = lambda found: [number for first, last in found for number in range(first, last + 1)]  # noqa: E731
+    assert flat(runs.within(*span)) == sorted(numbers & inside)
+    assert flat(runs.gaps(*span)) == sorted(inside - numbers)
+    assert runs.count(*span) == len(numbers & inside)
+    assert list(runs.falling(*span)) == runs.within(*span)[::-1]
