@@ -27,6 +27,7 @@ __all__ = ["ConfigError", "Fault", "default_file", "load"]
 
 TOP = ("gateway", "intake", "poll", "statements", "modem", "mail", "exchange", "bus", "meter")
 TLS_KEYS = ("ca_file", "cert_file", "key_file")
+TELLS_ZONE = ("dlms",)  # protocols whose stamps may state their own zone (IEC 62056-6-2, clock: deviation)
 
 
 def default_file() -> Path:
@@ -237,6 +238,9 @@ class _Loading:
         gateway, intake = self.gateway, self.intake
         if gateway.timezone is None:
             self._warning(("gateway",), "timezone is not set: days and months begin at midnight UTC")
+            if zoneless := [meter for meter in self.meters if _has_no_zone(meter)]:
+                text = "nobody says in which zone the clocks run of"
+                self._warning(("gateway",), f"{text} {_some(zoneless)}: set timezone here or at the meter")
             zoneless = [meter for meter in self.meters if _zoneless(meter)]
             if zoneless:
                 lost = "no offset of their clocks and no archives"
@@ -278,6 +282,14 @@ def _zoneless(meter: MeterEntry) -> bool:
     if meter.family is None or "clock" not in meter.family.capabilities or meter.family.protocol == "dlms":
         return False
     return not (meter.table.model_extra or {}).get("timezone")
+
+
+def _has_no_zone(meter: MeterEntry) -> bool:
+    """Its driver wants a zone for the meter's stamps and none is written."""
+    if meter.family is None or meter.family.protocol in TELLS_ZONE:
+        return False
+    asked = any(setting.name == "timezone" for setting in meter.family.settings)
+    return asked and not (meter.table.model_extra or {}).get("timezone")
 
 
 def _some(meters: list[MeterEntry]) -> str:

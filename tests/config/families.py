@@ -36,6 +36,7 @@ MERCURY = Family(
         Setting("password_encoding", "choice", "hex", "coding of the password", choices=("hex", "ascii")),
         Setting("answer_time", "duration", None, "longest answer time", low=0, high=5),
         Setting("label", "text", "", "a text"),
+        Setting("timezone", "text", "", "zone of its clock"),
     ),
     protocol="mercury23x",
     line=Line(9600, "8N1"),

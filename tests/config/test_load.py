@@ -257,7 +257,6 @@ def test_what_was_not_written_is_known(house: House) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [
-        ('timezone = "Europe/Moscow"\n', "", 1, "midnight UTC"),
         ('timezone = "Europe/Moscow"', 'timezone = "Europe/Moscow"\nclock = "trust"', 4, "clock"),
         ('org"', 'org"\nreceipts = "broker"', 7, "broker"),
         ("mqtts://", "mqtt://", 6, "plain line"),
@@ -276,6 +275,15 @@ def test_what_is_allowed_and_yet_worth_a_look_is_a_warning_with_its_place(
     for warning in warnings:
         assert warning.startswith(f"{house.file}:{line}:1: ")
         assert words in warning
+
+
+def test_without_a_zone_days_are_utc_and_meters_without_one_of_their_own_are_named(house: House, meter: Meter) -> None:
+    house.change('timezone = "Europe/Moscow"\n', "")
+    house.add(meter(timezone='"Asia/Omsk"', tariffs='{ T1 = "day" }'))
+    assert house.load().warnings == (
+        f"{house.file}:1:1: timezone is not set: days and months begin at midnight UTC",
+        f"{house.file}:1:1: nobody says in which zone the clocks run of flat-12: set timezone here or at the meter",
+    )
 
 
 def test_a_driver_whose_usual_line_differs_from_an_unwritten_one_is_a_warning(house: House, meter: Meter) -> None:
