@@ -70,7 +70,7 @@ def compiled(
 ) -> Compiled:
     """``balance``: left over of all days so far; ``before``: this day as it was made before. A day that is made again
     begins with what it began with then, so that the same records give the same values. A channel that a meter has
-    ever told stays in the file."""
+    told by the day on which the file is first made stays in it."""
     points: list[MeasuringPoint] = []
     carry = {} if before is None else _copy(before.carry)
     left: dict[str, dict[str, Decimal]] = {}
@@ -81,7 +81,7 @@ def compiled(
         found = of_day(store, meter.point, day, zone)
         told, began, ended = after.setdefault(code, {}), carry.setdefault(code, {}), left.setdefault(code, {})
         channels = []
-        for name in sorted({IMPORT} | set(found) | set(told)):
+        for name in sorted({IMPORT} | set(found) | set(told if before is None else began)):
             slots = found.get(name, nothing())
             reasons.update(slot.reason for slot in slots if slot.reason)
             known = told.get(name, Decimal(0))

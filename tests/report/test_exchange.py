@@ -364,6 +364,19 @@ def test_a_channel_stays_in_the_file_on_a_day_on_which_its_meter_was_silent(hous
     assert statuses_of(silent, "01") == statuses_of(silent, "03") == [1] * 48
 
 
+def test_a_channel_that_came_later_does_not_keep_an_earlier_day_from_healing(house):
+    records = profile(DAY, [1000] * 48)
+    both = {"1-0:1.29.0": 1000, "1-0:3.29.0": 100}
+    house.store.put(records[:40])
+    house.exchange.catch_up()
+    house.store.put([replace(record, values=both) for record in profile(DAY + ONE, [0] * 48)] + records[40:])
+    house.now += ONE
+    house.exchange.catch_up()
+    house.exchange.catch_up()
+    assert (house.day().gaps, house.day().number, len(house.letters)) == (0, 2, 3)
+    assert values_of(house.octets(), "03") == [] and sum(values_of(house.octets(DAY + ONE), "03")) == 4
+
+
 def test_old_days_go_with_their_records_and_numbers_run_on(house):
     house.store.put(profile(DAY, [1000] * 48))
     house.exchange.catch_up()
