@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent import VERSION, clockkeeper, denied, meters, notify
+from agent import VERSION, clockkeeper, denied, meters, notify, paused
 from agent.archive.filler import Filler
 from agent.calendar import Calendar, Job
 from agent.clock import Clock, SystemClock
@@ -254,11 +254,11 @@ class Daemon:
         for group in groups.values():
             self.counters.give(group)
         self.filler.use(groups, config.gateway.keep_days)
-        paused = self.store.notes("paused:")
+        stopped = self.store.notes(paused.NOTE)
         for bus in config.buses:
             clockkeeper.give(groups[bus.name], self.store, self.writer, self.submit)
             for meter in groups[bus.name]:
-                meter.paused = f"paused:{meter.config.point}" in paused
+                meter.paused = paused.NOTE + meter.config.point in stopped
                 meter.denied_at = denied.since(self.store, meter.config.point, self.clock.stamp())
             self.workers.append(
                 Worker(

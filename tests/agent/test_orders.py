@@ -5,6 +5,7 @@ import json
 from concurrent.futures import Future
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +15,13 @@ from agent import clockkeeper
 from agent.control import ControlError
 from agent.delivery.payload import LARGEST, reply
 from agent.line.clockbook import ClockFacts, Correction
+from agent.line.state import gateway_event
 from agent.line.worker import Request
 from agent.orders import diagnosis
 from agent.questions import Questions
+from buffer.writer import Writer
 from protocols.errors import LinkLost, NoReply
+from tests.buffer.plant import crashed, opened
 from tests.support.bus import FakeBus
 
 
@@ -192,3 +196,22 @@ def test_a_correction_that_was_put_off_is_made_though_polls_are_rarer_than_its_m
     clockkeeper.remind([bus.worker], bus.clock.stamp().utc)
     clockkeeper.remind([bus.worker], bus.clock.stamp().utc)
     assert asked == [["flat-1"]] and bus.meters[0].offset_at is None
+
+
+def test_what_was_told_and_tried_is_on_the_disk_when_it_was_told_and_known_after_a_restart(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    writer = Writer(store, on_stored=lambda records: None)
+    meter = FakeBus(1).meters[0]
+    clockkeeper.give([meter], store, writer, writer.submit)
+    assert meter.watch.book is not None and meter.watch.book.facts == ClockFacts()
+    facts = ClockFacts("20000001", off=True, tried=date(2026, 11, 21), before=Decimal("42.3"))
+    told = gateway_event("meter-clock-off", "42.3 s fast", FakeBus(1).clock.stamp(), point="flat-1", serial="20000001")
+    meter.watch.book.keep(facts, [told])
+    crashed_store = opened(crashed(tmp_path, tmp_path / "after"))  # kill -9 at this moment
+    again = FakeBus(1).meters[0]
+    clockkeeper.give([again], crashed_store, writer, writer.submit)
+    assert again.watch.book is not None and again.watch.book.facts == facts
+    assert [record.event for record, _, _ in crashed_store.rows()] == [told.event]
+    writer.close()
+    store.close()
+    crashed_store.close()

@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 
 from agent.config.values import Poll
 from agent.line.clockbook import ClockFacts, Correction
+from agent.line.clocks import ClockWatch
 from agent.line.correction import in_words, room_from
+from agent.line.state import MeterState
 from agent.line.worker import Request
 from buffer.faults import StoreUnusable
 from protocols.errors import AccessDenied, NoReply, Refused
+from protocols.session import Line
 from tests.support.bus import NOON, FakeBus
+from tests.support.dlms import opened, plan, spodes, station
 
 AT_TEN_PAST = datetime(2026, 11, 21, 12, 10)
 
@@ -385,3 +389,38 @@ def test_a_meter_that_refuses_its_clock_has_no_offset() -> None:
     bus.run(1)
     assert bus.readings()[0].meter_offset is None
     assert "does not give its clock" in str(bus.order().reason)
+
+
+@pytest.mark.parametrize("zone", [None, ZoneInfo("Europe/Moscow")])
+@pytest.mark.parametrize("wrong", [42.0, -600.0])
+def test_a_meter_that_states_its_zone_is_corrected_though_nobody_else_said_it(
+    zone: ZoneInfo | None, wrong: float
+) -> None:
+    """A SPODES meter for its configurator, who may write the clock."""
+    bus = ClockBus(0.0)
+    bus.clock.step(600)
+    meter = spodes(now=lambda: bus.clock.stamp().utc, shift=wrong)
+    driver, wire = opened(plan(client=48, password=b"0" * 16), station(meter).answer)
+    config = replace(bus.meter.config, driver="spodes", serial="40701", set_clock=True)
+    state = MeterState(config, driver, Line(), zone)
+    state.watch.book = bus.book
+    watch = ClockWatch(bus.clock)
+    while "meter-clock-corrected" not in bus.events():
+        watch.look(state, wire, "40701")
+        bus.time.sleep(60)
+        assert bus.time.now < 5000
+    assert abs(meter.time() - bus.clock.stamp().utc) <= timedelta(seconds=1)
+    assert bus.events() == ["meter-clock-off", "meter-clock-corrected", "meter-clock-right"]
+    assert bus.records[0].meter == "40701" and state.offset is not None and abs(state.offset) <= 1
+
+
+def test_a_meter_for_its_reader_alone_cannot_be_corrected_and_says_so_once() -> None:
+    bus = ClockBus(0.0)
+    meter = spodes(now=lambda: bus.clock.stamp().utc, shift=42.0)
+    driver, wire = opened(plan(), station(meter).answer)
+    state = MeterState(replace(bus.meter.config, driver="spodes", set_clock=True), driver, Line())
+    state.watch.book = bus.book
+    for _ in range(5):
+        ClockWatch(bus.clock).look(state, wire, "40701")
+        bus.time.sleep(3600)
+    assert bus.events() == ["meter-clock-off", "meter-clock-not-corrected"] and not meter.steps
