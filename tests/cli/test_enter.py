@@ -15,6 +15,7 @@ from agent.control import ControlServer
 from agent.reminder import ManualPoints
 from buffer.record import Record
 from buffer.writer import Writer
+from simulators.intake.validate import Validator
 from tests.buffer.plant import opened
 from tests.cli.conftest import Done, Run, change
 
@@ -73,7 +74,9 @@ def test_a_typed_reading_is_stored_and_shown(enter: Enter, house: Path) -> None:
 
 
 def test_json_is_one_document(enter: Enter) -> None:
-    document = enter("cellar", *FIGURES, "--json").document
+    done = enter("cellar", *FIGURES, "--json")
+    document = done.document
+    assert Validator().objections("enter", done.out) == []
     assert document["schema"] == "meterpost/enter/1"
     assert (document["stored"], document["known"], document["doubts"]) == (True, False, [])
     assert document["record"]["values"] == {"1-0:1.8.1": 1234500, "1-0:1.8.2": 567000}

@@ -40,6 +40,7 @@ NAMES = (
     "status",
     "events",
     "clock",
+    "enter",
     "report",
     "exchange",
 )
