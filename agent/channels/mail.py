@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime, getaddresses, parseaddr
 
 from agent.channels.errors import ChannelError, Kind
 from agent.config.values import Mail
 
 CONNECT = 30.0  # s for the connection and for each answer before the text
 ACCEPT = 600.0  # s for the answer to the text (RFC 5321, clause 4.5.3.2.6: at least 10 minutes)
+DONE, GO_AHEAD = range(200, 300), range(354, 355)  # answers (RFC 5321, clauses 4.2.1 and 4.3.2)
 LOCAL = ("localhost", "127.0.0.1", "::1")
 
 Attachment = tuple[str, bytes, str]  # file name, content, MIME type as "text/csv"
@@ -65,12 +66,13 @@ def send(
     word. With every other kind nothing has left.
     """
     text = _composed(config, letter, message_id, now())
+    sender, receivers = _address(config.sender), [_address(receiver) for receiver in letter.receivers]
     with _server(config) as server:
-        _checked(server.mail(_address(config.sender)), config, "the sender")
-        for receiver in letter.receivers:
+        _checked(server.mail(sender), config, "the sender")
+        for receiver in receivers:
             # One refused receiver ends it for all: half a delivery could not be sent again.
-            _checked(server.rcpt(_address(receiver)), config, receiver)
-        _checked(server.docmd("DATA"), config, "the letter")
+            _checked(server.rcpt(receiver), config, receiver)
+        _checked(server.docmd("DATA"), config, "the letter", GO_AHEAD)
         _hand_over(server, config, text)
 
 
@@ -155,7 +157,7 @@ def _hand_over(server: smtplib.SMTP, config: Mail, text: bytes) -> None:
         where = f"{config.host}:{config.port}"
         unclear = f"{where}: the connection broke before the server said that it has the letter: {trouble}"
         raise ChannelError(unclear, Kind.UNCLEAR) from None
-    if not 200 <= code < 300:
+    if code not in DONE:
         raise _refusal(config, "the letter", code, said)
 
 
@@ -169,9 +171,9 @@ def _farewell(server: smtplib.SMTP) -> None:
         return
 
 
-def _checked(answer: tuple[int, bytes], config: Mail, what: str) -> None:
+def _checked(answer: tuple[int, bytes], config: Mail, what: str, wanted: range = DONE) -> None:
     code, said = answer
-    if not (200 <= code < 300 or code == 354):
+    if code not in wanted:
         raise _refusal(config, what, code, said)
 
 
@@ -191,7 +193,8 @@ def _of_tls(trouble: ssl.SSLError) -> str:
 
 def _address(text: str) -> str:
     """The bare address. ChannelError where it is none, or where a server needs an extension that few have."""
-    address = parseaddr(text)[1]
+    found = getaddresses([text])
+    address = found[0][1] if len(found) == 1 else ""
     name, at, domain = address.rpartition("@")
     if not (name and at and domain) or not address.isascii() or any(sign <= " " for sign in text if sign != " "):
         raise ChannelError(f"{text!r} is no e-mail address in Latin letters", Kind.REFUSED)

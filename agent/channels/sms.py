@@ -31,10 +31,10 @@ __all__ = ["Modem", "ModemState", "Received", "Report", "Sent", "same_number"]
 
 log = logging.getLogger("meterpost.sms")
 
-NEVER = range(1, 256)
+NEVER = frozenset(range(1, 256)) - {197}
 """Causes that the network or the service centre itself gives (24.011, annex E; 23.040, TP-FCS): it has not taken the
-message. 300 to 331 are the modem's own. With every other number the message may have been taken: 332 is the network's
-silence, 500 unknown, and from 512 on only the maker knows."""
+message. 197 says that it has the same one already. 300 to 331 are the modem's own. With every other number the message
+may have been taken: 332 is the network's silence, 500 unknown, and from 512 on only the maker knows."""
 LOCAL = range(300, 332)
 MEMORIES = ("SM", "ME", "SR")  # SIM, modem, status reports (27.005, clause 3.2.2)
 

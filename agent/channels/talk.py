@@ -23,7 +23,7 @@ PLAIN = Command("")
 NO_SIM, SIM_PIN, SIM_PUK, SIM_BUSY = {10, 13, 15, 310, 313, 315}, {11, 311}, {12, 316}, {14, 314}
 WRONG = {16}
 NO_NETWORK = {30, 31, 32, 331}
-LATER = {38, 41, 42, 47, 322, 332}
+LATER = {17, 22, 38, 41, 42, 47, 192, 194, 322, 332}
 HOME, DENIED, ROAMING = 1, 3, 5
 REGISTERED_STATES = {HOME, ROAMING, 6, 7}  # 6, 7: for short messages only (27.007, clause 7.2)
 NETWORK = {0: "none", HOME: "home", 2: "searching", DENIED: "denied", 4: "unknown", ROAMING: "roaming"}
@@ -35,8 +35,6 @@ class Wire(Protocol):
     def write(self, data: bytes) -> None: ...
 
     def read(self, timeout: float) -> bytes: ...
-
-    def discard(self) -> int: ...
 
     def close(self) -> None: ...
 

@@ -1,11 +1,14 @@
-"""What a modem's error numbers mean: ``+CMS ERROR`` (3GPP TS 27.005, clause 3.2.5, with the causes of 24.011, annex E)
-and ``+CME ERROR`` (27.007, clause 9.2). Numbers from 512 on are the makers' own."""
+"""What a modem's error numbers mean: ``+CMS ERROR`` (3GPP TS 27.005, clause 3.2.5, with the causes of 24.011, annex E,
+24.008, annex H, and 23.040, clause 9.2.3.22) and ``+CME ERROR`` (27.007, clause 9.2). Numbers from 512 on are the
+makers' own."""
 
 CMS = {
     1: "unassigned number",
     8: "operator determined barring",
     10: "call barred",
+    17: "network failure",
     21: "short message transfer rejected",
+    22: "congestion",
     27: "destination out of order",
     28: "unidentified subscriber",
     29: "facility rejected",
@@ -24,6 +27,15 @@ CMS = {
     99: "information element not implemented",
     111: "protocol error",
     127: "interworking",
+    192: "service centre busy",
+    193: "no subscription at the service centre",
+    194: "system failure of the service centre",
+    195: "invalid address",
+    196: "destination barred",
+    197: "duplicate of a message that the service centre has",
+    208: "storage of the SIM full",
+    211: "memory capacity exceeded",
+    255: "unspecified error",
     300: "failure of the modem",
     301: "short message service of the modem reserved",
     302: "operation not allowed",

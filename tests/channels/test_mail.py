@@ -208,6 +208,7 @@ def test_a_server_that_is_not_there_may_be_tried_again() -> None:
         {"to": "nobody"},
         {"to": "почта@example.org"},
         {"to": ()},
+        {"to": "a@example.org, b@example.org"},
         {"to": "a@example.org\r\nBcc: b@example.org"},
         {"subject": "x\r\nBcc: b@example.org"},
     ],

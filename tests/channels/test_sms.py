@@ -140,6 +140,7 @@ def test_a_modem_as_modems_are_sends_it_once(simulated: Simulated, tmp_path: Pat
         (Simulated(faults={"+CMGS": ["ERROR"]}), Kind.REFUSED, False),
         (Simulated(faults={TEXT: ["+CMS ERROR: 38"]}), Kind.LATER, True),
         (Simulated(faults={TEXT: ["+CMS ERROR: 42"]}), Kind.LATER, True),
+        (Simulated(faults={TEXT: ["+CMS ERROR: 192"]}), Kind.LATER, True),
         (Simulated(faults={TEXT: ["+CMS ERROR: 331"]}), Kind.NO_NETWORK, True),
         (Simulated(faults={TEXT: ["+CMS ERROR: 8"]}), Kind.REFUSED, False),
         (Simulated(faults={TEXT: ["+CMS ERROR: 330"]}), Kind.REFUSED, False),
@@ -167,6 +168,7 @@ def test_what_keeps_a_message_from_leaving_is_said_and_nothing_left(
         (Simulated(faults={TEXT: ["+CMS ERROR: 332"]}), 0),
         (Simulated(faults={TEXT: ["+CMS ERROR: 500"]}), 0),
         (Simulated(faults={TEXT: ["+CMS ERROR: 513"]}), 0),
+        (Simulated(faults={TEXT: ["+CMS ERROR: 197"]}), 0),
         (Simulated(faults={TEXT: ["ERROR"]}), 0),
     ],
 )
