@@ -14,7 +14,7 @@ Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Takes the checked ``args`` of a command (:mod:`agent.delivery.commands`) and gives the reply's ``result``;
 ValueError says in words why not, and nothing has changed then."""
 
-LARGEST = 60_000  # octets of a diagnosis; a message has 64 KiB
+LARGEST = 60_000  # octets of a result; a message has 64 KiB
 TEXT = 200  # characters of an error that a diagnosis keeps
 
 
@@ -34,33 +34,41 @@ class Orders:
         }
 
     def carry_out(self, op: str, args: Mapping[str, Any]) -> dict[str, Any]:
-        """The result; ValueError in words."""
+        """The result, cut to what a message holds; ValueError in words."""
         if op not in self.table:
             raise ValueError(f"{op} is not supported by this version")
-        return self.table[op](args)
+        return fitted(self.table[op](args))
 
     def _points(self, args: Mapping[str, Any]) -> Sequence[str]:
         return args.get("points") or [meter.point for meter in self._daemon.config.meters if not meter.manual]
 
 
 def diagnosis(status: Mapping[str, Any]) -> dict[str, Any]:
-    """A status document cut to what fits one message, whatever the house: counters, buses, how many meters are in
-    which state, and those with trouble; ``left_off`` of them where there are too many."""
+    """A status document cut to what is worth a message: counters, buses, how many meters are in which state, and those
+    with trouble."""
     meters = status["meters"]
     states = [meter["state"] for meter in meters]
-    troubled = [_trouble(meter) for meter in meters if _is_troubled(meter)]
-    found: dict[str, Any] = {
+    return {
         **{key: value for key, value in status.items() if key not in ("schema", "buses", "meters")},
         "version": VERSION,
         "buses": [_cut(bus) for bus in status["buses"]],
         "meters": {state: states.count(state) for state in sorted(set(states))},
-        "trouble": troubled,
+        "trouble": [_trouble(meter) for meter in meters if _is_troubled(meter)],
     }
+
+
+def fitted(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result that fits one message, whatever the house: of lists that are too long the first ones, and in
+    ``left_off`` how many of each are not there."""
+    found = dict(result)
     while len(exact_json(_plain(found)).encode()) > LARGEST:
-        longer = max(("trouble", "buses"), key=lambda name: len(found[name]))
-        found[longer] = found[longer][: len(found[longer]) // 2]
-        found["left_off"] = len(troubled) - len(found["trouble"])
-        found["buses_left_off"] = len(status["buses"]) - len(found["buses"])
+        lists = [name for name, value in found.items() if isinstance(value, list)]
+        longest = max(lists, key=lambda name: len(found[name]), default=None)
+        if longest is None or not found[longest]:
+            break
+        kept = found[longest][: len(found[longest]) // 2]
+        found[longest] = kept
+        found["left_off"] = {**found.get("left_off", {}), longest: len(result[longest]) - len(kept)}
     return found
 
 

@@ -17,7 +17,7 @@ from agent.delivery.payload import LARGEST, reply
 from agent.line.clockbook import ClockFacts, Correction
 from agent.line.state import gateway_event
 from agent.line.worker import Request
-from agent.orders import diagnosis
+from agent.orders import diagnosis, fitted
 from agent.questions import Questions
 from buffer.writer import Writer
 from protocols.errors import LinkLost, NoReply
@@ -59,12 +59,24 @@ def test_a_diagnosis_counts_the_meters_and_names_those_with_trouble() -> None:
 
 @pytest.mark.parametrize(("meters", "buses"), [(100, 4), (1000, 4), (3000, 900)])
 def test_a_diagnosis_fits_one_message_however_large_the_house(meters: int, buses: int) -> None:
-    found = diagnosis(status(meters, "ё" * 500, buses))
+    found = fitted(diagnosis(status(meters, "ё" * 500, buses)))
     payload = reply("c" * 64, {"ok": True, "result": found})
     assert len(payload) <= LARGEST and json.loads(payload)["ok"]
     assert found["meters"] == {"silent": meters}
-    assert len(found["trouble"]) + found.get("left_off", 0) == meters
+    assert len(found["trouble"]) + found.get("left_off", {}).get("trouble", 0) == meters
     assert len(found["trouble"]) >= 50
+
+
+def test_what_fits_is_left_as_it_is_and_a_long_list_of_failures_keeps_its_beginning() -> None:
+    small = {"stored": 3, "failed": [{"point": "flat-1", "error": "no answer"}]}
+    assert fitted(small) == small
+    large = {
+        "stored": 3,
+        "failed": [{"point": f"flat-{n}", "error": "no answer within 0.50 s" * 4} for n in range(900)],
+    }
+    found = fitted(large)
+    assert found["failed"] == large["failed"][: len(found["failed"])] and found["stored"] == 3
+    assert found["left_off"] == {"failed": 900 - len(found["failed"])}
 
 
 class Site:
