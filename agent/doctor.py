@@ -139,7 +139,12 @@ def _delivery(status: Mapping[str, Any]) -> Finding:
 
 def _meters(status: Mapping[str, Any]) -> Iterator[Finding]:
     well = 0
+    asked = [meter for meter in status["meters"] if "due" not in meter]  # a person reads the others
     for meter in status["meters"]:
+        if meter.get("due"):
+            todo = f"meterpost enter {meter['point']}"
+            yield Finding(f"meter {meter['point']}", DOUBT, "its reading has to be typed in", todo)
+    for meter in asked:
         if meter["state"] == "ok":
             well += 1
         else:
@@ -151,7 +156,7 @@ def _meters(status: Mapping[str, Any]) -> Iterator[Finding]:
         if offset is not None and abs(offset) > 5:
             todo = "set_clock = true lets the gateway correct it"
             yield Finding(f"meter {meter['point']}", DOUBT, f"its clock is off by {offset:+g} s", todo)
-    yield Finding("meters", GOOD, f"{well} of {len(status['meters'])} answer")
+    yield Finding("meters", GOOD, f"{well} of {len(asked)} answer")
 
 
 def _broker(intake: Intake, client_id: str, *, monotonic: Callable[[], float] = time.monotonic) -> Finding:

@@ -102,10 +102,8 @@ class Questions:
         trace: list[tuple[str, Message]] | None,
     ) -> list[Request]:
         requests = []
-        known = {meter.config.point for worker in self._daemon.workers for meter in worker.meters}
         for point in points:
-            if point not in known:
-                raise ControlError(f"no point named {point!r}; there are: {', '.join(sorted(known))}")
+            self._found(point)
         note = None if trace is None else lambda point, message: trace.append((point, message))
         for worker in self._daemon.workers:
             mine = [meter.config.point for meter in worker.meters if meter.config.point in points]
@@ -181,7 +179,10 @@ class Questions:
         try:
             return self._daemon.find(point)
         except KeyError:
-            known = ", ".join(meter.point for meter in self._daemon.config.meters)
+            meters = self._daemon.config.meters
+            if any(meter.point == point and meter.manual for meter in meters):
+                raise ControlError(f"{point} is on no bus: a person reads it (meterpost enter)") from None
+            known = ", ".join(meter.point for meter in meters if not meter.manual)
             raise ControlError(f"no point named {point!r}; there are: {known}") from None
 
 

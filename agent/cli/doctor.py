@@ -52,7 +52,7 @@ def _asked(values: Config) -> list[Finding]:
     """Every meter, now: through the daemon where one runs."""
     from agent.cli.read import ask
 
-    points = [meter.point for meter in values.meters]
+    points = [meter.point for meter in values.meters if not meter.manual]
     records, failed, _ = ask(values, points, "now", None, False)
     troubles = [Finding(f"meter {each['point']}", BAD, each["error"], each["hint"]) for each in failed]
     return [*troubles, Finding("asked", GOOD, f"{len(records)} of {len(points)} meters answered just now")]

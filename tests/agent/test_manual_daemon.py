@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent import doctor
 from agent.clock import SystemClock
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
 from agent.control import ControlError, ask_daemon
@@ -73,8 +74,19 @@ def test_reading_all_points_leaves_out_what_a_person_reads(daemon: Daemon) -> No
     answer = ask(daemon, "read", points=[], kind="now")
     assert [failure["point"] for failure in answer["failed"]] == ["flat-12"]
     assert ask(daemon, "pause", points=[])["points"] == ["flat-12"]
-    with pytest.raises(ControlError, match="no point named 'cellar'"):
-        ask(daemon, "read", points=["cellar"], kind="now")
+    for op, more in (("read", {"kind": "now"}), ("pause", {}), ("set-clock", {})):
+        with pytest.raises(ControlError, match="cellar is on no bus: a person reads it"):
+            ask(daemon, op, points=["cellar"], **more)
+    with pytest.raises(ControlError, match="no point named 'attic'; there are: flat-12"):
+        ask(daemon, "read", points=["attic"], kind="now")
+
+
+def test_the_doctor_asks_for_a_reading_that_is_due(daemon: Daemon) -> None:
+    found = [finding for finding in doctor._meters(ask(daemon, "status")) if finding.what == "meter cellar"]
+    assert [(finding.text, finding.todo) for finding in found] == [
+        ("its reading has to be typed in", "meterpost enter cellar")
+    ]
+    assert list(doctor._meters(ask(daemon, "status")))[-1].text.endswith("of 1 answer")
 
 
 def test_what_cannot_be_taken_comes_back_in_words(daemon: Daemon) -> None:
