@@ -1,0 +1,218 @@
+"""A gateway's statements in fake time: a real store, a room on it, channels that only write down what they carried."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from agent.clock import Stamp
+from agent.config.values import Bus, Config, Gateway, Intake, Mail, Meter, Modem, Statements
+from agent.statement import book as books
+from agent.statement import profile_file
+from agent.statement.book import Book
+from agent.statement.desk import Desk
+from agent.statement.profile import Profile, Sms
+from agent.statement.room import Room
+from agent.statement.ways import Message
+from buffer.record import Record
+from buffer.store import Store
+from protocols.session import Line
+
+SHIPPED = profile_file.load()
+ACCOUNT = "230100456789"
+SERIAL = "23456789"
+
+
+def utc(text: str) -> datetime:
+    """``"2026-10-15 00:00+03:00"`` or a UTC time without a zone."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def meter(point: str = "flat-12", serial: str = SERIAL, **more: Any) -> Meter:
+    usual: dict[str, Any] = {
+        "account": ACCOUNT,
+        "utility": "mosenergosbyt",
+        "tariffs": {"T1": "day", "T2": "night"},
+        "installed": utc("2026-01-01").date(),
+        "initial": {"T1": Decimal(0), "T2": Decimal(0)},
+        "digits": 6,
+    }
+    return Meter(point, "riser", "mercury230", "45", serial, Line(), **(usual | more))
+
+
+def reading(at: datetime, kind: str = "now", point: str = "flat-12", serial: str = SERIAL, **more: Any) -> Record:
+    """``T1=2000100`` and so on in Wh, ``total`` likewise."""
+    values = {f"1-0:1.8.{name[1]}": more.pop(name) for name in ("T1", "T2", "T3", "T4") if name in more}
+    if "total" in more:
+        values = {"1-0:1.8.0": more.pop("total"), **values}
+    return Record(kind, point, serial, at, at, values=values, **more)
+
+
+class Notes:
+    """The notes of a store without a disk, for tests that take many."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def note(self, key: str, value: str) -> None:
+        self.kept[key] = value
+
+    def noted(self, key: str) -> str | None:
+        return self.kept.get(key)
+
+    def notes(self, prefix: str) -> dict[str, str]:
+        return {key: self.kept[key] for key in sorted(self.kept) if key.startswith(prefix)}
+
+
+@dataclass
+class FakeClock:
+    now: datetime
+    state: str = "synced"
+
+    def stamp(self) -> Stamp:
+        return Stamp(self.now, self.state, "boot-1", 0.0)
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def seen(self, moment: datetime) -> None:
+        pass
+
+
+@dataclass
+class FakeWay:
+    """``troubles`` are raised by the next calls, one each; None lets one through."""
+
+    carried: list[Message] = field(default_factory=list)
+    troubles: list[Exception | None] = field(default_factory=list)
+
+    def send(self, message: Message) -> str:
+        trouble = self.troubles.pop(0) if self.troubles else None
+        if trouble is not None:
+            raise trouble
+        self.carried.append(message)
+        return str(len(self.carried))
+
+
+class Killed(BaseException):
+    """kill -9: nothing that follows happens."""
+
+
+class Site:
+    """One gateway. ``room`` is the running program; ``restart`` makes another on the same disk."""
+
+    def __init__(
+        self,
+        folder: Path,
+        meters: Sequence[Meter] = (),
+        *,
+        now: str = "2026-10-01 00:00",
+        profiles: Mapping[str, Profile] | None = None,
+        fallback_before: float = 86400.0,
+        ways: Sequence[str] = (),
+    ) -> None:
+        self.clock = FakeClock(utc(now))
+        self.profiles = SHIPPED if profiles is None else profiles
+        self.ways = {name: FakeWay() for name in ways}
+        self.config = Config(
+            Gateway("gw-1", timezone="Europe/Moscow", state_dir=folder),
+            Intake("broker", 1883, False, "mqtt://broker"),
+            (Bus("riser", "/dev/null"),),
+            tuple(meters) or (meter(),),
+            statements=Statements(fallback_before=fallback_before),
+            modem=Modem("/dev/null") if "sms" in ways else None,
+            mail=Mail("mail.example.org", "gw@example.org") if "mail" in ways else None,
+        )
+        self.store = Store.open(folder, now=lambda: self.clock.now, reserve=0)
+        self.die: Callable[[str], None] = lambda where: None  # called before and after each effect
+        self.room = self.restart()
+
+    def restart(self) -> Room:
+        self.room = Room(
+            self.config,
+            self.profiles,
+            self.store,
+            change=self._change,
+            submit=self._submit,
+            clock=self.clock,
+            ways={name: _Mortal(way, self) for name, way in self.ways.items()},
+        )
+        return self.room
+
+    def _change(self, work: Callable[[Store], Any]) -> Any:
+        self.die("before a write")
+        found = work(self.store)
+        self.die("after a write")
+        return found
+
+    def _submit(self, records: Sequence[Record]) -> None:
+        self.die("before a record")
+        self.store.put(records)
+        self.die("after a record")
+
+    def put(self, *records: Record) -> None:
+        self.store.put(records)
+
+    def at(self, text: str) -> "Site":
+        """The clock shows this; a look."""
+        self.clock.now = utc(text)
+        self.room.look()
+        return self
+
+    def run(self, until: str, step: timedelta = timedelta(minutes=30)) -> None:
+        """Looks until then."""
+        end = utc(until)
+        while self.clock.now < end:
+            self.clock.now = min(self.clock.now + step, end)
+            self.room.look()
+
+    @property
+    def desk(self) -> Desk:
+        return Desk(self.room)
+
+    def ask(self, do: str, *points: str, **more: Any) -> dict[str, Any]:
+        asked = {"do": do, "points": points or ["flat-12"], "by": "ivanov", "why": "looked", **more}
+        found: dict[str, Any] = self.desk.ask(asked)["statements"][0]
+        return found
+
+    def book(self, month: str = "2026-10", point: str = "flat-12") -> Book:
+        return books.load(self.store, point, month) or Book(point, month)
+
+    def statements(self) -> list[Record]:
+        """Records of statements in the store, in their order."""
+        return [record for record, _, _ in self.store.rows(limit=100_000) if record.kind == "statement"]
+
+    def events(self) -> list[str]:
+        return [record.event["code"] for record, _, _ in self.store.rows(limit=100_000) if record.event]
+
+    def intake(self, code: str | None = None, text: str = "") -> None:
+        """Its word on everything pending: stored, or refused."""
+        for record in self.statements():
+            if code is None:
+                self.store.confirm([(record.seq, record.seq)])
+            else:
+                self.store.refuse([(record.seq, code, text)])
+
+
+@dataclass
+class _Mortal:
+    """A channel of a program that may be killed."""
+
+    way: FakeWay
+    site: Site
+
+    def send(self, message: Message) -> str:
+        self.site.die("before sending")
+        found = self.way.send(message)
+        self.site.die("after sending")
+        return found
+
+
+def with_sms(profile: str = "mosenergosbyt", text: str = "ACCOUNT#METER#T1#T2", **more: Any) -> dict[str, Profile]:
+    """The shipped profiles, one of them with an SMS number as an installer would write it."""
+    base = SHIPPED[profile]
+    sms = Sms(text, number="+79990000001", **more)
+    return {**SHIPPED, profile: replace(base, sms=sms, fallback=("sms",))}
