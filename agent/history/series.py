@@ -26,6 +26,7 @@ NEAR: Mapping[str, timedelta] = {
     "month": timedelta(hours=12),
 }
 """How far from a slot's border a reading may be that stands for it."""
+NEAR_BY_HAND = timedelta(days=16)  # for months of a meter that a person reads once in each
 
 DOUBTFUL = frozenset({"sum-mismatch", "backwards", "step-too-large", "clock-unset"})
 QUALITIES = ("complete", "restored", "partial", "doubtful", "missing")
@@ -67,8 +68,13 @@ def series(
     wanted = [slot for slot in slots(period, since, until, zone) if slot.start < now]
     borders: dict[datetime, Border | None] = {}
     for moment in sorted({moment for slot in wanted for moment in (slot.start, slot.end) if moment <= now}):
-        borders[moment] = at_border(store, meter, moment, NEAR[period])
+        borders[moment] = at_border(store, meter, moment, tolerance(meter, period))
     return [_row(store, meter, period, slot, borders.get(slot.start), borders.get(slot.end)) for slot in wanted]
+
+
+def tolerance(meter: Meter, period: str) -> timedelta:
+    """How far from the border of an hour, day or month a reading of this meter may be that stands for it."""
+    return NEAR_BY_HAND if meter.manual and period == "month" else NEAR[period]
 
 
 def _row(store: Store, meter: Meter, period: str, slot: Slot, start: Border | None, end: Border | None) -> Row:

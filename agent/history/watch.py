@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from agent.config.values import Config, Meter
 from agent.facts import opened, sealed
 from agent.history.plan import Plan, PlanError, read_plan
 from agent.history.series import Row, series
+from agent.history.slots import slot_of, slots
 from agent.line.state import gateway_event
 from buffer.record import Record, number_text
 from buffer.store import Store
@@ -22,6 +23,7 @@ EVERY = 600.0  # s between two looks
 BACK = {"hour": timedelta(hours=48), "month": timedelta(days=32)}
 """How far back a look goes: what an archive brings later is judged too."""
 NOTE = "plan:"  # note: the periods of a point that were told already
+SETTLED = ("complete", "restored")
 SUSPECT = {"backwards", "step-too-large"}  # one wrong reading must not raise an alarm that cannot be taken back
 
 
@@ -40,6 +42,7 @@ class PlanWatch:
         self._meters = [meter for meter in config.meters if meter.plan is not None]
         self._zone = ZoneInfo(config.gateway.timezone)
         self._next = 0.0
+        self._settled: dict[str, set[str]] = {}  # slots of a point that will not be read any better
         self._plans: dict[str, tuple[tuple[int, int], Plan | None]] = {}
 
     def look(self, stamp: Stamp) -> None:
@@ -72,7 +75,8 @@ class PlanWatch:
     def _look_at(self, meter: Meter, plan: Plan, stamp: Stamp) -> None:
         key = NOTE + meter.point
         told = [str(name) for name in opened(self._store.noted(key)) or ()]
-        rows = series(self._store, meter, plan.step, stamp.utc - BACK[plan.step], stamp.utc, self._zone, stamp.utc)
+        oldest = slot_of(plan.step, stamp.utc - BACK[plan.step], self._zone).start
+        rows = self._open_rows(meter, plan.step, oldest, stamp.utc)
         fresh = {}
         for row in rows:
             text = exceeded(row, meter, plan, self._zone)
@@ -88,9 +92,21 @@ class PlanWatch:
                 for number, text in enumerate(fresh.values(), 1)
             ]
         )
-        within = {_name(row) for row in rows}
-        note = sealed([name for name in (*told, *fresh) if name in within])
+        note = sealed([name for name in (*told, *fresh) if name >= oldest.isoformat()])
         self._change(partial(Store.note, key=key, value=note))
+
+    def _open_rows(self, meter: Meter, step: str, oldest: datetime, now: datetime) -> list[Row]:
+        """The rows since then that may still change: not those that were whole at an earlier look."""
+        settled = {name for name in self._settled.get(meter.point, ()) if name >= oldest.isoformat()}
+        rows = [
+            row
+            for slot in slots(step, oldest, now, self._zone)
+            if slot.start.isoformat() not in settled
+            for row in series(self._store, meter, step, slot.start, slot.end, self._zone, now)
+        ]
+        settled |= {_name(row) for row in rows if row.slot.end <= now and row.quality in SETTLED}
+        self._settled[meter.point] = settled
+        return rows
 
 
 def _name(row: Row) -> str:

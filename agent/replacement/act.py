@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from agent.config.values import EarlierMeter, Meter
 from agent.history.borders import KINDS, at_border, usable
 from agent.history.chain import REGISTERS, NoConsumption, Registers, consumed, register, same, stages
-from agent.history.series import NEAR
+from agent.history.series import tolerance
 from agent.history.slots import slot_of
 from buffer.record import Record, number_text
 from buffer.store import Store
@@ -151,7 +151,7 @@ def used_this_month(store: Store | None, act: Act, now: datetime, zone: ZoneInfo
     """T1… → kWh from the start of the month, or the words why they are not known, through both meters up to the new
     one's initial reading. Secondary energy, as the registers show it."""
     slot = slot_of("month", now, zone)
-    start = at_border(store, act.meter, slot.start, NEAR["month"]) if store else None
+    start = at_border(store, act.meter, slot.start, tolerance(act.meter, "month")) if store else None
     if start is None:
         return {}
     values = {REGISTERS[name]: kwh * 1000 for name, kwh in act.initial.energies.items()}

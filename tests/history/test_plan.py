@@ -206,3 +206,19 @@ def test_a_plan_that_breaks_or_vanishes_is_logged_and_mended_without_a_restart(w
     assert house.look(since + DAY) == []
     house.file.write_text("2026-11,10\n")
     assert len(house.look(since + DAY)) == 1
+
+
+def test_what_is_settled_is_not_read_again_and_not_told_again_after_a_restart(watched, monkeypatch):
+    plan = "".join(f"2026-11-{day}T{hour:02}:00,1.4\n" for day in (20, 21) for hour in range(24))
+    house = watched(plan, plan_limit=Decimal(0))
+    start = at("2026-11-20T00:00+03:00")
+    house.store.put(readings(start - 9 * HOUR, start + 41 * HOUR, HOUR))
+    assert len(house.look(start + 40 * HOUR + timedelta(minutes=2))) == 40
+    asked = []
+    real = house.store.find
+    monkeypatch.setattr(house.store, "find", lambda *args: asked.append(args) or real(*args))
+    assert house.look(start + 40 * HOUR + timedelta(minutes=12)) == []
+    assert len(asked) <= 4, "the running hour alone"
+    house.restart()
+    house.store.put([reading(start + 41 * HOUR)])
+    assert len(house.look(start + 41 * HOUR + timedelta(minutes=1))) == 1, "the hour that is over since"

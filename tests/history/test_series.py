@@ -262,3 +262,13 @@ def test_nothing_stored_is_missing_everywhere(keep):
     found = rows(keep([]), "hour", start, start + DAY, MOSCOW)
     assert {(row.total, row.quality, row.reason) for row in found} == {(None, "missing", "nothing was read")}
     assert len(found) == 24
+
+
+def test_months_of_a_meter_that_a_person_reads_go_from_reading_to_reading(keep):
+    store = keep([reading(local(MOSCOW, 2026, month, 20, 12), flags=("manual",)) for month in (9, 10, 11)])
+    by_hand = replace(metered(), driver="manual", bus="", address="")
+    (row,) = rows(store, "month", local(MOSCOW, 2026, 11, 1), local(MOSCOW, 2026, 12, 1), MOSCOW, by_hand)
+    assert row.taken == (local(MOSCOW, 2026, 10, 20, 12), local(MOSCOW, 2026, 11, 20, 12))
+    assert (row.quality, row.near, row.total) == ("complete", True, 31 * 36_000)
+    polled = rows(store, "month", local(MOSCOW, 2026, 11, 1), local(MOSCOW, 2026, 12, 1), MOSCOW)[0]
+    assert (polled.quality, polled.total) == ("missing", None)
