@@ -88,7 +88,9 @@ class _Worker:
 
 def test_the_daemon_hands_its_trace_over_with_the_words(house: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     change(house, 'point = "flat-12"', 'point = "flat-1"')
-    questions = Questions(SimpleNamespace(workers=[_Worker(FakeBus(1))]))  # type: ignore[arg-type]
+    worker = _Worker(FakeBus(1))
+    daemon: Any = SimpleNamespace(workers=[worker], find=lambda point: (worker, 0))
+    questions = Questions(daemon)
 
     def ask_daemon(state_dir: Path, op: str, **asked: Any) -> Mapping[str, Any]:
         answer: dict[str, Any] = json.loads(json.dumps(questions.handlers()[op](asked)))
