@@ -10,6 +10,7 @@ from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, colour, 
 from agent.config.meters import able
 from agent.config.settings import expected, written_as
 from drivers import registry
+from drivers.manual import PROTOCOL as MANUAL
 from drivers.reading import Family, Setting
 
 
@@ -77,8 +78,9 @@ def _setting(setting: Setting) -> dict[str, Any]:
 def _print_one(family: Family) -> None:
     print(colour("bold", family.name) + (f"  {family.help}" if family.help else ""))
     print(wrapped(f"models: {', '.join(family.models)}"))
-    print(wrapped(f"polls: {', '.join(able(family))}"))
-    print(f"usual line: {family.line.speed} {family.line.format}")
+    if family.protocol != MANUAL:  # nothing is polled, and there is no line
+        print(wrapped(f"polls: {', '.join(able(family))}"))
+        print(f"usual line: {family.line.speed} {family.line.format}")
     if family.default_password is not None:
         print("password: the maker's, unless password_file is set")
     for setting in family.settings:

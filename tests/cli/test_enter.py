@@ -219,3 +219,7 @@ def test_status_without_a_daemon_shows_that_a_reading_is_due(run: Run, house: Pa
 def test_drivers_lists_it_with_now_alone(run: Run) -> None:
     (one,) = run("drivers", "manual", "--json").document
     assert one == {"name": "manual", "models": ["manual"], "kinds": ["now"], "settings": []}
+    said = run("drivers", "manual").out
+    assert "a person types in" in " ".join(said.split())
+    assert "polls" not in said
+    assert "line:" not in said
