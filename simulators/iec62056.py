@@ -84,6 +84,8 @@ class Ce303(IecMeter):
         if match is None or not 1 <= int(match[1]) <= 12:
             return self.error(17)
         first = datetime(2000 + int(match[2]), int(match[1]), 1)
+        if month_back(first, -1) < month_back(self.now().date(), self.months - 1):
+            return self.error(18)
         end, begin = self.frozen(month_back(first, -1)), self.frozen(first)
         if end is None or (name == "EAMPE" and begin is None):
             return self.error(18)
@@ -119,7 +121,7 @@ class Neva(IecMeter):
                 return self._energies(self.energy)
             case "0F808000":
                 return self._energies(self.frozen(self.now().date()))
-            case _ if name[:6] == "0F0880" and int(name[6:], 16) < 12:
+            case _ if name[:6] == "0F0880" and int(name[6:], 16) < min(12, self.months):
                 return self._energies(self.frozen(month_back(self.now().date(), int(name[6:], 16))))
             case "600100FF":
                 return self.serial

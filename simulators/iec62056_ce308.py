@@ -11,7 +11,6 @@ from datetime import date, datetime, timedelta
 
 from simulators.iec62056_meter import IecMeter, kwh, month_back
 
-DAYS, MONTHS = 128, 40  # rows that it keeps
 ENTRIES = 40  # of a journal
 LARGEST = 29  # s of one correction
 DATED = re.compile(r"(\d\d)\.(\d\d)\.(\d\d),0,([0-9A-Fa-f]+)")
@@ -20,10 +19,9 @@ COUNTED = re.compile(r"(\d+),(\d+)")
 
 @dataclass
 class Ce308(IecMeter):
-    """``lost``: days on whose ends it had no supply, so that it froze nothing. ``journals``: parameter → entries,
-    oldest first, as wall time and state. ``error_of_clock``: what its clock is ahead of ``now``."""
+    """``journals``: parameter → entries, oldest first, as wall time and state. ``error_of_clock``: what its clock is
+    ahead of ``now``."""
 
-    lost: set[date] = field(default_factory=set)
     journals: dict[str, list[tuple[datetime, str]]] = field(default_factory=lambda: {"LOE04": [], "LOP02": []})
     error_of_clock: timedelta = timedelta(0)
     _corrected: date | None = None
@@ -85,10 +83,10 @@ class Ce308(IecMeter):
         except ValueError:
             return None
         start = min(start, today)
-        while (today - start).days < (DAYS if day else MONTHS * 31):
+        while (today - start).days < (self.days if day else self.months * 31):
             start = start if day else start.replace(day=1)
             ended = start - timedelta(days=1)
-            energy = self.frozen(start) if ended not in self.lost else None
+            energy = self.frozen(start)
             if energy is not None:
                 return (f"{ended:%d.%m.%y}" if day else f"00.{ended:%m.%y}"), dict(energy)
             start -= timedelta(days=1)

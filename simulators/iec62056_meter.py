@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from protocols.iec62056 import frames
@@ -46,6 +46,9 @@ class IecMeter:
     reactive: dict[str, int] = field(default_factory=dict)  # varh
     network: dict[str, Sequence[Decimal]] = field(default_factory=dict)  # U I P PF by phase, f
     past: Callable[[datetime], Mapping[str, int] | None] = lambda wall: None  # Wh at a wall time; None: not kept
+    lost: set[date] = field(default_factory=set)  # days on whose ends it had no supply, so that it froze nothing
+    days: int = 128  # starts of days and months that it keeps
+    months: int = 40
     speaking: int = 0  # bit/s of the last answer
     _changed: int = 0  # bit/s that the session goes on with, 0: those of the start
     _state: str = "start"  # greeted, locked (programming mode, no password yet), open
@@ -166,7 +169,9 @@ class IecMeter:
     def frozen(self, start: date) -> Mapping[str, int] | None:
         """Wh at midnight of this day as the meter kept them; None where it did not or the day is still to come."""
         midnight = datetime(start.year, start.month, start.day)
-        return self.past(midnight) if midnight <= self.now() else None
+        if midnight > self.now() or start - timedelta(days=1) in self.lost:
+            return None
+        return self.past(midnight)
 
     def error(self, code: int) -> bytes:
         return f"(ERR{code:02})".encode("ascii")

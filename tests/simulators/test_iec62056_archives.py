@@ -1,7 +1,7 @@
 """Months of a household through simulated archives, journals and clocks: what the driver reads is the truth."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -221,3 +221,41 @@ def test_a_simulated_ce303_answers_for_a_month_as_the_recorded_ce301() -> None:
         # the recorded meter shows seven decimals, ours three, cut off
         assert [line.partition(b".")[0] for line in said[:4]] == [line.partition(b".")[0] for line in heard[:4]]
         assert len(said) == len(heard)
+
+
+@pytest.mark.parametrize(("model", "kept"), [("ce303", 5), ("ce308", 5), ("neva-mt3", 5)])
+def test_a_meter_with_a_shallow_archive_gives_what_it_keeps(model: str, kept: int) -> None:
+    wire = Wire(model, METERS[model])
+    wire.meter.months = kept
+    found = [each.at for each in wire.read("month", BEGUN, NOW)]
+    assert found == months((2025, 11), (2026, 3))[::-1]
+
+
+def test_a_month_that_a_ce303_slept_through_is_missing_and_no_other() -> None:
+    wire = Wire("ce303", ce303)
+    wire.meter.lost = {date(2026, 1, 31)}
+    found = [each.at for each in wire.read("month", months((2025, 12), (2025, 12))[0], NOW)]
+    assert found == [month for month in months((2025, 12), (2026, 3))[::-1] if month.month != 2]
+
+
+@pytest.mark.parametrize("count", range(8))
+def test_a_poll_ended_after_any_question_spoils_no_later_one(count: int) -> None:
+    """The daemon ends a long poll by an exception of its own when somebody else wants the line."""
+
+    class Ended(Exception):
+        pass
+
+    for model, build in METERS.items():
+        fresh, wire = Wire(model, build), Wire(model, build)
+        left = [count]
+
+        def few(ask: Ask, question: Any, left: list[int] = left) -> Any:
+            if not left[0]:
+                raise Ended
+            left[0] -= 1
+            return ask(question)
+
+        left[0] = count
+        with wire.dialogue() as ask, suppress(Ended):
+            list(wire.driver.month(partial(few, ask), BEGUN, NOW))
+        assert wire.read("month", BEGUN, NOW) == fresh.read("month", BEGUN, NOW)
