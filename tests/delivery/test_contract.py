@@ -43,6 +43,7 @@ NAMES = (
     "enter",
     "report",
     "exchange",
+    "statements",
 )
 VALIDATOR = Validator()
 NOW = datetime(2026, 11, 21, 10, 15, 4, 250_000, tzinfo=UTC)
