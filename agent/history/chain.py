@@ -93,6 +93,8 @@ def consumed(chain: Sequence[Stage], tariff: str, earlier: Registers, later: Reg
     if first == last:
         _alike(earlier, later)
         return _step(chain[first], tariff, _value(tariff, earlier), _value(tariff, later))
+    _fits(earlier, chain[first].final)
+    _fits(later, chain[last].initial)
     total = Decimal(0)
     if not _never_had(tariff, earlier, chain[first].final):
         total += _step(chain[first], tariff, _value(tariff, earlier), _act(chain[first], tariff, "final"))
@@ -112,6 +114,12 @@ def _never_had(tariff: str, registers: Registers, act: Mapping[str, Decimal]) ->
     """A meter without this register: neither its act nor its reading has it. (One with two tariffs replaces one with
     a single one, or the other way round.) Without any act nothing is known."""
     return bool(act) and tariff not in act and register(tariff, registers.values) is None
+
+
+def _fits(registers: Registers, act: Mapping[str, Decimal]) -> None:
+    """A reading that has the total alone cannot be taken from an act that has tariffs."""
+    if len(act) > 1 and not any(code in registers.values for code in REGISTERS.values()):
+        raise NoConsumption(f"meter {registers.meter} gave no tariffs at {registers.at:%Y-%m-%d %H:%M} UTC")
 
 
 def _alike(earlier: Registers, later: Registers) -> None:

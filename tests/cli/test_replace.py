@@ -11,6 +11,9 @@ import typer
 from agent.cli import replace as command
 from agent.config.load import load
 from buffer.record import Record
+from protocols.mercury.frames import Energy
+from simulators.line import PtyLine
+from simulators.mercury230 import Mercury230
 from tests.buffer.plant import opened
 from tests.cli.conftest import Run, change
 from tests.history.house import reading
@@ -92,6 +95,23 @@ def test_nothing_is_guessed_where_nobody_can_say(run: Run, house: Path) -> None:
     assert "--final is missing: final readings of 23456789" in no_final.err
     assert "--initial is missing" in no_initial.err and "could not be read" in no_initial.err
     assert "before" not in house.read_text()
+
+
+def test_without_a_daemon_the_new_meter_is_read_on_the_line(run: Run, house: Path, stored: datetime) -> None:
+    new = Mercury230(
+        address=46,
+        serial="30000001",
+        now=lambda: datetime.now(UTC).replace(tzinfo=None),
+        registers={number: Energy(wh, 0, 0, 0) for number, wh in enumerate((1_500, 1_200, 300, 0, 0))},
+    )
+    with PtyLine([new], pace=False) as line:
+        change(house, str(house.parent / "ttyUSB0"), str(line))
+        done = run(*NEW, "--address", "46", "-c", str(house))
+        other = run("replace", "flat-12", "--serial", "30000002", "--address", "46", "-c", str(house))
+    assert (done.code, done.err) == (0, "")
+    assert "+initial = { T1 = 1.2, T2 = 0.3 }" in done.out and "+address = 46" in done.out
+    assert "what meter 30000001 shows now" in " ".join(done.out.split())
+    assert other.code == 2 and "meter 30000001 answers, 30000002 is configured" in " ".join(other.err.split())
 
 
 def test_a_person_at_a_terminal_is_asked_for_what_is_missing(

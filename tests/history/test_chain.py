@@ -57,6 +57,15 @@ def test_a_display_rolls_over_only_near_its_end():
         consumed(chain, "T1", shown("1", T1=50_000_000), shown("1", T1=2_000))
 
 
+def test_a_total_alone_is_not_measured_against_an_act_with_tariffs():
+    chain = [Stage("1", final={"T1": Decimal(900), "T2": Decimal(100)}), Stage("2", initial={"T1": Decimal(0)})]
+    bare = Registers("1", AT, {"1-0:1.8.0": 800})
+    with pytest.raises(NoConsumption, match="gave no tariffs"):
+        consumed(chain, "T1", bare, shown("2", T1=5))
+    assert consumed(chain, "T1", shown("1", T1=800, T2=90), shown("2", T1=5)) == 105
+    assert consumed(chain, "T2", shown("1", T1=800, T2=90), Registers("2", AT, {"1-0:1.8.0": 5})) == 10
+
+
 def test_a_meter_without_tariffs_has_all_its_energy_in_t1():
     assert register("T1", {"1-0:1.8.0": 7}) == 7
     assert register("T2", {"1-0:1.8.0": 7}) is None
