@@ -1,10 +1,10 @@
 """Registers that a Mercury 23x froze at the start of a day or month."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from drivers.mercury_learned import Learned, registers
+from drivers.mercury_learned import ENERGIES, Learned, registers
 from drivers.mercury_time import MeterTime
 from drivers.reading import Ask, Reach, Reading
 from protocols.errors import Busy, Refused
@@ -51,7 +51,7 @@ class Frozen:
         again: Clock = ask(ReadClock())
         if again.at.date() != today:
             raise Busy("midnight fell into the reading")
-        for day, rows in found:
+        for day, rows in _of_this_year(found) if kind == "month" else found:
             yield from self._row(kind, day, rows)
 
     def _row(self, kind: str, day: date, rows: dict[int, Energy]) -> Iterator[Reading]:
@@ -86,6 +86,21 @@ class Frozen:
             elif not tariff:
                 break
         return rows
+
+
+def _of_this_year(found: Sequence[tuple[date, dict[int, Energy]]]) -> Iterator[tuple[date, dict[int, Energy]]]:
+    """The months (oldest first) without those that no register's growth leads to: the arrays have no date, and where
+    the meter had no supply as a month began they still hold the same month of a year ago, or zeros from the start."""
+    highest = Energy(0, 0, 0, 0)
+    for day, rows in found:
+        total = rows.get(0)
+        if total is not None:
+            pairs = [(getattr(total, name), getattr(highest, name) or 0) for name in ENERGIES.values()]
+            had = [(value, before) for value, before in pairs if value is not None]
+            if not any(value for value, _ in had) or any(value < before for value, before in had):
+                continue
+            highest = total
+        yield day, rows
 
 
 def reach(kind: str, learned: Learned, time: MeterTime, now: datetime) -> Reach | None:

@@ -213,3 +213,29 @@ def test_a_clock_an_hour_slow_at_midnight_reads_no_day_that_is_yet_to_come() -> 
     it = bench(moscow(2026, 11, 21) + timedelta(minutes=30))
     it.meter.correction = -timedelta(hours=1)
     assert it.read("day", *ALL)[-1].at == moscow(2026, 11, 20)
+
+
+@pytest.mark.parametrize(("stale", "lost"), [({3: 15}, {3}), ({3: 15, 4: 14}, {3, 4}), ({9: 0}, {9}), ({11: 12}, {11})])
+def test_a_month_whose_array_still_holds_last_year_is_missing(stale: dict[int, int], lost: set[int]) -> None:
+    """The meter had no supply when these months began: their arrays hold the registers of so many months before."""
+    long_ago = datetime(2024, 1, 1, tzinfo=UTC)
+    it = bench(NOON, variant=ARRAYS, archive={"since": long_ago})
+    it.archive.truth = lambda at: {
+        0: Energy((at - long_ago).days * 5000, None, (at - long_ago).days * 900, None),
+        1: Energy((at - long_ago).days * 5000, None, (at - long_ago).days * 900, None),
+    }
+    known = it.archive.array
+
+    def array(number: int, month: int) -> dict[int, Energy] | None:
+        if month not in stale:
+            return known(number, month)
+        if not stale[month]:
+            return {0: Energy(0, None, 0, None), 1: Energy(0, None, 0, None)}
+        count = 2026 * 12 + month - 1 - stale[month]
+        return it.archive.rows(it.archive.midnight(date(count // 12, count % 12 + 1, 1)))
+
+    it.archive.array = array  # type: ignore[method-assign]
+    found = it.read("month", *ALL)
+    kept = [month for month in (12, *range(1, 12)) if month not in lost]
+    assert [(reading.at + timedelta(hours=3)).month for reading in found] == kept
+    assert all(reading.values["1-0:1.8.0"] == (reading.at - long_ago).days * 5000 for reading in found)

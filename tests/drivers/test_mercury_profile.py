@@ -133,6 +133,19 @@ def test_the_ring_is_read_across_its_end_and_no_further_than_it_reaches(
     assert len(it.ask.asked) == 3
 
 
+@pytest.mark.parametrize("behind", range(1, 40, 3))
+def test_a_day_across_the_ring_s_end_costs_one_long_question_more_at_most(behind: int) -> None:
+    """``behind``: records of the day that lie at the ring's beginning."""
+    begin = NOW - HALF * (4096 + behind)
+    it = bench(NOW, settings=LONG, variant=SMALL, archive={"places": 4096, "since": begin})
+    it.archive.truth = lambda at: {0: Energy((at - begin) // HALF * 7, None, None, None)}
+    newest = datetime(2026, 11, 21, 9, tzinfo=UTC)
+    assert ends(it.read("interval", newest - HALF * 47, newest)) == slots(newest - HALF * 47, newest)
+    singles = sum(isinstance(each, ReadRecords) and not each.long for each in it.ask.asked)
+    assert sum(getattr(each, "long", False) for each in it.ask.asked) <= 4
+    assert singles <= 2 * 5, "each end has fewer than six left over"
+
+
 def test_a_gap_without_supply_has_no_intervals_and_its_edges_are_partial() -> None:
     off = (datetime(2026, 11, 20, 3, 40, tzinfo=UTC), datetime(2026, 11, 20, 6, 10, tzinfo=UTC))
     it = bench(NOW, settings=LONG, archive={"off": [off]})
