@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.clockkeeper import remind
 from agent.config.values import Poll
 from agent.line.clockbook import ClockFacts, Correction
 from agent.line.clocks import ClockWatch
@@ -424,3 +425,13 @@ def test_a_meter_for_its_reader_alone_cannot_be_corrected_and_says_so_once() -> 
         ClockWatch(bus.clock).look(state, wire, "40701")
         bus.time.sleep(3600)
     assert bus.events() == ["meter-clock-off", "meter-clock-not-corrected"] and not meter.steps
+
+
+def test_a_meter_that_is_polled_at_full_hours_only_is_corrected_between_them() -> None:
+    bus = ClockBus(42.0, set_clock=True, every=3600.0)
+    for _ in range(900):
+        bus.run(2)
+        remind([bus.worker], bus.clock.stamp().utc)
+    assert bus.events() == ["meter-clock-off", "meter-clock-corrected", "meter-clock-right"]
+    corrected = next(record for record in bus.records if record.event and "before" in record.event)
+    assert corrected.at - NOON < timedelta(minutes=6) and len(bus.readings()) == 1
