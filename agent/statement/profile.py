@@ -48,12 +48,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Sms:
-    """``answer``: what the utility's confirming message looks like (a regular expression), None: it sends none."""
+    """``answer``: what the utility's confirming message looks like (a regular expression in which ACCOUNT stands for
+    the account), None: it sends none. It comes from ``answer_from``, from ``number`` where that is not written."""
 
     text: str
     number: str = ""
     pad: bool = False  # figures are filled with zeros to the meter's digits
     answer: str | None = None
+    answer_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)

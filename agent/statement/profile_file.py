@@ -88,6 +88,7 @@ SMS: Keys = {
     "text": SOME_TEXT,
     "pad": FLAG,
     "answer": (_pattern, "a regular expression that the confirming message matches"),
+    "answer_from": (_text(r"\+?[0-9]{3,15}|[A-Za-z0-9 ._-]{1,11}"), "a telephone number or a sender's name"),
 }
 MAIL: Keys = {
     "to": (_text(r"([^\s@,;<>]+@[^\s@,;<>]+)?"), "one e-mail address"),

@@ -18,7 +18,7 @@ from agent.statement.figures import NoReading
 from agent.statement.life import Act, Receipt, Rules
 from agent.statement.making import Case, attempt, later_reading, reading
 from agent.statement.profile import Profile, faults_of, profile_of, ways_of
-from agent.statement.ways import ChannelError, Way, message
+from agent.statement.ways import ChannelError, Listening, Way, message
 from buffer.faults import StoreError
 from buffer.record import Record
 from buffer.store import Store
@@ -29,6 +29,7 @@ EVERY = 60.0  # s between two looks
 FIRST_LOOK = "statements:"  # note of a point: since when its windows are watched
 MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
 MILLISECOND = timedelta(milliseconds=1)
+LISTEN_EVERY, LISTEN_FOR = timedelta(minutes=10), timedelta(days=2)  # for the utility's message after our own
 
 
 class Room:
@@ -55,6 +56,7 @@ class Room:
         self._resent = resent
         self.lock: AbstractContextManager[Any] = lock or threading.RLock()
         self.waiting: dict[tuple[str, str], str] = {}  # point and month → what is waited for, in words
+        self._listened: dict[str, datetime] = {}
         self._told: set[tuple[str, str]] = set()  # events that a power cut may have swallowed are raised once more
 
     # ── looks ────────────────────────────────────────────────────────────
@@ -76,7 +78,8 @@ class Room:
         for one in (window.before(newest, rule, zone), newest):
             try:
                 with self.lock:
-                    self.advance(Case(self.store, meter, profile, one))
+                    case = Case(self.store, meter, profile, one)
+                    self._listen(case, self.advance(case))
             except StoreError as trouble:
                 log.error("%s: the statement of %s has to wait: %s", meter.point, one.month, trouble)
 
@@ -94,6 +97,25 @@ class Room:
                 break
             book = changed
         return book
+
+    def _listen(self, case: Case, book: Book) -> None:
+        """For the utility's confirming message, where it sends one; not with every look, for a modem is slow."""
+        form, now = case.profile.sms, self.clock.stamp().utc
+        way: object = self.ways.get("sms")
+        left = book.happened("left", channel="sms")
+        if form is None or form.answer is None or not isinstance(way, Listening) or not left:
+            return
+        heard = self._listened.get(book.point, left[-1].at)
+        if book.state != "sent" or now < heard + LISTEN_EVERY or now > left[-1].at + LISTEN_FOR:
+            return
+        self._listened[book.point] = now
+        try:
+            text = way.answer(form, case.meter.account or "", left[-1].at)
+            if text is not None:
+                self.keep(book.noted(Step(now, "accepted", "answered", "utility", text, "sms")))
+                way.taken(text)
+        except ChannelError as trouble:
+            log.warning("%s: no look for the utility's message: %s", book.point, trouble)
 
     def rules(self, profile: Profile) -> Rules:
         usable = [way for way in ways_of(profile, self.config)[0] if way in self.ways]

@@ -1,7 +1,9 @@
 """A statement as a document: what it says, where it stands, and exactly what would leave by which channel."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from agent.config.values import Config, Meter
@@ -57,7 +59,8 @@ def leaving(meter: Meter, profile: Profile, window: Window, book: Book, config: 
     attempt = book.attempt
     if attempt is None:
         return []
-    found: list[dict[str, Any]] = [{"channel": "mqtt", "record": record_json(attempt.record(book.point))}]
+    record = json.loads(record_json(attempt.record(book.point)), parse_float=Decimal)
+    found: list[dict[str, Any]] = [{"channel": "mqtt", "record": record}]
     usable, why = ways_of(profile, config)
     for channel in profile.fallback:
         letter = message(channel, config.gateway.id, meter, profile, window, book)

@@ -1,16 +1,17 @@
 """The ways beside MQTT: what would leave by which, and who carries it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 from agent.channels.errors import ChannelError
 from agent.config.values import Config, Meter
 from agent.statement.book import Attempt, Book
 from agent.statement.figures import padded
-from agent.statement.profile import Profile
+from agent.statement.profile import Profile, Sms
 from agent.statement.template import filled
 from agent.statement.window import Window
 from buffer.record import number_text
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from agent.channels.sms import Modem, Received
     from agent.config.values import Mail as MailServer
 
-__all__ = ["ChannelError", "Message", "Way", "message", "ways"]
+__all__ = ["ChannelError", "Listening", "Message", "Way", "message", "ways"]
+
+CLOCKS_APART = timedelta(minutes=10)  # the service centre's clock and ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,14 @@ class Way(Protocol):
 
     def send(self, message: Message) -> str:
         """The channel's own reference, once the message has left. ChannelError: it has not; ``unclear``: who knows."""
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """A channel by which the utility may answer; see :class:`SmsWay`."""
+
+    def answer(self, form: Sms, account: str, since: datetime) -> str | None: ...
+    def taken(self, text: str) -> None: ...
 
 
 def message(channel: str, gateway: str, meter: Meter, profile: Profile, window: Window, book: Book) -> Message:
@@ -87,17 +98,31 @@ def _day(text: str, zone: ZoneInfo) -> str:
 class SmsWay:
     def __init__(self, modem: "Modem") -> None:
         self._modem = modem
+        self._answers: dict[str, Received] = {}
 
     def send(self, message: Message) -> str:
         """TP-MR of each part, as the network gave them."""
         return ",".join(map(str, self._modem.send(message.to, message.text).references))
 
-    def answers(self) -> "list[Received]":
-        """What came in; it stays in the modem until ``forget``."""
-        return self._modem.incoming()
+    def answer(self, form: Sms, account: str, since: datetime) -> str | None:
+        """The utility's confirming message to this account since then, None while there is none. It is deleted from
+        the modem's memory only when ``taken`` is called with its text."""
+        from agent.channels.sms import same_number
 
-    def forget(self, received: "Received") -> None:
-        self._modem.forget([received])
+        pattern = re.sub(r"(?<!\w)ACCOUNT(?!\w)", lambda _: re.escape(account), form.answer or "")
+        for received in self._modem.incoming():
+            recent = received.at is None or received.at >= since - CLOCKS_APART
+            sender = form.answer_from or form.number
+            if recent and same_number(received.sender, sender) and re.search(pattern, received.text):
+                self._answers[received.text] = received
+                return received.text
+        return None
+
+    def taken(self, text: str) -> None:
+        """That answer is kept elsewhere now."""
+        received = self._answers.pop(text, None)
+        if received is not None:
+            self._modem.forget([received])
 
 
 class MailWay:

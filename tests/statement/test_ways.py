@@ -1,0 +1,101 @@
+"""The channels with a simulated modem and a fake server behind them, and the utility's confirming message."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.channels import mail as letters
+from agent.channels.mail import stable_id
+from agent.channels.sms import Modem
+from agent.config.values import Mail
+from agent.config.values import Modem as Settings
+from agent.statement.ways import MailWay, Message, SmsWay, ways
+from simulators.modem import Modem as Simulated
+from tests.statement.plant import Site, meter, reading, utc, with_sms
+from tests.support.wire import ScriptedPort, Time
+
+SNAPSHOT = reading(utc("2026-10-15 00:00+03:00"), "day", T1=2_000_100, T2=1_000_050)
+
+
+def modem(folder: Path, simulated: Simulated) -> Modem:
+    time = Time()
+
+    def open_port(name, line):
+        port = ScriptedPort(time, simulated.hear)
+        port.set_line(line)
+        return port
+
+    return Modem(Settings("/dev/modem"), folder, open_port=open_port, monotonic=time, sleep=time.sleep)
+
+
+def month_without_mqtt(tmp_path, answer=None, **more) -> tuple[Site, Simulated]:
+    simulated = Simulated()
+    one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(answer=answer, **more), ways=("sms",))
+    one.put(SNAPSHOT)
+    one.ways["sms"] = SmsWay(modem(tmp_path, simulated))  # type: ignore[assignment]
+    one.room.ways = one.ways
+    one.run("2026-10-20 00:30+03:00")
+    return one, simulated
+
+
+def test_the_fall_back_leaves_through_a_modem_with_its_reference_in_the_book(tmp_path):
+    one, simulated = month_without_mqtt(tmp_path)
+    (sent,) = simulated.sent
+    assert (sent.number, sent.text) == ("+79990000001", "230100456789#23456789#2000#1000")
+    (left,) = one.book().happened("left")
+    assert left.reference == "1"
+
+
+def test_a_modem_without_a_sim_is_told_with_what_to_do_and_nothing_is_lost(tmp_path):
+    simulated = Simulated(sim="")
+    one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(), ways=("sms",))
+    one.put(SNAPSHOT)
+    one.ways["sms"] = SmsWay(modem(tmp_path, simulated))  # type: ignore[assignment]
+    one.room.ways = one.ways
+    one.run("2026-10-20 00:30+03:00")
+    assert one.book().happened("left") == []
+    assert "SIM" in one.book().happened("failed")[0].reason
+
+
+@pytest.mark.parametrize(
+    ("sender", "text", "is_taken"),
+    [
+        ("+79990000001", "Показания по 230100456789 приняты", True),
+        ("+79990000001", "Показания по 230100456780 приняты", False),  # another account's
+        ("+79995550000", "Показания по 230100456789 приняты", False),  # another sender's
+        ("+79990000001", "Баланс 12 руб.", False),
+    ],
+)
+def test_the_utilitys_confirming_message_accepts_the_statement(tmp_path, sender, text, is_taken):
+    one, simulated = month_without_mqtt(tmp_path, answer="Показания по ACCOUNT приняты")
+    simulated.receive(sender, text)
+    one.run("2026-10-20 02:00+03:00")
+    assert one.book().state == ("accepted" if is_taken else "sent")
+    if is_taken:
+        step = one.book().steps[-1]
+        assert (step.what, step.by, step.channel, step.reason) == ("answered", "utility", "sms", text)
+
+
+def test_a_confirming_message_may_come_from_a_name(tmp_path):
+    one, simulated = month_without_mqtt(tmp_path, answer="приняты", answer_from="TNS-energo")
+    simulated.receive("TNS-energo", "Показания приняты")
+    one.run("2026-10-20 02:00+03:00")
+    assert one.book().state == "accepted"
+
+
+def test_a_letter_has_an_id_by_which_a_double_is_known(monkeypatch):
+    sent = []
+    monkeypatch.setattr(letters, "send", lambda *given: sent.append(given))
+    server = Mail("mail.example.org", "gw@example.org")
+    letter = Message("mail", "a@b", "230100456789 2000", "Показания", "statement.gw-1.flat-12.2026-10.1")
+    assert MailWay(server).send(letter) == stable_id(server, letter.id)
+    ((_, what, name),) = sent
+    assert (what.to, what.subject, what.body, name) == ("a@b", "Показания", letter.text, stable_id(server, letter.id))
+
+
+def test_the_gateways_ways_are_those_that_it_is_configured_with(tmp_path):
+    one = Site(tmp_path)
+    assert set(ways(one.config)) == set()
+    both = replace(one.config, modem=Settings("/dev/modem"), mail=Mail("mail.example.org", "gw@example.org"))
+    assert set(ways(both)) == {"sms", "mail"}
