@@ -15,6 +15,7 @@ HEIGHT, TOP, BOTTOM, LEFT = 240, 12, 40, 56  # of the chart, in its own units
 COLOURS = ("t1", "t2", "t3", "t4")
 STEPS = (1, 2, 5)
 MOST_LABELS = 12
+LABEL, LETTER = 100, 8  # units that the longest label and its blank take, that a letter takes at most
 
 STYLE = """\
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6570;--rule:#d5dae0;--page:#fff;
@@ -81,7 +82,7 @@ def chart(sheet: Sheet) -> str:
     """The SVG element: well-formed XML by itself."""
     count = len(sheet.lines)
     slot = max(10, min(48, 640 // count))  # text keeps its size; what is wider than the screen is scrolled
-    width = LEFT + slot * count + 8
+    width = LEFT + max(slot * count, LABEL) + 8
     step, most = scale(highest(sheet.lines))
     label = escape(f"kWh by {sheet.period} of {sheet.meter.point}", quote=True)
     parts = [
@@ -95,12 +96,13 @@ def chart(sheet: Sheet) -> str:
         parts.append(f'<line class="rule" x1="{LEFT}" x2="{width}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y}" dy="4" text-anchor="end">{number_text(value / 1000)}</text>')
         value += step
-    every = -(-count // max(1, min(MOST_LABELS, slot * count // 90)))
+    every = -(-count // max(1, min(MOST_LABELS, slot * count // LABEL)))
     for index, line in enumerate(sheet.lines):
         x = LEFT + index * slot
         parts.append(f"<g><title>{escape(_said(sheet, line))}</title>{_column(sheet, line, x, slot, most)}</g>")
-        if index % every == 0:
-            parts.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 18}">{escape(_short(sheet, line))}</text>')
+        text = _short(sheet, line)
+        if index % every == 0 and x + LETTER * len(text) <= width:
+            parts.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 18}">{escape(text)}</text>')
     return "".join([*parts, "</svg>"])
 
 

@@ -256,6 +256,18 @@ def test_the_chart_is_sound_xml_with_a_stack_for_each_day_and_a_hatch_for_a_miss
     assert heights[0] / heights[1] == pytest.approx(4, rel=0.02)
 
 
+@pytest.mark.parametrize("hours", [1, 2, 7, 50, 168])
+def test_no_label_of_the_chart_is_cut_off_or_lies_on_another(run: Run, house: Path, keep: Keep, hours: int) -> None:
+    keep(readings(START, START + 8 * DAY, HOUR))
+    until = (START + hours * HOUR).astimezone(MOSCOW).isoformat()
+    text = page(run, house, "--from", "2026-11-02", "--to", until, "--by", "hour")
+    svg = ElementTree.fromstring(re.search(r"<svg.*?</svg>", text, re.DOTALL)[0])
+    labels = [label for label in svg.findall("text") if label.get("text-anchor") is None]
+    ends = [(float(label.get("x")), float(label.get("x")) + 8 * len(label.text)) for label in labels]
+    assert ends and ends[-1][1] <= float(svg.get("width"))
+    assert all(left[1] < right[0] for left, right in pairwise(ends))
+
+
 @pytest.mark.parametrize("most", ["0", "0.4", "1", "36000", "36001", "99999999"])
 def test_the_axis_holds_the_highest_bar_with_at_most_six_lines(most: str) -> None:
     step, top = scale(Decimal(most))
