@@ -19,6 +19,7 @@ LONGEST_PAUSE = 86400.0  # s between two tries of what fails again and again
 GROWTH = 4.0
 BUSY_PAUSE, LONGEST_BUSY = 60.0, 3600.0  # s
 SHELVED = 3600.0  # s until one slot that failed is tried again
+UNPROVEN = 3600.0  # s until slots after the newest that the meter ever gave are asked again
 OCCASIONS = 3  # after so many failures of one slot, while others come, the meter counts as not having it
 
 
@@ -61,6 +62,9 @@ class Book:
     busy: int = 0
     sound_at: float = float("-inf")
     shelf: dict[int, Shelved] = field(default_factory=dict)
+    newest: int | None = None  # the newest slot that is known of this meter
+    held_until: float = 0.0  # what comes after it is not asked before
+    held_for: float = UNPROVEN
     changed: bool = False  # ``absent`` is not yet as it is noted
 
     def __post_init__(self) -> None:
@@ -75,6 +79,8 @@ class Book:
         now."""
         if now < self.pause_until:
             return None
+        if now < self.held_until:
+            window = window[0], window[0] - 1 if self.newest is None else min(window[1], self.newest)
         for low, high in self.urgent.falling(*window):
             piece = self._newest((low, high), now)
             if piece is not None:
@@ -111,6 +117,8 @@ class Book:
             number = self.grid.number(at)
             if number is None:
                 continue
+            if self.newest is None or number > self.newest:
+                self.newest, self.held_until, self.held_for = number, 0.0, UNPROVEN
             if number in self.open:
                 self.open.remove(number, number)
                 filled += 1
@@ -121,10 +129,17 @@ class Book:
         return filled
 
     def finished(self, piece: Piece, now: float) -> int:
-        """The meter answered soundly: what it did not bring of this piece it has not. How many slots that are."""
-        lost = self.open.within(piece.first, piece.last)
+        """The meter answered soundly: what it did not bring of this piece it has not. How many slots that are.
+
+        What lies after the newest slot that it ever gave may be still to come: our clock may have gone ahead of the
+        world, or the meter's be behind.
+        """
+        proven = piece.first - 1 if self.newest is None else min(piece.last, self.newest)
+        lost = self.open.within(piece.first, proven)
         for low, high in lost:
             self._gone(low, high)
+        if self.open.count(max(piece.first, proven + 1), piece.last):
+            self.held_until, self.held_for = now + self.held_for, min(LONGEST_PAUSE, self.held_for * GROWTH)
         self.urgent.remove(piece.first, piece.last)
         self.failures = self.busy = 0
         self.sound_at = now
@@ -169,7 +184,7 @@ class Book:
             self.changed = True
         self.absent.remove(first, last)
         self.urgent.add(first, last)
-        self.pause_until = 0.0
+        self.pause_until = self.held_until = 0.0
         for number in [number for number in self.shelf if first <= number <= last]:
             del self.shelf[number]
 

@@ -16,7 +16,7 @@ WINDOW = (1000, 1999)
 
 
 def book(*missing: tuple[int, int]) -> Book:
-    made = Book("flat-1", "1", GRID)
+    made = Book("flat-1", "1", GRID, newest=1999)
     for first, last in missing or (WINDOW,):
         made.open.add(first, last)
     return made
@@ -57,6 +57,21 @@ def test_what_a_sound_answer_did_not_bring_is_absent_and_not_asked_again():
     made.stored(at(1990, 1991, 1999))
     assert made.finished(one, 0.0) == 7
     assert list(made.absent) == [(1992, 1998)] and asked(made) is None and made.changed
+
+
+def test_what_lies_after_the_newest_that_the_meter_ever_gave_is_not_absent_and_does_not_stop_the_rest():
+    """Our clock went ahead: the meter has not come so far yet."""
+    made = book()
+    made.newest = 1950
+    one = piece(made)
+    made.stored(at(*range(one.first, 1941)))
+    assert made.finished(one, 0.0) == 10 and list(made.absent) == [(1941, 1950)]
+    assert asked(made)[1] == one.first - 1
+    assert asked(made, 3600.0)[1] == 1999
+    made.finished(piece(made, 3600.0), 3600.0)
+    assert asked(made, 3600.0 * 4)[1] == one.first - 1, "ever more seldom"
+    made.stored(at(1951))
+    assert asked(made, 3600.0 * 4)[1] == 1999
 
 
 def test_a_record_that_comes_all_the_same_is_absent_no_more():

@@ -6,6 +6,7 @@ Each meter's truth is a function of time. Months of it are seconds: what a stopp
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -71,6 +72,7 @@ class House:
         poll: Poll = POLL,
         keep_days: int = 400,
         installed: date | None = None,
+        limit_kw: Decimal | None = None,
         archive: dict[str, Any] | None = None,
         **meter: Any,
     ) -> None:
@@ -79,7 +81,8 @@ class House:
         self.clock.offset = now.timestamp() - self.time.now
         self.true_offset = self.clock.offset  # of the world; the gateway's own clock may step away from it
         self.zone = ZoneInfo(zone)
-        self.folder, self.poll, self.keep_days, self.installed = folder, poll, keep_days, installed
+        self.folder, self.poll, self.keep_days = folder, poll, keep_days
+        self.config = {"installed": installed, "limit_kw": limit_kw}
         self.dead: set[int] = set()
         self.truth = [Counted(number) for number in range(1, count + 1)]
         self.simulated = [self._meter(number, archive or {}, meter) for number in range(1, count + 1)]
@@ -143,9 +146,7 @@ class House:
 
     def _state(self, number: int) -> MeterState:
         serial = self.simulated[number - 1].serial
-        config = Meter(
-            f"flat-{number}", "riser", "mercury230", str(number), serial, Line(), self.poll, installed=self.installed
-        )
+        config = Meter(f"flat-{number}", "riser", "mercury230", str(number), serial, Line(), self.poll, **self.config)
         plan = MeterPlan("mercury230", str(number), serial, Line(), settings=SETTINGS, zone=self.zone.key)
         return MeterState(config, Driver(plan), Line(), self.zone)
 
