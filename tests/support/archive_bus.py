@@ -101,7 +101,7 @@ class House:
         """The gateway is off, or hangs, so long."""
         self.time.now += time.total_seconds()
 
-    def _meter(self, number: int, archive: dict[str, Any], meter: dict[str, Any]) -> Simulated:
+    def _meter(self, number: int, archive: dict[str, Any], meter: dict[str, Any]) -> Any:
         kept = Archive(self.truth[number - 1], lambda: self.now, self.zone.key, **{"since": BEGIN} | archive)
         given = {
             "address": number,
@@ -112,15 +112,20 @@ class House:
         return Simulated(**given | meter)
 
     def _answer(self, request: bytes) -> list[tuple[float, bytes]]:
-        meter = next((meter for meter in self.simulated if meter.address == request[0]), None)
-        if meter is None or meter.address in self.dead:
+        meter = self._asked(request)
+        if meter is None or self.simulated.index(meter) + 1 in self.dead:
             return []
-        assert meter.archive is not None
-        meter.registers = meter.archive.rows(self.now)
-        self.exchanges.append((self.time.now, meter.address, request))
+        self.exchanges.append((self.time.now, self.simulated.index(meter) + 1, request))
         instead = self.listen(request)
         reply = meter.answer(request) if instead is None else instead
         return [(meter.delay + len(reply) * Line().character, reply)] if reply else []
+
+    def _asked(self, request: bytes) -> Any:
+        """The meter that this is meant for; its registers are those of this moment."""
+        meter = next((meter for meter in self.simulated if meter.address == request[0]), None)
+        if meter is not None:
+            meter.registers = meter.archive.rows(self.now)
+        return meter
 
     # ── the gateway ──────────────────────────────────────────────────────
 
