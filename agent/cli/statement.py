@@ -11,11 +11,24 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, emit, fitted, load_config, note, table, when
+from agent.cli.output import (
+    CONFIG,
+    DEFAULT_FILE,
+    JSON,
+    Exit,
+    Failure,
+    emit,
+    fitted,
+    load_config,
+    note,
+    table,
+    when,
+    wrapped,
+)
 from agent.config.values import Config
 from agent.control import ControlError, NotRunning, ask_daemon
 from agent.statement import profile_file
-from agent.statement.book import Book
+from agent.statement.book import Book, Step
 from agent.statement.desk import Desk, NotNow
 from agent.statement.making import Case
 from agent.statement.preview import Preview
@@ -54,8 +67,7 @@ def list_statements(
     if as_json:
         _emit(values, [_document(values, *one) for one in found])
         return
-    rows = [_row(*one) for one in found]
-    print("\n".join(fitted(("point", "month", "window", "figures", "state", "what"), rows)))
+    _rows([_row(*one) for one in found])
 
 
 @app.command()
@@ -198,15 +210,11 @@ def statement_history(
     if as_json:
         _emit(values, [{"point": point, "month": book.month, "steps": history(book)} for book in found])
         return
-    zone = ZoneInfo(values.gateway.timezone)
-    rows = [
-        (book.month, when(step.at, zone), step.state, step.what, step.channel, step.by, step.reason or step.reference)
-        for book in found
-        for step in book.steps
-    ]
-    if rows:
-        print("\n".join(fitted(("month", "at", "state", "what", "by way of", "who", "why"), rows)))
-    else:
+    for book in found:
+        print(f"{point}  {book.month}  {book.state}")
+        for step in book.steps:
+            _show_step(step, ZoneInfo(values.gateway.timezone))
+    if not found:
         note(f"{point}: no statement{f' of {month}' if month else ''} yet")
 
 
@@ -235,8 +243,7 @@ def _do(
     if as_json:
         _emit(values, done, failed)
     elif done:
-        rows = [(one["point"], one["month"], _figures(one["figures"]), one["state"], _last(one)) for one in done]
-        print("\n".join(fitted(("point", "month", "figures", "state", "what"), rows)))
+        _rows([(one["point"], one["month"], _figures(one["figures"]), one["state"], _last(one)) for one in done])
     for text in failed:
         note(text)
     if failed:
@@ -319,9 +326,28 @@ def _figures(figures: dict[str, Any]) -> str:
 
 def _row(case: Case, book: Book, waiting: str) -> tuple[str, ...]:
     figures = _figures(dict(book.attempt.figures)) if book.attempt else ""
-    days = f"{case.window.day(case.window.opens)}…{case.window.last_day:%m-%d}"
-    last = book.steps[-1].reason if book.steps else ""
-    return book.point, book.month, days, figures, book.state, waiting or last
+    last = book.steps[-1].reason if book.steps and book.state not in ("sent", "accepted") else ""
+    return book.point, book.month, figures, book.state, waiting or last or _until(case, book)
+
+
+def _until(case: Case, book: Book) -> str:
+    due = book.state == "due" and case.window.open(datetime.now(UTC))
+    return f"the window closes after {case.window.last_day}" if due else ""
+
+
+def _rows(rows: list[tuple[str, ...]]) -> None:
+    """A table, and what there is to say of a point in a line of its own below it."""
+    print("\n".join(fitted(("point", "month", "figures", "state"), [row[:4] for row in rows])))
+    for row in rows:
+        if row[4]:
+            print(wrapped(f"{row[0]}: {row[4]}"))
+
+
+def _show_step(step: Step, zone: ZoneInfo) -> None:
+    by = f", by {step.channel}" if step.channel else ""
+    print(wrapped(f"  {when(step.at, zone)}  {step.state}: {step.what}{by} ({step.by})", "    "))
+    if step.reason or step.reference:
+        print(wrapped(f"    {step.reason or f'reference {step.reference}'}", "    "))
 
 
 def _last(one: dict[str, Any]) -> str:
@@ -330,11 +356,10 @@ def _last(one: dict[str, Any]) -> str:
 
 def _show(values: Config, case: Case, book: Book, waiting: str) -> None:
     zone = ZoneInfo(values.gateway.timezone)
-    print(f"{book.point}  {case.profile.title}  account {case.meter.account}")
-    closes = when(case.window.closes, zone)
-    print(f"{book.month}: {book.state}, window {when(case.window.opens, zone)} to {closes}")
+    print(wrapped(f"{book.point}  {case.profile.title}  account {case.meter.account}"))
+    print(f"{book.month}: {book.state}, window {case.window.day(case.window.opens)} to {case.window.last_day}")
     if waiting:
-        print(waiting)
+        print(wrapped(waiting))
     if book.attempt is None:
         return
     told, attempt = book.attempt.statement, book.attempt
@@ -344,9 +369,10 @@ def _show(values: Config, case: Case, book: Book, waiting: str) -> None:
     ]
     print("\n".join(table(rows, right=(1, 4))))
     read = datetime.fromisoformat(told["read_at_register"])
-    print(f"  meter {attempt.meter}, {told['source']} reading of {when(read, zone)}, {told['verdict']}")
+    print(f"  meter {attempt.meter}, {told['source']} reading of {when(read, zone)}")
+    print(f"  {told['verdict']}")
     for reason in told["reasons"]:
-        print(f"  {reason['code']}: {reason['text']}")
+        print(wrapped(f"  {reason['code']}: {reason['text']}", "    "))
     for one in leaving(case.meter, case.profile, case.window, book, values):
         _show_leaving(one)
 
@@ -359,10 +385,11 @@ def _show_leaving(one: dict[str, Any]) -> None:
     if one["channel"] == "mqtt":
         print("by mqtt: the record that --json shows")
         return
-    size = f" ({one['characters']} characters, {one['parts']} part{'s' if one['parts'] > 1 else ''})"
-    head = f"by {one['channel']} to {one['to'] or '?'}{size if one['channel'] == 'sms' else ''}"
-    print(f"{head}; it cannot leave: {one['cannot']}" if "cannot" in one else head)
+    head = f"by {one['channel']} to {one['to'] or '?'}"
+    if one["channel"] == "sms":
+        head += f" ({one['characters']} characters, {one['parts']} part{'s' if one['parts'] > 1 else ''})"
+    print(wrapped(f"{head}; it cannot leave: {one['cannot']}" if "cannot" in one else head))
     if one.get("subject"):
-        print(f"  {one['subject']}")
+        print(f"  subject: {one['subject']}")
     for line in one["text"].splitlines():
         print(f"  {line}")

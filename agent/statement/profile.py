@@ -169,11 +169,11 @@ def ways_of(profile: Profile, config: Config) -> tuple[list[str], list[str]]:
     why: list[str] = []
     for channel in profile.fallback:
         if channel == "sms" and (profile.sms is None or not profile.sms.number):
-            why.append(f"sms: {_own(profile)} with [sms] number = the utility's number")
+            why.append(f"sms: no number; set [sms] number in {_own(profile)}")
         elif channel == "sms" and config.modem is None:
             why.append("sms: there is no [modem]")
         elif channel == "mail" and (profile.mail is None or not profile.mail.to):
-            why.append(f"mail: {_own(profile)} with [mail] to = the utility's address")
+            why.append(f"mail: no address; set [mail] to in {_own(profile)}")
         elif channel == "mail" and config.mail is None:
             why.append("mail: there is no [mail]")
         else:
@@ -182,6 +182,9 @@ def ways_of(profile: Profile, config: Config) -> tuple[list[str], list[str]]:
 
 
 def _own(profile: Profile) -> str:
+    """Where the installer writes it: a shipped file is never changed."""
+    if profile.file.parent != Path(__file__).parent / "profiles":
+        return str(profile.file)
     return f'a file in gateway.utilities_dir that extends = "{profile.name}"'
 
 

@@ -11,6 +11,7 @@ import pytest
 from agent.cli import COMMANDS, application
 from agent.cli.status import screen
 from agent.config.load import load
+from agent.statement import profile_file
 from drivers import registry
 from tests.cli.conftest import run  # noqa: F401 - a fixture
 from tests.docs.pages import PAGES, ROOT, blocks, calls, prose, section, sessions, words
@@ -83,6 +84,10 @@ def test_every_toml_example_is_sound(tmp_path: Path, page: str, number: int) -> 
     document = tomllib.loads(shown)
     if "names" in document:
         _take_model(tmp_path, shown, document)
+        return
+    if "extends" in document:
+        (tmp_path / "own.toml").write_text(shown, encoding="utf-8")
+        assert document["name"] in profile_file.load(tmp_path)
         return
     file = tmp_path / "meterpost.toml"
     file.write_text(_whole(_with_files(shown, document, tmp_path), document), encoding="utf-8")
