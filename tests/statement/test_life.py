@@ -100,6 +100,7 @@ def test_the_same_month_with_the_power_cut_at_any_step_sends_no_sms_twice(tmp_pa
         assert one.events() == []
 
 
+@pytest.mark.slow
 def test_only_a_cut_around_the_sending_itself_leaves_a_doubt(tmp_path):
     """Of all the places where the power may be cut, no more than these are unclear afterwards."""
     doubts = []
@@ -249,6 +250,7 @@ def test_what_a_person_holds_waits_and_leaves_when_somebody_confirms(tmp_path):
     assert one.ask("confirm")["state"] == "sent"
 
 
+@pytest.mark.slow
 def test_a_channel_that_fails_for_sure_is_tried_again_later_and_the_next_one_takes_over(tmp_path):
     profiles = with_sms()
     base = SHIPPED["tns-energo"].mail
@@ -276,6 +278,7 @@ def test_a_message_that_may_have_left_is_never_repeated_by_the_program(tmp_path)
     assert one.events() == ["statement-held", "statement-missed"]
 
 
+@pytest.mark.slow
 def test_pauses_between_tries_grow_and_the_book_stays_short(tmp_path):
     one = site(tmp_path, fallback_before=5 * 86400.0)
     one.ways["sms"].troubles = [ChannelError("no SIM", Kind.NO_SIM)] * 10_000
@@ -371,6 +374,7 @@ def test_a_window_across_the_month_s_end_is_one_statement(tmp_path):
     assert [book.month for book in books.of_point(one.store, "flat-12")] == ["2026-02"]
 
 
+@pytest.mark.slow
 def test_a_year_of_months_is_one_statement_each_and_their_consumption_adds_up(tmp_path):
     one = Site(tmp_path, [meter(utility="regional", region="Якутия")], now="2025-12-31 00:00")
     for month in range(1, 13):
