@@ -24,7 +24,6 @@ from agent.config.values import Meter, Poll
 from agent.line.state import MeterState
 from protocols.mercury.timing import system_timeout
 from protocols.session import Line
-from simulators.dlms import HdlcMeter
 from tests.support import archive_bus, dlms
 from tests.support.archive_bus import HALF, House
 
@@ -92,16 +91,11 @@ class SpodesHouse(Counting):
     def _meter(self, number: int, archive: dict[str, Any], meter: dict[str, Any]) -> Any:
         return dlms.station(dlms.spodes(now=lambda: self.now, start=NOW - timedelta(days=60)))
 
-    def _answer(self, request: bytes) -> list[tuple[float, bytes]]:
-        meter: HdlcMeter = self.simulated[0]  # type: ignore[assignment]
-        said = meter.answer(request)
-        self.octets += len(request) + len(said)
-        lasts = meter.delay + len(said) * LINE.character
-        self.heard = self.time.now + len(request) * LINE.character + lasts
-        return [(lasts, said)] if said else []
+    def _asked(self, request: bytes) -> Any:
+        return self.simulated[0]
 
     def _state(self, number: int) -> MeterState:
-        config = Meter("flat-1", "riser", "spodes", "17", "40701", LINE, self.poll, installed=self.installed)
+        config = Meter("flat-1", "riser", "spodes", "17", "40701", LINE, self.poll, **self.config)
         return MeterState(config, dlms.driver(dlms.plan()), LINE, self.zone)
 
 
