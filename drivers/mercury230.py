@@ -209,7 +209,7 @@ class Mercury230:
             return None
         match kind:
             case "interval":
-                return profile_reach(self._learned, now)
+                return profile_reach(self._learned, time, now)
             case "day" | "month":
                 return frozen_reach(kind, self._learned, time, now)
         return None

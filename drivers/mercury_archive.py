@@ -39,7 +39,7 @@ class Frozen:
         shown: Clock = ask(ReadClock())
         today = shown.at.date()
         depth = (days if kind == "day" else months)(today, details.extended_arrays)
-        made = details.made if details.made is not None and details.made <= today else date.min
+        made = self.learned.made(today)
         due = [day for day in depth if day >= made and since <= self.time.midnight(day) <= until]
         if details.extended_arrays:
             for day in reversed(due):
@@ -107,8 +107,9 @@ def reach(kind: str, learned: Learned, time: MeterTime, now: datetime) -> Reach 
     """The oldest day or month that the meter may hold at ``now`` (aware); None before it has said how it was built."""
     if (details := learned.details) is None:
         return None
-    held = (days if kind == "day" else months)(time.wall(now).date(), details.extended_arrays)
-    made = details.made if details.made is not None else date.min
+    today = time.wall(now).date()
+    held = (days if kind == "day" else months)(today, details.extended_arrays)
+    made = learned.made(today)
     return Reach(time.midnight(min((day for day in held if day >= made), default=held[0])))
 
 

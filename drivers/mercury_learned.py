@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from drivers.reading import Ask, Number, Reading
@@ -57,6 +57,11 @@ class Learned:
         if self.details is None:
             raise Refused("the meter does not say how it was built (08 01), its archives cannot be read without")
         return self.details
+
+    def made(self, today: date) -> date:
+        """When the meter was made: nothing is older. The earliest date there is where it says none, or one to come."""
+        day = self.details.made if self.details is not None else None
+        return day if day is not None and day <= today else date.min
 
     def reading(
         self,

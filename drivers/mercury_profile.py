@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from drivers.mercury_learned import Learned
@@ -186,14 +186,15 @@ class _Ring:
         return jump
 
 
-def reach(learned: Learned, now: datetime) -> Reach | None:
-    """What the ring may hold at ``now`` (aware): as many intervals as it has places; None before its last record was
-    read once."""
+def reach(learned: Learned, time: MeterTime, now: datetime) -> Reach | None:
+    """What the ring may hold at ``now`` (aware): as many intervals as it has places, none from before the meter was
+    made; None before its last record was read once."""
     if learned.details is None or learned.period is None:
         return None
     step = timedelta(minutes=learned.period)
-    newest = now - (now - EPOCH) % step
-    return Reach(newest - (learned.details.profile_records - 1) * step, step)
+    oldest = now - (now - EPOCH) % step - (learned.details.profile_records - 1) * step
+    made = learned.made(time.wall(now).date())
+    return Reach(max(oldest, time.midnight(made)) if made > date.min else oldest, step)
 
 
 def energy(count: int, constant: int) -> Number:

@@ -64,6 +64,17 @@ def test_a_mercury_s_days_and_months_reach_by_its_variant_and_never_before_it_wa
     assert it.driver.reach("event", NOON) is None
 
 
+@pytest.mark.parametrize(
+    ("made", "oldest"), [(date(2026, 11, 5), moscow(2026, 11, 5)), (date(2027, 1, 1), None), (date(2020, 1, 1), None)]
+)
+def test_nothing_is_expected_from_before_a_mercury_was_made(made: date, oldest: datetime | None) -> None:
+    it = bench(NOON, made=made)
+    it.read("interval", NOON - timedelta(hours=1), NOON)
+    assert it.driver.reach("interval", NOON) == Reach(oldest or NOON.replace(minute=0) - 8191 * HALF, HALF)
+    day = moscow(2026, 7, 22) if oldest is None else oldest
+    assert it.driver.reach("day", NOON) == Reach(day)
+
+
 def test_another_meter_on_the_line_takes_what_was_learned_of_the_first_with_it() -> None:
     it = bench(NOON)
     it.read("interval", NOON - timedelta(hours=1), NOON)
