@@ -15,7 +15,8 @@ from drivers.reading import Number
 KINDS = ("month", "day", "now")  # in the order of preference where two are equally near
 EARLY = timedelta(days=3)  # how far before the reporting moment a reading may lie; after it: until the window closes
 SETTLE = timedelta(hours=2)  # so long the meter's own snapshot of the reporting moment may take to be read
-HASTE = timedelta(days=1)  # before the fall-back begins, so much time is kept for a figure that is older than wanted
+HASTE = timedelta(days=1)
+"""So long before the fall-back begins a figure that is older than wanted will do, in the window's second half only."""
 
 
 class NoReading(ValueError):
@@ -73,7 +74,7 @@ def _distance(one: Taken, reporting: datetime) -> tuple[timedelta, int]:
 
 def span(window: Window, now: datetime) -> tuple[datetime, datetime]:
     """Where readings for a statement may lie: since ≤ at < until."""
-    return window.reporting - EARLY, max(min(now + timedelta(milliseconds=1), window.closes), window.reporting)
+    return window.reporting - EARLY, min(now + timedelta(milliseconds=1), window.closes)
 
 
 def ripe(found: Taken | None, window: Window, now: datetime, before: timedelta, *, patient: bool = True) -> Taken:
@@ -90,7 +91,7 @@ def ripe(found: Taken | None, window: Window, now: datetime, before: timedelta, 
     at = found.record.at
     exact = at == window.reporting and found.source in ("month", "day")
     settled = now >= window.reporting + SETTLE and at >= window.reporting
-    late = now >= window.closes - before - HASTE
+    late = now >= max(window.closes - before - HASTE, window.reporting + (window.closes - window.reporting) / 2)
     if exact or settled or late or found.source == "manual" or not patient:
         return found
     raise NoReading(f"the newest reading is of {_local(at, window)}; a later one is waited for")

@@ -8,6 +8,8 @@ from agent.statement.window import Window
 
 FIRST_PAUSE = timedelta(minutes=15)  # after a channel said that nothing has left
 LONGEST_PAUSE = timedelta(hours=2)
+GRACE = timedelta(hours=1)  # that MQTT has for its receipt, also where the whole window is near its end
+LAST_CALL = timedelta(minutes=30)  # before the window closes nothing is waited for any more
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -99,12 +101,19 @@ def _fall_back(book: Book, window: Window, now: datetime, rules: Rules) -> Act |
     doubtful = unsettled(book)
     if doubtful is not None:
         return Act("doubt", f"the gateway ended while {doubtful} was sending: whether it left is not known", doubtful)
-    if book.happened("left", "unclear") or now < window.closes - rules.before:
+    if book.happened("left", "unclear") or now < _begins(book, window, rules.before):
         return None
     for channel in rules.ways:
         if now >= _next_try(book, channel):
             return Act("fall", "no receipt has come and the window is about to close", channel)
     return None
+
+
+def _begins(book: Book, window: Window, before: timedelta) -> datetime:
+    """When the fall-back takes over: so long before the end, but MQTT first has its hour where there is one."""
+    queued = book.happened("queued")
+    given = queued[0].at + GRACE if queued else LONG_AGO
+    return max(window.closes - before, min(given, window.closes - LAST_CALL))
 
 
 def _next_try(book: Book, channel: str) -> datetime:

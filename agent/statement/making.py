@@ -50,6 +50,8 @@ class Last:
 
 def reading(case: Case, now: datetime, before: timedelta, *, patient: bool = True) -> Taken:
     """The reading of the reporting moment; NoReading says what is waited for."""
+    if now < case.window.reporting:
+        return ripe(None, case.window, now, before)  # says so without a look at the store
     since, until = span(case.window, now)
     found = choose(case.store.find(case.meter.point, KINDS, since, until), case.meter, case.profile, case.window)
     return ripe(found, case.window, now, before, patient=patient)

@@ -12,7 +12,7 @@ from agent.statement.desk import NotNow, case_of
 from agent.statement.figures import NoReading, Taken
 from agent.statement.making import Case, attempt, reading
 from agent.statement.profile import Profile, profile_of
-from agent.statement.view import standing
+from agent.statement.window import following
 from buffer.store import Store
 
 Found = tuple[Case, Book, str]
@@ -36,13 +36,19 @@ class Preview:
         """As it stands."""
         case = case_of(self._config, self._profiles, self._store, point, month, self._now)
         book = books.load(self._store, point, case.window.month) or Book(point, case.window.month)
-        waiting = standing(book, case.window, self._now)
-        if book.attempt is None and not waiting:
-            try:
-                self._reading(case, patient=True)
-            except NoReading as trouble:
-                waiting = str(trouble)
-        return case, book, waiting
+        return case, book, "" if book.attempt else self._waiting(case)
+
+    def _waiting(self, case: Case) -> str:
+        """What keeps the figures from being there."""
+        if case.window.passed(self._now):
+            zone = self._config.gateway.timezone
+            coming = following(case.profile.rule_of(case.meter), self._now, zone)
+            return f"the window closed on {case.window.last_day}; the next opens on {coming.day(coming.opens)}"
+        try:
+            self._reading(case, patient=True)
+        except NoReading as trouble:
+            return str(trouble)
+        return ""
 
     def made(self, point: str, month: str | None) -> Found:
         """With the figures that would be made now, where there are none yet."""

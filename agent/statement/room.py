@@ -14,7 +14,7 @@ from agent.line.state import gateway_event
 from agent.statement import book as books
 from agent.statement import life, window
 from agent.statement.book import Attempt, Book, Step
-from agent.statement.figures import NoReading
+from agent.statement.figures import KINDS, NoReading
 from agent.statement.life import Act, Receipt, Rules
 from agent.statement.making import Case, attempt, later_reading, reading
 from agent.statement.profile import Profile, faults_of, profile_of, ways_of
@@ -27,6 +27,7 @@ log = logging.getLogger("meterpost.statement")
 
 EVERY = 60.0  # s between two looks
 FIRST_LOOK = "statements:"  # note of a point: since when its windows are watched
+LOOK_AGAIN = timedelta(minutes=30)
 MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
 MILLISECOND = timedelta(milliseconds=1)
 LISTEN_EVERY, LISTEN_FOR = timedelta(minutes=10), timedelta(days=2)  # for the utility's message after our own
@@ -56,6 +57,7 @@ class Room:
         self._resent = resent
         self.lock: AbstractContextManager[Any] = lock or threading.RLock()
         self.waiting: dict[tuple[str, str], str] = {}  # point and month → what is waited for, in words
+        self._seen: dict[tuple[str, str], tuple[tuple[datetime | None, ...], datetime]] = {}
         self._listened: dict[str, datetime] = {}
         self._told: set[tuple[str, str]] = set()  # events that a power cut may have swallowed are raised once more
 
@@ -138,7 +140,7 @@ class Room:
 
     def receipt(self, book: Book) -> Receipt | None:
         """What the store says of the present figures' record; None where they were never given to it."""
-        if book.attempt is None or not book.happened("queued"):
+        if book.attempt is None or book.state == "accepted" or not book.happened("queued"):
             return None
         record = self.record(book)
         if record is None:
@@ -197,11 +199,22 @@ class Room:
                 self._event_missed(changed, stamp)
                 return changed
 
-    def _make(self, case: Case, book: Book, stamp: Stamp, *, patient: bool = True) -> Book:
+    def _newest(self, meter: Meter, kind: str) -> datetime | None:
+        last = self.store.last(meter.point, kind, meter.serial)
+        return None if last is None else last.at
+
+    def _make(self, case: Case, book: Book, stamp: Stamp) -> Book:
+        """Figures, once there is a reading for them. The store is searched when something new has come, or after a
+        while: a month of records is long, and a dead meter has none."""
         key = (case.meter.point, case.window.month)
+        newest = tuple(self._newest(case.meter, kind) for kind in KINDS)
+        seen, at = self._seen.get(key, ((), stamp.utc))
+        if seen == newest and stamp.utc - at < LOOK_AGAIN:
+            return book
+        self._seen[key] = newest, stamp.utc
         before = timedelta(seconds=self.config.statements.fallback_before)
         try:
-            found = reading(case, stamp.utc, before, patient=patient)
+            found = reading(case, stamp.utc, before)
         except NoReading as trouble:
             self.waiting[key] = str(trouble)
             return book

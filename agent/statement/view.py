@@ -1,14 +1,11 @@
 """A statement as a document: what it says, where it stands, and exactly what would leave by which channel."""
 
 import json
-from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from agent.config.values import Config, Meter
 from agent.delivery.payload import when
-from agent.statement import life
 from agent.statement.book import Book, step_document
 from agent.statement.profile import Profile, ways_of
 from agent.statement.spoken import spoken
@@ -38,15 +35,6 @@ def document(
         "attempts": len(book.attempts),
         "without": ways_of(profile, config)[1],
     }
-
-
-def standing(book: Book, window: Window, now: datetime) -> str:
-    """Where a statement without figures stands, in words."""
-    if book.attempt is not None or book.steps:
-        return ""
-    if now < window.opens:
-        return f"the window opens on {window.day(window.opens)}"
-    return "" if now < window.closes else f"the window closed on {window.last_day}"
 
 
 def history(book: Book) -> list[dict[str, Any]]:
@@ -85,8 +73,3 @@ def said(book: Book) -> str:
     told = book.attempt.statement
     figures = {name: str(figure) for name, figure in book.attempt.figures.items()}
     return spoken(str(told["account"]), figures, told["tariffs"])
-
-
-def needs_a_person(books: Sequence[Book]) -> int:
-    """How many wait for somebody."""
-    return sum(book.state in ("held", "refused") or life.unsettled(book) is not None for book in books)

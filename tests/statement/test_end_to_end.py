@@ -110,7 +110,7 @@ def test_the_intake_refuses_a_statement_and_takes_the_corrected_one(site: Site) 
     assert record["replaces"] < record["seq"]
     held = [row.record["event"] for row in site.utility.rows() if row.record["kind"] == "event"]
     assert [event["code"] for event in held if event["code"].startswith("statement")] == ["statement-held"]
-    assert site.utility.counters["invalid"] == 0
+    assert site.utility.counters["against the schema"] == 0
 
 
 def newest(site: Site) -> Record:

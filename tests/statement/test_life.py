@@ -387,3 +387,53 @@ def test_a_year_of_months_is_one_statement_each_and_their_consumption_adds_up(tm
     assert [one_of["month"] for one_of in told] == [f"2026-{month:02}" for month in range(1, 13)]  # type: ignore[index]
     total = sum(one_of["consumption"]["T1"] for one_of in told)  # type: ignore[index]
     assert total == 12 * 101_500 // 1000
+
+
+def kemerovo(tmp_path) -> Site:
+    """A window of one day, all of it within the time of the fall-back."""
+    base = SHIPPED["eskk-kemerovo"]
+    assert base.mail is not None
+    profiles = {base.name: replace(base, mail=replace(base.mail, to="a@b"))}
+    one = meter(utility="eskk-kemerovo", account="К-17/2", place="Кемерово, Весенняя 7")
+    made = Site(tmp_path, [one], now="2026-10-30 12:00", profiles=profiles, ways=("mail",))
+    made.put(reading(utc("2026-10-31 00:00+07:00"), "day", T1=2_000_100, T2=1_000_050))
+    return made
+
+
+def test_in_a_window_of_one_day_mqtt_has_an_hour_before_the_letter_goes(tmp_path):
+    one = kemerovo(tmp_path)
+    one.at("2026-10-31 00:10+07:00")
+    assert one.book().state == "sent"
+    one.at("2026-10-31 01:09+07:00")
+    assert one.ways["mail"].carried == []
+    one.at("2026-10-31 01:10+07:00")
+    assert len(one.ways["mail"].carried) == 1
+
+
+def test_in_a_window_of_one_day_a_receipt_within_the_hour_keeps_the_letter_back(tmp_path):
+    one = kemerovo(tmp_path)
+    one.at("2026-10-31 00:10+07:00")
+    one.intake()
+    one.run("2026-11-02", HOURS)
+    assert one.ways["mail"].carried == []
+
+
+def test_what_is_confirmed_just_before_the_end_leaves_by_every_way_at_once(tmp_path):
+    one = kemerovo(tmp_path)
+    one.clock.now = utc("2026-10-31 00:05+07:00")
+    one.ask("hold")
+    one.at("2026-10-31 00:10+07:00")
+    assert one.book().state == "held"
+    one.clock.now = utc("2026-10-31 23:45+07:00")
+    one.ask("confirm")
+    assert len(one.statements()) == len(one.ways["mail"].carried) == 1
+
+
+def test_a_dead_meters_month_is_not_searched_every_minute(tmp_path, monkeypatch):
+    one = Site(tmp_path, [meter()], now="2026-10-15 00:00")
+    one.put(reading(utc("2026-10-14 12:00"), T1=1, T2=1))
+    searched = []
+    find = one.store.find
+    monkeypatch.setattr(one.store, "find", lambda *given: searched.append(given) or find(*given))
+    one.run("2026-10-15 02:00", timedelta(minutes=1))
+    assert len(searched) <= 5
