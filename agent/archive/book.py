@@ -56,6 +56,7 @@ class Book:
     absent: Runs = field(default_factory=Runs)
     urgent: Runs = field(default_factory=Runs)
     looked: Runs = field(default_factory=Runs)  # units in which the store was looked through
+    window: Run = (0, -1)  # the slots that should be there by now, as last planned
     size: int = 0
     pause_until: float = 0.0
     failures: int = 0
@@ -70,15 +71,16 @@ class Book:
     def __post_init__(self) -> None:
         self.size = SIZES[self.grid.kind]
 
-    def missing(self, window: Run) -> int:
+    def missing(self, first: int, last: int) -> int:
         """How many slots of first…last nobody has."""
-        return self.open.count(*window)
+        return self.open.count(first, last)
 
-    def next(self, window: Run, now: float) -> tuple[Piece, bool] | None:
-        """What to ask of these slots, the newest first, and whether it is urgent; None where nothing is to be asked
+    def next(self, now: float) -> tuple[Piece, bool] | None:
+        """What to ask of the window, the newest first, and whether it is urgent; None where nothing is to be asked
         now."""
         if now < self.pause_until:
             return None
+        window = self.window
         if now < self.held_until:
             window = window[0], window[0] - 1 if self.newest is None else min(window[1], self.newest)
         for low, high in self.urgent.falling(*window):

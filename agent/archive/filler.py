@@ -26,7 +26,7 @@ from protocols.errors import Busy, MeterError
 log = logging.getLogger("meterpost.archive")
 
 AFTER = 45.0  # s after a start until the store is looked through: the first readings come before
-LOOK_EVERY = 10.0  # s between two looks where there is nothing to look through
+LOOK_EVERY = 30.0  # s between two looks where there is nothing to look through
 LOOK_COST = 0.05  # s of looking at once; the machine has other things to do
 NOTE_EVERY = 60.0  # s; what was found absent and not noted is asked once more after a power cut, no harm
 RATE_OVER = 3600.0  # s over which the rate of filling is told
@@ -49,6 +49,7 @@ class Filler:
         self._keep = timedelta(days=400)
         self._epoch = store.epoch
         self._next_look = self._next_note = 0.0
+        self._nothing: set[str] = set()  # buses at which there was nothing to ask
         self._fresh: list[Record] | None = None  # stored while the store is being looked through
         self._settled: dict[str, deque[tuple[float, int]]] = {}
         self._began: dict[str, float] = {}
@@ -65,6 +66,7 @@ class Filler:
             self._next_look, self._next_note = now + AFTER, now + NOTE_EVERY
             self._settled = {bus: deque() for bus in buses}
             self._began = {}
+            self._nothing.clear()
 
     # ── what is missing ──────────────────────────────────────────────────
 
@@ -78,8 +80,9 @@ class Filler:
             if self._store.epoch != self._epoch:  # another store: what it holds is another matter
                 with self._lock:
                     self._epoch, self._books = self._store.epoch, {}
-            self._make_books(stamp)
-            while (wanted := self._unlooked(stamp)) is not None:
+            self._plan(stamp)
+            self._nothing.clear()
+            while (wanted := self._unlooked()) is not None:
                 self._look_through(*wanted)
                 if self._clock.monotonic() - stamp.monotonic > LOOK_COST:
                     self._next_look = stamp.monotonic
@@ -105,47 +108,41 @@ class Filler:
         """Note what was found absent; before the store's writer ends."""
         self._note_absences()
 
-    def _make_books(self, stamp: Stamp) -> None:
-        """A book for each archive whose slots are known by now; the first slots may have another length than before."""
+    def _plan(self, stamp: Stamp) -> None:
+        """A book for each archive whose slots are known by now, and the window that counts now. The slots may have
+        another length than before: that is another book."""
         for point, meter in list(self._meters.items()):
             for kind in plan.filled(meter):
                 told = plan.reach(meter, kind, stamp.utc)
                 if told is None:
                     continue
-                known = self._books.get((point, kind))
-                newest = self._store.last(point, kind, meter.config.serial) if told.step is None else None
-                slots = plan.grid(meter, kind, told, newest, stamp.utc)
-                if slots is None or (known is not None and known.grid == slots):
+                book = self._books.get((point, kind))
+                newest = None
+                if kind == "interval" and told.step is None and book is None:
+                    newest = self._store.last(point, kind, meter.config.serial)
+                slots = plan.grid(meter, kind, told, newest, stamp.utc) or (book.grid if book is not None else None)
+                if slots is None:
                     continue
-                book = Book(point, meter.config.serial, slots)
-                self._remember(book)
+                if book is None or book.grid != slots:
+                    book = Book(point, meter.config.serial, slots)
+                    self._remember(book)
                 with self._lock:
                     if self._meters.get(point) is meter:
                         self._books[point, kind] = book
+                        book.window = plan.window(meter, slots, told, self._keep, stamp.utc)
+                        book.forget(book.window[0])
 
     def _remember(self, book: Book) -> None:
         for first, last in opened(self._store.noted(_note(book))) or []:
             since, until = EPOCH + first * MILLISECOND, EPOCH + last * MILLISECOND
             book.absent.add(book.grid.after(since), book.grid.before(until))
 
-    def _window(self, book: Book, stamp: Stamp) -> Run | None:
-        meter = self._meters.get(book.point)
-        told = plan.reach(meter, book.grid.kind, stamp.utc) if meter else None
-        if meter is None or told is None:
-            return None
-        window = plan.window(meter, book.grid, told, self._keep, stamp.utc)
-        return window if window[0] <= window[1] else None
-
-    def _unlooked(self, stamp: Stamp) -> tuple[plan.Unit, list[Book]] | None:
+    def _unlooked(self) -> tuple[plan.Unit, list[Book]] | None:
         """The newest unit that was not looked through, snapshots before intervals, and the books that want it."""
         found: dict[plan.Unit, list[Book]] = {}
         with self._lock:
             for book in self._books.values():
-                window = self._window(book, stamp)
-                if window is None:
-                    continue
-                book.forget(window[0])
-                gaps = book.looked.gaps(*plan.units(book.grid, window))
+                gaps = _unlooked(book)
                 if gaps:
                     found.setdefault(plan.unit(book.grid, gaps[-1][1]), []).append(book)
         if not found:
@@ -191,18 +188,22 @@ class Filler:
             return None
         best: tuple[tuple[int, bool, float], Piece] | None = None
         with self._lock:
-            for point in points:
-                for kind in plan.KINDS:
-                    book = self._books.get((point, kind))
-                    window = self._window(book, stamp) if book is not None else None
-                    found = book.next(window, stamp.monotonic) if book is not None and window is not None else None
-                    if found is None:
-                        continue
-                    piece, urgent = found
-                    rank = 0 if urgent else 1 if kind != "interval" else 2
-                    urgency = (rank, point != prefer, -piece.until.timestamp())
-                    if best is None or urgency < best[0]:
-                        best = urgency, piece
+            buses = {self._bus_of[point] for point in points}
+            if buses <= self._nothing:
+                return None
+            for book in [
+                self._books[key] for point in points for kind in plan.KINDS if (key := (point, kind)) in self._books
+            ]:
+                found = book.next(stamp.monotonic)
+                if found is None:
+                    continue
+                piece, urgent = found
+                rank = 0 if urgent else 1 if piece.kind != "interval" else 2
+                urgency = (rank, piece.point != prefer, -piece.until.timestamp())
+                if best is None or urgency < best[0]:
+                    best = urgency, piece
+            if best is None:
+                self._nothing |= buses  # until the next look: idle buses ask often
         return best[1] if best is not None else None
 
     def finished(self, piece: Piece, moments: Collection[datetime]) -> None:
@@ -255,12 +256,11 @@ class Filler:
         if kind not in plan.filled(meter):
             raise ValueError(f"{point}: {kind!r} is not kept; there are: {', '.join(plan.filled(meter)) or 'none'}")
         if stamp.state != "unset":
-            self._make_books(stamp)
+            self._plan(stamp)
         book = self._books.get((point, kind))
-        window = self._window(book, stamp) if book is not None else None
-        if book is None or window is None:
+        if book is None:
             raise ValueError(f"{point}: the meter has not told yet how far its {kind!r} archive goes back; try later")
-        span = max(window[0], book.grid.after(since)), min(window[1], book.grid.before(until))
+        span = max(book.window[0], book.grid.after(since)), min(book.window[1], book.grid.before(until))
         if span[0] > span[1]:
             return 0
         for low, high in book.looked.gaps(*plan.units(book.grid, span)):
@@ -268,23 +268,21 @@ class Filler:
                 self._look_through(plan.unit(book.grid, number), [book])
         with self._lock:
             book.again(*span)
-            return book.missing(span)
+            self._nothing.clear()
+            return book.missing(*span)
 
     # ── what is shown ────────────────────────────────────────────────────
 
     def missing(self, point: str) -> dict[str, int | None]:
         """Missing slots by kind; None while it is not known: the meter has not told its depth, or the store is still
         being looked through."""
-        stamp = self._clock.stamp()
         with self._lock:
             meter = self._meters.get(point)
-            return {kind: self._missing(point, kind, stamp) for kind in plan.filled(meter)} if meter else {}
+            return {kind: self._missing(point, kind) for kind in plan.filled(meter)} if meter else {}
 
-    def _missing(self, point: str, kind: str, stamp: Stamp) -> int | None:
+    def _missing(self, point: str, kind: str) -> int | None:
         book = self._books.get((point, kind))
-        if book is None or (window := self._window(book, stamp)) is None:
-            return None if book is None else 0
-        return None if book.looked.gaps(*plan.units(book.grid, window)) else book.missing(window)
+        return None if book is None or _unlooked(book) else book.missing(*book.window)
 
     def progress(self, bus: str) -> dict[str, Any]:
         """``missing`` slots of a bus, ``rate`` an hour as it went within the last hour, ``done_at`` (aware UTC): both
@@ -335,6 +333,12 @@ class Filler:
             with self._lock:
                 for book in changed:
                     book.changed = True
+
+
+def _unlooked(book: Book) -> list[Run]:
+    """The units of its window in which the store was not looked through."""
+    first, last = book.window
+    return book.looked.gaps(*plan.units(book.grid, book.window)) if first <= last else []
 
 
 def _note(book: Book) -> str:

@@ -54,18 +54,16 @@ class Runs:
 
     def within(self, first: int, last: int) -> list[Run]:
         """The runs clipped to first…last, ascending."""
+        if last < first:
+            return []
         low = bisect_left(self._lasts, first)
         high = bisect_right(self._firsts, last)
-        return [
-            (max(first, self._firsts[place]), min(last, self._lasts[place]))
-            for place in range(low, high)
-            if self._firsts[place] <= last
-        ]
+        return [(max(first, self._firsts[place]), min(last, self._lasts[place])) for place in range(low, high)]
 
     def falling(self, first: int, last: int) -> Iterator[Run]:
         """As ``within``, the greatest first, each only when it is wanted. The set must not change meanwhile."""
         for place in range(bisect_right(self._firsts, last) - 1, -1, -1):
-            if self._lasts[place] < first:
+            if last < first or self._lasts[place] < first:
                 return
             yield max(first, self._firsts[place]), min(last, self._lasts[place])
 

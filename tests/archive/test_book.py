@@ -16,14 +16,14 @@ WINDOW = (1000, 1999)
 
 
 def book(*missing: tuple[int, int]) -> Book:
-    made = Book("flat-1", "1", GRID, newest=1999)
+    made = Book("flat-1", "1", GRID, newest=1999, window=WINDOW)
     for first, last in missing or (WINDOW,):
         made.open.add(first, last)
     return made
 
 
-def asked(made: Book, now: float = 0.0, window: tuple[int, int] = WINDOW):
-    found = made.next(window, now)
+def asked(made: Book, now: float = 0.0):
+    found = made.next(now)
     return None if found is None else (found[0].first, found[0].last)
 
 
@@ -32,7 +32,7 @@ def at(*numbers: int) -> list[datetime]:
 
 
 def piece(made: Book, now: float = 0.0):
-    found = made.next(WINDOW, now)
+    found = made.next(now)
     assert found is not None
     return found[0]
 
@@ -84,13 +84,13 @@ def test_a_record_that_comes_all_the_same_is_absent_no_more():
 def test_a_row_between_two_slots_fills_neither():
     made = book((1990, 1999))
     made.stored([GRID.at(1995) + timedelta(minutes=12)])
-    assert made.missing(WINDOW) == 10
+    assert made.missing(*WINDOW) == 10
 
 
 def test_the_one_bad_slot_of_many_is_found_set_aside_and_given_up_and_all_others_are_read():
     made, now, given_up, asked_for = book((1000, 1999)), 0.0, 0, 0
-    while made.missing(WINDOW):
-        found = made.next(WINDOW, now)
+    while made.missing(*WINDOW):
+        found = made.next(now)
         if found is None:
             now += 60.0
             continue
@@ -107,13 +107,13 @@ def test_the_one_bad_slot_of_many_is_found_set_aside_and_given_up_and_all_others
 def test_a_meter_that_refuses_all_of_an_archive_is_asked_ever_more_seldom_and_keeps_its_slots():
     made, now, tries = book(), 0.0, []
     while now < 10 * 86400:
-        found = made.next(WINDOW, now)
+        found = made.next(now)
         if found is not None:
             made.failed(found[0], now)
             tries.append(now)
         now += 60.0
     assert len(tries) < 30 and tries[-1] - tries[-2] == LONGEST_PAUSE
-    assert not len(made.absent) and made.missing(WINDOW) == 1000
+    assert not len(made.absent) and made.missing(*WINDOW) == 1000
 
 
 def test_half_of_a_piece_that_failed_is_asked_a_minute_later_and_more_again_when_it_comes():
@@ -150,7 +150,7 @@ def test_what_somebody_wants_goes_first_also_what_counted_as_absent():
     made.absent.add(1100, 1110)
     made.pause_until = 1e9
     made.again(1100, 1120)
-    found = made.next(WINDOW, 0.0)
+    found = made.next(0.0)
     assert found is not None and (found[0].first, found[0].last, found[1]) == (1100, 1110, True)
     made.finished(found[0], 0.0)
     assert list(made.absent) == [(1100, 1110)] and asked(made)[1] == 1999
@@ -160,7 +160,7 @@ def test_what_is_out_of_reach_is_forgotten():
     made = book((1000, 1999))
     made.absent.add(900, 950)
     made.forget(1200)
-    assert made.missing((0, 9999)) == 800 and not len(made.absent) and made.changed
+    assert made.missing(0, 9999) == 800 and not len(made.absent) and made.changed
 
 
 @settings(deadline=None, max_examples=40)
@@ -172,10 +172,10 @@ def test_whatever_the_meter_has_and_however_often_it_fails_asking_ends(missing, 
     for number in missing:
         made.open.add(number, number)
     came = set()
-    while made.missing(WINDOW):
+    while made.missing(*WINDOW):
         steps += 1
         assert steps < 20_000
-        found = made.next(WINDOW, now)
+        found = made.next(now)
         if found is None:
             now += 600.0
             continue

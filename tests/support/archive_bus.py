@@ -181,13 +181,14 @@ class House:
         self.store.close()
         self.folder, self.worker = copy, None
 
-    def run(self, time: timedelta, until: Callable[[], bool] = lambda: False) -> None:
-        """Let the gateway work for so long, or until this holds (looked at about once a second)."""
+    def run(self, time: timedelta, until: Callable[[], bool] = lambda: False, nap: float = 5.0) -> None:
+        """Let the gateway work for so long, or until this holds (looked at about once a second). ``nap``: seconds that
+        it sleeps at most, while it has nothing to do."""
         end = self.time.now + time.total_seconds()
         while self.time.now < end:
             assert self.worker is not None
             rest = self.worker.step()
-            self.time.now += min(rest, end - self.time.now, 5.0) if rest else 0.0001
+            self.time.now += min(rest, end - self.time.now, nap) if rest else 0.0001
             if self.time.now - self._last_flush >= 1.0:
                 self.flush()
                 self.filler.look()
