@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-FRESH = timedelta(minutes=30)
+FRESH = timedelta(minutes=10)
 """So long what was read of a journal counts: less than polls overlap, so what came into it since is not missed."""
 
 

@@ -86,7 +86,7 @@ def test_what_comes_into_a_journal_that_was_read_already_is_not_lost_to_the_next
     with pytest.raises(Ended):
         list(it.driver.event(Few(it.ask, 30), WEEK, NOW))
     it.meter.journals[0x01].add(moments(datetime(2026, 11, 21, 12, 9), None))
-    it.now = NOW + timedelta(minutes=10)
+    it.now = NOW + FRESH
     it.driver.open(it.ask)
     gone_on = it.read("event", WEEK, it.now)
     it.now += timedelta(hours=1)
