@@ -246,8 +246,9 @@ def _do(
         _rows([(one["point"], one["month"], _figures(one["figures"]), one["state"], _last(one)) for one in done])
     for text in failed:
         note(text)
-    if failed:
-        raise typer.Exit(Exit.SOME_FAILED if done else Exit.FAILED)
+    stuck = [one for one in done if (one["last"] or {}).get("what") in ("failed", "unclear")]
+    if failed or stuck:
+        raise typer.Exit(Exit.SOME_FAILED if len(done) > len(stuck) else Exit.FAILED)
 
 
 def _ask(values: Config, asked: dict[str, Any]) -> dict[str, Any]:

@@ -128,4 +128,6 @@ def _passed(book: Book) -> Act | None:
     """Once, where nothing is known to have reached the utility in time."""
     if book.happened("missed", any_attempt=True) or book.happened("left"):
         return None
-    return Act("miss", f"the window has closed; the statement is {book.state}")
+    failed = book.happened("failed")
+    last = f"; {failed[-1].channel}: {failed[-1].reason}" if failed else ""
+    return Act("miss", f"the window has closed; the statement is {book.state}{last}")

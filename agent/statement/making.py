@@ -9,6 +9,7 @@ from agent.clock import Stamp
 from agent.config.values import Meter
 from agent.delivery.payload import when
 from agent.history.chain import REGISTERS, Backwards, NoAct, NoConsumption, Registers, Stage, consumed, same, stages
+from agent.judge.plausible import energy_flags
 from agent.statement import book as books
 from agent.statement.book import Attempt
 from agent.statement.figures import EARLY, KINDS, NoReading, Taken, billed, choose, ripe, span, taken, whole
@@ -74,7 +75,7 @@ def attempt(case: Case, found: Taken, stamp: Stamp, number: int, replaces: int |
     figures = billed(found.registers, meter, profile)
     energies, reasons = _consumption(case, last, found)
     consumption = {name: _billed(case, name, energies[name], figures, last, found) for name in energies}
-    reasons += [*doubtful(found.record.flags), *too_long(_shown(found), meter.digits)]
+    reasons += [*doubtful(_flags(found)), *too_long(_shown(found), meter.digits)]
     if energies and last is not None and last.at is not None:
         period = used(sum(energies.values(), Decimal(0)), last.at, found.record.at)
         if period is not None:
@@ -112,6 +113,12 @@ def attempt(case: Case, found: Taken, stamp: Stamp, number: int, replaces: int |
     )
 
 
+def _flags(found: Taken) -> tuple[str, ...]:
+    """The reading's own; a difference between the total and its tariffs that is worth a whole kWh is one of them."""
+    sums = energy_flags(found.record.values, None, None, limit_kw=None, mismatch=1000)
+    return tuple(dict.fromkeys((*found.record.flags, *sums)))
+
+
 def last_figures(case: Case) -> Last | None:
     """What the utility has: the figures of the newest earlier statement that it took, else the act's."""
     for book in books.earlier(case.store, case.meter.point, case.window.month, REMEMBERED):
@@ -138,6 +145,9 @@ def _consumption(case: Case, last: Last | None, found: Taken) -> tuple[dict[str,
         text = "the first statement: write initial from the commissioning act, or confirm the figures"
         return {}, [Reason("first", text)]
     chain, named = _chain(case.meter), case.profile.named(case.meter)
+    if not any(same(stage.serial, last.meter) for stage in chain):
+        text = f"meter {last.meter} was replaced and there is no act: meterpost replace, or [[meter.before]]"
+        return {}, [Reason("no-act", text)]
     before = _registers(case, last.meter, last.at or found.record.at, last.registers)
     now = _registers(case, found.record.meter, found.record.at, found.registers)
     try:

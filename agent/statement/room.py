@@ -195,7 +195,9 @@ class Room:
             case "fall":
                 return self.carry(case, book, act.channel, "meterpost", act.reason, stamp)
             case _:
-                changed = self.keep(book.noted(Step(stamp.utc, book.state, "missed", reason=act.reason)))
+                waited = self.waiting.get((book.point, book.month), "") if book.attempt is None else ""
+                reason = "; ".join(filter(None, (act.reason, waited)))
+                changed = self.keep(book.noted(Step(stamp.utc, book.state, "missed", reason=reason)))
                 self._event_missed(changed, stamp)
                 return changed
 

@@ -10,7 +10,7 @@ from agent.config.faults import ConfigError
 from agent.config.values import Config
 from agent.statement import profile_file
 from agent.statement.desk import Desk
-from agent.statement.profile import Profile
+from agent.statement.profile import Profile, profile_of, ways_of
 from agent.statement.room import EVERY, Room
 from agent.statement.ways import ways
 from buffer.record import Record
@@ -75,6 +75,10 @@ class Statements:
                 profiles = profile_file.load(config.gateway.utilities_dir)
             except ConfigError as trouble:  # the files were changed since the configuration was checked
                 log.error("the utility profiles are not sound, no statement is made until a reload: %s", trouble)
+        for meter in config.meters:
+            profile = profile_of(meter, profiles)
+            for why in ways_of(profile, config)[1] if profile else ():
+                log.warning("%s: the fall-back has one way less: %s", meter.point, why)
         return Room(
             config,
             profiles,

@@ -164,6 +164,14 @@ def test_some_points_that_fail_do_not_keep_the_others_back(run: Run, gateway: Pa
     assert done.document["failed"][0].startswith("no point named 'flat-99'")
 
 
+def test_a_modem_that_is_not_there_ends_with_1_and_what_to_do(run: Run, gateway: Path) -> None:
+    change(gateway, "[[bus]]", '[modem]\nport = "/dev/nowhere"\n\n[[bus]]')
+    done = run("statement", "send", "flat-12", "--channel", "sms", "-c", str(gateway))
+    assert done.code == 1
+    assert "is the modem plugged in" in " ".join(done.out.split())
+    assert documents(run, gateway, "history", "flat-12")[0]["steps"][-1]["what"] == "failed"
+
+
 def test_without_a_store_none_is_made(run: Run, house: Path) -> None:
     done = run("statement", "list", "-c", str(house))
     assert (done.code, list((house.parent / "state").iterdir())) == (1, [])

@@ -288,6 +288,7 @@ def test_pauses_between_tries_grow_and_the_book_stays_short(tmp_path):
     assert gaps[0] == timedelta(minutes=15)
     assert max(gaps) <= timedelta(hours=2)
     assert len(failed) < 70
+    assert "sms: no SIM; put the SIM card in" in one.book().steps[-1].reason
     assert one.events() == ["statement-missed"]
 
 
@@ -295,7 +296,10 @@ def test_a_window_without_a_reading_is_missed_with_an_event_once(tmp_path):
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(), ways=("sms",))
     one.run("2026-10-30", HOURS)
     assert one.events() == ["statement-missed"]
-    assert one.room.waiting[("flat-12", "2026-10")].startswith("no reading with all tariffs since 2026-10-12")
+    assert one.book().steps[-1].reason == (
+        "the window has closed; the statement is due; no reading with all tariffs since 2026-10-12 00:00: "
+        "read the meter, or type one in"
+    )
 
 
 def test_a_gateway_that_was_off_all_window_long_says_that_it_was_missed(tmp_path):

@@ -142,7 +142,13 @@ def test_a_meter_that_was_replaced_and_is_not_in_the_configuration_is_not_guesse
     point = Point()
     point.make("2026-09", T1=100_000, T2=0)
     made = point.now_with(meter(serial="777")).make("2026-10", T1=200_000, T2=0)
-    assert codes(made) == ["not-comparable"]
+    assert codes(made) == ["no-act"]
+    assert "meter 23456789 was replaced and there is no act" in made.statement["reasons"][0]["text"]
+
+
+@pytest.mark.parametrize(("total", "reasons"), [(3_000_000, []), (3_000_999, []), (3_001_001, ["sum-mismatch"])])
+def test_tariffs_that_do_not_sum_to_the_total_by_a_kwh_are_suspect(total, reasons):
+    assert codes(Point().make(total=total, T1=2_000_000, T2=1_000_000)) == reasons
 
 
 def test_a_display_that_ran_over_has_used_the_rest_of_its_digits():
