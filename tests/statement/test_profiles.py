@@ -5,6 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from agent.config.faults import ConfigError
 from agent.statement import profile_file
@@ -226,3 +228,27 @@ def test_all_faults_of_all_files_are_told_at_once(tmp_path):
 def test_a_folder_that_is_not_there_is_a_fault(tmp_path):
     with pytest.raises(ConfigError, match="a folder that cannot be read"):
         profile_file.load(tmp_path / "nowhere")
+
+
+SHIPPED_TEXT = (
+    (profile_file.SHIPPED / "tns-energo.toml").read_text(encoding="utf-8").replace('"tns-energo"', '"own"', 1)
+)
+PIECES = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(
+        ("[", "]", "= ", '"', "\n", "[[rates]]\n", "[sms]\n", "31", "-1", "1.5", "true", "2026-10-01", "[1]")
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, len(SHIPPED_TEXT)), st.integers(0, 30), PIECES)
+def test_any_text_is_a_profile_or_faults_with_places(tmp_path, at, length, piece):
+    text = SHIPPED_TEXT[:at] + piece + SHIPPED_TEXT[at + length :]
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8", newline="")
+    try:
+        profiles = profile_file.load(tmp_path)
+    except ConfigError as trouble:
+        assert all(fault.line >= 1 and fault.expected for fault in trouble.faults)
+    else:
+        assert set(UTILITIES) < set(profiles)
