@@ -27,6 +27,7 @@ log = logging.getLogger("meterpost.archive")
 
 AFTER = 45.0  # s after a start until the store is looked through: the first readings come before
 LOOK_EVERY = 30.0  # s between two looks where there is nothing to look through
+PLAN_EVERY = 300.0  # s until the newest slots of all archives are counted in
 LOOK_COST = 0.05  # s of looking at once; the machine has other things to do
 NOTE_EVERY = 60.0  # s; what was found absent and not noted is asked once more after a power cut, no harm
 RATE_OVER = 3600.0  # s over which the rate of filling is told
@@ -48,7 +49,7 @@ class Filler:
         self._books: dict[Key, Book] = {}
         self._keep = timedelta(days=400)
         self._epoch = store.epoch
-        self._next_look = self._next_note = 0.0
+        self._next_look = self._next_note = self._next_plan = 0.0
         self._nothing: set[str] = set()  # buses at which there was nothing to ask
         self._fresh: list[Record] | None = None  # stored while the store is being looked through
         self._settled: dict[str, deque[tuple[float, int]]] = {}
@@ -63,7 +64,7 @@ class Filler:
             self._bus_of = {meter.config.point: bus for bus, meters in buses.items() for meter in meters}
             self._books = {}
             self._keep = timedelta(days=keep_days)
-            self._next_look, self._next_note = now + AFTER, now + NOTE_EVERY
+            self._next_look, self._next_note, self._next_plan = now + AFTER, now + NOTE_EVERY, now
             self._settled = {bus: deque() for bus in buses}
             self._began = {}
             self._nothing.clear()
@@ -109,10 +110,15 @@ class Filler:
         self._note_absences()
 
     def _plan(self, stamp: Stamp) -> None:
-        """A book for each archive whose slots are known by now, and the window that counts now. The slots may have
-        another length than before: that is another book."""
+        """A book for each archive whose slots are known by now, and now and then the window that counts. The slots may
+        have another length than before: that is another book."""
+        again = stamp.monotonic >= self._next_plan
+        if again:
+            self._next_plan = stamp.monotonic + PLAN_EVERY
         for point, meter in list(self._meters.items()):
             for kind in plan.filled(meter):
+                if not again and (point, kind) in self._books:
+                    continue
                 told = plan.reach(meter, kind, stamp.utc)
                 if told is None:
                     continue
