@@ -26,6 +26,7 @@ from buffer.store import Store
 log = logging.getLogger("meterpost.statement")
 
 EVERY = 60.0  # s between two looks
+EPOCH = "statements-epoch"  # note: the epoch of the last look
 FIRST_LOOK = "statements:"  # note of a point: since when its windows are watched
 LOOK_AGAIN = timedelta(minutes=30)
 MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
@@ -68,12 +69,15 @@ class Room:
         stamp = self.clock.stamp()
         if stamp.state == "unset":
             return  # nobody knows which window is open
+        lost = self.store.noted(EPOCH) not in (None, self.store.epoch)
         for meter in self.config.meters:
             profile = profile_of(meter, self.profiles)
             if profile is not None and not faults_of(meter, self.profiles):
-                self._look_at(meter, profile, stamp)
+                self._look_at(meter, profile, stamp, lost)
+        if self.store.noted(EPOCH) != self.store.epoch:
+            self._change(lambda store: store.note(EPOCH, store.epoch))
 
-    def _look_at(self, meter: Meter, profile: Profile, stamp: Stamp) -> None:
+    def _look_at(self, meter: Meter, profile: Profile, stamp: Stamp, lost: bool) -> None:
         zone = self.config.gateway.timezone
         rule = profile.rule_of(meter)
         newest = window.latest(rule, stamp.utc, zone)
@@ -81,6 +85,8 @@ class Room:
             try:
                 with self.lock:
                     case = Case(self.store, meter, profile, one)
+                    if lost:
+                        self._doubt(case, self.book(case), stamp)
                     self._listen(case, self.advance(case))
             except StoreError as trouble:
                 log.error("%s: the statement of %s has to wait: %s", meter.point, one.month, trouble)
@@ -99,6 +105,16 @@ class Room:
                 break
             book = changed
         return book
+
+    def _doubt(self, case: Case, book: Book, stamp: Stamp) -> None:
+        """The store began a new epoch: the card may have lost the last steps, a message that left among them."""
+        rules, settled = self.rules(case.profile), book.happened("left", "unclear", "damaged")
+        at_stake = rules.ways and case.window.closes - rules.before <= stamp.utc < case.window.closes
+        if not at_stake or settled or book.state in ("accepted", "refused"):
+            return
+        text = "the card lost what was written last: whether a message left is not known"
+        state, what = ("sent", "unclear") if book.state == "sent" else ("held", "damaged")
+        self._event_held(self.keep(book.noted(Step(stamp.utc, state, what, reason=text))), stamp)
 
     def _listen(self, case: Case, book: Book) -> None:
         """For the utility's confirming message, where it sends one; not with every look, for a modem is slow."""

@@ -130,6 +130,12 @@ class Site:
         self.die: Callable[[str], None] = lambda where: None  # called before and after each effect
         self.room = self.restart()
 
+    def reopen(self) -> None:
+        """The program and its store after a power cut."""
+        folder = self.config.gateway.state_dir
+        self.store = Store.open(folder, now=lambda: self.clock.now, reserve=0)
+        self.restart()
+
     def restart(self) -> Room:
         self.room = Room(
             self.config,

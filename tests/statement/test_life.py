@@ -441,3 +441,24 @@ def test_a_dead_meters_month_is_not_searched_every_minute(tmp_path, monkeypatch)
     monkeypatch.setattr(one.store, "find", lambda *given: searched.append(given) or find(*given))
     one.run("2026-10-15 02:00", timedelta(minutes=1))
     assert len(searched) <= 5
+
+
+@pytest.mark.parametrize("known", ["2026-10-14 12:00", "2026-10-19 12:00"])
+def test_a_card_that_lost_the_news_of_an_sms_does_not_lead_to_another(tmp_path, known):
+    """Its store falls back to what it was before the window, or before the message left."""
+    one = site(tmp_path)
+    one.run(known, HOURS)
+    one.room.look()
+    one.store.close()
+    old = (tmp_path / "store.db").read_bytes()
+    one.reopen()
+    one.run("2026-10-20 06:00", HOURS)
+    assert len(one.ways["sms"].carried) == 1
+    one.put(reading(one.clock.now, T1=2_100_000, T2=1_100_000))  # polling goes on: what is lost shows by its numbers
+    one.store.close()
+    (tmp_path / "store.db").write_bytes(old)
+    one.reopen()
+    one.put(SNAPSHOT)
+    one.run("2026-10-25", HOURS)
+    assert len(one.ways["sms"].carried) == 1
+    assert "statement-held" in one.events()
