@@ -10,6 +10,7 @@ ROOMS = {
     "daemon": "memory, CPU per poll, start",
     "iec": "IEC 62056-21",
     "dlms": "DLMS/COSEM",
+    "soak": "90 simulated days of 32 meters: memory, descriptors, the store's size",
     "heal": "30 days of half-hours from the archives of a Mercury and a SPODES meter",
 }
 
