@@ -18,7 +18,7 @@ from agent.statement.figures import KINDS, NoReading
 from agent.statement.life import Act, Receipt, Rules
 from agent.statement.making import Case, attempt, later_reading, reading
 from agent.statement.profile import Profile, faults_of, profile_of, ways_of
-from agent.statement.ways import ChannelError, Listening, Way, message
+from agent.statement.ways import ChannelError, Listening, Way, answers, message
 from buffer.faults import StoreError
 from buffer.record import Record
 from buffer.store import Store
@@ -59,7 +59,7 @@ class Room:
         self.lock: AbstractContextManager[Any] = lock or threading.RLock()
         self.waiting: dict[tuple[str, str], str] = {}  # point and month → what is waited for, in words
         self._seen: dict[tuple[str, str], tuple[tuple[datetime | None, ...], datetime]] = {}
-        self._listened: dict[str, datetime] = {}
+        self._listened = life.LONG_AGO
         self._told: set[tuple[str, str]] = set()  # events that a power cut may have swallowed are raised once more
 
     # ── looks ────────────────────────────────────────────────────────────
@@ -70,26 +70,31 @@ class Room:
         if stamp.state == "unset":
             return  # nobody knows which window is open
         lost = self.store.noted(EPOCH) not in (None, self.store.epoch)
+        looked: list[tuple[Case, Book]] = []
         for meter in self.config.meters:
             profile = profile_of(meter, self.profiles)
             if profile is not None and not faults_of(meter, self.profiles):
-                self._look_at(meter, profile, stamp, lost)
+                looked += self._look_at(meter, profile, stamp, lost)
+        with self.lock:
+            self._listen(looked)
         if self.store.noted(EPOCH) != self.store.epoch:
             self._change(lambda store: store.note(EPOCH, store.epoch))
 
-    def _look_at(self, meter: Meter, profile: Profile, stamp: Stamp, lost: bool) -> None:
+    def _look_at(self, meter: Meter, profile: Profile, stamp: Stamp, lost: bool) -> list[tuple[Case, Book]]:
         zone = self.config.gateway.timezone
         rule = profile.rule_of(meter)
         newest = window.latest(rule, stamp.utc, zone)
+        looked = []
         for one in (window.before(newest, rule, zone), newest):
+            case = Case(self.store, meter, profile, one)
             try:
                 with self.lock:
-                    case = Case(self.store, meter, profile, one)
                     if lost:
                         self._doubt(case, self.book(case), stamp)
-                    self._listen(case, self.advance(case))
+                    looked.append((case, self.advance(case)))
             except StoreError as trouble:
                 log.error("%s: the statement of %s has to wait: %s", meter.point, one.month, trouble)
+        return looked
 
     def advance(self, case: Case) -> Book:
         """As far as it goes now; the book after it."""
@@ -114,26 +119,29 @@ class Room:
             return
         text = "the card lost what was written last: whether a message left is not known"
         state, what = ("sent", "unclear") if book.state == "sent" else ("held", "damaged")
-        self._event_held(self.keep(book.noted(Step(stamp.utc, state, what, reason=text))), stamp)
+        step = Step(stamp.utc, state, what, reason=text, channel=rules.ways[0])
+        self._event_held(self.keep(book.noted(step)), stamp)
 
-    def _listen(self, case: Case, book: Book) -> None:
-        """For the utility's confirming message, where it sends one; not with every look, for a modem is slow."""
-        form, now = case.profile.sms, self.clock.stamp().utc
+    def _listen(self, looked: Sequence[tuple[Case, Book]]) -> None:
+        """For the utilities' confirming messages, where statements wait for one; not with every look, for a modem is
+        slow."""
         way: object = self.ways.get("sms")
-        left = book.happened("left", channel="sms")
-        if form is None or form.answer is None or not isinstance(way, Listening) or not left:
+        now = self.clock.stamp().utc
+        waiting = [(case, self.book(case)) for case, book in looked if _wants_answer(case, book, now)]
+        if not waiting or not isinstance(way, Listening) or now < self._listened + LISTEN_EVERY:
             return
-        heard = self._listened.get(book.point, left[-1].at)
-        if book.state != "sent" or now < heard + LISTEN_EVERY or now > left[-1].at + LISTEN_FOR:
-            return
-        self._listened[book.point] = now
+        self._listened = now
         try:
-            text = way.answer(form, case.meter.account or "", left[-1].at)
-            if text is not None:
-                self.keep(book.noted(Step(now, "accepted", "answered", "utility", text, "sms")))
-                way.taken(text)
+            for received in way.incoming():
+                for case, book in waiting:
+                    form, account = case.profile.sms, case.meter.account or ""
+                    left = book.happened("left", channel="sms")[-1]
+                    if form is not None and answers(received, form, account, left.at):
+                        self.keep(book.noted(Step(now, "accepted", "answered", "utility", received.text, "sms")))
+                        way.forget(received)
+                        break
         except ChannelError as trouble:
-            log.warning("%s: no look for the utility's message: %s", book.point, trouble)
+            log.warning("no look for the utility's messages: %s", trouble)
 
     def rules(self, profile: Profile) -> Rules:
         usable = [way for way in ways_of(profile, self.config)[0] if way in self.ways]
@@ -326,6 +334,13 @@ class Room:
             self._event_held(book, self.clock.stamp())
         elif last == "missed":
             self._event_missed(book, self.clock.stamp())
+
+
+def _wants_answer(case: Case, book: Book, now: datetime) -> bool:
+    left = book.happened("left", channel="sms")
+    form = case.profile.sms
+    expected = form is not None and form.answer is not None and book.state == "sent"
+    return expected and bool(left) and now <= left[-1].at + LISTEN_FOR
 
 
 def _meter(book: Book) -> str:

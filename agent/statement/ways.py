@@ -1,7 +1,7 @@
 """The ways beside MQTT: what would leave by which, and who carries it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent.channels.sms import Modem, Received
     from agent.config.values import Mail as MailServer
 
-__all__ = ["ChannelError", "Listening", "Message", "Way", "message", "ways"]
+__all__ = ["ChannelError", "Listening", "Message", "Way", "answers", "message", "ways"]
 
 CLOCKS_APART = timedelta(minutes=10)  # the service centre's clock and ours
 
@@ -47,8 +47,18 @@ class Way(Protocol):
 class Listening(Protocol):
     """A channel by which the utility may answer; see :class:`SmsWay`."""
 
-    def answer(self, form: Sms, account: str, since: datetime) -> str | None: ...
-    def taken(self, text: str) -> None: ...
+    def incoming(self) -> "Sequence[Received]": ...
+    def forget(self, received: "Received") -> None: ...
+
+
+def answers(received: "Received", form: Sms, account: str, since: datetime) -> bool:
+    """Whether this is the utility's confirming message for the account, and no older than ours."""
+    from agent.channels.sms import same_number
+
+    pattern = re.sub(r"(?<!\w)ACCOUNT(?!\w)", lambda _: re.escape(account), form.answer or "")
+    recent = received.at is None or received.at >= since - CLOCKS_APART
+    sender = form.answer_from or form.number
+    return recent and same_number(received.sender, sender) and re.search(pattern, received.text) is not None
 
 
 def message(channel: str, gateway: str, meter: Meter, profile: Profile, window: Window, book: Book) -> Message:
@@ -98,31 +108,18 @@ def _day(text: str, zone: ZoneInfo) -> str:
 class SmsWay:
     def __init__(self, modem: "Modem") -> None:
         self._modem = modem
-        self._answers: dict[str, Received] = {}
 
     def send(self, message: Message) -> str:
         """TP-MR of each part, as the network gave them."""
         return ",".join(map(str, self._modem.send(message.to, message.text).references))
 
-    def answer(self, form: Sms, account: str, since: datetime) -> str | None:
-        """The utility's confirming message to this account since then, None while there is none. It is deleted from
-        the modem's memory only when ``taken`` is called with its text."""
-        from agent.channels.sms import same_number
+    def incoming(self) -> "Sequence[Received]":
+        """What came in; it stays in the modem until ``forget``."""
+        return self._modem.incoming()
 
-        pattern = re.sub(r"(?<!\w)ACCOUNT(?!\w)", lambda _: re.escape(account), form.answer or "")
-        for received in self._modem.incoming():
-            recent = received.at is None or received.at >= since - CLOCKS_APART
-            sender = form.answer_from or form.number
-            if recent and same_number(received.sender, sender) and re.search(pattern, received.text):
-                self._answers[received.text] = received
-                return received.text
-        return None
-
-    def taken(self, text: str) -> None:
-        """That answer is kept elsewhere now."""
-        received = self._answers.pop(text, None)
-        if received is not None:
-            self._modem.forget([received])
+    def forget(self, received: "Received") -> None:
+        """It is kept elsewhere now."""
+        self._modem.forget([received])
 
 
 class MailWay:
