@@ -1,5 +1,6 @@
 """Which slots a point should have: days of every length, months, leap days, zones, and the window that counts."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -8,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.archive.plan import slots_of, unit, units, window
+from agent.archive.plan import grid, reach, slots_of, unit, units, window
 from agent.archive.slots import Grid, due_until, live_since
 from agent.config.values import EarlierMeter, Meter, Poll
 from agent.line.state import MeterState
+from buffer.record import Record
 from drivers.reading import Reach
 from protocols.session import Line
 
@@ -147,6 +149,26 @@ def test_a_kind_that_is_not_polled_is_not_filled():
     assert due_until("interval", None, NOW, 0.0) is None
     first, last = window(meter(poll=Poll(interval=None)), Grid.intervals(MOSCOW, HALF, NOW), Reach(NOW - DAY), DAY, NOW)
     assert last < first
+
+
+def test_where_a_driver_says_nothing_of_its_meters_memory_a_month_of_half_hours_is_asked_for():
+    assert reach(meter(), "interval", NOW) == Reach(NOW - 30 * DAY, HALF)
+    assert reach(meter(), "month", NOW) == Reach(NOW - 365 * DAY)
+
+
+def test_a_meter_that_has_not_told_the_length_of_its_intervals_goes_by_those_that_are_stored():
+    told = Reach(NOW - DAY)
+    newest = Record("interval", "flat-1", "1", NOW, NOW, start=NOW - HOUR)
+    assert grid(meter(), "interval", told, None, NOW) is None
+    assert grid(meter(), "interval", told, newest, NOW) == Grid.intervals(MOSCOW, HOUR, NOW)
+    assert grid(meter(), "interval", told, replace(newest, flags=("partial",)), NOW) is None
+
+
+def test_days_of_a_meter_whose_zone_nobody_said_are_not_asked_for_and_its_intervals_are():
+    state = meter()
+    state.zone = None
+    assert grid(state, "day", Reach(NOW - DAY), None, NOW) is None
+    assert grid(state, "interval", Reach(NOW - DAY, HALF), None, NOW) == Grid.intervals(ZoneInfo("UTC"), HALF, NOW)
 
 
 def test_a_poll_looks_only_at_what_is_fresh():

@@ -1,5 +1,6 @@
 """What the meter keeps itself (days, months, intervals, journals) is polled too, and never at the cost of energy."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -64,6 +65,38 @@ def test_journals_are_looked_into_from_the_last_look_on_with_an_hour_to_spare():
     bus.run(2 * 3600 + 60)
     (first_since, first_until), (second_since, _), *_ = archive.asked
     assert first_until - first_since == timedelta(days=62) and second_since == first_until - HOUR
+
+
+@pytest.mark.parametrize("away", [timedelta(hours=1), timedelta(days=100)])
+def test_journals_of_a_meter_that_was_read_before_are_read_from_a_week_before_that_time_on(away):
+    """Also after an outage of months: the gateway's own events and the first readings of this start do not count."""
+    archive = Archive("event")
+    bus = bus_with(archive, event=3600.0)
+    bus.run(20)
+    (reading,) = bus.readings()
+    earlier = replace(reading, at=NOON - away, read_at=NOON - away)
+    again = bus_with(archive, event=3600.0)
+    again.records[:] = [earlier]
+    again.restart()
+    again.run(120)
+    assert archive.asked[0][0] == NOON - away - timedelta(days=7) - HOUR
+
+
+@pytest.mark.parametrize("kind", ["interval", "day", "month"])
+def test_rows_that_were_not_asked_for_are_not_stored(kind):
+    archive = Archive(kind)
+    bus = bus_with(archive, **{kind: 1800.0 if kind == "interval" else time(0, 10)})
+    honest = archive.read
+
+    def astray(ask, since, until):
+        yield from honest(ask, since, until)
+        yield Reading(kind, {"1-0:1.29.0": 1}, at=until + timedelta(days=365))
+        yield Reading(kind, {"1-0:1.29.0": 1}, at=since - timedelta(days=365))
+
+    setattr(bus.meters[0].driver, kind, astray)
+    bus.run(60)
+    found = bus.readings(kind=kind)
+    assert found and all(abs(record.at - NOON) < timedelta(days=32) for record in found)
 
 
 @pytest.mark.parametrize("kind", ["day", "month"])

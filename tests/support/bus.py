@@ -79,6 +79,10 @@ class FakeBus:
         for meter in self.meters:
             prepare(meter.driver)
         self.port: ScriptedPort | None = None
+        self.restart()
+
+    def restart(self) -> None:
+        """A worker that knows only what was stored; the meters' states are kept."""
         self.worker = Worker(
             Bus("riser", "/dev/fake"),
             self.meters,
