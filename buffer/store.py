@@ -428,7 +428,12 @@ def _lines(tables: Tables, states: tuple[str, ...], first: int, limit: int) -> I
 
 
 def _reason(tables: Tables, seq: int) -> str | None:
-    found = tables.fetch("SELECT code, text FROM refused WHERE seq = ?", (seq,))
+    """Why it was refused. The state shows a moment before its reason is on the disk: then the writer is waited for."""
+    select = "SELECT code, text FROM refused WHERE seq = ?"
+    found = tables.fetch(select, (seq,))
+    if not found:
+        with tables.writing:
+            found = tables.fetch(select, (seq,))
     return next((f"{code}: {text}" for code, text in found), None)
 
 

@@ -40,9 +40,7 @@ def test_records_are_found_by_point_kind_and_time(store):
 
 def test_what_is_present_is_known_without_reading_it(store):
     there = list(store.present("interval", START + 5 * HALF_HOUR, START + 8 * HALF_HOUR))
-    assert there == [
-        (point, "1", START + number * HALF_HOUR) for number in (5, 6, 7) for point in ("flat-1", "flat-2")
-    ]
+    assert there == [(point, "1", START + number * HALF_HOUR) for number in (5, 6, 7) for point in ("flat-1", "flat-2")]
     assert not list(store.present("day", START, START + timedelta(days=9)))
 
 

@@ -1,10 +1,12 @@
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -381,3 +383,24 @@ Model.TestCase.settings = settings(
     max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestAgainstAModel = Model.TestCase
+
+
+def test_a_refusal_is_never_seen_without_its_reason(store, request):
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-6)  # s: threads take turns in the middle of everything
+    store.put(readings(1, 1))
+    seen: list[str | None] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            seen.extend(reason for _, state, reason in store.rows() if state == "refused")
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(200):
+        store.refuse([(1, "false", "ложные показания")])
+        store.resend(1, 1)
+    ended.set()
+    looking.join()
+    assert seen and set(seen) == {"false: ложные показания"}

@@ -30,6 +30,8 @@ from tests.support.broker import Broker, needs_mosquitto
 
 DOCS = Path(__file__).parents[2] / "docs"
 NAMES = (
+    "channels",
+    "history",
     "state",
     "inventory",
     "records",

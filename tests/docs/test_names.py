@@ -39,9 +39,8 @@ def options() -> dict[str, set[str]]:
         group: Any = get_command(application([name]))
         command = group.commands[name]
         parts = getattr(command, "commands", None)
-        for called, one in (
-            {f"{name} {part}": one for part, one in parts.items()}.items() if parts else [(name, command)]
-        ):
+        own = [(name, command)] if not parts or command.invoke_without_command else []
+        for called, one in own + [(f"{name} {part}", one) for part, one in (parts or {}).items()]:
             shown = [parameter for parameter in one.params if not getattr(parameter, "hidden", False)]
             found[called] = {option for each in shown for option in each.opts if option.startswith("-")}
     return found
