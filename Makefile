@@ -12,6 +12,8 @@ SHELL := /bin/sh
 .DELETE_ON_ERROR:
 
 VENV ?= .venv
+# Tests that run at the same time. Most of them wait for a line or a clock, so more than there are processors.
+WORKERS ?= 4
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
 # Debian keeps daemons where a plain user's PATH does not look.
@@ -31,7 +33,7 @@ demo: $(VENV)/demo.stamp system
 	@$(VENV)/bin/meterpost demo $(if $(FOR),--for $(FOR))
 
 test: $(VENV)/dev.stamp system
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 bench: $(VENV)/dev.stamp system
 	@$(PY) -m benchmarks $(ARGS)
