@@ -17,6 +17,7 @@ _PACK = bytes.maketrans(b".-,", b"abc")
 _UNPACK = bytes.maketrans(b"abc", b".-,")
 _MIDDLE = 946_684_800_000  # 2000-01-01 in ms since 1970
 KEY_BITS = 22
+APART = 4099  # what ``n`` adds to an event's key: beyond the numbers that nearly all stores' series have
 _LENGTH = struct.Struct("<I")
 
 
@@ -110,7 +111,7 @@ def moment_key(at: int, series: int, n: int) -> int:
     """A number that orders by time (ms since 1970) and nearly always tells natural keys apart: 42 bits of time around
     2000-01-01, 22 bits of the rest. Beyond 1930…2069 the time is clamped; the row itself has the last word."""
     time = max(-(1 << 41), min((1 << 41) - 1, at - _MIDDLE))
-    return (time << KEY_BITS) + ((series + 4099 * n) & ((1 << KEY_BITS) - 1))
+    return (time << KEY_BITS) + ((series + APART * n) & ((1 << KEY_BITS) - 1))
 
 
 def moment_time(moment: int) -> int:

@@ -18,8 +18,9 @@ __all__ = ["Counts", "Store", "StoreBusy", "StoreError", "StoreTooNew", "StoreUn
 
 DAY = 86_400_000  # ms
 SERIES = f"(moment & {(1 << rows.KEY_BITS) - 1})"
-"""Only events have an ``n``, so the series of all others stands in the low bits of their key. (A key beside its own
-place, where two collide in one millisecond, is overlooked by these questions; what is put is compared with the row.)"""
+"""Only events have an ``n``, so the series of all others stands in the low bits of their key; an event's lies a step or
+more above its series, up to ``n`` 1022. (A key beside its own place, where two collide in one millisecond, is overlooked
+by these questions; what is put is compared with the row.)"""
 CHUNK = 500  # records a transaction or a question, where there may be very many
 STATES = (ranges.PENDING, ranges.HELD, ranges.CONFIRMED, ranges.REFUSED)
 
@@ -391,11 +392,13 @@ def _found(
         return []
     columns = ", ".join(f'r."{name}"' for name in rows.Row._fields)
     marks = ", ".join(map(str, sorted(series)))
-    # Of a day's moments few are wanted: only their rows are looked at. An event's key does not tell its series.
-    narrow = "" if "event" in kinds else f"AND {SERIES} IN ({marks}) "
+    # Of a day's moments few are wanted: only their rows are looked at, and of events those whose key may be one's.
+    narrow = f"{SERIES} IN ({marks})"
+    if "event" in kinds:
+        narrow = f"({narrow} OR {SERIES} >= {min(series) + rows.APART})"
     select = (
         f"SELECT {columns} FROM moments CROSS JOIN records r ON r.seq = moments.seq "
-        f"WHERE moment >= ? AND moment < ? {narrow}AND r.series IN ({marks}) ORDER BY moment"
+        f"WHERE moment >= ? AND moment < ? AND {narrow} AND r.series IN ({marks}) ORDER BY moment"
     )
     found = [rows.Row(*line) for line in tables.fetch(select, moments)]
     return [rows.unpack(row, tables.words) for row in found if rows.sound_text(row, tables.words) is not None]

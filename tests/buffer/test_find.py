@@ -50,3 +50,19 @@ def test_events_of_one_second_are_all_found(store):
     store.put([one, replace(one, event=event | {"n": 2}), replace(one, event=event | {"code": "power-on"})])
     found = [record.event for record in store.find("flat-1", ["event"], START, START + HALF_HOUR)]
     assert sorted((each["code"], each["n"]) for each in found) == [("power-off", 1), ("power-off", 2), ("power-on", 1)]
+
+
+def test_events_are_found_among_more_series_than_their_keys_tell_apart(store):
+    """An event's key is its series' number and a step for ``n``; beyond some four thousand series they mix."""
+    store.put([Record("now", f"point-{number}", "1", START, START) for number in range(4200)])
+    event = {"code": "power-off", "maker": "1", "text": ""}
+    put = [
+        Record("event", f"point-{number}", "1", START, START, event=event | {"n": n})
+        for number in (1, 4100)
+        for n in (0, 1, 2, 700)
+    ]
+    store.put(put)
+    found = list(store.find(None, ["event"], START, START + HALF_HOUR))
+    assert sorted((record.point, record.event["n"]) for record in found) == sorted(
+        (record.point, record.event["n"]) for record in put
+    )
