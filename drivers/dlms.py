@@ -212,8 +212,9 @@ class DlmsMeter:
         return Reading("network", shown, () if whole else ("partial",))
 
     def interval(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        """Intervals that end within the span, both ends included, whichever end their stamps mean."""
         stamped_at_start = self._settings["stamp"] == "start"
-        for shape, row in self._rows(ask, "interval", since, until):
+        for shape, row in self._rows(ask, "interval", since, until, stamped_at_start):
             found, whole = values(row, shape)
             start = end = row.at
             if shape.period:
@@ -320,14 +321,18 @@ class DlmsMeter:
             found, whole = values(row, shape)
             yield Reading(kind, found, () if whole else ("partial",), at=row.at)
 
-    def _rows(self, ask: Ask, kind: str, since: datetime, until: datetime) -> Iterator[tuple[Layout, Row]]:
+    def _rows(
+        self, ask: Ask, kind: str, since: datetime, until: datetime, stamped_at_start: bool = False
+    ) -> Iterator[tuple[Layout, Row]]:
+        """Rows that end within the span; one that is ``stamped_at_start`` bears a stamp one period before that."""
         profile = self._model.profiles[kind]
         shape = self._layout(ask, profile)
         if shape is None:
             raise Refused(f"the meter has no profile {obis_text(profile.buffer)}", 4)
         self._learn_zone(ask)
         self._depths[kind] = shape.depth or profile.depth, shape.period
-        for row in rows(ask, profile, shape, self._time, self._habits, (since, until)):
+        early = timedelta(seconds=shape.period if stamped_at_start else 0)
+        for row in rows(ask, profile, shape, self._time, self._habits, (since - early, until - early)):
             yield shape, row
 
     def _layout(self, ask: Ask, profile: Profile) -> Layout | None:

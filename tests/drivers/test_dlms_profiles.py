@@ -115,6 +115,26 @@ def test_a_stamp_may_mean_the_start_of_an_interval():
     assert (row.start, row.at) == (datetime(2026, 3, 10, 9, tzinfo=UTC), datetime(2026, 3, 10, 9, 30, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("access", ["range", "entry"])
+@pytest.mark.parametrize("means", ["end", "start"])
+def test_pieces_of_a_span_bring_each_interval_that_ends_within_it_once(means, access):
+    """Whichever end of an interval the meter stamps: filling asks piece by piece, and what a piece lacks is absent."""
+    reads, wire = opened(plan(stamp=means, profile_access=access, rows=7), station(spodes()).answer)
+    first = datetime(2026, 3, 9, 21, tzinfo=UTC)
+    ends = [first + HOUR / 2 * number for number in range(20)]
+    pieces = [(ends[0], ends[0]), (ends[1], ends[12]), (ends[13], ends[19])]
+    found = [[row.at for row in reads.interval(wire, *piece)] for piece in pieces]
+    assert found == [ends[:1], ends[1:13], ends[13:]]
+
+
+def test_an_interval_that_has_only_begun_is_not_given():
+    meter = spodes()
+    buffer(meter, [(stamp(NOON), axdr.long64_unsigned(1)), (stamp(NOON + HOUR / 2), axdr.long64_unsigned(2))])
+    reads, wire = opened(plan(stamp="start"), station(meter).answer)
+    noon = datetime(2026, 3, 10, 9, tzinfo=UTC)
+    assert [row.at for row in reads.interval(wire, noon, noon + HOUR * 3 / 4)] == [noon + HOUR / 2]
+
+
 @pytest.mark.parametrize(
     ("row", "error"),
     [

@@ -232,6 +232,16 @@ def test_a_meter_that_stamps_the_start_is_read_by_its_setting() -> None:
     ]
 
 
+@pytest.mark.parametrize("means", ["end", "start"])
+@pytest.mark.parametrize("access", ["single", "long", "distance"])
+def test_pieces_of_a_span_bring_each_interval_that_ends_within_it_once(access: str, means: str) -> None:
+    settings = {"stamp": means} | (LONG if access == "long" else {})
+    it = bench(NOW, settings=settings, by_address=access != "distance")
+    asked = slots(*DAY)
+    pieces = [asked[:1], asked[1:20], asked[20:]]
+    assert [ends(it.read("interval", piece[0], piece[-1])) for piece in pieces] == pieces
+
+
 def test_an_absent_count_is_missing_and_an_interval_of_none_is_partial() -> None:
     it = bench(NOW)
     it.archive.truth = lambda at: {0: Energy(None, None, None, None)}
