@@ -41,7 +41,7 @@ def check(
     from agent.cli.bus_time import budgets
 
     made = budgets(values)
-    warnings = [*values.warnings, *_of_lines(made), *_of_machine(values)]
+    warnings = [*values.warnings, *_of_statements(values), *_of_lines(made), *_of_machine(values)]
     if as_json:
         emit(_document(values, made, warnings, explain))
         return Exit.DONE
@@ -154,6 +154,25 @@ def _of_lines(made: list[Budget]) -> list[str]:
         elif one.tight:
             warnings.append(f"{one.bus}: no room for retries and old gaps; {' or '.join(one.advice)}")
     return warnings
+
+
+def _of_statements(values: Config) -> list[str]:
+    """Points whose figures should leave by SMS or e-mail where MQTT fails, and cannot by either."""
+    from agent.config.words import some
+    from agent.statement import profile_file
+    from agent.statement.profile import profile_of, ways_of
+
+    if not any(meter.account and meter.utility for meter in values.meters):
+        return []
+    profiles = profile_file.load(values.gateway.utilities_dir)
+    points: dict[tuple[str, ...], list[str]] = {}
+    for meter in values.meters:
+        profile = profile_of(meter, profiles)
+        usable, why = ways_of(profile, values) if profile is not None else ([], [])
+        if why and not usable:
+            points.setdefault(tuple(why), []).append(meter.point)
+    text = "the monthly figures leave by MQTT or not at all"
+    return [f"{some(named)}: {text}: {'; '.join(why)}" for why, named in points.items()]
 
 
 def may(path: Path | str, mode: int) -> bool:

@@ -20,7 +20,7 @@ from agent.config.source import ADDED, Source, is_file, read_all
 from agent.config.tables import unknown_key, validate, written
 from agent.config.values import Bus, Config, Gateway, Intake, Secret
 from agent.config.ways import LOCAL, Ways
-from agent.config.words import shown
+from agent.config.words import shown, some
 from drivers import registry
 
 __all__ = ["ConfigError", "Fault", "default_file", "load"]
@@ -293,9 +293,7 @@ def _has_no_zone(meter: MeterEntry) -> bool:
 
 
 def _some(meters: list[MeterEntry]) -> str:
-    """Three points by name, the others by number."""
-    names = [str(meter.table.point) for meter in meters]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return some([str(meter.table.point) for meter in meters])
 
 
 def _local(url: str) -> bool:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import time
 from decimal import Decimal
 
@@ -52,6 +52,11 @@ def one_of(words: Iterable[str]) -> str:
     """``"intake" or "broker"``."""
     *first, last = [f'"{word}"' for word in words]
     return f"{', '.join(first)} or {last}" if first else last
+
+
+def some(names: Sequence[str]) -> str:
+    """Three by name, the others by number."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def shown(value: object) -> str:

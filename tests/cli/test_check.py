@@ -137,3 +137,31 @@ def test_a_port_that_may_not_be_opened_is_a_warning_with_the_remedy(
 def test_a_port_behind_a_url_is_not_looked_for_here(run: Run, house: Path) -> None:
     change(house, str(house.parent / "ttyUSB0"), "socket://10.0.0.5:4001")
     assert run("check", "-c", str(house)).out.endswith("The configuration is sound.\n")
+
+
+TULA = 'name = "tula"\nextends = "tns-energo"\n[sms]\nnumber = "+79991234567"\n'
+
+
+@pytest.mark.parametrize(
+    ("utility", "modem", "words"),
+    [
+        ("tns-energo", True, "sms: no number; set [sms] number in a file in gateway.utilities_dir that extends"),
+        ("tula", False, "sms: there is no [modem]; mail: no address"),
+        ("tula", True, None),  # one way is enough
+        ("mosenergosbyt", False, None),  # no other way is known of it
+    ],
+)
+def test_a_statement_without_a_fall_back_is_a_warning_with_what_is_missing(
+    run: Run, house: Path, utility: str, modem: bool, words: str | None
+) -> None:
+    (house.parent / "utilities").mkdir()
+    (house.parent / "utilities" / "tula.toml").write_text(TULA, encoding="utf-8")
+    change(house, 'state_dir = "state"', 'state_dir = "state"\nutilities_dir = "utilities"')
+    change(house, "ratio = 20", f'account = "710100456790"\nutility = "{utility}"')
+    if modem:
+        change(house, "[[bus]]", '[modem]\nport = "/dev/ttyUSB7"\n\n[[bus]]')
+    done = run("check", "-c", str(house), "--json")
+    found = [text for text in done.document["warnings"] if "MQTT or not at all" in text]
+    assert done.code == 0
+    assert len(found) == (words is not None)
+    assert all(text.startswith("flat-12: ") and str(words) in text for text in found)
