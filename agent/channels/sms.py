@@ -113,17 +113,18 @@ class Modem:
 
     def incoming(self) -> list[Received]:
         """Messages that came in, long ones in one piece, oldest first. They stay in the modem until :meth:`forget`."""
-        with self._talk() as talk:
-            self._ready(talk)
-            self._look(talk)
-            return self._inbox.messages()
+        return self.look()[0]
 
     def reports(self) -> list[Report]:
         """Delivery reports that came in; they stay until :meth:`forget`."""
+        return self.look()[1]
+
+    def look(self) -> tuple[list[Received], list[Report]]:
+        """Both at once: each look takes a modem some seconds."""
         with self._talk() as talk:
             self._ready(talk)
             self._look(talk)
-            return self._inbox.reports()
+            return self._inbox.messages(), self._inbox.reports()
 
     def forget(self, handed_on: Iterable[Received | Report]) -> None:
         """Delete what was handed on and is kept elsewhere now. A place that holds another message by now is left."""

@@ -25,8 +25,8 @@ class Step:
     """``what`` happened, the ``state`` after it, ``by`` whom ("meterpost", "intake", a person), and why.
 
     what: opened, made, confirmed, held, queued (a record for MQTT), leaving (about to be handed to ``channel``), left,
-    failed (surely not gone), unclear (it may have gone), accepted, answered (the utility's confirming message),
-    refused, missed, damaged.
+    failed (surely not gone), unclear (it may have gone), delivered and undelivered (the network's report of a message
+    that left), accepted, answered (the utility's confirming message), refused, missed, damaged.
     """
 
     at: datetime
@@ -155,11 +155,18 @@ def earlier(store: Store, point: str, month: str, most: int) -> Iterator[Book]:
     yield from reversed(books[-most:])
 
 
+def arrived(book: Book) -> bool:
+    """The present figures left by a fall-back channel, and its network did not say that it could not deliver them."""
+    steps = book.happened("left", "undelivered")
+    lost = {step.channel: place for place, step in enumerate(steps) if step.what == "undelivered"}
+    return any(step.what == "left" and place > lost.get(step.channel, -1) for place, step in enumerate(steps))
+
+
 def handed_over(book: Book) -> Attempt | None:
     """The figures that the utility has: accepted, or gone by a fall-back channel and not refused since."""
     if book.state not in ("accepted", "sent") or book.attempt is None:
         return None
-    if book.state == "accepted" or book.happened("left"):
+    if book.state == "accepted" or arrived(book):
         return book.attempt
     return None
 

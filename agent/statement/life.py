@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from agent.statement.book import Book
+from agent.statement.book import Book, arrived
 from agent.statement.window import Window
 
 FIRST_PAUSE = timedelta(minutes=15)  # after a channel said that nothing has left
@@ -126,8 +126,8 @@ def _next_try(book: Book, channel: str) -> datetime:
 
 def _passed(book: Book) -> Act | None:
     """Once, where nothing is known to have reached the utility in time."""
-    if book.happened("missed", any_attempt=True) or book.happened("left"):
+    if book.happened("missed", any_attempt=True) or arrived(book):
         return None
-    failed = book.happened("failed")
+    failed = book.happened("failed", "undelivered")
     last = f"; {failed[-1].channel}: {failed[-1].reason}" if failed else ""
     return Act("miss", f"the window has closed; the statement is {book.state}{last}")

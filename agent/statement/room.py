@@ -6,19 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from agent.clock import Clock, Stamp
 from agent.config.values import Config, Meter
 from agent.line.state import gateway_event
 from agent.statement import book as books
-from agent.statement import life, window
+from agent.statement import life, listen, window
 from agent.statement.book import Attempt, Book, Step
 from agent.statement.figures import KINDS, NoReading
 from agent.statement.life import Act, Receipt, Rules
 from agent.statement.making import Case, attempt, later_reading, reading
 from agent.statement.profile import Profile, faults_of, profile_of, ways_of
-from agent.statement.ways import ChannelError, Listening, Way, answers, message
+from agent.statement.ways import ChannelError, Listening, Way, message
 from buffer.faults import StoreError
 from buffer.record import Record
 from buffer.store import Store
@@ -31,7 +32,6 @@ FIRST_LOOK = "statements:"  # note of a point: since when its windows are watche
 LOOK_AGAIN = timedelta(minutes=30)
 MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
 MILLISECOND = timedelta(milliseconds=1)
-LISTEN_EVERY, LISTEN_FOR = timedelta(minutes=10), timedelta(days=2)  # for the utility's message after our own
 
 
 class Room:
@@ -70,7 +70,7 @@ class Room:
         if stamp.state == "unset":
             return  # nobody knows which window is open
         lost = self.store.noted(EPOCH) not in (None, self.store.epoch)
-        looked: list[tuple[Case, Book]] = []
+        looked: list[Case] = []
         for meter in self.config.meters:
             profile = profile_of(meter, self.profiles)
             if profile is not None and not faults_of(meter, self.profiles):
@@ -80,18 +80,19 @@ class Room:
         if self.store.noted(EPOCH) != self.store.epoch:
             self._change(lambda store: store.note(EPOCH, store.epoch))
 
-    def _look_at(self, meter: Meter, profile: Profile, stamp: Stamp, lost: bool) -> list[tuple[Case, Book]]:
+    def _look_at(self, meter: Meter, profile: Profile, stamp: Stamp, lost: bool) -> list[Case]:
         zone = self.config.gateway.timezone
         rule = profile.rule_of(meter)
         newest = window.latest(rule, stamp.utc, zone)
-        looked = []
+        looked: list[Case] = []
         for one in (window.before(newest, rule, zone), newest):
             case = Case(self.store, meter, profile, one)
             try:
                 with self.lock:
                     if lost:
                         self._doubt(case, self.book(case), stamp)
-                    looked.append((case, self.advance(case)))
+                    self.advance(case)
+                looked.append(case)
             except StoreError as trouble:
                 log.error("%s: the statement of %s has to wait: %s", meter.point, one.month, trouble)
         return looked
@@ -122,26 +123,35 @@ class Room:
         step = Step(stamp.utc, state, what, reason=text, channel=rules.ways[0])
         self._event_held(self.keep(book.noted(step)), stamp)
 
-    def _listen(self, looked: Sequence[tuple[Case, Book]]) -> None:
-        """For the utilities' confirming messages, where statements wait for one; not with every look, for a modem is
-        slow."""
+    def _listen(self, looked: Sequence[Case]) -> None:
+        """For delivery reports and the utilities' confirming messages, where statements wait for one; not with every
+        look, for a modem is slow."""
         way: object = self.ways.get("sms")
         now = self.clock.stamp().utc
-        waiting = [(case, self.book(case)) for case, book in looked if _wants_answer(case, book, now)]
-        if not waiting or not isinstance(way, Listening) or now < self._listened + LISTEN_EVERY:
+        waiting = [case for case in looked if listen.expected(case, self.book(case), now)]
+        if not waiting or not isinstance(way, Listening) or now < self._listened + listen.EVERY:
             return
         self._listened = now
         try:
-            for received in way.incoming():
-                for case, book in waiting:
-                    form, account = case.profile.sms, case.meter.account or ""
-                    left = book.happened("left", channel="sms")[-1]
-                    if form is not None and answers(received, form, account, left.at):
-                        self.keep(book.noted(Step(now, "accepted", "answered", "utility", received.text, "sms")))
-                        way.forget(received)
-                        break
+            messages, reports = way.look()
+            told = [one for one in messages if self._noted(waiting, partial(listen.answered, one))]
+            gone = [one for one in reports if self._noted(waiting, partial(listen.reported, one))]
+            way.forget([*told, *gone, *(one for one in reports if one not in gone and listen.stale(one, now))])
         except ChannelError as trouble:
             log.warning("no look for the utility's messages: %s", trouble)
+
+    def _noted(self, waiting: Sequence[Case], step_of: Callable[[Case, Book, datetime], Step | None]) -> bool:
+        """Whether it belongs to a statement; it stands in the book then."""
+        stamp = self.clock.stamp()
+        for case in waiting:
+            book = self.book(case)
+            step = step_of(case, book, stamp.utc)
+            if step is not None:
+                changed = self.keep(book.noted(step))
+                if step.what == "undelivered":
+                    self._event_held(changed, stamp)
+                return True
+        return False
 
     def rules(self, profile: Profile) -> Rules:
         usable = [way for way in ways_of(profile, self.config)[0] if way in self.ways]
@@ -330,17 +340,10 @@ class Room:
             return
         self._told.add((book.point, book.month))
         last = book.steps[-1].what if book.steps else ""
-        if last in ("held", "refused", "unclear"):
+        if last in ("held", "refused", "unclear", "undelivered"):
             self._event_held(book, self.clock.stamp())
         elif last == "missed":
             self._event_missed(book, self.clock.stamp())
-
-
-def _wants_answer(case: Case, book: Book, now: datetime) -> bool:
-    left = book.happened("left", channel="sms")
-    form = case.profile.sms
-    expected = form is not None and form.answer is not None and book.state == "sent"
-    return expected and bool(left) and now <= left[-1].at + LISTEN_FOR
 
 
 def _meter(book: Book) -> str:

@@ -17,7 +17,7 @@ from agent.statement.window import Window
 from buffer.record import number_text
 
 if TYPE_CHECKING:
-    from agent.channels.sms import Modem, Received
+    from agent.channels.sms import Modem, Received, Report
     from agent.config.values import Mail as MailServer
 
 __all__ = ["ChannelError", "Listening", "Message", "Way", "answers", "message", "ways"]
@@ -47,8 +47,8 @@ class Way(Protocol):
 class Listening(Protocol):
     """A channel by which the utility may answer; see :class:`SmsWay`."""
 
-    def incoming(self) -> "Sequence[Received]": ...
-    def forget(self, received: "Received") -> None: ...
+    def look(self) -> "tuple[Sequence[Received], Sequence[Report]]": ...
+    def forget(self, handed_on: "Sequence[Received | Report]") -> None: ...
 
 
 def answers(received: "Received", form: Sms, account: str, since: datetime) -> bool:
@@ -113,13 +113,14 @@ class SmsWay:
         """TP-MR of each part, as the network gave them."""
         return ",".join(map(str, self._modem.send(message.to, message.text).references))
 
-    def incoming(self) -> "Sequence[Received]":
-        """What came in; it stays in the modem until ``forget``."""
-        return self._modem.incoming()
+    def look(self) -> "tuple[Sequence[Received], Sequence[Report]]":
+        """What came in, and delivery reports; they stay in the modem until ``forget``."""
+        return self._modem.look()
 
-    def forget(self, received: "Received") -> None:
-        """It is kept elsewhere now."""
-        self._modem.forget([received])
+    def forget(self, handed_on: "Sequence[Received | Report]") -> None:
+        """They are kept elsewhere now, or of no use."""
+        if handed_on:
+            self._modem.forget(handed_on)
 
 
 class MailWay:

@@ -1,6 +1,7 @@
 """The channels with a simulated modem and a fake server behind them, and the utility's confirming message."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,16 @@ from agent.channels.mail import stable_id
 from agent.channels.sms import Modem
 from agent.config.values import Mail
 from agent.config.values import Modem as Settings
+from agent.statement import book as books
 from agent.statement.ways import MailWay, Message, SmsWay, ways
 from simulators.modem import Modem as Simulated
+from simulators.short_messages import status_report
 from tests.statement.plant import Site, meter, reading, utc, with_sms
 from tests.support.wire import ScriptedPort, Time
 
 SNAPSHOT = reading(utc("2026-10-15 00:00+03:00"), "day", T1=2_000_100, T2=1_000_050)
+
+LEFT_AT = utc("2026-10-20 00:00+03:00")  # a day before the window closes
 
 
 def modem(folder: Path, simulated: Simulated) -> Modem:
@@ -29,8 +34,8 @@ def modem(folder: Path, simulated: Simulated) -> Modem:
     return Modem(Settings("/dev/modem"), folder, open_port=open_port, monotonic=time, sleep=time.sleep)
 
 
-def month_without_mqtt(tmp_path, answer=None, **more) -> tuple[Site, Simulated]:
-    simulated = Simulated()
+def month_without_mqtt(tmp_path, answer=None, simulated=None, **more) -> tuple[Site, Simulated]:
+    simulated = simulated or Simulated(now=LEFT_AT)
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(answer=answer, **more), ways=("sms",))
     one.put(SNAPSHOT)
     one.ways["sms"] = SmsWay(modem(tmp_path, simulated))  # type: ignore[assignment]
@@ -82,6 +87,64 @@ def test_a_confirming_message_may_come_from_a_name(tmp_path):
     simulated.receive("TNS-energo", "Показания приняты")
     one.run("2026-10-20 02:00+03:00")
     assert one.book().state == "accepted"
+
+
+def test_a_delivery_report_is_noted_once_and_taken_out_of_the_modem(tmp_path):
+    one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=None))
+    assert one.book().happened("delivered") == []
+    simulated.store(status_report(1, "+79990000001", LEFT_AT, LEFT_AT, 0), "SR")
+    one.run("2026-10-20 02:00+03:00")
+    (told,) = one.book().happened("delivered")
+    assert (told.state, told.by, told.channel, told.reference) == ("sent", "network", "sms", "1")
+    assert simulated.stored["SR"] == {}
+    asked = len(simulated.heard)
+    one.run("2026-10-20 12:00+03:00")
+    assert len(simulated.heard) == asked  # nothing is waited for any more: the modem has its rest
+    assert one.events() == []
+
+
+def test_a_message_that_the_network_could_not_deliver_is_told_and_not_repeated(tmp_path):
+    one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=0x41))
+    one.run("2026-10-21 02:00+03:00")
+    (told,) = one.book().happened("undelivered")
+    assert "status 65" in told.reason and "send --again" in told.reason
+    assert len(simulated.sent) == 1
+    assert one.events() == ["statement-held", "statement-missed"]
+    assert one.book().happened("missed")[0].reason.endswith(told.reason)
+    assert books.handed_over(one.book()) is None
+
+
+def test_a_report_that_comes_after_a_second_message_is_about_the_first(tmp_path):
+    one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=0x41))
+    one.run("2026-10-20 02:00+03:00")
+    simulated.status, simulated.now = 0, one.clock.now
+    one.ask("send", channel="sms", again=True)
+    one.run("2026-10-20 04:00+03:00")
+    assert [step.reference for step in one.book().happened("undelivered", "delivered")] == ["1", "2"]
+    assert books.arrived(one.book())
+
+
+def test_reports_that_nobody_waits_for_do_not_pile_up(tmp_path):
+    one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
+    old = status_report(77, "+79990000001", LEFT_AT - timedelta(days=30), LEFT_AT, 0)
+    fresh = status_report(78, "+79161234567", LEFT_AT, LEFT_AT, 0)  # of a test that still waits for it
+    for pdu in (old, fresh, status_report(1, "+79990000001", LEFT_AT, LEFT_AT, 0x20)):
+        simulated.store(pdu, "SR")
+    one.run("2026-10-20 00:45+03:00")
+    assert list(simulated.stored["SR"].values()) == [fresh]
+    one.run("2026-10-20 02:00+03:00")
+    assert simulated.stored["SR"] == {}
+
+
+def test_report_and_confirming_message_of_one_look_are_both_noted(tmp_path):
+    silent = Simulated(now=LEFT_AT, status=None)
+    one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты", simulated=silent)
+    simulated.store(status_report(1, "+79990000001", LEFT_AT, LEFT_AT, 0), "SR")
+    simulated.receive("8 999 000-00-01", "Показания 230100456789 приняты")
+    one.run("2026-10-20 01:00+03:00")
+    assert [step.what for step in one.book().steps[-2:]] == ["answered", "delivered"]
+    assert one.book().state == "accepted"
+    assert simulated.stored == {"SM": {}, "SR": {}}
 
 
 def test_a_letter_has_an_id_by_which_a_double_is_known(monkeypatch):
