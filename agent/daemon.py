@@ -22,7 +22,9 @@ from agent.control import ControlServer
 from agent.counters import Counters
 from agent.delivery.publisher import Publisher
 from agent.history.watch import PlanWatch
+from agent.journals import Looks
 from agent.line.port import Port
+from agent.line.state import MeterState
 from agent.line.worker import Worker
 from agent.questions import Questions
 from agent.reminder import ManualPoints
@@ -65,6 +67,7 @@ class Daemon:
         self.writer = Writer(self.store, on_stored=self._stored, monotonic=self.clock.monotonic)
         self.filler = Filler(self.store, self.writer.call, self.clock)
         self.counters = Counters(self.writer.call)
+        self.looks = Looks(self.writer.call)
         self.questions = Questions(self)
         self.exchange = Daily(lambda: self.config, self.store, self.writer, self.clock)
         self.manual = ManualPoints(lambda: self.config, self.store, self.writer, self.clock, self.submit)
@@ -140,6 +143,7 @@ class Daemon:
         """Once a second: the clock, the watchdog, a reload that was asked for."""
         self._calendar_steps()
         self.filler.look()
+        self.looks.keep(self._all_meters())
         if self._reload:
             self._reload = False
             self.reload()
@@ -242,8 +246,10 @@ class Daemon:
 
     def _identities(self) -> dict[str, Identity]:
         """Which meter has answered at which point."""
-        meters = [meter for worker in self.workers for meter in worker.meters]
-        return {meter.config.point: meter.identity for meter in meters if meter.identity is not None}
+        return {meter.config.point: meter.identity for meter in self._all_meters() if meter.identity is not None}
+
+    def _all_meters(self) -> list[MeterState]:
+        return [meter for worker in self.workers for meter in worker.meters]
 
     def _clock_pair(self) -> tuple[datetime, str]:
         stamp = self.clock.stamp()
@@ -253,6 +259,7 @@ class Daemon:
         groups = meters.build(config)
         for group in groups.values():
             self.counters.give(group)
+        self.looks.give([meter for group in groups.values() for meter in group], self.store)
         self.filler.use(groups, config.gateway.keep_days)
         stopped = self.store.notes(paused.NOTE)
         for bus in config.buses:
@@ -280,6 +287,7 @@ class Daemon:
             worker.ask_to_stop()
         for worker in self.workers:
             worker.stop()
+        self.looks.keep(self._all_meters(), timedelta())
         self.workers = []
 
     def _before(self, point: str, kind: str, serial: str) -> Record | None:

@@ -48,13 +48,15 @@ class PasswordPaused(AccessDenied):
     """The password was refused within the last hour; it is not tried again before the hour is over."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """Records of the kinds that were read, and the trouble of those that were not."""
+    """Records of the kinds that were read, and the trouble of those that were not. ``looked``: until when the meter's
+    journals were read (aware UTC), None where they were not: true for the next poll once the records are kept."""
 
     records: list[Record]
     failed: dict[str, MeterError]
     verdict: Verdict | None
+    looked: datetime | None = None
 
 
 class Dialogue:
@@ -156,7 +158,7 @@ class Dialogue:
                 continue
             stamp = self._clock.stamp()
             if kind == "event" and due is not None and span is None:
-                meter.looked = due[1]
+                outcome.looked = due[1]
             frames = b"".join(self._link.frames[start:])
             outcome.records.extend(self._record(meter, reading, stamp, frames, verdict) for reading in readings)
         return outcome

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from time import sleep
 from typing import Any
 
@@ -16,7 +16,7 @@ from agent.line.dialogue import Before, Dialogue, Outcome, PasswordPaused
 from agent.line.filling import Filling
 from agent.line.link import Link, Stopping
 from agent.line.port import Port
-from agent.line.rounds import CALENDAR, Rounds, Turn, refused_words
+from agent.line.rounds import Rounds, Turn, refused_words
 from agent.line.state import MeterState, gateway_event
 from agent.line.trace import Message, Trace
 from buffer.record import Record
@@ -26,7 +26,6 @@ from protocols.session import Line
 log = logging.getLogger("meterpost.line")
 
 FIRST_REOPEN, LONGEST_REOPEN = 1.0, 30.0  # s between two tries to open a vanished port
-BEFORE_A_START = timedelta(days=7)  # before the last reading of an earlier run its journals may not have been read
 LONGEST_SLEEP = 5.0  # s; the watchdog wants to see every worker alive
 
 
@@ -70,8 +69,6 @@ class Worker:
         self._before = before
         self._filler = filler
         self._filling: Filling | None = None
-        for meter in self.meters:
-            meter.looked = meter.looked or self._looked(meter)
         now = clock.monotonic()
         self._rounds = Rounds(bus.name, self.meters, clock=clock, submit=submit, denied=denied)
         self._requests: list[Request] = []
@@ -254,6 +251,7 @@ class Worker:
             self._submit(outcome.records)
             self.polled += len(outcome.records)
             meter.last_ok = outcome.records[-1].read_at
+        meter.looked = outcome.looked or meter.looked  # after the records: what is noted of it is true then
 
     # ── old gaps ─────────────────────────────────────────────────────────
 
@@ -292,12 +290,6 @@ class Worker:
         self._submit(records)
         self.polled += len(records)
         meter.last_ok = records[-1].read_at
-
-    def _looked(self, meter: MeterState) -> datetime | None:
-        """Until when an earlier run has read this meter's journals at least: some days before it read anything."""
-        known = [self._before(meter.config.point, kind, meter.config.serial) for kind in ("now", "network", *CALENDAR)]
-        read = [record.read_at for record in known if record is not None and record.clock != "unset"]
-        return max(read) - BEFORE_A_START if read else None
 
     # ── questions from outside ───────────────────────────────────────────
 

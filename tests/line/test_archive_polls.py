@@ -1,11 +1,11 @@
 """What the meter keeps itself (days, months, intervals, journals) is polled too, and never at the cost of energy."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
 from agent.config.values import Poll
+from agent.line.worker import Request
 from drivers.reading import Reading
 from protocols.errors import NoReply, Refused
 from tests.support.bus import NOON, FakeBus
@@ -67,19 +67,19 @@ def test_journals_are_looked_into_from_the_last_look_on_with_an_hour_to_spare():
     assert first_until - first_since == timedelta(days=62) and second_since == first_until - HOUR
 
 
-@pytest.mark.parametrize("away", [timedelta(hours=1), timedelta(days=100)])
-def test_journals_of_a_meter_that_was_read_before_are_read_from_a_week_before_that_time_on(away):
-    """Also after an outage of months: the gateway's own events and the first readings of this start do not count."""
+def test_a_technicians_look_into_the_journals_is_not_the_daemons():
+    """What `meterpost read --kind event` shows is stored by nobody: the next poll brings it."""
     archive = Archive("event")
     bus = bus_with(archive, event=3600.0)
-    bus.run(20)
-    (reading,) = bus.readings()
-    earlier = replace(reading, at=NOON - away, read_at=NOON - away)
-    again = bus_with(archive, event=3600.0)
-    again.records[:] = [earlier]
-    again.restart()
-    again.run(120)
-    assert archive.asked[0][0] == NOON - away - timedelta(days=7) - HOUR
+    bus.run(40)
+    request = Request(["flat-1"], "event")
+    bus.run(1800)
+    bus.worker.request(request)
+    bus.run(10)
+    assert request.answer.result(0)[0]
+    bus.run(1900)
+    polled, asked, again = archive.asked
+    assert asked[1] - polled[1] > timedelta(minutes=25) and again[0] == polled[1] - HOUR
 
 
 @pytest.mark.parametrize("kind", ["interval", "day", "month"])
