@@ -125,8 +125,8 @@ def test_a_report_that_comes_after_a_second_message_is_about_the_first(tmp_path)
 
 
 def test_reports_that_nobody_waits_for_do_not_pile_up(tmp_path):
-    one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
-    old = status_report(77, "+79990000001", LEFT_AT - timedelta(days=30), LEFT_AT, 0)
+    one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=None))
+    old = status_report(1, "+79990000001", LEFT_AT - timedelta(days=30), LEFT_AT, 0)  # the references came round
     fresh = status_report(78, "+79161234567", LEFT_AT, LEFT_AT, 0)  # of a test that still waits for it
     for pdu in (old, fresh, status_report(1, "+79990000001", LEFT_AT, LEFT_AT, 0x20)):
         simulated.store(pdu, "SR")
@@ -134,6 +134,7 @@ def test_reports_that_nobody_waits_for_do_not_pile_up(tmp_path):
     assert list(simulated.stored["SR"].values()) == [fresh]
     one.run("2026-10-20 02:00+03:00")
     assert simulated.stored["SR"] == {}
+    assert one.book().happened("delivered") == []
 
 
 def test_report_and_confirming_message_of_one_look_are_both_noted(tmp_path):
