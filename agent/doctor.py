@@ -14,6 +14,7 @@ from typing import Any
 from agent.clock import SystemClock
 from agent.config.values import Bus, Config, Intake
 from agent.control import ControlError, NotRunning, ask_daemon
+from agent.report.days import Days
 from buffer.store import Store, StoreError
 
 GOOD, DOUBT, BAD = "ok", "look", "bad"
@@ -118,7 +119,7 @@ def _store(config: Config) -> Iterator[Finding]:
         yield Finding("store", BAD, str(trouble), "docs/store.md says what each fault means")
         return
     with closing(store):
-        counts = store.counts()
+        counts, days = store.counts(), Days(store, lambda key, text: None).all()
     yield Finding("store", GOOD, f"{counts.last_seq} records, {counts.pending} pending, {counts.confirmed} confirmed")
     if counts.refused:
         todo = "meterpost records list --state refused shows why; records resend sends them again"
@@ -128,6 +129,12 @@ def _store(config: Config) -> Iterator[Finding]:
         if waits > OLD:
             todo = "is the broker reached, and does the intake send receipts?"
             yield Finding("pending", DOUBT, f"the oldest waits for {waits / 3600:.0f} h", todo)
+    stuck = [one for one in days if one.state in ("refused", "unclear", "unknown")]
+    if stuck:
+        todo = "meterpost exchange list shows why; docs/reports.md says what happens next"
+        newest = stuck[-1]
+        text = f"{len(stuck)} files wait for a person, the newest of {newest.day}: {newest.state}"
+        yield Finding("exchange", DOUBT, text, todo)
 
 
 def _delivery(status: Mapping[str, Any]) -> Finding:

@@ -52,6 +52,7 @@ EVENTS: Mapping[str, str] = {
     "reading-due": "a reading has to be typed in by a person",
     "statement-held": "a month's figures are doubtful and wait for a person; the text has the reasons",
     "statement-missed": "a window closed before a month's figures could leave",
+    "exchange-refused": "an exchange file was refused by its receiver, or its letter did not leave; the text says why",
     # From the meters' journals; maker and text have the meter's own words.
     "power-off": "the meter lost its supply",
     "power-on": "the meter's supply came back",

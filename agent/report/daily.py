@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agent.calendar import Job
 from agent.clock import Clock
 from agent.config.values import Config
+from agent.line.state import gateway_event
 from buffer.faults import StoreError
 from buffer.store import Store
 from buffer.writer import Writer
@@ -72,11 +73,14 @@ class Daily:
 
         with self._lock:
             if self._exchange is None:
-                self._exchange = Exchange(self._config, self._store, self._note, self._now, send)
+                self._exchange = Exchange(self._config, self._store, self._note, self._now, send, self._tell)
             return self._exchange
 
     def _note(self, key: str, text: str | None) -> None:
         self._writer.call(lambda store: store.note(key, text))
+
+    def _tell(self, text: str) -> None:
+        self._writer.submit([gateway_event("exchange-refused", text, self._clock.stamp())])
 
     def _now(self) -> datetime:
         return self._clock.stamp().utc

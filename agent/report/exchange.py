@@ -47,10 +47,17 @@ class Exchange:
     """The exchange of one gateway. Its methods may be called from any thread; they wait for one another."""
 
     def __init__(
-        self, config: Callable[[], Config], store: Store, note: Note, now: Callable[[], datetime], post: Post
+        self,
+        config: Callable[[], Config],
+        store: Store,
+        note: Note,
+        now: Callable[[], datetime],
+        post: Post,
+        tell: Callable[[str], object] = lambda text: None,
     ) -> None:
-        """``note`` writes a durable note (None forgets it), ``now`` is aware UTC."""
-        self._config, self._store, self._now, self._post = config, store, now, post
+        """``note`` writes a durable note (None forgets it), ``now`` is aware UTC; ``tell`` raises an event of a file
+        that was refused or did not leave."""
+        self._config, self._store, self._now, self._post, self._tell = config, store, now, post, tell
         self._days = Days(store, note)
         self._lock = threading.RLock()
         self.stopping = False  # set by whoever ends the service: a round stops after the letter under way
@@ -91,7 +98,8 @@ class Exchange:
                     f"{answer.day}: file {answer.number} was replaced by {known.number}; wait for its answer"
                 )
             words = ": ".join(filter(None, (answer80021.STATUSES[answer.status], answer.details)))
-            return self._days.keep(known.turned(STATE_OF[answer.status], self._now(), words))
+            turned = known.turned(STATE_OF[answer.status], self._now(), words)
+            return self._told(turned) if turned.state == "refused" else self._days.keep(turned)
 
     def catch_up(self) -> None:
         """Make the files of the days before today that were not made, make those anew that were not accepted and have
@@ -215,7 +223,11 @@ class Exchange:
         except ChannelError as trouble:
             # A file that had left before stays among those that have: it is not sent again by itself.
             state = "unclear" if trouble.unclear else known.state
-            self._days.keep(known.turned(state, self._now(), str(trouble)))
+            turned = known.turned(state, self._now(), str(trouble))
+            if (turned.state, turned.reason) == (known.state, known.reason):
+                self._days.keep(turned)  # said already: it is tried again several times a day
+            else:
+                self._told(turned)
             raise ExchangeError(f"{known.day}: {known.file} is {state}: {trouble}") from None
         return self._days.keep(known.turned("sent", self._now(), known.reason))
 
@@ -224,7 +236,12 @@ class Exchange:
         known = self._days.get(day)
         if known is None or known.state != "sending":
             return known
-        return self._days.keep(known.turned("unclear", self._now(), "the power went while it was being sent"))
+        return self._told(known.turned("unclear", self._now(), "the power went while it was being sent"))
+
+    def _told(self, day: Day) -> Day:
+        """Kept, with an event: first that, for a power cut in between would swallow it."""
+        self._tell(f"{day.file} of {day.day}: {day.state}: {day.reason}")
+        return self._days.keep(day)
 
     # ── what it stands on ────────────────────────────────────────────────
 

@@ -1,10 +1,11 @@
 """``meterpost doctor``: what is wrong, from the port to the broker, each with what to do."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from agent.control import ControlServer
+from agent.report.days import Day, Days
 from buffer.record import Record
 from buffer.store import Store
 from tests.cli.conftest import Run, change
@@ -43,6 +44,16 @@ def test_refused_and_waiting_records_are_named(closed, run: Run):
     found = by_what(run("doctor", "-c", str(closed), "--json"))
     assert "1 records were refused" in found["refused"]["text"]
     assert "waits for" in found["pending"]["text"]
+
+
+def test_exchange_files_that_wait_for_a_person_are_named(closed, run: Run):
+    store = Store.open(closed.parent / "state", now=lambda: NOW)
+    days = Days(store, store.note)
+    for number, state in ((1, "refused"), (2, "unclear"), (3, "accepted")):
+        days.keep(Day(date(2026, 11, number), number, f"80020_{number}.xml", state, NOW))
+    store.close()
+    found = by_what(run("doctor", "-c", str(closed), "--json"))
+    assert found["exchange"]["text"] == "2 files wait for a person, the newest of 2026-11-02: unclear"
 
 
 def test_a_running_daemon_tells_of_its_meters(closed, run: Run):

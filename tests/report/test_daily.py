@@ -16,6 +16,7 @@ from tests.channels.post import Post, serving
 from tests.cli.conftest import change, house, run  # noqa: F401 - fixtures
 from tests.report.plant import configured, metered, opened, profile, values_of
 from tests.report.test_commands import TABLES
+from tests.support.broker import free_port
 
 DAY = date(2026, 10, 5)
 
@@ -129,3 +130,13 @@ def test_the_receivers_mail_server_gets_the_very_file_once(room):
     (file,) = files(room)
     assert letter["To"] == "askue@example.org" and letter["Subject"] == attached.get_filename() == file.name
     assert attached.get_content() == file.read_bytes()
+
+
+def test_a_letter_that_cannot_leave_is_an_event_in_the_store(room):
+    room.config = replace(room.config, mail=Mail("127.0.0.1", "gw@example.org", free_port(), "none"))
+    room.daily.round()
+    room.daily.round()
+    events = [record.event for record, _, _ in room.store.rows() if record.event]
+    (event,) = events
+    assert event["code"] == "exchange-refused"
+    assert event["text"].startswith("80020_7700000001_20261005_1_") and " of 2026-10-05: made: " in event["text"]

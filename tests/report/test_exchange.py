@@ -39,12 +39,13 @@ class House:
         self.folder = folder
         self.config = configured(folder, *(meters or (metered(),)), **more)
         self.now = datetime(2026, 10, 6, 0, 30, tzinfo=UTC)
-        self.letters, self.trouble = [], None
+        self.letters, self.trouble, self.told = [], None, []
         self.store = opened(folder)
         self.start()
 
     def start(self):
-        self.exchange = Exchange(lambda: self.config, self.store, self.store.note, lambda: self.now, self.post)
+        given = (lambda: self.config, self.store, self.store.note, lambda: self.now, self.post, self.told.append)
+        self.exchange = Exchange(*given)
 
     def restart(self):
         self.store.close()
@@ -433,3 +434,37 @@ def test_over_months_the_files_tell_the_energy_to_the_kwh_whatever_came_late(tmp
     left = house.day(last).balance[CODE]["01"]
     assert told * 1000 + left == truth * ratio
     house.store.close()
+
+
+def test_a_refused_file_is_told_and_an_accepted_one_is_not(house):
+    house.store.put(profile(DAY, [1000] * 48))
+    house.exchange.catch_up()
+    house.answered(0)
+    assert house.told == []
+    house.answered(3)
+    (text,) = house.told
+    assert text.startswith(f"{house.day().file} of 2026-10-05: refused: ")
+
+
+def test_a_letter_that_does_not_leave_is_told_once_for_each_reason(house):
+    house.store.put(profile(DAY, [1000] * 48))
+    for trouble in ("no connection", "no connection", "login refused"):
+        house.trouble = ChannelError(trouble, Kind.UNREACHABLE)
+        house.exchange.catch_up()
+    assert [text.rpartition(": ")[2] for text in house.told] == ["no connection", "login refused"]
+    house.trouble = ChannelError("no answer", Kind.UNCLEAR)
+    house.exchange.catch_up()
+    house.exchange.catch_up()
+    assert house.told[2:] == [f"{house.day().file} of 2026-10-05: unclear: no answer"]
+
+
+def test_a_power_cut_while_a_letter_leaves_is_told(house):
+    house.store.put(profile(DAY, [1000] * 48))
+    house.exchange.make(DAY)
+    house.trouble = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        house.exchange.send(DAY)
+    house.restart()
+    house.exchange.catch_up()
+    (text,) = house.told
+    assert "unclear: the power went" in text
