@@ -19,8 +19,8 @@ __all__ = ["Counts", "Store", "StoreBusy", "StoreError", "StoreTooNew", "StoreUn
 DAY = 86_400_000  # ms
 SERIES = f"(moment & {(1 << rows.KEY_BITS) - 1})"
 """Only events have an ``n``, so the series of all others stands in the low bits of their key; an event's lies a step or
-more above its series, up to ``n`` 1022. (A key beside its own place, where two collide in one millisecond, is overlooked
-by these questions; what is put is compared with the row.)"""
+more above its series, up to ``n`` 1022. (A key beside its own place, where two collide in one millisecond, is
+overlooked by these questions; what is put is compared with the row.)"""
 CHUNK = 500  # records a transaction or a question, where there may be very many
 STATES = (ranges.PENDING, ranges.HELD, ranges.CONFIRMED, ranges.REFUSED)
 
