@@ -118,10 +118,11 @@ def _time(number: int, when: str) -> tuple[str, str]:
         if not HOUR.fullmatch(when):
             raise ValueError
         moment = datetime.fromisoformat(when)
-    except ValueError:
+        name = _utc_hour(moment) if moment.tzinfo else f"{moment:%Y-%m-%dT%H}"
+    except (ValueError, OverflowError):  # the first and the last year have hours that are none in UTC
         wanted = "a month such as 2026-11 or a full hour such as 2026-11-21T10:00"
         raise PlanError(number, repr(when[:40]), wanted) from None
-    return (_utc_hour(moment) if moment.tzinfo else f"{moment:%Y-%m-%dT%H}"), "hour"
+    return name, "hour"
 
 
 def _utc_hour(moment: datetime) -> str:

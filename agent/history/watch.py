@@ -1,6 +1,7 @@
 """Fact against plan while the daemon runs: the event ``plan-exceeded``, once a month or once an hour."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +21,9 @@ from buffer.store import Store
 log = logging.getLogger("meterpost.history")
 
 EVERY = 600.0  # s between two looks
+REST = {"hour": timedelta(hours=1), "month": timedelta(hours=6)}
+"""Between two looks at a slot that ended so long ago, and something of it is missing."""
+LOOK_COST = 0.1  # s of looking at once; whoever calls has other things to do, the watchdog to feed among them
 BACK = {"hour": timedelta(hours=48), "month": timedelta(days=32)}
 """How far back a look goes: what an archive brings later is judged too."""
 NOTE = "plan:"  # note: the periods of a point that were told already
@@ -28,7 +32,8 @@ SUSPECT = {"backwards", "step-too-large"}  # one wrong reading must not raise an
 
 
 class PlanWatch:
-    """``look`` when asked to, at most every ten minutes. ``change`` runs a function on the store that writes."""
+    """``look`` every second or so: each point has its turn every ten minutes, as many at once as ``LOOK_COST`` allows.
+    ``change`` runs a function on the store that writes."""
 
     def __init__(
         self,
@@ -37,24 +42,34 @@ class PlanWatch:
         *,
         submit: Callable[[Sequence[Record]], None],
         change: Callable[[Callable[[Store], None]], object],
+        spent: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._submit, self._change = store, submit, change
+        """``spent``: seconds by which the cost of a look is told."""
+        self._store, self._submit, self._change, self._spent = store, submit, change, spent
         self._meters = [meter for meter in config.meters if meter.plan is not None]
         self._zone = ZoneInfo(config.gateway.timezone)
         self._next = 0.0
+        self._round: list[Meter] = []  # whose turn is still to come
+        self._rest: dict[str, dict[str, float]] = {}  # slots of a point, and the monotonic time until they rest
         self._settled: dict[str, set[str]] = {}  # slots of a point that will not be read any better
         self._plans: dict[str, tuple[tuple[int, int], Plan | None]] = {}
 
     def look(self, stamp: Stamp) -> None:
         """Raise what has to be raised. Nothing is judged while the gateway's clock is not set; StoreError as the store
         has it."""
-        if not self._meters or stamp.monotonic < self._next or stamp.state == "unset":
+        if stamp.state == "unset":
             return
-        self._next = stamp.monotonic + EVERY
-        for meter in self._meters:
+        if not self._round and stamp.monotonic >= self._next:
+            self._next = stamp.monotonic + EVERY
+            self._round = self._meters[::-1]
+        begin = self._spent()
+        while self._round:
+            meter = self._round.pop()
             plan = self._plan(meter)
             if plan is not None:
                 self._look_at(meter, plan, stamp)
+            if self._spent() - begin > LOOK_COST:
+                break
 
     def _plan(self, meter: Meter) -> Plan | None:
         """The plan as the file has it now; a broken one is told once and not used."""
@@ -76,7 +91,7 @@ class PlanWatch:
         key = NOTE + meter.point
         told = [str(name) for name in opened(self._store.noted(key)) or ()]
         oldest = slot_of(plan.step, stamp.utc - BACK[plan.step], self._zone).start
-        rows = self._open_rows(meter, plan.step, oldest, stamp.utc)
+        rows = self._open_rows(meter, plan.step, oldest, stamp)
         fresh = {}
         for row in rows:
             text = exceeded(row, meter, plan, self._zone)
@@ -95,17 +110,28 @@ class PlanWatch:
         note = sealed([name for name in (*told, *fresh) if name >= oldest.isoformat()])
         self._change(partial(Store.note, key=key, value=note))
 
-    def _open_rows(self, meter: Meter, step: str, oldest: datetime, now: datetime) -> list[Row]:
-        """The rows since then that may still change: not those that were whole at an earlier look."""
-        settled = {name for name in self._settled.get(meter.point, ()) if name >= oldest.isoformat()}
+    def _open_rows(self, meter: Meter, step: str, oldest: datetime, stamp: Stamp) -> list[Row]:
+        """The rows since then that may still change: not those that were whole at an earlier look. What has ended and
+        is not whole is read again seldom: a dead meter's hours cost as much as sound ones, each time."""
+        now, since = stamp.utc, oldest.isoformat()
+        settled = {name for name in self._settled.get(meter.point, ()) if name >= since}
+        rest = {
+            name: until
+            for name, until in self._rest.get(meter.point, {}).items()
+            if name >= since and until > stamp.monotonic
+        }
         rows = [
             row
             for slot in slots(step, oldest, now, self._zone)
-            if slot.start.isoformat() not in settled
+            if slot.start.isoformat() not in settled and slot.start.isoformat() not in rest
             for row in series(self._store, meter, step, slot.start, slot.end, self._zone, now)
         ]
-        settled |= {_name(row) for row in rows if row.slot.end <= now and row.quality in SETTLED}
-        self._settled[meter.point] = settled
+        for row in rows:
+            if row.slot.end <= now and row.quality in SETTLED:
+                settled.add(_name(row))
+            elif row.slot.end <= now - REST[step]:
+                rest[_name(row)] = stamp.monotonic + REST[step].total_seconds()
+        self._settled[meter.point], self._rest[meter.point] = settled, rest
         return rows
 
 

@@ -1,5 +1,6 @@
 """Plans as files, and the event of a crossed one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from agent.clock import Stamp
 from agent.config.values import Bus, Config, Gateway, Intake
+from agent.history import watch
 from agent.history.plan import PlanError, parse, read_plan
+from agent.history.series import series
 from agent.history.slots import slot_of, slots
 from agent.history.watch import EVERY, PlanWatch
 from buffer.record import Record
@@ -222,3 +225,49 @@ def test_what_is_settled_is_not_read_again_and_not_told_again_after_a_restart(wa
     house.restart()
     house.store.put([reading(start + 41 * HOUR)])
     assert len(house.look(start + 41 * HOUR + timedelta(minutes=1))) == 1, "the hour that is over since"
+
+
+def test_a_plan_for_the_first_or_last_year_does_not_break_who_reads_it():
+    for text in ("0001-01-01T00:00+03:00,1\n", "9999-12-31T23:00-03:00,1\n"):
+        with pytest.raises(PlanError, match="expected a month"):
+            parse(text)
+
+
+def test_many_points_have_their_turns_one_after_the_other(tmp_path):
+    """The daemon's own loop calls this: it must not stand still for a hundred points at once."""
+    house = Watched(tmp_path, "2026-11,10\n")
+    meters = [replace(metered(plan=house.file), point=f"flat-{number}") for number in range(5)]
+    since = at("2026-11-01T00:00+03:00")
+    for meter in meters:
+        house.store.put([replace(reading(moment), point=meter.point) for moment in (since, since + DAY)])
+    clock = iter(range(100))
+    raised: list[Record] = []
+    looked = PlanWatch(
+        replace(house.config, meters=tuple(meters)),
+        house.store,
+        submit=raised.extend,
+        change=lambda work: work(house.store),
+        spent=lambda: float(next(clock)),
+    )
+    told = []
+    for second in range(7):
+        looked.look(Stamp(since + DAY, "synced", "boot", 1000.0 + second))
+        told.append([event.point for event in raised])
+        raised.clear()
+    house.store.close()
+    assert told == [["flat-0"], ["flat-1"], ["flat-2"], ["flat-3"], ["flat-4"], [], []]
+
+
+def test_what_ended_with_something_missing_is_read_again_seldom(watched, monkeypatch):
+    plan = "".join(f"2026-11-21T{hour:02}:00,1.4\n" for hour in range(24))
+    house = watched(plan, plan_limit=Decimal(0))
+    start = at("2026-11-21T00:00+03:00")
+    asked = []
+    monkeypatch.setattr(watch, "series", lambda *args: asked.append(args[3]) or series(*args))
+    house.look(start + 10 * HOUR)
+    first = len(asked)
+    house.look(start + 10 * HOUR + timedelta(minutes=10))
+    assert (first, len(asked)) == (48, 50), "the running hour, and the one that has just ended"
+    house.store.put(readings(start, start + 3 * HOUR, HOUR))
+    house.seconds += watch.REST["hour"].total_seconds()
+    assert len(house.look(start + 10 * HOUR + timedelta(minutes=20))) == 2, "what the archive brought"
