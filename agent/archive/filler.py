@@ -256,7 +256,7 @@ class Filler:
     def again(self, point: str, kind: str, since: datetime, until: datetime) -> int:
         """Ask for this span (aware, both ends in it) before everything else, also for what counted as absent. How
         many slots are missing there and will be asked. KeyError for an unknown point, ValueError in words where
-        nothing can be asked."""
+        nothing can be asked: also of a time that its archive, as it is kept here, does not reach."""
         stamp = self._clock.stamp()
         meter = self._meters[point]
         if kind not in plan.filled(meter):
@@ -268,7 +268,7 @@ class Filler:
             raise ValueError(f"{point}: the meter has not told yet how far its {kind!r} archive goes back; try later")
         span = max(book.window[0], book.grid.after(since)), min(book.window[1], book.grid.before(until))
         if span[0] > span[1]:
-            return 0
+            raise ValueError(f"{point}: {_reach_in_words(book)}")
         for low, high in book.looked.gaps(*plan.units(book.grid, span)):
             for number in range(high, low - 1, -1):
                 self._look_through(plan.unit(book.grid, number), [book])
@@ -291,14 +291,15 @@ class Filler:
         return None if book is None or _unlooked(book) else book.missing(*book.window)
 
     def progress(self, bus: str) -> dict[str, Any]:
-        """``missing`` slots of a bus, ``rate`` an hour as it went within the last hour, ``done_at`` (aware UTC): both
-        None where nobody can say."""
+        """``missing`` slots of a bus, ``rate`` an hour as it went within the last hour, ``done_at`` (aware UTC) of the
+        meters that can be asked now: both None where nobody can say."""
         stamp = self._clock.stamp()
         with self._lock:
             points = [point for point, of in self._bus_of.items() if of == bus]
-            total = sum(count or 0 for point in points for count in self.missing(point).values())
+            counts = {point: sum(count or 0 for count in self.missing(point).values()) for point in points}
+            total, due = sum(counts.values()), sum(counts[point] for point in points if self._meters[point].sound)
             rate = self._rate(bus, stamp.monotonic)
-        done = stamp.utc + timedelta(hours=total / rate) if total and rate else None
+        done = stamp.utc + timedelta(hours=due / rate) if due and rate else None
         return {"missing": total, "rate": round(rate) if rate else None, "done_at": done}
 
     def _count(self, point: str, count: int, now: float) -> None:
@@ -345,6 +346,15 @@ def _unlooked(book: Book) -> list[Run]:
     """The units of its window in which the store was not looked through."""
     first, last = book.window
     return book.looked.gaps(*plan.units(book.grid, book.window)) if first <= last else []
+
+
+def _reach_in_words(book: Book) -> str:
+    """What can be asked for of this archive; the newest slots are brought by their own polls."""
+    first, last = book.window
+    if first > last:
+        return f"its {book.grid.kind!r} archive has nothing yet that its polls would not bring"
+    since, until = (f"{book.grid.at(slot).astimezone(book.grid.zone):%Y-%m-%d %H:%M}" for slot in (first, last))
+    return f"its {book.grid.kind!r} archive can be asked from {since} to {until}; nothing of that time lies in it"
 
 
 def _note(book: Book) -> str:

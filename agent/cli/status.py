@@ -94,7 +94,7 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     for bus in document["buses"]:
         if bus.get("error"):
             lines.append(colour("red", wrapped(f"{bus['name']}: {bus['error']}")))
-    lines += [line for bus in document["buses"] if (line := _filling(bus))]
+    lines += [line for bus in document["buses"] if (line := _filling(bus, document["meters"]))]
     rows: list[tuple[str, ...]] = [("point", "T1", "T2", "T3", "T4", "age", "state")]
     rows += [_row(meter, running) for meter in document["meters"]]
     shown = _without_empty_columns(rows)
@@ -112,14 +112,21 @@ def _clock(meter: dict[str, Any]) -> str | None:
     return f"{meter['point']}: the meter's clock is {in_words(Decimal(str(offset)))}"
 
 
-def _filling(bus: dict[str, Any]) -> str:
-    """How much of a bus's archives is missing and when it will be there; "" where nothing is."""
+def _filling(bus: dict[str, Any], meters: list[dict[str, Any]]) -> str:
+    """How much of a bus's archives is missing and when it will be there, but for meters that cannot be asked now; ""
+    where nothing is."""
     filling = bus.get("filling") or {}
     if not filling.get("missing"):
         return ""
     text = f"{bus['name']}: {filling['missing']} archive values missing"
     if filling.get("done_at"):
         text += f", there in {in_time(filling['done_at'])}"
+    of_bus = [meter for meter in meters if meter.get("bus") == bus["name"] and meter["state"] != "ok"]
+    waiting = {meter["point"]: sum(filter(None, (meter.get("missing") or {}).values())) for meter in of_bus}
+    waiting = {point: count for point, count in waiting.items() if count}
+    if waiting:
+        whom = next(iter(waiting)) if len(waiting) == 1 else f"{len(waiting)} meters"
+        text += f"; {sum(waiting.values())} wait for {whom}"
     return wrapped(text)
 
 

@@ -79,9 +79,7 @@ class Rounds:
         return [
             index
             for index, meter in enumerate(self._meters)
-            if meter.identity is not None
-            and not (meter.paused or meter.foreign or meter.trouble or meter.denied_at is not None)
-            and not self._health[index].failures
+            if meter.sound and not self._health[index].failures
         ]
 
     def start(self, kind: str, at: time) -> None:

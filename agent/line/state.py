@@ -36,6 +36,12 @@ class MeterState:
     looked: datetime | None = None  # the end of the last look into its journals
     watch: ClockState = field(default_factory=ClockState)
 
+    @property
+    def sound(self) -> bool:
+        """It answers in this run, is the right one, and nobody has told us to leave it alone."""
+        hindered = self.paused or self.foreign or self.trouble or self.denied_at is not None
+        return self.identity is not None and not hindered
+
 
 def gateway_event(
     code: str,

@@ -302,6 +302,9 @@ def test_what_the_utility_wants_is_asked_at_once_also_what_counted_as_absent(fol
     heal(house)
     assert set(intervals(*off)) <= set(house.moments("interval"))
     assert house.filler.again("flat-1", "interval", *off) == 0
+    for since in (NOW - 900 * DAY, NOW - 20 * DAY, NOW + DAY):
+        with pytest.raises(ValueError, match="can be asked from 2026-11-15 00:30 to 2026-11-21 "):
+            house.filler.again("flat-1", "interval", since, since + HOUR)
     with pytest.raises(ValueError, match="is not kept"):
         house.filler.again("flat-1", "event", *off)
     with pytest.raises(KeyError):

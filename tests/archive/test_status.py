@@ -10,10 +10,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agent import status as told
-from agent.cli.status import screen
+from agent.cli.status import _filling, screen
 from tests.archive.test_healing import DAY, MINUTE, NOW
 from tests.support.archive_bus import House
 
+HOUR = timedelta(hours=1)
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/status.json").read_text())
 
 
@@ -57,6 +58,23 @@ def test_the_forecast_is_near_what_it_takes(house):
     house.run(DAY, house.whole)
     assert 0.5 < (forecast - began) / (house.now - began) < 2
     house.stop()
+
+
+def test_the_forecast_leaves_out_a_meter_that_cannot_be_asked(house, monkeypatch):
+    house.dead.add(2)
+    house.start()
+    house.run(DAY, lambda: not sum(filter(None, house.filler.missing("flat-1").values())) and house.now - NOW > HOUR)
+    document = parts(house)
+    (bus,), (_, dead) = document["buses"], document["meters"]
+    assert dead["state"] == "silent" and bus["filling"]["missing"] == sum(filter(None, dead["missing"].values()))
+    assert bus["filling"]["done_at"] is None
+    house.stop()
+    monkeypatch.setenv("COLUMNS", "80")
+    dead = {"point": "flat-2", "bus": "riser", "state": "silent", "missing": {"day": 30, "interval": None}}
+    well = {"point": "flat-1", "bus": "riser", "state": "ok", "missing": {"day": 9}}
+    assert _filling({"name": "riser", "filling": {"missing": 39}}, [dead, well]).endswith("missing; 30 wait for flat-2")
+    other = dead | {"point": "flat-3"}
+    assert "60 wait for 2 meters" in _filling({"name": "riser", "filling": {"missing": 69}}, [dead, other, well])
 
 
 def test_the_document_is_what_the_schema_says(house):
