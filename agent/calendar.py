@@ -1,10 +1,14 @@
 """Jobs by the local calendar: each runs once per local day, daylight saving or not, whatever the clock does."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
+from threading import Thread
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
@@ -24,13 +28,31 @@ class Job:
     day: int | None = None
 
 
+class _Threads(BaseExecutor):  # type: ignore[misc]  # apscheduler has no types
+    """A thread for each run. APScheduler's own pool is waited for when the program ends, and a mail server may take
+    minutes: a job that is left behind has noted what it was about."""
+
+    def _do_submit_job(self, job: Any, run_times: Sequence[datetime]) -> None:
+        Thread(target=self._run, args=(job, run_times), name=f"calendar-{job.id}", daemon=True).start()
+
+    def _run(self, job: Any, run_times: Sequence[datetime]) -> None:
+        try:
+            events = run_job(job, job._jobstore_alias, run_times, self._logger.name)
+        except BaseException:  # as the pools of APScheduler: it is logged, and the job may run again
+            self._run_job_error(job.id, *sys.exc_info()[1:])
+        else:
+            self._run_job_success(job.id, events)
+
+
 class Calendar:
     """APScheduler with ``coalesce`` and no misfire limit: what was missed while the machine slept runs once."""
 
     def __init__(self, zone: ZoneInfo, store: Store, writer: Writer, jobs: Sequence[Job]) -> None:
         self._zone, self._store, self._writer = zone, store, writer
         self._scheduler = BackgroundScheduler(
-            timezone=zone, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+            executors={"default": _Threads()},
+            timezone=zone,
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
         for job in jobs:
             trigger = CronTrigger(day=job.day, hour=job.at.hour, minute=job.at.minute, timezone=zone)
