@@ -19,7 +19,7 @@ log = logging.getLogger("meterpost.control")
 NAME = "control.sock"
 LONGEST_QUESTION = 1 << 20
 LONGEST_ANSWER = 600.0  # s; reading a long archive at 300 baud takes minutes
-PATIENCE = {"status": 10.0, "pause": 10.0, "resume": 10.0}  # s; questions that the daemon answers from memory
+PATIENCE = {"alive": 10.0, "status": 10.0, "pause": 10.0, "resume": 10.0}  # s; what is answered from memory
 MOST_CLIENTS = 16
 
 Handler = Callable[[Mapping[str, Any]], Any]
@@ -48,7 +48,7 @@ class ControlServer:
 
     def __init__(self, state_dir: Path, handlers: Mapping[str, Handler]) -> None:
         self._path = state_dir / NAME
-        self._handlers = handlers
+        self._handlers: Mapping[str, Handler] = {"alive": lambda _: True, **handlers}
         self._room = threading.Semaphore(MOST_CLIENTS)
         self._path.unlink(missing_ok=True)  # the store's lock says that no other daemon lives here
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -103,7 +103,20 @@ class ControlServer:
 
 def ask_daemon(state_dir: Path, op: str, **args: Any) -> Any:
     """The daemon's result. NotRunning without one, ControlError if it says no or nothing in due time, PermissionError
-    if access is denied."""
+    if access is denied.
+
+    What may take minutes is asked only of a daemon that is alive: a stopped one would do it whenever it goes on,
+    long after the person has given up.
+    """
+    if op not in PATIENCE:
+        _exchange(state_dir, "alive", {})
+    answer = _exchange(state_dir, op, args)
+    if not answer.get("ok"):
+        raise ControlError(answer.get("error", "no reason given"))
+    return answer["result"]
+
+
+def _exchange(state_dir: Path, op: str, args: Mapping[str, Any]) -> dict[str, Any]:
     patience = PATIENCE.get(op, LONGEST_ANSWER)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
         line.settimeout(patience)
@@ -111,7 +124,7 @@ def ask_daemon(state_dir: Path, op: str, **args: Any) -> Any:
             with _address(state_dir) as address:
                 line.connect(address)
         except PermissionError:
-            raise
+            raise PermissionError(f"{state_dir}: you may not ask the daemon (try sudo)") from None
         except (BlockingIOError, TimeoutError):
             raise ControlError("the daemon takes no more questions: is it stopped, or are there too many?") from None
         except OSError:
@@ -119,11 +132,9 @@ def ask_daemon(state_dir: Path, op: str, **args: Any) -> Any:
         try:
             line.sendall(json.dumps({"op": op, **args}).encode() + b"\n")
             with line.makefile("rb") as answers:
-                answer = json.loads(answers.readline())
+                answer: dict[str, Any] = json.loads(answers.readline())
         except TimeoutError:
             raise ControlError(f"the daemon has not answered within {patience:.0f} s; is it stopped?") from None
         except (OSError, ValueError) as trouble:
             raise ControlError(f"the daemon went away while it was asked: {trouble}") from None
-    if not answer.get("ok"):
-        raise ControlError(answer.get("error", "no reason given"))
-    return answer["result"]
+    return answer

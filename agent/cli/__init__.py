@@ -6,7 +6,10 @@ and an exit code.
 """
 
 import importlib.util
+import inspect
+import io
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -47,8 +50,17 @@ HELP = """Reads electricity meters and delivers what they say until the utility 
 
 \b
 Example:
-  meterpost check -c /etc/meterpost/meterpost.toml
+  meterpost check --explain
 """
+
+EXAMPLES = {
+    "records": "meterpost records list --limit 5",
+    "clock": "meterpost clock show",
+    "statement": "meterpost statement list",
+    "exchange": "meterpost exchange list",
+    "channels": "meterpost channels",
+}
+"""For the help of commands that have commands of their own."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -57,6 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "--debug" in args:
         args.remove("--debug")
         os.environ["METERPOST_TRACEBACK"] = "1"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a letter that the terminal's coding lacks must not end a command
+            stream.reconfigure(errors="backslashreplace")
     try:
         if args[:1] == ["run"]:
             from agent.cli import service
@@ -79,14 +94,23 @@ def application(args: Sequence[str]) -> "typer.Typer":
     """The Typer application: the called command alone with its module, or all of them as names with their help."""
     import typer
 
-    app = typer.Typer(name="meterpost", help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+    columns = shutil.get_terminal_size((80, 24)).columns
+    settings = {"terminal_width": min(max(columns, 30), 80)}  # Click's own help is never narrower than 50
+    app = typer.Typer(
+        name="meterpost",
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings=settings,
+    )
     app.callback()(_nothing)  # keeps the name of a lone command
     called = args[0] if args and args[0] in COMMANDS and _exists(args[0]) else None
     for name in [called] if called else filter(_exists, COMMANDS):
         if called:
             _add(app, name)
         else:
-            app.command(name, help=COMMANDS[name])(_nothing)
+            app.command(name, help=COMMANDS[name], short_help=COMMANDS[name])(_nothing)
     return app
 
 
@@ -94,7 +118,9 @@ def _add(app: "typer.Typer", name: str) -> None:
     module = importlib.import_module(f"agent.cli.{name}")
     inner = getattr(module, "app", None)
     if inner is not None:
-        app.add_typer(inner, name=name, help=COMMANDS[name])
+        app.add_typer(inner, name=name, help=f"{COMMANDS[name]}\n\n\b\nExample:\n  {EXAMPLES[name]}")
+        for command in inner.registered_commands:  # Click would cut it to one line of a wide terminal
+            command.short_help = inspect.cleandoc(command.callback.__doc__ or "").partition(".")[0] + "."
     else:
         app.command(name)(getattr(module, name))
 

@@ -23,10 +23,17 @@ def report(error: Exception) -> int:
     if isinstance(error, ConfigError):
         explain_faults(error)
     else:
-        note(f"{colour('red', 'error:', sys.stderr)} {error or type(error).__name__}")
+        note(f"{colour('red', 'error:', sys.stderr)} {_words(error)}")
     if isinstance(error, Failure) and error.hint:
         note(f"hint: {error.hint}")
     return exit_code(error)
+
+
+def _words(error: Exception) -> str:
+    """What happened; of the system's own errors the file and the reason, without their number."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
 
 
 def interrupted() -> int:
@@ -41,7 +48,8 @@ def exit_code(error: Exception) -> Exit:
         return error.code
     if isinstance(error, ConfigError):
         return Exit.PERMISSION if error.denied else Exit.CONFIG
-    if _is(error, "buffer.faults", "StoreBusy") or _is(error, "agent.line.port", "PortHeld"):
+    late = (("buffer.faults", "StoreBusy"), ("agent.line.port", "PortHeld"), ("agent.control", "ControlError"))
+    if any(_is(error, *name) for name in late):
         return Exit.LATER
     if _is(error, "buffer.faults", "StoreTooNew"):
         return Exit.CONFIG

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from agent.control import ControlError, ControlServer, NotRunning, ask_daemon
 
 
 @pytest.fixture
-def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A daemon whose process is stopped: the kernel still takes connections for it."""
-    monkeypatch.setitem(control.PATIENCE, "status", 0.1)
+    for op in ("status", "alive"):
+        monkeypatch.setitem(control.PATIENCE, op, 0.1)
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
         line.bind(str(tmp_path / control.NAME))
         line.listen(1)
@@ -24,6 +26,20 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_a_stopped_daemon_does_not_hold_up_a_quick_question(stopped: Path) -> None:
     with pytest.raises(ControlError, match="has not answered within"):
         ask_daemon(stopped, "status")
+
+
+def test_a_long_question_is_not_even_put_to_a_stopped_daemon(stopped: Path) -> None:
+    with pytest.raises(ControlError, match="has not answered within"):
+        ask_daemon(stopped, "enter", point="cellar")
+
+
+def test_a_daemon_of_an_older_version_is_alive_too(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path, {"enter": lambda asked: asked["point"]})
+    server._handlers = {"enter": server._handlers["enter"]}
+    try:
+        assert ask_daemon(tmp_path, "enter", point="cellar") == "cellar"
+    finally:
+        server.close()
 
 
 def test_a_stopped_daemon_that_nobody_can_reach_any_more_is_no_missing_one(stopped: Path) -> None:

@@ -1,5 +1,6 @@
 """The command line as a whole: quick, kind, and with the documented exit codes."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -134,3 +135,45 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.stdout.splitlines() == ["[", "0"]
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("name", sorted(cli.EXAMPLES))
+def test_commands_of_commands_show_an_example_and_whole_sentences_on_a_narrow_phone(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    done = run(name, "--help")
+    assert done.code == 0
+    assert f"  {cli.EXAMPLES[name]}\n" in done.out
+    assert "..." not in done.out.partition("Commands:")[2]
+    assert max(map(len, done.out.splitlines())) <= 40
+
+
+def test_the_list_of_commands_is_whole_on_a_narrow_phone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    out = run("--help").out
+    assert max(map(len, out.splitlines())) <= 40
+    said = " ".join(out.partition("Commands:")[2].split())
+    assert all(f"{name} {summary}" in said for name, summary in cli.COMMANDS.items())
+
+
+def test_a_terminal_without_our_letters_ends_no_command() -> None:
+    call = "import sys; from agent.cli import main; sys.exit(main(['drivers', 'mercury230']))"
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, env=env, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "active (A+ A\\u2212)" in done.stdout
+
+
+def test_a_system_error_is_said_with_its_file_and_without_its_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert errors.report(FileNotFoundError(2, "No such file or directory", "/nowhere")) == Exit.IO
+    assert errors.report(PermissionError("/state: you may not ask the daemon (try sudo)")) == Exit.PERMISSION
+    said = capsys.readouterr().err
+    assert "/nowhere: No such file or directory\n" in said
+    assert "/state: you may not ask the daemon (try sudo)\n" in said and "Errno" not in said
+
+
+def test_a_daemon_that_does_not_answer_is_a_matter_of_trying_later() -> None:
+    from agent.control import ControlError
+
+    assert errors.exit_code(ControlError("the daemon has not answered within 10 s")) == Exit.LATER
