@@ -165,7 +165,10 @@ def test_a_terminal_without_our_letters_ends_no_command() -> None:
     assert "active (A+ A\\u2212)" in done.stdout
 
 
-def test_a_system_error_is_said_with_its_file_and_without_its_number(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_system_error_is_said_with_its_file_and_without_its_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("METERPOST_TRACEBACK", raising=False)
     assert errors.report(FileNotFoundError(2, "No such file or directory", "/nowhere")) == Exit.IO
     assert errors.report(PermissionError("/state: you may not ask the daemon (try sudo)")) == Exit.PERMISSION
     said = capsys.readouterr().err
