@@ -5,6 +5,7 @@ and keeps its flag. The record's frames hold what was typed and by whom.
 """
 
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 from agent.clock import Stamp
 from agent.config.values import Config, Meter
 from agent.control import ControlError
+from agent.history.borders import standing
 from agent.history.chain import REGISTERS, same
 from agent.judge.plausible import energy_flags, seconds_between
 from buffer.body import record_json
@@ -35,12 +37,14 @@ class NotTaken(ValueError):
 @dataclass(frozen=True, slots=True)
 class Typed:
     """What a person typed. ``figures``: T1… → kWh as the display shows them; ``at``: when (aware), None: just now;
-    ``serial``: the number on the meter's face, None where it was not asked."""
+    ``serial``: the number on the meter's face, None where it was not asked. ``corrects``: in place of the last one that
+    was typed, which was wrong."""
 
     figures: Mapping[str, str]
     at: datetime | None = None
     serial: str | None = None
     by: str = ""
+    corrects: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +94,19 @@ def judge(meter: Meter, typed: Typed, store: Store, stamp: Stamp, zone: ZoneInfo
         )
     values, step = _values(meter, typed.figures)
     at = _moment(meter, typed.at, stamp, zone)
+    wrong = _wrong(meter, store) if typed.corrects else None
+    if wrong is not None:
+        if dict(wrong.values) == values:
+            return Judged(wrong, known=True)
+        if at < wrong.at:
+            raise NotTaken(f"what was typed last is of {_said(wrong.at, zone)}: a correction is of then or later")
+        at = max(at, wrong.at + MILLISECOND)  # two records of one moment would be one
     there = next(store.find(meter.point, ("now",), at, at + MILLISECOND, meter.serial), None)
     if there is not None and dict(there.values) == values:
         return Judged(there, known=True)
     if there is not None:
         raise NotTaken(f"another reading of {_said(at, zone)} is stored already ({_figures(there)}): say a later time")
-    doubts = _doubts(meter, values, step, at, store, zone)
+    doubts = _doubts(meter, values, step, at, store, zone, wrong)
     unset = stamp.state == "unset"
     record = Record(
         kind="now",
@@ -106,11 +117,20 @@ def judge(meter: Meter, typed: Typed, store: Store, stamp: Stamp, zone: ZoneInfo
         clock=stamp.state,
         values=values,
         flags=("manual", *doubts.flags),
+        replaces=None if wrong is None else wrong.seq,
         frames=_as_typed(typed).encode(),
         boot=stamp.boot if unset else None,
         monotonic=stamp.monotonic if unset else None,
     )
     return Judged(record, tuple(doubts.words))
+
+
+def _wrong(meter: Meter, store: Store) -> Record:
+    """The typed reading that is to be corrected: the newest."""
+    newest = store.last(meter.point, "now", meter.serial)
+    if newest is None or "manual" not in newest.flags:
+        raise NotTaken(f"nothing was typed for meter {meter.serial} yet: leave --correct out")
+    return newest
 
 
 def _values(meter: Meter, figures: Mapping[str, str]) -> tuple[dict[str, Number], int]:
@@ -157,16 +177,23 @@ def _moment(meter: Meter, wanted: datetime | None, stamp: Stamp, zone: ZoneInfo)
 
 
 def _doubts(
-    meter: Meter, values: Mapping[str, Number], step: int, at: datetime, store: Store, zone: ZoneInfo
+    meter: Meter,
+    values: Mapping[str, Number],
+    step: int,
+    at: datetime,
+    store: Store,
+    zone: ZoneInfo,
+    wrong: Record | None = None,
 ) -> _Doubts:
     found = _Doubts()
     newest = store.last(meter.point, "now", meter.serial)
     before = newest
-    if newest is not None and newest.at > at:
+    if wrong is not None:
+        before = _before(meter, store, wrong.at + MILLISECOND, skip=1)  # itself may have corrected another one
+    elif newest is not None and newest.at > at:
         found.words.append(f"there is a later reading already, of {_said(newest.at, zone)} ({_figures(newest)})")
         found.words += _beyond(values, newest)
-        earlier = store.find(meter.point, ("now",), at - FARTHEST, at, meter.serial)
-        before = max(earlier, key=lambda record: record.at, default=None)
+        before = _before(meter, store, at)
     if before is not None:
         seconds = None if before.clock == "unset" else seconds_between(before.at, at)
         registers, since = before.values, _said(before.at, zone)
@@ -182,6 +209,13 @@ def _doubts(
         grown = max(values[code] - registers[code] for code in values if code in registers)
         found.words.append(f"{_kwh(grown)} kWh more than on {since} is more than the connection can carry")
     return found
+
+
+def _before(meter: Meter, store: Store, until: datetime, skip: int = 0) -> Record | None:
+    """The newest reading up to this moment that nobody has taken back, but for so many."""
+    earlier = standing(store.find(meter.point, ("now",), until - FARTHEST, until, meter.serial))
+    last = deque(earlier, maxlen=1 + skip)
+    return last[0] if len(last) == 1 + skip else None
 
 
 def _beyond(values: Mapping[str, Number], newest: Record) -> list[str]:
@@ -237,6 +271,7 @@ def question(point: str, typed: Typed, sure: bool) -> dict[str, Any]:
         "at": at,
         "serial": typed.serial,
         "by": typed.by,
+        "corrects": typed.corrects,
         "sure": sure,
     }
 
@@ -279,4 +314,4 @@ def _asked(asked: Mapping[str, Any]) -> tuple[str, Typed]:
     moment = None if at is None else datetime.fromisoformat(str(at))
     if moment is not None and moment.tzinfo is None:
         raise ControlError("at is a time with its zone")
-    return str(point), Typed(figures, moment, serial, str(by))
+    return str(point), Typed(figures, moment, serial, str(by), asked.get("corrects") is True)

@@ -34,6 +34,9 @@ def enter(
     ] = None,
     serial: Annotated[str | None, typer.Option("--serial", help="The number on the meter's face, to be sure.")] = None,
     by: Annotated[str, typer.Option("--by", metavar="NAME", help="Who read it.")] = "",
+    correct: Annotated[
+        bool, typer.Option("--correct", help="In place of the reading that was typed last, which was wrong.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Store it though it is doubted; it keeps its flag.")] = False,
     config: Annotated[Path, CONFIG] = DEFAULT_FILE,
     as_json: Annotated[bool, JSON] = False,
@@ -48,9 +51,8 @@ def enter(
     """
     values = load_config(config, service=False)
     meter = _meter(values, point)
-    typed = Typed(
-        _asked_for(meter, _split(figures or [])), _moment(at, ZoneInfo(values.gateway.timezone)), serial, by.strip()
-    )
+    moment = _moment(at, ZoneInfo(values.gateway.timezone))
+    typed = Typed(_asked_for(meter, _split(figures or [])), moment, serial, by.strip(), correct)
     answer = _ask(values, meter, typed, yes)
     if answer["doubts"] and not answer["stored"] and not as_json and _sure(answer["doubts"]):
         answer = _ask(values, meter, typed, True)
@@ -157,4 +159,9 @@ def _tell(values: Config, answer: Answer) -> None:
     if answer["known"]:
         note("this very reading is stored already")
     elif not answer["stored"]:
-        note(wrapped("not stored: look at the display once more; --yes stores it with its flag"))
+        note(
+            wrapped(
+                "not stored: look at the display once more; --yes stores it with its flag, "
+                "--correct in place of the one before if that was typed wrongly"
+            )
+        )

@@ -1,12 +1,12 @@
 """What a point's registers were at a moment: the meter's own snapshot, else the reading nearest to it. Nothing is
 interpolated: a value between two readings is nobody's register."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.config.values import Meter
-from agent.history.chain import REGISTERS, TOTAL, Registers
+from agent.history.chain import REGISTERS, TOTAL, Registers, same
 from buffer.record import Record
 from buffer.store import Store
 
@@ -39,7 +39,7 @@ def at_border(store: Store, meter: Meter, moment: datetime, tolerance: timedelta
     there is none. Records with tariff registers go before those with a total alone."""
     for reach in (EXACT, tolerance):
         found = store.find(meter.point, KINDS, moment - reach, moment + reach + MILLISECOND)
-        best = _best([border_of(record, moment) for record in found if usable(record)])
+        best = _best([border_of(record, moment) for record in standing(found) if usable(record)])
         if best is not None and (reach is tolerance or _has_tariffs(best) or not meter.tariffs):
             return best
     return None
@@ -48,7 +48,7 @@ def at_border(store: Store, meter: Meter, moment: datetime, tolerance: timedelta
 def edges(store: Store, meter: Meter, since: datetime, until: datetime) -> tuple[Border, Border] | None:
     """The first and the last reading in since ≤ t ≤ until, which may be one; ``off`` from since and until."""
     pairs: dict[bool, list[Record]] = {}
-    for record in store.find(meter.point, KINDS, since, until + MILLISECOND):
+    for record in standing(store.find(meter.point, KINDS, since, until + MILLISECOND)):
         if usable(record):
             pair = pairs.setdefault(tariffs_in(record.values), [record])
             pair[1:] = [record]
@@ -61,6 +61,21 @@ def newest(store: Store, meter: Meter, since: datetime, until: datetime) -> Bord
     found = [store.last(meter.point, kind) for kind in KINDS]
     inside = [border_of(record, until) for record in found if record and since < record.at <= until and usable(record)]
     return max(inside, key=lambda border: (_has_tariffs(border), border.registers.at), default=None)
+
+
+def standing(records: Iterable[Record]) -> Iterator[Record]:
+    """Records by their time without typed ones that a person took back: a correction (``replaces``) comes in place of
+    the typed reading before it. Not by that number: a new epoch gives others."""
+    held: Record | None = None
+    for record in records:
+        typed = "manual" in record.flags
+        if held is not None and not (typed and record.replaces is not None and same(record.meter, held.meter)):
+            yield held
+        held = record if typed else None
+        if held is None:
+            yield record
+    if held is not None:
+        yield held
 
 
 def usable(record: Record) -> bool:

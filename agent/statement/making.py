@@ -8,6 +8,7 @@ from decimal import ROUND_FLOOR, Decimal
 from agent.clock import Stamp
 from agent.config.values import Meter
 from agent.delivery.payload import when
+from agent.history.borders import standing
 from agent.history.chain import REGISTERS, Backwards, NoAct, NoConsumption, Registers, Stage, consumed, same, stages
 from agent.judge.plausible import energy_flags
 from agent.statement import book as books
@@ -54,14 +55,15 @@ def reading(case: Case, now: datetime, before: timedelta, *, patient: bool = Tru
     if now < case.window.reporting:
         return ripe(None, case.window, now, before)  # says so without a look at the store
     since, until = span(case.window, now)
-    found = choose(case.store.find(case.meter.point, KINDS, since, until), case.meter, case.profile, case.window)
+    records = standing(case.store.find(case.meter.point, KINDS, since, until))
+    found = choose(records, case.meter, case.profile, case.window)
     return ripe(found, case.window, now, before, patient=patient)
 
 
 def later_reading(case: Case, after: datetime, now: datetime) -> Taken:
     """The newest reading since the figures that are to be corrected; NoReading where there is none."""
     since = max(after + timedelta(milliseconds=1), case.window.reporting - EARLY)
-    records = case.store.find(case.meter.point, KINDS, since, now + timedelta(milliseconds=1))
+    records = standing(case.store.find(case.meter.point, KINDS, since, now + timedelta(milliseconds=1)))
     found = [one for record in records if (one := taken(record, case.meter, case.profile)) is not None]
     if not found:
         raise NoReading("no reading is newer than the figures: read the meter again, or type a reading in")

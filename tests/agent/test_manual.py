@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from agent.clock import Stamp
 from agent.config.values import Config, Gateway, Intake, Meter
 from agent.control import ControlError
+from agent.history.borders import standing
 from agent.manual import Judged, NotTaken, Typed, answer, in_store, judge, manual_point, question
 from buffer.record import Record
 from buffer.store import Store
@@ -249,6 +250,63 @@ def test_another_reading_of_the_same_moment_is_refused_not_lost(store: Store) ->
     put(store, **FIRST)
     said = words(store, entry=Typed({"T1": "01235", "T2": "00567"}))
     assert said == "another reading of 2026-11-21 15:00 is stored already (T1 1234.5, T2 567): say a later time"
+
+
+HOUR = timedelta(hours=1)
+
+
+def correct(store: Store, later: timedelta, **figures: str) -> Judged:
+    return judge(CELLAR, Typed(figures, corrects=True), store, stamp(later), MOSCOW)
+
+
+def test_a_mistyped_reading_is_corrected_without_a_doubt_and_those_after_it_have_none(store: Store) -> None:
+    put(store, **FIRST)
+    wrong = put(store, at=stamp(HOUR), T1="01294,5", T2="00567")
+    assert len(say(store, at=stamp(2 * HOUR), T1="01249,5", T2="00567").doubts) == 1
+    judged = correct(store, 2 * HOUR, T1="01249,5", T2="00567")
+    assert (judged.doubts, judged.record.flags, judged.record.replaces) == ((), ("manual",), wrong.seq)
+    store.put([judged.record])
+    assert say(store, at=stamp(3 * HOUR), T1="01250", T2="00567").doubts == ()
+    assert correct(store, 3 * HOUR, T1="01249,5", T2="00567").known
+
+
+def test_a_correction_is_compared_with_the_last_reading_that_stands(store: Store) -> None:
+    put(store, **FIRST)
+    put(store, at=stamp(HOUR), T1="01294,5", T2="00567")
+    store.put([correct(store, 2 * HOUR, T1="01249,5", T2="00567").record])
+    again = correct(store, 3 * HOUR, T1="01239,5", T2="00567")  # wrong once more; less than the first correction
+    assert again.doubts == ()
+    low = correct(store, 3 * HOUR, T1="01230", T2="00567")
+    assert low.record.flags == ("manual", "backwards")
+    assert low.doubts == ("T1: 1230 is less than 1234.5 on 2026-11-21 15:00",)
+    large = correct(store, 3 * HOUR, T1="91230", T2="00567")
+    assert large.record.flags == ("manual", "step-too-large")
+
+
+def test_a_correction_of_the_same_moment_has_its_own(store: Store) -> None:
+    wrong = put(store, at=stamp(HOUR), **FIRST)
+    entry = Typed({"T1": "01236", "T2": "00567"}, at=wrong.at, corrects=True)
+    assert judge(CELLAR, entry, store, stamp(2 * HOUR), MOSCOW).record.at == wrong.at.replace(microsecond=1000)
+    early = replace(entry, at=wrong.at - HOUR)
+    assert words(store, entry=early, at=stamp(2 * HOUR)).endswith("a correction is of then or later")
+
+
+def test_without_a_typed_reading_there_is_nothing_to_correct(store: Store) -> None:
+    assert words(store, entry=Typed(FIRST, corrects=True)).endswith("leave --correct out")
+
+
+def test_only_what_stands_counts(store: Store) -> None:
+    put(store, **FIRST)
+    put(store, at=stamp(HOUR), T1="01294,5", T2="00567")
+    store.put([correct(store, 2 * HOUR, T1="01249,5", T2="00567").record])
+    found = store.find("cellar", ("now",), NOON, NOON + 3 * HOUR)
+    assert [record.values[T1] for record in standing(found)] == [1_234_500, 1_249_500]
+
+
+def test_a_reading_of_another_meter_is_not_taken_back() -> None:
+    old = Record("now", "cellar", "00099", NOON, NOON, values={T1: 1}, flags=("manual",))
+    new = replace(old, meter="00123", at=NOON + HOUR, replaces=1)
+    assert list(standing([old, new])) == [old, new]
 
 
 # ── the question of the control socket ───────────────────────────────────

@@ -17,6 +17,7 @@ from agent.meters import build
 from agent.reminder import ManualPoints
 from agent.statement import book as books
 from agent.statement import profile_file
+from agent.statement.desk import Desk
 from agent.statement.room import Room
 from buffer.record import Record
 from buffer.writer import Writer
@@ -125,3 +126,36 @@ def test_no_bus_has_the_point(house: House) -> None:
     assert {bus: [meter.config.point for meter in meters] for bus, meters in build(house.config).items()} == {
         "riser": ["flat-1"]
     }
+
+
+def test_a_figure_that_was_corrected_is_neither_billed_nor_in_the_history(house: House) -> None:
+    """Both before the next look at the statements: the wrong one is nearer to the reporting moment."""
+    month = first(13)
+    house.on(month + timedelta(hours=9))
+    for typed in (Typed({"T1": "01530,0"}), Typed({"T1": "01350,0"}, corrects=True)):
+        assert house.points.asked(question("flat-2", typed, False))["doubts"] == []
+        house.clock.step(60)
+    house.room.look()
+    house.writer.flush()
+    attempt = {book.month: book for book in books.of_point(house.store, "flat-2")}["2027-01"].attempt
+    assert attempt is not None
+    assert (attempt.figures, attempt.statement["verdict"]) == ({"T1": 1350}, "plausible")
+    (row,) = series(house.store, TYPED, "month", first(12), month, MOSCOW, house.clock.stamp().utc)
+    assert row.total == 99_100
+
+
+def test_a_figure_that_left_is_corrected_by_a_second_statement_that_a_person_confirms(house: House) -> None:
+    house.on(first(13, 9))
+    house.points.asked(question("flat-2", Typed({"T1": "01530,0"}), False))
+    house.room.look()
+    house.writer.flush()
+    house.clock.step(60)
+    house.points.asked(question("flat-2", Typed({"T1": "01350,0"}, corrects=True), False))
+    desk, asked = Desk(house.room), {"points": ["flat-2"], "by": "ivanov"}
+    (held,) = desk.ask({"do": "check", "correct": True, **asked})["statements"]
+    assert (held["state"], held["figures"], held["reasons"]) == ("held", {"T1": 1350}, [])
+    (sent,) = desk.ask({"do": "confirm", **asked})["statements"]
+    assert sent["state"] == "sent"
+    house.writer.flush()
+    last = list(house.store.find("flat-2", ("statement",), first(13), first(13, 23)))[-1]
+    assert last.replaces is not None
