@@ -171,7 +171,7 @@ def _plan_rows(file: Path, around: Surroundings) -> list[Fault]:
         if around.service:
             around.warnings.append(f"{file}:{trouble.line}:1: {trouble}")
             return []
-        return [Fault(file, trouble.line, 1, "", trouble.found, trouble.expected)]
+        return [Fault(file, one.line, 1, "", one.found, one.expected) for one in (trouble, *trouble.more)]
     except OSError as trouble:
         around.warnings.append(f"{file}:1:1: found a file that cannot be read ({trouble.strerror}): not checked")
     return []

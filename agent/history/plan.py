@@ -16,17 +16,19 @@ from zoneinfo import ZoneInfo
 from agent.history.slots import Slot, slots
 
 LARGEST = 4 << 20  # octets; ten years of hours take half of it
+MOST_FAULTS = 20  # that are told of one file; a wrong separator is wrong in every line
 MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 HOUR = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:00(?::00)?(?:Z|[+-]\d{2}:\d{2})?")
 ENERGY = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 
 
 class PlanError(ValueError):
-    """What stands in a line (from 1) of a plan, and what may stand there."""
+    """What stands in a line (from 1) of a plan, and what may stand there; ``more``: the same of further lines."""
 
     def __init__(self, line: int, found: str, expected: str) -> None:
         super().__init__(f"found {found}, expected {expected}")
         self.line, self.found, self.expected = line, found, expected
+        self.more: list[PlanError] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,9 @@ def read_plan(path: Path) -> Plan:
 
 
 def parse(text: str) -> Plan:
-    """A plan's text; PlanError."""
+    """A plan's text; PlanError for its first faulty line, the next ones in it."""
     energies: dict[str, Decimal] = {}
+    faults: list[PlanError] = []
     step, first = "", True
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -80,13 +83,22 @@ def parse(text: str) -> Plan:
         first = False
         if heading:
             continue
-        name, kind, energy = _row(number, line)
-        step = step or kind
-        if kind != step:
-            raise PlanError(number, f"a row for {_a(kind)} among rows of {step}s", "one kind of rows")
-        if name in energies:
-            raise PlanError(number, f"{name} again", f"each {step} once")
-        energies[name] = energy
+        try:
+            name, kind, energy = _row(number, line)
+            step = step or kind
+            if kind != step:
+                raise PlanError(number, f"a row for {_a(kind)} among rows of {step}s", "one kind of rows")
+            if name in energies:
+                raise PlanError(number, f"{name} again", f"each {step} once")
+        except PlanError as trouble:
+            faults.append(trouble)
+            if len(faults) == MOST_FAULTS:
+                break
+        else:
+            energies[name] = energy
+    if faults:
+        faults[0].more = faults[1:]
+        raise faults[0]
     if not energies:
         raise PlanError(1, "no rows", "such as 2026-11,300 or 2026-11-21T10:00,1.25")
     return Plan(step, energies)

@@ -86,6 +86,15 @@ def test_what_is_wrong_in_a_plan_is_said_with_its_line(text, line, words):
     assert str(trouble.value).startswith("found ") and ", expected " in str(trouble.value)
 
 
+def test_every_faulty_line_is_said_at_once_up_to_a_bound():
+    with pytest.raises(PlanError) as trouble:
+        parse("2026-11,390.5\n2026-13,4\nx;y\n2026-12,-3\n2026-11,2\n")
+    assert [one.line for one in (trouble.value, *trouble.value.more)] == [2, 3, 4, 5]
+    with pytest.raises(PlanError) as trouble:
+        parse("1\n" * 100_000)
+    assert len(trouble.value.more) == 19
+
+
 def test_a_plan_in_another_encoding_or_without_end_is_refused(tmp_path):
     file = tmp_path / "plan.csv"
     file.write_bytes(b"2026-11,300\n\xef\xf0\n")
