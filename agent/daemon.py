@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from datetime import datetime, time, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from agent import VERSION, clockkeeper, denied, meters, notify, paused
@@ -21,7 +22,6 @@ from agent.config.values import Config
 from agent.control import ControlServer
 from agent.counters import Counters
 from agent.delivery.publisher import Publisher
-from agent.history.watch import PlanWatch
 from agent.journals import Looks
 from agent.line.port import Port
 from agent.line.state import MeterState
@@ -39,9 +39,13 @@ from buffer.store import Store
 from buffer.writer import Writer
 from drivers.reading import Identity
 
+if TYPE_CHECKING:
+    from agent.history.watch import PlanWatch
+
 log = logging.getLogger("meterpost")
 
 PRUNE_AT = time(3, 40)
+WORKERS_END = 10.0  # s that the workers have together to end the exchanges under way
 STUCK = 180.0  # s without progress of a worker after which the watchdog is not fed
 HOUSEKEEPING = 1.0  # s
 
@@ -124,7 +128,8 @@ class Daemon:
         self._wake.set()
 
     def close(self) -> None:
-        """Ports first, so that nothing new comes; then what came is stored; then we say goodbye to the broker."""
+        """Ports first, so that nothing new comes; then what came is stored; then we say goodbye to the broker. All of
+        it within systemd's TimeoutStopSec: what hangs longer ends with the process, and has noted where it was."""
         if self._control:
             self._control.close()
         if self._calendar:
@@ -164,7 +169,8 @@ class Daemon:
 
     def _calendar_steps(self) -> None:
         try:
-            self.plans.look(self.clock.stamp())
+            if self.plans is not None:
+                self.plans.look(self.clock.stamp())
         except StoreError as trouble:
             log.error("the plans have to wait: %s", trouble)
         try:
@@ -230,7 +236,12 @@ class Daemon:
             identities=self._identities,
         )
 
-    def _new_plans(self) -> PlanWatch:
+    def _new_plans(self) -> "PlanWatch | None":
+        """None where no meter has a plan: most gateways need not carry it."""
+        if all(meter.plan is None for meter in self.config.meters):
+            return None
+        from agent.history.watch import PlanWatch
+
         return PlanWatch(self.config, self.store, submit=self.submit, change=self.writer.call)
 
     def _new_calendar(self) -> Calendar:
@@ -285,8 +296,9 @@ class Daemon:
     def _stop_workers(self) -> None:
         for worker in self.workers:
             worker.ask_to_stop()
+        end = monotonic() + WORKERS_END
         for worker in self.workers:
-            worker.stop()
+            worker.stop(max(0.0, end - monotonic()))
         self.looks.keep(self._all_meters(), timedelta())
         self.workers = []
 

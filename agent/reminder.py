@@ -1,29 +1,31 @@
-"""When the reading of a point that a person reads is due: an event once a month, and ``due`` in the status."""
+"""When the reading of a point that a person reads is due: an event once a month, and ``due`` in the status.
+
+What it needs of the statements is imported when there is such a point: most gateways have none.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, time
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agent import manual
 from agent.calendar import Job
 from agent.clock import Clock, Stamp
 from agent.config.faults import ConfigError
 from agent.config.values import Config, Meter
 from agent.line.state import gateway_event
-from agent.statement import profile_file
-from agent.statement.figures import EARLY
-from agent.statement.profile import Profile, Rule, profile_of
-from agent.statement.window import Window, latest
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
 
+if TYPE_CHECKING:
+    from agent.statement.profile import Profile, Rule
+    from agent.statement.window import Window
+
 log = logging.getLogger("meterpost.manual")
 
 REMIND_AT = time(8, 0)  # local
-WITHOUT_UTILITY = Rule(first=20, last=31)  # where no utility says when it wants figures
+WITHOUT_UTILITY = (20, 31)  # first and last day where no utility says when it wants figures
 NOTED = "reading-due:"  # note: the month whose reading was asked for
 
 
@@ -34,9 +36,9 @@ class Reminder:
         self._zone = config.gateway.timezone
         self._meters = [meter for meter in config.meters if meter.manual]
         profiles = _profiles(config) if any(meter.utility for meter in self._meters) else {}
-        self._rules = {meter.point: _rule(meter, profile_of(meter, profiles)) for meter in self._meters}
+        self._rules = {meter.point: _rule(meter, profiles) for meter in self._meters}
 
-    def due(self, meter: Meter, last: Record | None, now: datetime) -> Window | None:
+    def due(self, meter: Meter, last: Record | None, now: datetime) -> "Window | None":
         """The window that a reading is missing for; None before it opens, once there is one, and for other points.
 
         ``last``: the newest reading of this meter. A reading counts from the day on from which the statement takes it.
@@ -44,6 +46,9 @@ class Reminder:
         rule = self._rules.get(meter.point)
         if rule is None:
             return None
+        from agent.statement.figures import EARLY
+        from agent.statement.window import latest
+
         window = latest(rule, now, self._zone)
         counts = window.reporting - EARLY
         if now < counts or (last is not None and last.at >= counts):
@@ -79,6 +84,8 @@ class ManualPoints:
 
     def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """``enter`` of the control socket: what it stores is on the disk, and leaves like any other record."""
+        from agent import manual
+
         return manual.answer(self._config(), asked, self._clock.stamp(), self._writer.call, self._put)
 
     def remind(self) -> None:
@@ -114,7 +121,9 @@ class ManualPoints:
         return self._known[1]
 
 
-def _profiles(config: Config) -> dict[str, Profile]:
+def _profiles(config: Config) -> "dict[str, Profile]":
+    from agent.statement import profile_file
+
     try:
         return profile_file.load(config.gateway.utilities_dir)
     except ConfigError as trouble:
@@ -122,9 +131,12 @@ def _profiles(config: Config) -> dict[str, Profile]:
         return {}
 
 
-def _rule(meter: Meter, profile: Profile | None) -> Rule:
-    return profile.rule_of(meter) if profile is not None else WITHOUT_UTILITY
+def _rule(meter: Meter, profiles: "Mapping[str, Profile]") -> "Rule":
+    from agent.statement.profile import Rule, profile_of
+
+    profile = profile_of(meter, profiles)
+    return profile.rule_of(meter) if profile is not None else Rule(*WITHOUT_UTILITY)
 
 
-def _until(window: Window, stamp: Stamp) -> str:
+def _until(window: "Window", stamp: Stamp) -> str:
     return "" if window.passed(stamp.utc) else f", by {window.last_day}"

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from agent.clock import SystemClock
 from agent.config.values import Bus, Config, Meter
 from agent.delivery.payload import when
-from agent.reminder import Reminder
 from buffer.record import Record, number_text
 from buffer.store import Store
 from drivers.reading import Number
@@ -34,6 +33,8 @@ def document(daemon: "Daemon") -> dict[str, Any]:
 
 def without_daemon(config: Config, store: Store | None) -> dict[str, Any]:
     """What can be said when nothing runs: the store's counts and each point's newest reading."""
+    from agent.reminder import Reminder
+
     stamp = SystemClock(trust=config.gateway.clock == "trust").stamp()
     return {
         **_head(config, store, stamp.state),

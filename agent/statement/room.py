@@ -26,7 +26,6 @@ from buffer.store import Store
 
 log = logging.getLogger("meterpost.statement")
 
-EVERY = 60.0  # s between two looks
 EPOCH = "statements-epoch"  # note: the epoch of the last look
 FIRST_LOOK = "statements:"  # note of a point: since when its windows are watched
 LOOK_AGAIN = timedelta(minutes=30)
@@ -64,14 +63,17 @@ class Room:
 
     # ── looks ────────────────────────────────────────────────────────────
 
-    def look(self) -> None:
-        """Every point's present window and the one before it, once."""
+    def look(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Every point's present window and the one before it, once; not to the end where the service is ``stopping``:
+        a hundred messages take an hour."""
         stamp = self.clock.stamp()
         if stamp.state == "unset":
             return  # nobody knows which window is open
         lost = self.store.noted(EPOCH) not in (None, self.store.epoch)
         looked: list[Case] = []
         for meter in self.config.meters:
+            if stopping():
+                return
             profile = profile_of(meter, self.profiles)
             if profile is not None and not faults_of(meter, self.profiles):
                 looked += self._look_at(meter, profile, stamp, lost)
@@ -95,6 +97,8 @@ class Room:
                 looked.append(case)
             except StoreError as trouble:
                 log.error("%s: the statement of %s has to wait: %s", meter.point, one.month, trouble)
+            except Exception:  # a fault of ours, or in one point's book, must not keep all others from their windows
+                log.exception("%s: the statement of %s", meter.point, one.month)
         return looked
 
     def advance(self, case: Case) -> Book:

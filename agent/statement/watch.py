@@ -1,22 +1,27 @@
-"""The thread that looks after the statements: a modem may take minutes, and nothing else has to wait for it."""
+"""The thread that looks after the statements: a modem may take minutes, and nothing else has to wait for it.
+
+The room itself is imported when a point has a utility or somebody asks: a gateway without statements need not carry it.
+"""
 
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.clock import Clock
 from agent.config.faults import ConfigError
 from agent.config.values import Config
-from agent.statement import profile_file
-from agent.statement.desk import Desk
-from agent.statement.profile import Profile, profile_of, ways_of
-from agent.statement.room import EVERY, Room
-from agent.statement.ways import ways
 from buffer.record import Record
 from buffer.store import Store
 
+if TYPE_CHECKING:
+    from agent.statement.profile import Profile
+    from agent.statement.room import Room
+
 log = logging.getLogger("meterpost.statement")
+
+EVERY = 60.0  # s between two looks
+GOODBYE = 5.0  # s that a message which is just leaving has when the service ends
 
 
 class Statements:
@@ -46,21 +51,25 @@ class Statements:
         self._thread.start()
 
     def close(self) -> None:
-        """Ends after the message that is just leaving, or after 10 s with the process: the book knows about it."""
+        """Ends after the message that is just leaving, or after 5 s with the process: the book knows about it."""
         self._stopping.set()
         self._wake.set()
         if self._thread.ident is not None:
-            self._thread.join(10)
+            self._thread.join(GOODBYE)
 
     def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A technician's question by the socket."""
+        from agent.statement.desk import Desk
+
         return Desk(self.room()).ask(asked)
 
     def ordered(self, points: Sequence[str]) -> dict[str, Any]:
         """The utility's command ``statement``."""
+        from agent.statement.desk import Desk
+
         return Desk(self.room()).asked_by_utility(points)
 
-    def room(self) -> Room:
+    def room(self) -> "Room":
         """For the configuration in use."""
         with self._lock:
             config = self._current()
@@ -68,7 +77,12 @@ class Statements:
                 self._made = self._room(config)
             return self._made
 
-    def _room(self, config: Config) -> Room:
+    def _room(self, config: Config) -> "Room":
+        from agent.statement import profile_file
+        from agent.statement.profile import profile_of, ways_of
+        from agent.statement.room import Room
+        from agent.statement.ways import ways
+
         profiles: Mapping[str, Profile] = {}
         if any(meter.utility for meter in config.meters):
             try:
@@ -96,7 +110,9 @@ class Statements:
             self._wake.wait(EVERY)
             if self._stopping.is_set():
                 return
+            if not any(meter.utility for meter in self._current().meters):
+                continue
             try:
-                self.room().look()
+                self.room().look(stopping=self._stopping.is_set)
             except Exception:  # a fault of ours must not end all later statements; the log has its place
                 log.exception("statements: this look failed")

@@ -45,6 +45,21 @@ def test_the_service_carries_neither_typer_nor_pydantic() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
+def test_the_daemon_carries_no_room_that_is_not_configured() -> None:
+    """Neither statements, plans, readings by hand and exchange files, nor what they need of the standard library."""
+    code = (
+        "import sys; from agent.cli import service; import agent.daemon\n"
+        "rooms = ('agent.statement', 'agent.manual', 'agent.history', 'agent.report', 'agent.channels')\n"
+        "light = ('agent.statement.watch', 'agent.history.chain', 'agent.report.daily')\n"
+        "heavy = ('smtplib', 'email.policy', 'xml', 'html', 'xlsxwriter', 'protocols.gsm')\n"
+        "print([name for name in sys.modules if name.startswith(rooms + heavy) and name not in rooms + light])"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout == "[]\n"
+
+
 @pytest.fixture
 def logging_as_it_was() -> object:
     root = logging.getLogger()

@@ -1,0 +1,48 @@
+"""A look at all statements: one point's trouble is not the others', and the end of the service is not waited for."""
+
+import threading
+
+from agent.facts import sealed
+from agent.statement.book import key
+from tests.statement.plant import Site, meter, reading, utc, with_sms
+
+POINTS = ("flat-11", "flat-12", "flat-13")
+
+
+def house(tmp_path, **more):
+    meters = [meter(point, f"2345678{number}") for number, point in enumerate(POINTS)]
+    site = Site(tmp_path, meters, now="2026-10-14 12:00", **more)
+    for one in meters:
+        site.put(reading(utc("2026-10-15 00:00+03:00"), "day", one.point, one.serial, T1=2_000_100, T2=1_000_050))
+    return site
+
+
+def test_a_book_that_nobody_understands_keeps_no_other_point_from_its_window(tmp_path, caplog):
+    """As a newer program would have written it, before the card was put back."""
+    site = house(tmp_path)
+    site.store.note(key("flat-11", "2026-10"), sealed({"steps": [{"what": "opened", "colour": "red"}], "attempts": []}))
+    site.at("2026-10-15 12:00+03:00")
+    kept = [record.point for record, _, _ in site.store.rows() if record.kind == "statement"]
+    site.store.close()
+    assert kept == ["flat-12", "flat-13"]
+    assert "flat-11: the statement of 2026-10" in caplog.text
+
+
+def test_when_the_service_ends_no_further_message_is_begun(tmp_path):
+    site = house(tmp_path, profiles=with_sms(), ways=("sms",))
+    site.at("2026-10-15 12:00+03:00")
+    site.clock.now = utc("2026-10-20 12:00+03:00")
+    stopping = threading.Event()
+    carried = site.ways["sms"].carried
+    send = site.ways["sms"].send
+
+    def stops(message):
+        stopping.set()
+        return send(message)
+
+    site.ways["sms"].send = stops
+    site.room.look(stopping=stopping.is_set)
+    first = len(carried)
+    site.room.look()
+    site.store.close()
+    assert (first, len(carried)) == (1, 3)
