@@ -12,6 +12,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from drivers.dlms_budget import exchanges
 from drivers.dlms_journal import told
@@ -122,6 +123,11 @@ class DlmsMeter:
         that it tells little of a key."""
         keys = self._how.keys
         return None if keys is None else sha256(keys.block + self._how.title).hexdigest()[:8]
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """Of the meter's days, as it says itself: see :attr:`MeterTime.fixed`."""
+        return self._time.fixed
 
     def session(self) -> Session | ModeE:
         timing = Timing(self._plan.timeout or 2.0, float(self._settings["gap"]))

@@ -19,6 +19,15 @@ class MeterTime:
     reverse: bool = False
 
     @property
+    def fixed(self) -> ZoneInfo | None:
+        """The zone, without daylight rule, of whole hours that the meter's clock object says; None where it says none
+        or nobody asked it."""
+        hours, rest = divmod(self.deviation or 0, 60)
+        if self.deviation is None or rest or not -14 <= hours <= 12:
+            return None
+        return ZoneInfo(f"Etc/GMT{hours:+d}" if hours else "Etc/GMT")  # in these names the west is positive
+
+    @property
     def known(self) -> bool:
         return self.zone is not None or self.deviation is not None
 

@@ -50,7 +50,8 @@ def grid(meter: MeterState, kind: str, told: Reach, newest: Record | None, now: 
     """The slots of this archive; None while their length or the meter's zone is not known. ``newest``: the newest
     interval that is stored, whose length counts where the driver knows none."""
     if kind != "interval":
-        return Grid(kind, meter.zone) if meter.zone is not None else None
+        zone = meter.calendar(now)
+        return Grid(kind, zone) if zone is not None else None
     step = told.step
     if step is None and newest is not None and newest.start is not None and "partial" not in newest.flags:
         step = newest.at - newest.start

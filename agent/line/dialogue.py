@@ -170,7 +170,7 @@ class Dialogue:
             raise Busy("the gateway's clock is not set: it cannot say for which time to ask")
         if kind == "event":
             return meter.looked - OVERLAP if meter.looked else stamp.utc - FIRST_LOOK, stamp.utc
-        since = live_since(kind, getattr(meter.config.poll, kind), stamp.utc, meter.zone)
+        since = live_since(kind, getattr(meter.config.poll, kind), stamp.utc, meter.calendar(stamp.utc))
         newest = self._before(meter.config.point, kind, serial)
         return max(since, newest.at) if newest else since, stamp.utc
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ class MeterState:
     config: Meter
     driver: Driver
     line: Line
-    zone: ZoneInfo | None = None  # of the meter's own clock; None: nobody has said
+    zone: ZoneInfo | None = None  # of the meter's own clock as configured; None: nobody has said
     identity: Identity | None = None
     offset: Decimal | None = None
     offset_at: float | None = None  # monotonic
@@ -35,6 +35,16 @@ class MeterState:
     latest: dict[str, Record] = field(default_factory=dict)  # by kind
     looked: datetime | None = None  # the end of the last look into its journals
     watch: ClockState = field(default_factory=ClockState)
+
+    def calendar(self, now: datetime) -> ZoneInfo | None:
+        """The zone in which its days and months begin, None while nobody has said one. A meter that states its own
+        offset goes before the gateway's zone, unless that has the same one: then the daylight rule is known too."""
+        told: ZoneInfo | None = getattr(self.driver, "zone", None)
+        if told is None or self.zone is None:
+            return self.zone or told
+        local = now.astimezone(self.zone)
+        offset, summer = local.utcoffset() or timedelta(), local.dst() or timedelta()
+        return self.zone if now.astimezone(told).utcoffset() in (offset, offset - summer) else told
 
     @property
     def sound(self) -> bool:

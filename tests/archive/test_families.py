@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -41,6 +42,20 @@ class SpodesHouse(House):
             f"flat-{number}", "riser", "spodes", str(16 + number), f"4070{number}", Line(), self.poll, **self.config
         )
         return MeterState(config, dlms.driver(dlms.plan(timezone="Europe/Moscow")), Line(), self.zone)
+
+
+class StatedHouse(SpodesHouse):
+    """Nobody has written the meters' zone: they say it themselves. ``written``: the gateway's."""
+
+    written: ZoneInfo | None = None
+
+    def _meter(self, number: int, archive: dict[str, Any], meter: dict[str, Any]) -> Any:
+        return super()._meter(number, {"zone": self.zone.key}, meter)
+
+    def _state(self, number: int) -> MeterState:
+        state = super()._state(number)
+        state.driver, state.zone = dlms.driver(dlms.plan()), self.written
+        return state
 
 
 class EnergomeraHouse(House):
@@ -114,6 +129,22 @@ def test_a_spodes_meters_history_is_whole_after_outages_and_its_energies_agree(f
     for a, b in pairwise(sorted(days)):
         if a >= since:
             assert sum(found[at].values["1-0:1.29.0"] for at in intervals(a, b)) == days[b][TOTAL] - days[a][TOTAL]
+    house.stop()
+
+
+@pytest.mark.parametrize("written", [None, "Europe/Moscow", "Asia/Yekaterinburg"])
+def test_days_and_months_of_a_meter_that_says_its_zone_itself_are_whole(folder, written):
+    """Also where the gateway stands in another one: its own midnight is not the meter's."""
+    house = StatedHouse(folder, NOW, zone="Asia/Yekaterinburg", installed=(NOW - 60 * DAY).date())
+    house.written = ZoneInfo(written) if written else None
+    outages(house)
+    since = local_midnight(house, NOW - 60 * DAY) + HALF
+    registers_are_true(house, "day", since)
+    registers_are_true(house, "month", since)
+    assert not [runs for book in house.filler._books.values() for runs in book.absent if book.grid.kind != "interval"]
+    house.run(2 * DAY)
+    fresh = [record for record in house.records("day") if record.at > NOW + 3 * DAY]
+    assert len(fresh) == 2 and not [record for record in fresh if "restored" in record.flags]
     house.stop()
 
 

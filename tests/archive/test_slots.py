@@ -171,6 +171,25 @@ def test_days_of_a_meter_whose_zone_nobody_said_are_not_asked_for_and_its_interv
     assert grid(state, "interval", Reach(NOW - DAY, HALF), None, NOW) == Grid.intervals(ZoneInfo("UTC"), HALF, NOW)
 
 
+@pytest.mark.parametrize(
+    ("written", "said", "counts"),
+    [
+        (None, "Etc/GMT-5", "Etc/GMT-5"),
+        ("Europe/Moscow", "Etc/GMT-5", "Etc/GMT-5"),
+        ("Europe/Moscow", "Etc/GMT-3", "Europe/Moscow"),
+        ("Europe/Berlin", "Etc/GMT-1", "Europe/Berlin"),
+        ("Europe/Moscow", None, "Europe/Moscow"),
+    ],
+)
+@pytest.mark.parametrize("now", [NOW, NOW - timedelta(days=140)])
+def test_a_zone_that_the_meter_says_counts_where_the_written_one_has_another_offset(written, said, counts, now):
+    state = meter()
+    state.zone = ZoneInfo(written) if written else None
+    state.driver.zone = ZoneInfo(said) if said else None
+    assert state.calendar(now) == ZoneInfo(counts)
+    assert grid(state, "day", Reach(now - DAY), None, now) == Grid("day", ZoneInfo(counts))
+
+
 def test_a_poll_looks_only_at_what_is_fresh():
     assert live_since("interval", 1800.0, NOW, MOSCOW) == NOW - timedelta(hours=3)
     assert live_since("interval", 7200.0, NOW, MOSCOW) == NOW - timedelta(hours=6)

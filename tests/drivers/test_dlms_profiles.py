@@ -226,6 +226,16 @@ def test_in_the_hour_that_comes_twice_the_status_tells_which(status, utc):
     assert berlin.utc(once) == datetime(2026, 7, 1, 0, 30, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("deviation", "zone"),
+    [(-180, "Etc/GMT-3"), (60, "Etc/GMT+1"), (0, "Etc/GMT"), (-330, None), (-900, None), (None, None)],
+)
+def test_a_deviation_of_whole_hours_is_a_zone_for_days_and_months(deviation, zone):
+    fixed = MeterTime(deviation=deviation).fixed
+    assert (fixed and fixed.key) == zone
+    assert fixed is None or NOW.astimezone(fixed).replace(tzinfo=None) == MeterTime(deviation=deviation).wall(NOW)[0]
+
+
 def test_a_moment_becomes_the_meters_local_time_with_its_deviation():
     moscow = MeterTime(deviation=-180)
     assert moscow.stamp(NOW, True)[:11] == bytes.fromhex("07ea030aff0c223800ff4c")
