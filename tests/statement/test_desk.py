@@ -178,6 +178,18 @@ def test_a_message_that_surely_did_not_leave_may_be_sent_again(tmp_path):
     assert one.ask("send", channel="sms")["last"]["what"] == "left"
 
 
+@pytest.mark.parametrize("channel", [None, "sms"])
+def test_refused_figures_leave_by_no_way_unless_a_person_says_again(tmp_path, channel):
+    one = site(tmp_path)
+    one.ask("check")
+    one.intake("false-readings", "ложные показания")
+    one.at("2026-10-16 13:00")
+    with pytest.raises(NotNow, match="ложные показания.*check --correct.*send --again"):
+        one.ask("send", channel=channel)
+    assert one.ways["sms"].carried == []
+    assert one.ask("send", channel=channel, again=True)["state"] == "sent"
+
+
 def test_send_again_by_mqtt_is_the_same_record_once_more(tmp_path):
     one = site(tmp_path)
     one.ask("check")
