@@ -1,7 +1,6 @@
 """Reading without a daemon: the command opens the ports itself, one thread a bus. Nothing is stored."""
 
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from agent.line.link import Link
 from agent.line.port import Port
 from agent.line.state import MeterState
 from agent.line.trace import Message
+from buffer.files import hand_over
 from buffer.record import Record
 from buffer.store import Store, StoreError
 from protocols.errors import AccessDenied, LinkLost, MeterError
@@ -101,10 +101,8 @@ def change(directory: Path, work: Callable[[Store], int]) -> int:
 
 def _hand_over(directory: Path) -> None:
     """What root has made belongs to the folder's owner, or the service could not open its store."""
-    owner = directory.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        for file in directory.glob("store.*"):
-            os.chown(file, owner.st_uid, owner.st_gid)
+    for file in directory.glob("store.*"):
+        hand_over(file)
 
 
 def _remember_refusals(directory: Path, group: Sequence[MeterState], clock: SystemClock) -> None:

@@ -1,4 +1,4 @@
-"""The small files beside the database: the lock, the high-water mark, the reserve."""
+"""The small files beside the database: the lock, the high-water mark, the reserve; and how files are put there."""
 
 import fcntl
 import os
@@ -20,6 +20,37 @@ def sync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def put(path: Path, octets: bytes) -> None:
+    """The file whole or not at all, for its owner only, on the disk when this returns. OSError.
+
+    A command that root gives writes into a folder of the service's: what is found there under our names is replaced,
+    never written through.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
+            file.write(octets)
+            file.flush()
+            os.fsync(file.fileno())
+        hand_over(fresh)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def hand_over(path: Path) -> None:
+    """What root has made belongs to the folder's owner, or the service could not use it. A link itself, not what it
+    points to."""
+    owner = path.parent.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        with suppress(FileNotFoundError):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def free(directory: Path) -> int:

@@ -6,12 +6,12 @@ again. One file in ``state_dir``, because daemon and commands try PINs, and not 
 
 import hashlib
 import logging
-import os
 import secrets
 from pathlib import Path
 
 from agent.channels.errors import ChannelError, Kind
 from agent.facts import opened, sealed
+from buffer.files import put
 
 log = logging.getLogger("meterpost.sms")
 
@@ -58,25 +58,8 @@ class Pins:
         raise ChannelError(f"{self._file} cannot be read: which PINs were tried is not known", Kind.WRONG_PIN)
 
     def _write(self, salt: str, tried: list[str]) -> None:
-        """On the disk, with its name, when this returns."""
-        fresh = self._file.with_suffix(".new")
-        with open(fresh, "w", encoding="utf-8", opener=_private) as file:
-            file.write(sealed({"salt": salt, "tried": tried}))
-            file.flush()
-            os.fsync(file.fileno())
-        folder = os.open(self._file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            if os.geteuid() == 0:  # a command under sudo: the service must be able to read what it left
-                owner = os.fstat(folder)
-                os.chown(fresh, owner.st_uid, owner.st_gid)
-            fresh.replace(self._file)
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+        """On the disk, with its name, when this returns; what a command under sudo has left the service can read."""
+        put(self._file, sealed({"salt": salt, "tried": tried}).encode())
 
 
 def _mark(salt: str, pin: str) -> str:

@@ -70,7 +70,8 @@ def put(file: Path, old: bytes, new: bytes, now: datetime) -> Path:
     found = place.stat()
     fresh = place.with_name(f".{place.name}.new")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
             target.write(new)
             os.fchmod(target.fileno(), found.st_mode & 0o7777)
             if os.geteuid() == 0:

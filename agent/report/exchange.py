@@ -4,9 +4,7 @@ Numbers run on for ever, a day's file is written and noted before it leaves, and
 unless a person says so.
 """
 
-import contextlib
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Collection, Mapping
@@ -25,7 +23,7 @@ from agent.report.compile import Compiled, coded, compiled
 from agent.report.days import Day, Days, Note, balance
 from agent.report.layout80020 import LayoutError
 from buffer.body import milliseconds, time_text
-from buffer.files import sync_directory
+from buffer.files import hand_over, put, sync_directory
 from buffer.store import Store
 
 log = logging.getLogger("meterpost.exchange")
@@ -183,7 +181,7 @@ class Exchange:
         except LayoutError as trouble:
             raise ExchangeError(f"{day}: {trouble}") from None
         folder = self._folder()
-        write(folder / message.file_name, octets)
+        put(folder / message.file_name, octets)
         earlier = (*known.earlier, known.number) if known and known.number else ()
         made = Day(day, number, message.file_name, "made", now, found.gaps, found.reason, found.digest)
         made = replace(made, carry=found.carry, left=found.left, balance=found.balance, earlier=earlier)
@@ -260,7 +258,7 @@ class Exchange:
     def _folder(self) -> Path:
         folder = self._config().gateway.state_dir / FOLDER
         if not folder.exists():
-            folder.mkdir()
+            folder.mkdir(mode=0o750)
             hand_over(folder)
             sync_directory(folder.parent)
         return folder
@@ -308,23 +306,3 @@ def told(day: Day) -> dict[str, Any]:
         "gaps": day.gaps,
         "reason": day.reason or None,
     }
-
-
-def write(path: Path, octets: bytes) -> None:
-    """Whole or not at all, on the disk when this returns."""
-    draft = path.with_suffix(".part")
-    with draft.open("wb") as file:
-        file.write(octets)
-        file.flush()
-        os.fsync(file.fileno())
-    hand_over(draft)
-    draft.replace(path)
-    sync_directory(path.parent)
-
-
-def hand_over(path: Path) -> None:
-    """What root makes belongs to the folder's owner, or the service could not write there."""
-    owner = path.parent.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:
-        with contextlib.suppress(FileNotFoundError):
-            os.chown(path, owner.st_uid, owner.st_gid)
