@@ -132,10 +132,9 @@ class Desk:
             raise NotNow(f"{book.point}: {_why(book)}: look at it, then meterpost statement confirm")
         gone = _gone(book, way)
         if book.state == "refused" and not again:
-            text = (
-                f"{book.point}: these figures were refused ({book.steps[-1].reason}): statement check --correct makes"
-            )
-            raise NotNow(f"{text} new ones; if the utility had the fault, send --again")
+            why_not = book.happened("refused")[-1].reason
+            text = f"{book.point}: these figures were refused ({why_not}); statement check --correct makes new ones"
+            raise NotNow(f"{text}; if the utility had the fault and mended it: send --again")
         if gone and not again:
             raise NotNow(f"{book.point}: by {gone.channel} on {gone.at:%Y-%m-%d %H:%M} UTC already; --again repeats it")
         self._in_time(case, late)

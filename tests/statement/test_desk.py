@@ -184,7 +184,7 @@ def test_refused_figures_leave_by_no_way_unless_a_person_says_again(tmp_path, ch
     one.ask("check")
     one.intake("false-readings", "ложные показания")
     one.at("2026-10-16 13:00")
-    with pytest.raises(NotNow, match="ложные показания.*check --correct.*send --again"):
+    with pytest.raises(NotNow, match=r"ложные показания.*check --correct.*send --again"):
         one.ask("send", channel=channel)
     assert one.ways["sms"].carried == []
     assert one.ask("send", channel=channel, again=True)["state"] == "sent"
