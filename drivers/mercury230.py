@@ -266,7 +266,8 @@ class Mercury230:
             case "interval":
                 questions = [ReadLastRecord(), ReadRecords(0)]
             case "day" | "month":
-                questions = [ReadClock(), *(ReadEnergy(TODAY, tariff=row) for row in self._wanted), ReadClock()]
+                rows = [*self._wanted, *((0, 0) if kind == "month" else ())]  # a month's totals of two others
+                questions = [ReadClock(), *(ReadEnergy(TODAY, tariff=row) for row in rows), ReadClock()]
             case "event":
                 known = journals(self._one_phase)
                 questions = [ReadJournal(number, size=JOURNALS[number].size) for number in known]

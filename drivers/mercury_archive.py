@@ -46,18 +46,26 @@ class Frozen:
                 yield from self._row(kind, day, self._snapshot(ask, kind, day))
             return
         found = [(day, self._array(ask, *_place(kind, day, today))) for day in reversed(due)]
+        floor = self._totals(ask, [day for day in depth if made <= day < due[-1]]) if kind == "month" and due else []
         if due and not any(rows for _, rows in found):
             raise Refused(f"the meter keeps no registers of {kind!r}")
         again: Clock = ask(ReadClock())
         if again.at.date() != today:
             raise Busy("midnight fell into the reading")
-        for day, rows in _of_this_year(found) if kind == "month" else found:
+        for day, rows in _of_this_year(found, floor) if kind == "month" else found:
             yield from self._row(kind, day, rows)
 
     def _row(self, kind: str, day: date, rows: dict[int, Energy]) -> Iterator[Reading]:
         values, due = registers(rows, self.codes, self.named)
         if values:
             yield self.learned.reading(kind, values, due, at=self.time.midnight(day))
+
+    def _totals(self, ask: Ask, older: Sequence[date]) -> list[Energy]:
+        """The totals of the nearest and the farthest of these months (newest first): what a month that is read alone
+        is measured against. The farthest one's place in the ring is next to that of the same month of a year ago."""
+        places = dict.fromkeys([*older[:1], *older[-1:]])
+        totals = (self.learned.unless_refused(ask, ReadEnergy(MONTH, day.month)) for day in places)
+        return [total for total in totals if total is not None]
 
     def _snapshot(self, ask: Ask, kind: str, day: date) -> dict[int, Energy]:
         """Rows of a date; none where the meter refuses the total of it. A refused tariff is one the meter has not."""
@@ -88,10 +96,14 @@ class Frozen:
         return rows
 
 
-def _of_this_year(found: Sequence[tuple[date, dict[int, Energy]]]) -> Iterator[tuple[date, dict[int, Energy]]]:
+def _of_this_year(
+    found: Sequence[tuple[date, dict[int, Energy]]], floor: Sequence[Energy]
+) -> Iterator[tuple[date, dict[int, Energy]]]:
     """The months (oldest first) without those that no register's growth leads to: the arrays have no date, and where
-    the meter had no supply as a month began they still hold the same month of a year ago, or zeros from the start."""
-    highest = Energy(0, 0, 0, 0)
+    the meter had no supply as a month began they still hold the same month of a year ago, or zeros from the start.
+    ``floor``: totals of months before them; one that is stale itself is only lower."""
+    names = ENERGIES.values()
+    highest = Energy(**{name: max((getattr(total, name) or 0 for total in floor), default=0) for name in names})
     for day, rows in found:
         total = rows.get(0)
         if total is not None:
