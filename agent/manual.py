@@ -27,7 +27,8 @@ from drivers.reading import Number
 FIGURE = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,3}))?")
 PLACES = 3  # after the comma: a watt-hour is the least that a record of energy has
 MILLISECOND = timedelta(milliseconds=1)
-FARTHEST = timedelta(days=400)  # how far back the reading before an old one is looked for
+REACHES = (timedelta(days=40), timedelta(days=400))
+"""How far back the reading before an old one is looked for: where there is one a month, a year is not read for it."""
 
 
 class NotTaken(ValueError):
@@ -213,9 +214,12 @@ def _doubts(
 
 def _before(meter: Meter, store: Store, until: datetime, skip: int = 0) -> Record | None:
     """The newest reading up to this moment that nobody has taken back, but for so many."""
-    earlier = standing(store.find(meter.point, ("now",), until - FARTHEST, until, meter.serial))
-    last = deque(earlier, maxlen=1 + skip)
-    return last[0] if len(last) == 1 + skip else None
+    for reach in REACHES:
+        earlier = standing(store.find(meter.point, ("now",), until - reach, until, meter.serial))
+        last = deque(earlier, maxlen=1 + skip)
+        if len(last) == 1 + skip:
+            return last[0]
+    return None
 
 
 def _beyond(values: Mapping[str, Number], newest: Record) -> list[str]:
@@ -284,7 +288,8 @@ def answer(
     put: Callable[[Record], None],
 ) -> dict[str, Any]:
     """Judge what was asked and store it, unless it is doubted and nobody is sure: ``{"stored", "known", "doubts",
-    "record"}``. NotTaken, or ControlError for a question that is none. ``look`` runs a function with the store."""
+    "record"}``. NotTaken, or ControlError for a question that is none. ``look`` runs a function with the store, once
+    what was submitted before is in it; it may take seconds."""
     point, typed = _asked(asked)
     meter, zone = manual_point(config, point), ZoneInfo(config.gateway.timezone)
     judged = look(lambda store: judge(meter, typed, store, stamp, zone))

@@ -19,6 +19,7 @@ from buffer.store import Store
 from buffer.writer import Writer
 
 if TYPE_CHECKING:
+    from agent.manual import Judged
     from agent.statement.profile import Profile, Rule
     from agent.statement.window import Window
 
@@ -86,7 +87,7 @@ class ManualPoints:
         """``enter`` of the control socket: what it stores is on the disk, and leaves like any other record."""
         from agent import manual
 
-        return manual.answer(self._config(), asked, self._clock.stamp(), self._writer.call, self._put)
+        return manual.answer(self._config(), asked, self._clock.stamp(), self._look, self._put)
 
     def remind(self) -> None:
         """An event for each reading that is due and was not asked for this month. Not while the clock is unset."""
@@ -106,6 +107,12 @@ class ManualPoints:
     def readings(self) -> Iterator[tuple[Meter, Record | None, bool]]:
         """As :meth:`Reminder.readings`, by what the store has now."""
         return self._reminder().readings(self._store, self._clock.stamp().utc)
+
+    def _look(self, question: "Callable[[Store], Judged]") -> "Judged":
+        """On the asker's thread: an old reading is compared with a year of records, and the writer has others to
+        serve."""
+        self._writer.flush()
+        return question(self._store)
 
     def _put(self, record: Record) -> None:
         self._submit([record])

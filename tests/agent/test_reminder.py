@@ -1,12 +1,15 @@
 """When a typed reading is due, who is told, and that both vanish once it is there."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent import manual
 from agent.config.values import Config, Gateway, Intake, Meter
 from agent.manual import Typed, question
 from agent.reminder import ManualPoints, Reminder
@@ -192,3 +195,18 @@ def test_a_new_configuration_counts_at_once(house: House) -> None:
     house.config = config(FLAT)
     assert house.due() == {}
     assert house.points.jobs() == []
+
+
+def test_a_typed_reading_is_judged_on_the_thread_of_whoever_asks(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A year of records is read for it: the thread that stores all readings has no time for that."""
+    threads = []
+    judged = manual.judge
+
+    def judge(*args: Any) -> manual.Judged:
+        threads.append(threading.current_thread())
+        return judged(*args)
+
+    monkeypatch.setattr(manual, "judge", judge)
+    house.on(moscow(20))
+    house.enter("12345")
+    assert threads == [threading.current_thread()] * 2
