@@ -96,7 +96,7 @@ def test_sms(
         parts = pdu.submits(number, text)
     except ValueError as trouble:
         raise typer.BadParameter(str(trouble), param_hint="NUMBER") from None
-    print(f"to {parts[0].number}, {len(parts)} {'message' if len(parts) == 1 else 'messages'}: {text}")
+    print(wrapped(f"to {parts[0].number}, {len(parts)} {'message' if len(parts) == 1 else 'messages'}: {text}"))
     if not send:
         note("nothing was sent; --send sends it")
         return Exit.DONE
@@ -128,13 +128,13 @@ def test_mail(
         f"meterpost {values.gateway.id}: проверка",
         f"Test letter of {values.gateway.id}, {now:%Y-%m-%d %H:%M:%S} UTC.\n",
     )
-    print(f"from {server.sender} to {address}: {letter.subject}")
+    print(wrapped(f"from {server.sender} to {address}: {letter.subject}"))
     if not send:
         note("nothing was sent; --send sends it")
         return Exit.DONE
     name = mail.stable_id(server, f"test.{values.gateway.id}.{now:%Y%m%dT%H%M%S}")
     _carried(lambda: mail.send(server, letter, name))
-    print(f"{server.host} took it, Message-ID {name}")
+    print(wrapped(f"{server.host} took it, Message-ID {name}"))
     return Exit.DONE
 
 

@@ -76,15 +76,16 @@ def _setting(setting: Setting) -> dict[str, Any]:
 
 
 def _print_one(family: Family) -> None:
-    print(colour("bold", family.name) + (f"  {family.help}" if family.help else ""))
+    print(wrapped(f"{family.name}  {family.help}".rstrip()).replace(family.name, colour("bold", family.name), 1))
     print(wrapped(f"models: {', '.join(family.models)}"))
     if family.protocol != MANUAL:  # nothing is polled, and there is no line
         print(wrapped(f"polls: {', '.join(able(family))}"))
         print(f"usual line: {family.line.speed} {family.line.format}")
     if family.default_password is not None:
-        print("password: the maker's, unless password_file is set")
+        print(wrapped("password: the maker's, unless password_file is set"))
     for setting in family.settings:
         print()
-        print(f"{colour('bold', setting.name)} = {written_as(setting, setting.default)}  (default)")
+        line = wrapped(f"{setting.name} = {written_as(setting, setting.default)}  (default)")
+        print(line.replace(setting.name, colour("bold", setting.name), 1))
         print(wrapped(f"  {setting.help}"))
         print(wrapped(f"  {expected(setting)}"))

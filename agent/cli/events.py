@@ -107,7 +107,7 @@ def screen(found: list[Record], zone: ZoneInfo) -> list[str]:
         return fitted(headings, rows)
     lines = []
     for at, point, code, what in rows:
-        lines.append(f"{at}  {point}  {colour('bold', code)}")
+        lines.append(wrapped(f"{at}  {point}  {code}").replace(code, colour("bold", code)))
         if what:
             lines.append(wrapped(f"  {what}", "    "))
     return lines

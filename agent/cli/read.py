@@ -137,7 +137,7 @@ def show(values: Config, records: list[Record], failed: list[dict[str, str]]) ->
 def _show_record(meter: Meter, record: Record, zone: ZoneInfo) -> None:
     """Narrow enough for a phone: a line a register."""
     flags = f"  [{', '.join(record.flags)}]" if record.flags else ""
-    print(f"{record.point}  meter {record.meter}  {when(record.at, zone)}{flags}")
+    print(wrapped(f"{record.point}  meter {record.meter}  {when(record.at, zone)}{flags}"))
     rows = []
     for code, value in record.values.items():
         name = HEADINGS.get(code, code.removeprefix("1-0:"))
@@ -145,7 +145,7 @@ def _show_record(meter: Meter, record: Record, zone: ZoneInfo) -> None:
     if rows:
         print("\n".join(table(rows, right=(1,))))
     if record.event:
-        print(f"  {record.event['code']}  {record.event.get('text', '')}")
+        print(wrapped(f"  {record.event['code']}  {record.event.get('text', '')}".rstrip(), "    "))
 
 
 def _shown(code: str, value: Any) -> tuple[str, str]:

@@ -46,7 +46,7 @@ class Failure(Exception):
 def explain_faults(trouble: ConfigError) -> None:
     """Every fault on stderr, one a line, as FILE:LINE:COL: key: what stands there, what may stand there."""
     for fault in trouble.faults:
-        note(str(fault))
+        print(fault, file=sys.stderr)  # editors take FILE:LINE:COL from a whole line
     count = len(trouble.faults)
     note(colour("red", f"{count} {'fault' if count == 1 else 'faults'} in the configuration", sys.stderr))
 
@@ -64,7 +64,9 @@ def _plain(value: Any) -> Any:
 
 
 def note(message: str) -> None:
-    """A message for the person, beside the data."""
+    """A message for the person, beside the data; on a terminal lines that are too long are broken at blanks."""
+    if sys.stderr.isatty():
+        message = "\n".join(line if length(line) <= width() else wrapped(line) for line in message.split("\n"))
     print(message, file=sys.stderr)
 
 
@@ -92,14 +94,14 @@ def when(moment: datetime, zone: ZoneInfo) -> str:
 
 def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
     """Lines with aligned columns; those in ``right`` stand to the right. Cells may be coloured."""
-    widths = [max(map(_length, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(length, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(_cell(*one, right) for one in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
 
 
 def fitted(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
     """A table where it fits the terminal, else each row as a block of "heading: value"."""
     lines = table([[colour("bold", heading) for heading in headings], *rows], right)
-    if max(map(_length, lines)) <= width():
+    if max(map(length, lines)) <= width():
         return lines
     lines = []
     for first, *rest in rows:
@@ -117,9 +119,10 @@ def _named(name: str, cell: str) -> list[str]:
 
 def _cell(index: int, one: tuple[str, int], right: Collection[int]) -> str:
     text, wanted = one
-    blanks = " " * (wanted - _length(text))
+    blanks = " " * (wanted - length(text))
     return blanks + text if index in right else text + blanks
 
 
-def _length(text: str) -> int:
+def length(text: str) -> int:
+    """Columns that a text takes on the screen."""
     return len(ESCAPE.sub("", text))

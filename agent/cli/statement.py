@@ -93,7 +93,8 @@ def show(
         return
     for case, book, waiting in found:
         if spoken:
-            print(said(book) or f"{book.point}: {waiting or 'no figures yet'}")
+            text = said(book) or f"{book.point}: {waiting or 'no figures yet'}"
+            print("\n".join(map(wrapped, text.splitlines())))
         else:
             _show(values, case, book, waiting)
 
@@ -358,7 +359,8 @@ def _last(one: dict[str, Any]) -> str:
 def _show(values: Config, case: Case, book: Book, waiting: str) -> None:
     zone = ZoneInfo(values.gateway.timezone)
     print(wrapped(f"{book.point}  {case.profile.title}  account {case.meter.account}"))
-    print(f"{book.month}: {book.state}, window {case.window.day(case.window.opens)} to {case.window.last_day}")
+    window = f"window {case.window.day(case.window.opens)} to {case.window.last_day}"
+    print(wrapped(f"{book.month}: {book.state}, {window}"))
     if waiting:
         print(wrapped(waiting))
     if book.attempt is None:
@@ -370,7 +372,7 @@ def _show(values: Config, case: Case, book: Book, waiting: str) -> None:
     ]
     print("\n".join(table(rows, right=(1, 4))))
     read = datetime.fromisoformat(told["read_at_register"])
-    print(f"  meter {attempt.meter}, {told['source']} reading of {when(read, zone)}")
+    print(wrapped(f"  meter {attempt.meter}, {told['source']} reading of {when(read, zone)}", "    "))
     print(f"  {told['verdict']}")
     for reason in told["reasons"]:
         print(wrapped(f"  {reason['code']}: {reason['text']}", "    "))

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, load_config, table, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, length, load_config, table, width, wrapped
 from agent.config.values import Config
 from agent.control import ControlError, NotRunning, ask_daemon
 from agent.judge.plausible import clock_flags
@@ -84,8 +84,10 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     state = link if running else "not running"
     lines = [
         f"{document['gateway']}: {colour('green' if document['online'] else 'red', state)}, clock {document['clock']}",
-        f"stored {document['last_seq']}, confirmed {document['confirmed']}, pending {document['pending']}, "
-        f"refused {document['refused']}" + (f", held {document['held']}" if document.get("held") else ""),
+        wrapped(
+            f"stored {document['last_seq']}, confirmed {document['confirmed']}, pending {document['pending']}, "
+            f"refused {document['refused']}" + (f", held {document['held']}" if document.get("held") else "")
+        ),
     ]
     if document.get("oldest_pending"):
         lines.append(f"oldest pending {document['oldest_pending']}")
@@ -97,8 +99,7 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     lines += [line for bus in document["buses"] if (line := _filling(bus, document["meters"]))]
     rows: list[tuple[str, ...]] = [("point", "T1", "T2", "T3", "T4", "age", "state")]
     rows += [_row(meter, running) for meter in document["meters"]]
-    shown = _without_empty_columns(rows)
-    lines += table(shown, right=range(1, len(shown[0]) - 1))
+    lines += _meters(_without_empty_columns(rows))
     lines += [wrapped(f"{meter['point']}: {meter['error']}") for meter in document["meters"] if meter.get("error")]
     lines += [wrapped(off) for meter in document["meters"] if (off := _clock(meter))]
     return lines
@@ -128,6 +129,19 @@ def _filling(bus: dict[str, Any], meters: list[dict[str, Any]]) -> str:
         whom = next(iter(waiting)) if len(waiting) == 1 else f"{len(waiting)} meters"
         text += f"; {sum(waiting.values())} wait for {whom}"
     return wrapped(text)
+
+
+def _meters(rows: list[tuple[str, ...]]) -> list[str]:
+    """A table where it fits, else a line a meter with its state, and its figures below it."""
+    lines = table(rows, right=range(1, len(rows[0]) - 1))
+    if max(map(length, lines)) <= width():
+        return lines
+    lines, figures = [], rows[0][1:-2]
+    for point, *values, age_now, state in rows[1:]:
+        lines.append(f"{point}  {age_now}  {state}")
+        told = "  ".join(f"{name} {value}" for name, value in zip(figures, values, strict=True) if value)
+        lines += [wrapped(f"  {told}")] if told else []
+    return lines
 
 
 def _without_empty_columns(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -4,11 +4,13 @@ import io
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from agent.cli import screen
+from tests.cli.conftest import Run
 
 ROWS = [("flat-12", "12.5", "ok"), ("cellar", "1034.25", "silent")]
 
@@ -64,3 +66,58 @@ def test_json_holds_no_binary_float_for_an_exact_number(capsys: pytest.CaptureFi
 
 def test_a_moment_is_said_in_local_time() -> None:
     assert screen.when(datetime(2026, 11, 21, 21, 30, tzinfo=UTC), ZoneInfo("Europe/Moscow")) == "2026-11-22 00:30:00"
+
+
+def test_a_message_is_broken_for_a_terminal_and_left_whole_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = "error: /var/lib/meterpost: no daemon runs here, and this needs one\nhint: sudo systemctl start meterpost"
+    for stream, longest in ((Terminal(), 40), (io.StringIO(), 100)):
+        monkeypatch.setattr("sys.stderr", stream)
+        screen.note(text)
+        assert stream.getvalue().split() == text.split()
+        assert max(map(len, stream.getvalue().splitlines())) <= longest
+    assert stream.getvalue() == f"{text}\n"
+
+
+def test_one_driver_is_shown_on_a_narrow_phone(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    for name in ("mercury230", "spodes", "sdm630", "ce303", "manual"):
+        assert max(map(len, run("drivers", name).out.splitlines())) <= 40
+
+
+def test_a_reading_is_shown_on_a_narrow_phone(
+    monkeypatch: pytest.MonkeyPatch, house: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from agent.cli.read import show
+    from agent.config.load import load
+    from buffer.record import Record
+
+    monkeypatch.setenv("COLUMNS", "40")
+    at = datetime(2026, 11, 21, 20, 43, 29, tzinfo=UTC)
+    values = {"1-0:1.8.0": Decimal(30154619)}
+    record = Record("now", "flat-12", "23456789", at, at, values=values, flags=("manual", "backwards"))
+    show(load(house), [record], [])
+    assert capsys.readouterr().out.splitlines() == [
+        "flat-12  meter 23456789  2026-11-21",
+        "  23:43:29  [manual, backwards]",
+        "  total  30154.619  kWh",
+    ]
+
+
+def test_the_status_of_meters_that_fit_no_table_is_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    from agent.cli import status
+
+    meters = [
+        {"point": "flat-12", "state": "ok", "last": None, "values": {f"1-0:1.8.{n}": 9185989 for n in "123"}},
+        {"point": "flat-13", "state": "wrong-serial", "last": None, "values": {}},
+    ]
+    counts = dict.fromkeys(("last_seq", "confirmed", "pending", "refused"), 1234567)
+    document = {"gateway": "gw-1", "online": True, "clock": "synced", "buses": [], "meters": meters, **counts}
+    monkeypatch.setenv("COLUMNS", "40")
+    assert status.screen(document, running=True) == [
+        "gw-1: online, clock synced",
+        "stored 1234567, confirmed 1234567,\n  pending 1234567, refused 1234567",
+        "flat-12  never  ok",
+        "  T1 9185.98  T2 9185.98  T3 9185.98",
+        "flat-13  never  wrong-serial",
+    ]

@@ -122,13 +122,18 @@ def test_held_figures_are_confirmed_with_a_name_and_a_reason(run: Run, gateway: 
     assert "petrova" in shown and "display compared" in shown
 
 
-def test_what_is_said_on_the_telephone(run: Run, gateway: Path) -> None:
+def test_what_is_said_on_the_telephone(run: Run, gateway: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     done = run("statement", "show", "flat-12", "--spoken", "-c", str(gateway))
     assert done.out.splitlines()[1:] == [
         "Тэ-один, день: два, ноль, ноль, ноль.",
         "Тэ-два, ночь: один, ноль, ноль, ноль.",
     ]
     assert documents(run, gateway, "show", "flat-12", "--spoken")[0]["spoken"] == done.out.rstrip("\n")
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = run("statement", "show", "flat-12", "--spoken", "-c", str(gateway)).out
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert narrow.split() == done.out.split()
 
 
 def test_show_fits_a_phone(run: Run, gateway: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,6 +141,10 @@ def test_show_fits_a_phone(run: Run, gateway: Path, monkeypatch: pytest.MonkeyPa
     assert done.out.splitlines()[0] == "flat-12  SMS: ACCOUNT#METER#T1#T2  account 230100456789"
     assert "  T1  2000  kWh  day    +2000" in done.out.splitlines()
     assert "not kept" not in done.out
+    monkeypatch.setenv("COLUMNS", "40")
+    narrow = run("statement", "show", "flat-12", "-c", str(gateway)).out
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert set(done.out.split()) <= set(narrow.split())
 
 
 @pytest.mark.parametrize(
