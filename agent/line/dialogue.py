@@ -23,6 +23,7 @@ ARCHIVES = ("interval", "day", "month", "event")
 """Kinds that the meter keeps itself. A poll looks at the newest of them; what is older is filled (agent.archive)."""
 OVERLAP = timedelta(hours=1)  # journals are stamped by the meter's clock, which may be behind ours
 FIRST_LOOK = timedelta(days=62)  # into the journals of a meter that nobody has read yet
+LATER = timedelta(days=1)  # after its midnight a day or month that a poll brings was read later, too
 
 PASSWORD_PAUSE = 3600.0  # s; some meters lock after a few wrong passwords
 
@@ -200,6 +201,7 @@ class Dialogue:
         )
         if reading.kind in ("now", "day", "month"):
             flags += self._judged(meter, record)
+            flags += ("restored",) if stamp.utc - record.at > LATER else ()
         elif reading.kind == "interval" and reading.start is not None:
             length = seconds_between(reading.start, record.at)
             flags += interval_flags(reading.values, length, meter.config.limit_kw, _resolution(meter.driver))

@@ -81,6 +81,22 @@ def test_what_was_read_later_says_so_and_what_its_own_poll_brought_does_not(fold
     house.stop()
 
 
+def test_a_month_that_its_poll_brings_weeks_later_says_so_and_one_that_it_brings_in_time_does_not(folder):
+    house = House(folder, NOW, installed=(NOW - 100 * DAY).date())
+    house.start()
+    house.run(2 * MINUTE)
+    (late, *_) = sorted(house.records("month"), key=lambda record: record.read_at)
+    assert late.at == local_midnight(house, NOW.replace(day=1)) and late.flags == ("restored",)
+    heal(house)
+    house.stop()
+    house.pass_by(local_midnight(house, datetime(2026, 12, 1, 12, tzinfo=UTC)) - HOUR - house.now)
+    house.start()
+    house.run(5 * HOUR)
+    fresh = house.records("month")[-1]
+    assert fresh.at == local_midnight(house, datetime(2026, 12, 1, 12, tzinfo=UTC)) and fresh.flags == ()
+    house.stop()
+
+
 @pytest.mark.slow
 def test_an_outage_of_thirty_days_with_thirty_two_meters_heals_without_help(folder):
     house = House(folder, NOW, 32, installed=(NOW - 30 * DAY).date())
