@@ -33,8 +33,9 @@ Left = Mapping[str, Mapping[str, Decimal]]
 @dataclass(frozen=True, slots=True)
 class Day:
     """``since``: when it came into this state (aware UTC). ``gaps``: half hours of all channels that are not
-    commercial. ``digest`` of its values and statuses. ``carry`` and ``left``: what its half hours began and ended with;
-    ``balance``: what all days had left over when it was made. ``earlier``: numbers of this day's files before."""
+    commercial, ``reason`` why; ``trouble``: why it did not leave. ``digest`` of its values and statuses. ``carry`` and
+    ``left``: what its half hours began and ended with; ``balance``: what all days had left over when it was made.
+    ``earlier``: numbers of this day's files before."""
 
     day: date
     number: int
@@ -48,9 +49,15 @@ class Day:
     left: Left = field(default_factory=dict)
     balance: Left = field(default_factory=dict)
     earlier: tuple[int, ...] = ()
+    trouble: str = ""
 
-    def turned(self, state: str, since: datetime, reason: str = "") -> "Day":
-        return replace(self, state=state, since=since, reason=reason)
+    def turned(self, state: str, since: datetime, reason: str = "", trouble: str = "") -> "Day":
+        return replace(self, state=state, since=since, reason=reason, trouble=trouble)
+
+    @property
+    def words(self) -> str:
+        """What a person has to know first."""
+        return self.trouble or self.reason
 
 
 class Days:
@@ -99,6 +106,7 @@ def _day(key: str, note: str) -> Day:
         _left(document["left"]),
         _left(document["balance"]),
         tuple(document["earlier"]),
+        document.get("trouble", ""),  # notes of earlier versions have none
     )
 
 
@@ -113,6 +121,7 @@ def _document(day: Day) -> dict[str, Any]:
         "digest": day.digest,
         **{name: _plain(getattr(day, name)) for name in ("carry", "left", "balance")},
         "earlier": list(day.earlier),
+        "trouble": day.trouble,
     }
 
 

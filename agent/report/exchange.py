@@ -221,8 +221,8 @@ class Exchange:
         except ChannelError as trouble:
             # A file that had left before stays among those that have: it is not sent again by itself.
             state = "unclear" if trouble.unclear else known.state
-            turned = known.turned(state, self._now(), str(trouble))
-            if (turned.state, turned.reason) == (known.state, known.reason):
+            turned = known.turned(state, self._now(), known.reason, str(trouble))
+            if (turned.state, turned.trouble) == (known.state, known.trouble):
                 self._days.keep(turned)  # said already: it is tried again several times a day
             else:
                 self._told(turned)
@@ -234,11 +234,11 @@ class Exchange:
         known = self._days.get(day)
         if known is None or known.state != "sending":
             return known
-        return self._told(known.turned("unclear", self._now(), "the power went while it was being sent"))
+        return self._told(known.turned("unclear", self._now(), known.reason, "the power went while it was being sent"))
 
     def _told(self, day: Day) -> Day:
         """Kept, with an event: first that, for a power cut in between would swallow it."""
-        self._tell(f"{day.file} of {day.day}: {day.state}: {day.reason}")
+        self._tell(f"{day.file} of {day.day}: {day.state}: {day.words}")
         return self._days.keep(day)
 
     # ── what it stands on ────────────────────────────────────────────────
@@ -304,5 +304,5 @@ def told(day: Day) -> dict[str, Any]:
         "state": day.state,
         "since": time_text(milliseconds(day.since)),
         "gaps": day.gaps,
-        "reason": day.reason or None,
+        "reason": day.words or None,
     }

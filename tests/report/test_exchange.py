@@ -212,7 +212,7 @@ def test_a_mail_server_that_is_away_gets_them_later(house):
     house.trouble = ChannelError("no route to mail.example.org", Kind.UNREACHABLE)
     house.exchange.catch_up()
     assert [house.day(day).state for day in (DAY - ONE, DAY)] == ["made", "made"]
-    assert "no route" in house.day(DAY - ONE).reason
+    assert "no route" in house.day(DAY - ONE).words
     house.trouble = None
     house.exchange.catch_up()
     assert house.sent() == [house.day(DAY - ONE).file, house.day().file]
@@ -468,3 +468,14 @@ def test_a_power_cut_while_a_letter_leaves_is_told(house):
     house.exchange.catch_up()
     (text,) = house.told
     assert "unclear: the power went" in text
+
+
+def test_what_kept_a_letter_back_is_forgotten_when_it_has_left(house):
+    gap = profile(DAY, [1000] * 48)
+    house.store.put(gap[:20] + gap[21:])
+    house.trouble = ChannelError("no such mailbox", Kind.REFUSED)
+    house.exchange.catch_up()
+    house.restart()
+    assert (house.day().state, house.day().words, house.day().reason) == ("made", "no such mailbox", "missing: 1")
+    house.trouble = None
+    assert house.exchange.send(DAY).words == "missing: 1"
