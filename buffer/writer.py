@@ -1,5 +1,6 @@
 """The one thread that writes: everything read within the last second is one transaction."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ from buffer.body import check
 from buffer.faults import StoreUnusable
 from buffer.record import Record
 from buffer.store import Store
+
+log = logging.getLogger("meterpost.store")
 
 T = TypeVar("T")
 Spans = Sequence[tuple[int, int]]
@@ -34,7 +37,8 @@ class Writer:
         group: float = 1.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``on_stored`` is called on the writer's thread after each commit that brought records."""
+        """``on_stored`` is called on the writer's thread after each commit that brought records; what it raises is
+        logged."""
         self._store = store
         self._on_stored = on_stored
         self._group = group
@@ -184,7 +188,13 @@ class Writer:
         with self._wake:
             self._wake.notify_all()
         if stored:
+            self._tell(stored)
+
+    def _tell(self, stored: list[Record]) -> None:
+        try:
             self._on_stored(stored)
+        except Exception:  # they are on the disk; without this thread nothing else would ever be
+            log.exception("internal error after records were stored")
 
     def _keep(
         self,

@@ -12,6 +12,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 LATE = timedelta(minutes=15)
 """A day or month that was frozen so long after its midnight is that day or month still (a meter off at midnight)."""
+FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""What is asked for beyond these ("everything") counts as these: at its ends the calendar has no local time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,11 @@ class Grid:
         """The slot that a record with this stamp fills; None where it lies between two slots."""
         found = self.before(at)
         late = at - self.at(found)
-        return found if late <= (timedelta() if self.kind == "interval" else LATE) else None
+        return found if timedelta() <= late <= (timedelta() if self.kind == "interval" else LATE) else None
 
     def before(self, at: datetime) -> int:
         """The newest slot whose moment is not after ``at``."""
+        at = min(max(at, FIRST), LAST)
         if self.kind == "interval":
             return (at - EPOCH - self.phase) // self.step
         local = at.astimezone(self.zone)

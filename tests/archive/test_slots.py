@@ -197,3 +197,14 @@ def test_a_poll_looks_only_at_what_is_fresh():
     assert live_since("month", time(0, 15), NOW, MOSCOW) == utc(2026, 10, 31, 21, 0)
     assert live_since("day", time(0, 10), NOW, None) == NOW - DAY
     assert live_since("month", time(0, 15), NOW, None) == NOW - 31 * DAY
+
+
+@pytest.mark.parametrize("zone", [MOSCOW, BERLIN, ZoneInfo("America/New_York"), ZoneInfo("UTC")])
+@pytest.mark.parametrize("kind", ["interval", "day", "month"])
+def test_everything_may_be_asked_for_and_a_stamp_out_of_all_bounds_is_no_slot(zone: ZoneInfo, kind: str) -> None:
+    """A utility that wants all there is says from the year 1 to the year 9999."""
+    slots = Grid.intervals(zone, HALF, NOW) if kind == "interval" else Grid(kind, zone)
+    begin, end = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    assert slots.after(begin) < slots.before(NOW) < slots.before(end)
+    assert slots.number(begin) is None and slots.number(end) is None
+    assert slots.number(slots.at(slots.before(NOW))) == slots.before(NOW)

@@ -147,3 +147,18 @@ def test_a_closed_writer_takes_nothing_and_has_written_all(tmp_path):
 def test_a_living_writer_shows_it(plant):
     plant.pass_time(500)
     plant.until(lambda: plant.writer.alive == 500)
+
+
+def test_a_listener_that_fails_does_not_end_the_thread_that_stores(tmp_path, caplog):
+    def fail(records):
+        raise OverflowError("date value out of range")
+
+    store = opened(tmp_path)
+    writer = Writer(store, on_stored=fail, group=0.0)
+    for number in (1, 2):
+        writer.submit([reading(number)])
+        writer.flush()
+    writer.close()
+    assert store.last_seq == 2
+    assert caplog.text.count("internal error after records were stored") == 2
+    store.close()
