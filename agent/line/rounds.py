@@ -76,11 +76,7 @@ class Rounds:
 
     def fillable(self) -> list[int]:
         """The meters that may be asked for what is missing: those that answer soundly in this run."""
-        return [
-            index
-            for index, meter in enumerate(self._meters)
-            if meter.sound and not self._health[index].failures
-        ]
+        return [index for index, meter in enumerate(self._meters) if meter.sound and not self._health[index].failures]
 
     def start(self, kind: str, at: time) -> None:
         """A calendar kind is due now for the meters that have it at this local time."""
