@@ -20,7 +20,12 @@ class Unfinished(Generic[T]):
 
     def begin(self, since: datetime, until: datetime) -> None:
         """A poll of this span (aware) begins: what is kept stays if it covers the span's start and is fresh."""
-        if self.span is None or since < self.span[0] or not timedelta(0) <= until - self.span[1] <= FRESH:
+        if (
+            self.span is None
+            or not self.kept
+            or since < self.span[0]
+            or not timedelta(0) <= until - self.span[1] <= FRESH
+        ):
             self.span, self.kept = (since, until), {}
 
     def get(self, key: Hashable, read: Callable[[], T]) -> T:

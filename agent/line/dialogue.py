@@ -1,7 +1,7 @@
 """One dialogue with one meter: log in, prove its identity, read what is due, judge it, say goodbye."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -11,8 +11,9 @@ from agent.clock import Clock, Stamp
 from agent.config.values import Meter
 from agent.judge.identity import Verdict, judge
 from agent.judge.plausible import clock_flags, energy_flags, interval_flags, seconds_between
+from agent.line.asker import Asker, Costs, LineWanted, PoliteAsker, Wanted
 from agent.line.clocks import ClockWatch
-from agent.line.link import Link
+from agent.line.link import Link, Stopping
 from agent.line.state import MeterState, gateway_event
 from buffer.record import Record
 from drivers.reading import KINDS, Ask, Number, Reading
@@ -41,10 +42,6 @@ class WrongSerial(MeterError):
         self.expected, self.answered = expected, answered
 
 
-class LineWanted(Exception):
-    """Others want the line: what can wait ends here. No MeterError, so that no driver takes it for the meter's."""
-
-
 class PasswordPaused(AccessDenied):
     """The password was refused within the last hour; it is not tried again before the hour is over."""
 
@@ -52,12 +49,15 @@ class PasswordPaused(AccessDenied):
 @dataclass(slots=True)
 class Outcome:
     """Records of the kinds that were read, and the trouble of those that were not. ``looked``: until when the meter's
-    journals were read (aware UTC), None where they were not: true for the next poll once the records are kept."""
+    journals were read (aware UTC), None where they were not: true for the next poll once the records are kept.
+    ``ended``: archives that made way for others, and whether they came any further; ``verdict``: None where that was
+    before the meter had named itself."""
 
     records: list[Record]
     failed: dict[str, MeterError]
     verdict: Verdict | None
     looked: datetime | None = None
+    ended: dict[str, bool] = field(default_factory=dict)
 
 
 class Dialogue:
@@ -68,6 +68,7 @@ class Dialogue:
         self._clock = clock
         self._before = before
         self._watch = ClockWatch(clock)
+        self._costs: dict[str, Costs] = {}  # by point
 
     def run(
         self,
@@ -76,19 +77,57 @@ class Dialogue:
         *,
         span: tuple[datetime, datetime] | None = None,
         trial: bool = False,
+        wanted: Wanted | None = None,
+        between: Callable[[Outcome], None] = lambda outcome: None,
     ) -> Outcome:
         """Read these kinds; ``span`` for archive kinds; ``trial``: the first question is asked once only.
 
+        With ``wanted`` archives end as soon as others want the line; what they brought is kept. They come last then,
+        and ``between`` is given the outcome of the kinds before them, which are not in the one that is returned.
         Raises what ends a dialogue as a whole: LinkLost, NoReply, BadFrame, AccessDenied, WrongSerial.
         """
-        return self.visit(
-            meter,
-            lambda ask, verdict: self._read(meter, kinds, span, ask, verdict),
-            lambda link, session: Asker(link, session, trial),
-        )
+        kinds = list(kinds)
+        if wanted is None:
+            return self.visit(
+                meter,
+                lambda ask, verdict: self._read(meter, kinds, span, ask, verdict),
+                lambda link, session: Asker(link, session, trial),
+            )
+        live = [kind for kind in kinds if kind not in ARCHIVES]
+        archives = [kind for kind in kinds if kind in ARCHIVES]
+        costs = self.costs(meter, kinds[0])
+
+        def polite(link: Link, session: Session) -> PoliteAsker:
+            ask = PoliteAsker(link, session, self._clock, wanted, costs, trial)
+            ask.polite = not live and not trial
+            return ask
+
+        def talk(ask: Asker, verdict: Verdict) -> Outcome:
+            ask.look()
+            ask.polite = False  # a look at the clock, and what may follow from it, is not cut in two
+            outcome = self._read(meter, live, span, ask, verdict)
+            broken = [trouble for trouble in outcome.failed.values() if isinstance(trouble, (NoReply, BadFrame))]
+            if broken:
+                outcome.failed.update(dict.fromkeys(archives, broken[0]))
+            elif archives:
+                if live:
+                    between(outcome)
+                    outcome = Outcome([], {}, verdict)
+                ask.polite = True
+                self._read_kinds(meter, archives, span, ask, outcome)
+            return outcome
+
+        try:
+            return self.visit(meter, talk, polite)
+        except LineWanted:
+            return Outcome([], {}, None, ended=dict.fromkeys(archives, False))
+
+    def costs(self, meter: MeterState, kind: str) -> Costs:
+        """What exchanges with this meter take, as measured in all dialogues."""
+        return self._costs.setdefault(meter.config.point, Costs(meter, kind))
 
     def visit(
-        self, meter: MeterState, talk: Callable[["Asker", Verdict], T], asker: Callable[[Link, Session], "Asker"]
+        self, meter: MeterState, talk: Callable[[Asker, Verdict], T], asker: Callable[[Link, Session], Asker]
     ) -> T:
         """Log in, prove the meter's identity, talk, say goodbye however the talk ends; raises as ``run``."""
         now = self._clock.monotonic()
@@ -137,32 +176,57 @@ class Dialogue:
         meter: MeterState,
         kinds: Iterable[str],
         span: tuple[datetime, datetime] | None,
-        ask: Ask,
+        ask: Asker,
         verdict: Verdict,
     ) -> Outcome:
         outcome = Outcome(self._watch.look(meter, ask, verdict.serial), {}, verdict)
+        self._read_kinds(meter, kinds, span, ask, outcome)
+        return outcome
+
+    def _read_kinds(
+        self,
+        meter: MeterState,
+        kinds: Iterable[str],
+        span: tuple[datetime, datetime] | None,
+        ask: Asker,
+        outcome: Outcome,
+    ) -> None:
         broken: MeterError | None = None
         for kind in kinds:
-            if broken is not None:
+            if outcome.ended:
+                outcome.ended[kind] = False
+            elif broken is not None:
                 outcome.failed[kind] = broken
-                continue
-            start = len(self._link.frames)
-            try:
-                due = (span or self._span(meter, kind, verdict.serial)) if kind in ARCHIVES else None
-                readings = self._again_if_forgotten(meter, ask, partial(_readings, meter.driver, kind, ask, due))
-            except (LinkLost, AccessDenied):
-                raise
-            except MeterError as trouble:
-                outcome.failed[kind] = trouble
-                if isinstance(trouble, (NoReply, BadFrame)) and kind not in ARCHIVES:
-                    broken = trouble  # what was read stays read; the rest would only cost the others their time
-                continue
-            stamp = self._clock.stamp()
-            if kind == "event" and due is not None and span is None:
-                outcome.looked = due[1]
-            frames = b"".join(self._link.frames[start:])
-            outcome.records.extend(self._record(meter, reading, stamp, frames, verdict) for reading in readings)
-        return outcome
+            else:
+                try:
+                    self._read_kind(meter, kind, span, ask, outcome)
+                except (LinkLost, AccessDenied):
+                    raise
+                except MeterError as trouble:
+                    outcome.failed[kind] = trouble
+                    if isinstance(trouble, (NoReply, BadFrame)) and kind not in ARCHIVES:
+                        broken = trouble  # what was read stays read; the rest would only cost the others their time
+
+    def _read_kind(
+        self, meter: MeterState, kind: str, span: tuple[datetime, datetime] | None, ask: Asker, outcome: Outcome
+    ) -> None:
+        """Its records; where others want the line, those that came until then. Events come all at once: the driver
+        remembers those that it has read, and gives them again when it has been through all journals."""
+        assert outcome.verdict is not None
+        start, answers = len(self._link.frames), ask.answers
+        due = (span or self._span(meter, kind, outcome.verdict.serial)) if kind in ARCHIVES else None
+        readings: list[Reading] = []
+        try:
+            self._again_if_forgotten(meter, ask, partial(_read_all, readings, meter.driver, kind, ask, due))
+        except LineWanted:
+            outcome.ended[kind] = ask.answers > answers if kind == "event" else bool(readings)
+            if kind == "event":
+                return
+        stamp = self._clock.stamp()
+        if kind == "event" and due is not None and span is None:
+            outcome.looked = due[1]
+        frames = b"".join(self._link.frames[start:])
+        outcome.records.extend(self._record(meter, reading, stamp, frames, outcome.verdict) for reading in readings)
 
     def _span(self, meter: MeterState, kind: str, serial: str) -> tuple[datetime, datetime]:
         """What a poll of this archive has to ask for: from the newest record of it on, bounded; aware UTC."""
@@ -230,57 +294,40 @@ class Dialogue:
             mismatch=getattr(meter.driver, "mismatch", None),
         )
 
-    def _goodbye(self, meter: MeterState, ask: "Asker") -> None:
+    def _goodbye(self, meter: MeterState, ask: Asker) -> None:
         if not ask.heard:
             return
         ask.leave()
         try:
             meter.driver.close(ask)
+        except Stopping:
+            return  # what was read stays read, and whoever asked us to stop has not forgotten it
         except LinkLost:
             raise
         except MeterError:
             return  # what was read stays read
 
 
-class Asker:
-    """The ``ask`` of one dialogue. In a trial the first question is asked once, until the meter has answered."""
-
-    def __init__(self, link: Link, session: Session, trial: bool = False) -> None:
-        self._link = link
-        self._session = session
-        self._trial = trial
-        self.heard = False
-        self.tries: int | None = None
-
-    def __call__(self, question: Any) -> Any:
-        tries = 1 if self._trial and not self.heard else self.tries
-        try:
-            reply = self._link.ask(self._session, question, tries)
-        except (NoReply, BadFrame, LinkLost):
-            raise
-        except MeterError:
-            self.heard = True
-            raise
-        self.heard = True
-        return reply
-
-    def leave(self) -> None:
-        """Only the goodbye is said now, and not twice."""
-        self.tries = 1
+def _read_all(found: list[Reading], driver: Any, kind: str, ask: Ask, span: tuple[datetime, datetime] | None) -> None:
+    """Everything into ``found``, one by one: there is what came, however it ends."""
+    found.clear()
+    found.extend(_readings(driver, kind, ask, span))
 
 
-def _readings(driver: Any, kind: str, ask: Ask, span: tuple[datetime, datetime] | None) -> list[Reading]:
+def _readings(driver: Any, kind: str, ask: Ask, span: tuple[datetime, datetime] | None) -> Iterator[Reading]:
     if kind == "clock" and kind in driver.capabilities:
-        return []  # the watch has looked at it before anything else
+        return  # the watch has looked at it before anything else
     if kind not in driver.capabilities or kind not in KINDS:
         raise Refused(f"this driver reads no {kind!r}; it reads: {', '.join(sorted(driver.capabilities & set(KINDS)))}")
     if kind in ("now", "network"):
-        return [getattr(driver, kind)(ask)]
+        yield getattr(driver, kind)(ask)
+        return
     if span is None:
         raise RuntimeError(f"{kind} needs a span of time")
     since, until = span
-    rows = list(getattr(driver, kind)(ask, since, until))
-    return [row for row in rows if kind == "event" or row.at is None or since <= row.at <= until]
+    for row in getattr(driver, kind)(ask, since, until):
+        if kind == "event" or row.at is None or since <= row.at <= until:
+            yield row
 
 
 def _resolution(driver: Any) -> Number:

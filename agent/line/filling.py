@@ -2,80 +2,22 @@
 
 import logging
 from collections.abc import Callable, Collection
-from typing import Any
 
 from agent.archive.book import Piece
 from agent.archive.filler import Filler
 from agent.clock import Clock
 from agent.judge.identity import Verdict
-from agent.line.dialogue import Asker, Dialogue, LineWanted
-from agent.line.link import TRIES, Link
+from agent.line.asker import Asker, LineWanted, PoliteAsker, Wanted
+from agent.line.dialogue import Dialogue
+from agent.line.link import Link
 from agent.line.state import MeterState
 from buffer.record import Record
-from protocols.errors import AccessDenied, BadFrame, LinkLost, MeterError, NoReply
-from protocols.session import Session
+from protocols.errors import AccessDenied, LinkLost, MeterError
 
 log = logging.getLogger("meterpost.line")
 
 STAY = 20.0  # s with one meter, so that log-ins do not eat the line and all meters come back together
 WORTH = 10.0  # times its log-in that a dialogue may last at least
-
-Wanted = Callable[[float], bool]
-"""Whether somebody else wants the line before this moment (monotonic)."""
-
-
-class PoliteAsker(Asker):
-    """Looks before each exchange whether it and the goodbye would end in time; LineWanted where they would not.
-
-    A question that is not answered soundly is asked again as elsewhere, with a look before each time.
-    """
-
-    def __init__(self, link: Link, session: Session, clock: Clock, wanted: Wanted, costs: "Costs") -> None:
-        super().__init__(link, session)
-        self._clock, self._wanted, self._costs = clock, wanted, costs
-        self._leaving = False
-        self.tries = 1
-
-    def __call__(self, question: Any) -> Any:
-        for left in range(self._chances(question), 0, -1):
-            begin = self._clock.monotonic()
-            if not self._leaving and self._wanted(begin + self._costs.exchange + self._costs.goodbye):
-                raise LineWanted
-            try:
-                reply = super().__call__(question)
-            except (NoReply, BadFrame):
-                if left == 1:
-                    raise
-                continue
-            seconds = self._clock.monotonic() - begin
-            if self._leaving:
-                self._costs.goodbye = max(self._costs.goodbye, seconds)
-            else:
-                self._costs.exchange = max(self._costs.exchange, seconds)
-            return reply
-        raise AssertionError("unreachable")
-
-    def leave(self) -> None:
-        self._leaving = True
-
-    def _chances(self, question: Any) -> int:
-        return TRIES if getattr(question, "repeatable", False) and not self._leaving else 1
-
-
-class Costs:
-    """Seconds of one meter: its longest exchange and its goodbye, as declared and then as measured; a whole dialogue
-    with one question."""
-
-    def __init__(self, meter: MeterState, kind: str) -> None:
-        exchanges = getattr(meter.driver, "exchanges", lambda _: ())(kind)
-        seconds: list[float] = [(one.request + one.answer) * meter.line.character + one.quiet for one in exchanges]
-        self.exchange = max(seconds, default=0.3)
-        self.goodbye = seconds[-1] if seconds else 0.0
-        self._whole: float = sum(seconds)
-
-    @property
-    def whole(self) -> float:
-        return max(self._whole, 2 * self.exchange) + self.goodbye
 
 
 class Filling:
@@ -93,16 +35,15 @@ class Filling:
     ) -> None:
         self._dialogue, self._link, self._filler, self._clock = dialogue, link, filler, clock
         self._store, self._wanted = store, wanted
-        self._costs: dict[str, Costs] = {}
 
     def fits(self, meter: MeterState, kind: str, seconds: float) -> bool:
         """Whether a dialogue with one question at least would end within so many seconds."""
-        return self._cost(meter, kind).whole < seconds
+        return self._dialogue.costs(meter, kind).whole < seconds
 
     def run(self, meter: MeterState, kind: str, points: Collection[str]) -> None:
         """Fill what this meter has while it is its turn among these points; raises what ends a dialogue as a whole."""
         begin = self._clock.monotonic()
-        costs = self._cost(meter, kind)
+        costs = self._dialogue.costs(meter, kind)
 
         def talk(ask: Asker, verdict: Verdict) -> None:
             now = self._clock.monotonic()
@@ -119,9 +60,6 @@ class Filling:
             )
         except LineWanted:
             log.debug("%s: filling goes on later", meter.config.point)
-
-    def _cost(self, meter: MeterState, kind: str) -> Costs:
-        return self._costs.setdefault(meter.config.point, Costs(meter, kind))
 
     def _fill(self, meter: MeterState, piece: Piece, ask: Asker, verdict: Verdict) -> bool:
         """One piece; False where this meter had better be left alone for now."""

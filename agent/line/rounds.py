@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import time
 
 from agent.clock import Clock
 from agent.line.dialogue import ARCHIVES, PASSWORD_PAUSE, Outcome, PasswordPaused, WrongSerial, foreign_event
 from agent.line.link import words
+from agent.line.patience import LONGEST_HOLD, PATIENCE, Patience
 from agent.line.schedule import Schedule
 from agent.line.silent import RETRY, Health, TrialBudget
 from agent.line.state import MeterState, gateway_event
@@ -20,15 +21,27 @@ REFUSED_PAUSE = 3600.0  # s until a kind that the meter refuses is asked again
 ARCHIVES_AFTER = 30.0  # s after the start: the first readings of all meters come before any archive
 ARCHIVE_BUSY = 60.0  # s until an archive that cannot be read just now (midnight, a clock not set) is tried again
 CALENDAR = ("day", "month")
+LIVE = ("now", "network")
+"""What nobody can read later: no archive keeps it waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A dialogue that is due. ``trial``: with a silent meter, one question until it answers."""
+    """A dialogue that is due. ``trial``: with a silent meter, one question until it answers;
+    ``piece``: seconds for which its archive may keep others waiting; ``rest``: the archives of a dialogue whose other
+    kinds are done."""
 
     index: int
     kinds: tuple[str, ...]
     trial: bool = False
+    piece: float = 0.0
+    rest: bool = False
+
+    def split(self) -> tuple["Turn", "Turn"]:
+        """Without its archives, and these alone."""
+        live = tuple(kind for kind in self.kinds if kind not in ARCHIVES)
+        archives = tuple(kind for kind in self.kinds if kind in ARCHIVES)
+        return replace(self, kinds=live), replace(self, kinds=archives, rest=True)
 
 
 class Rounds:
@@ -53,26 +66,39 @@ class Rounds:
                     self._schedule.later(index, kind, now + ARCHIVES_AFTER)
         self._health = [Health() for _ in meters]
         self._budget = TrialBudget()
+        self._patience = Patience(now)
         self._costs = [0.3] * len(meters)  # s of the bus that one dialogue with each meter takes, as measured
 
     # ── what comes next ──────────────────────────────────────────────────
 
     def next(self) -> Turn | None:
-        """What is due now. A trial goes first, within its small budget: a busy bus would never come to it."""
+        """What is due now. A trial goes first, within its small budget: a busy bus would never come to it; so does an
+        archive's piece. Other archives wait until nothing else is due: they lose nothing by that."""
         now = self._clock.monotonic()
         silent = self._due_trial(now)
         if silent is not None:
             kinds = self._schedule.of_meter(silent, now) or self._schedule.kinds(silent)[:1]
             return Turn(silent, tuple(kinds), trial=True)
-        job = self._schedule.due(now, [*self._silent(), *self._paused()])
+        skip = [*self._silent(), *self._paused()]
+        waiting = self._schedule.longest(now, skip, ARCHIVES) if self._patience.over(now) else None
+        if waiting is not None and now - waiting.due > PATIENCE:
+            return Turn(waiting.meter, (waiting.kind,), piece=self._patience.piece((waiting.meter, waiting.kind)))
+        job = self._schedule.due(now, skip, LIVE)
+        if job is None and now >= self._patience.held:
+            job = self._schedule.due(now, skip, ARCHIVES)
         return None if job is None else Turn(job.meter, tuple(self._schedule.of_meter(job.meter, now)))
 
     def next_moment(self) -> float:
         """Monotonic time at which something is due; infinity if nothing ever is."""
         silent = self._silent()
-        moments = [self._schedule.next_due(skip=[*silent, *self._paused()])]
+        moments = [self.live_moment()]
+        moments.append(max(self._patience.held, self._schedule.next_due([*silent, *self._paused()], ARCHIVES)))
         moments += [max(self._health[index].next_trial, self._budget.allowed) for index in silent]
         return min(moments)
+
+    def live_moment(self) -> float:
+        """Monotonic time at which something is due that no archive keeps waiting; infinity if nothing ever is."""
+        return self._schedule.next_due([*self._silent(), *self._paused()], LIVE)
 
     def fillable(self) -> list[int]:
         """The meters that may be asked for what is missing: those that answer soundly in this run."""
@@ -107,9 +133,23 @@ class Rounds:
             self._budget.spent(self._clock.monotonic(), seconds)
         elif not self._health[turn.index].failures:
             self._costs[turn.index] = seconds
+        if turn.piece:
+            self._patience.spent(seconds, self._clock.monotonic())
 
     def done(self, turn: Turn, outcome: Outcome) -> None:
         """The meter has answered, though perhaps not everything: when each kind comes again."""
+        broken = None if outcome.verdict is None or turn.rest else self._answered(turn, outcome)
+        for kind in turn.kinds:
+            if kind in outcome.ended:
+                continue  # due still
+            if kind not in outcome.failed:
+                self._next_slot(turn.index, kind)
+            elif kind in ARCHIVES or broken is None:
+                self._put_off(turn.index, kind, outcome.failed[kind])
+        self._archives_done(turn, outcome)
+
+    def _answered(self, turn: Turn, outcome: Outcome) -> MeterError | None:
+        """What its answers say of the meter; the silence in which they ended, if they did."""
         meter = self._meters[turn.index]
         meter.foreign = None
         if meter.trouble == "access":
@@ -120,11 +160,21 @@ class Rounds:
             self.failed(Turn(turn.index, tuple(urgent)), broken)
         else:
             self._recovered(turn.index, next(iter(urgent.values()), None))
+        return broken
+
+    def _archives_done(self, turn: Turn, outcome: Outcome) -> None:
+        now = self._clock.monotonic()
         for kind in turn.kinds:
-            if kind not in outcome.failed:
-                self._next_slot(turn.index, kind)
-            elif kind in ARCHIVES or broken is None:
-                self._put_off(turn.index, kind, outcome.failed[kind])
+            if kind in outcome.ended:
+                self._patience.ended((turn.index, kind), turn.piece > 0)
+            elif kind in ARCHIVES:
+                self._patience.done((turn.index, kind))
+                self._patience.further = now
+        if any(outcome.ended.values()):
+            self._patience.further = now
+        if outcome.ended:
+            moment = self.live_moment()
+            self._patience.held = min(moment, now + LONGEST_HOLD)
 
     def failed(self, turn: Turn, trouble: MeterError) -> None:
         """The dialogue as a whole ended in this."""
@@ -142,6 +192,7 @@ class Rounds:
             self._denied(meter.config.point, True)
         for kind in turn.kinds:
             self._put_off(turn.index, kind, trouble)
+            self._patience.done((turn.index, kind))
 
     def _put_off(self, index: int, kind: str, trouble: MeterError) -> None:
         now = self._clock.monotonic()

@@ -5,7 +5,7 @@ polls nor brings a flood of them: at most the distance to the next slot changes.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 PRIORITY = {"event": 6, "month": 2, "day": 3, "now": 4, "interval": 5, "network": 6}
@@ -35,20 +35,29 @@ class Schedule:
             key: Job(*key, period, now if period is not None else math.inf) for key, period in periods.items()
         }
 
-    def due(self, now: float, skip: Iterable[int] = ()) -> Job | None:
-        """The most urgent job that is due, by priority, then the earliest deadline."""
+    def due(self, now: float, skip: Iterable[int] = (), kinds: Collection[str] = tuple(PRIORITY)) -> Job | None:
+        """The most urgent job of these kinds that is due, by priority, then the earliest deadline."""
+        return min(self._ready(now, skip, kinds), key=lambda job: job.urgency, default=None)
+
+    def longest(self, now: float, skip: Iterable[int], kinds: Collection[str]) -> Job | None:
+        """The job of these kinds that has been due for longest."""
+        return min(self._ready(now, skip, kinds), key=lambda job: job.due, default=None)
+
+    def _ready(self, now: float, skip: Iterable[int], kinds: Collection[str]) -> list[Job]:
         left_out = set(skip)
-        ready = [job for job in self._jobs.values() if job.due <= now and job.meter not in left_out]
-        return min(ready, key=lambda job: job.urgency, default=None)
+        return [
+            job for job in self._jobs.values() if job.due <= now and job.kind in kinds and job.meter not in left_out
+        ]
 
     def of_meter(self, meter: int, now: float) -> list[str]:
         """All kinds of this meter that are due: one log-in serves them all."""
         ready = [job for job in self._jobs.values() if job.meter == meter and job.due <= now]
         return [job.kind for job in sorted(ready, key=lambda job: job.urgency)]
 
-    def next_due(self, skip: Iterable[int] = ()) -> float:
+    def next_due(self, skip: Iterable[int] = (), kinds: Collection[str] = tuple(PRIORITY)) -> float:
         left_out = set(skip)
-        return min((job.due for job in self._jobs.values() if job.meter not in left_out), default=math.inf)
+        moments = (job.due for job in self._jobs.values() if job.kind in kinds and job.meter not in left_out)
+        return min(moments, default=math.inf)
 
     def done(self, meter: int, kind: str, now: float, wall: float) -> None:
         """Plan the next slot: the first multiple of the period in wall-clock time (epoch seconds) after now."""

@@ -12,6 +12,7 @@ from typing import Any
 from agent.archive.filler import Filler
 from agent.clock import Clock
 from agent.config.values import Bus
+from agent.line.asker import Wanted
 from agent.line.dialogue import Before, Dialogue, Outcome, PasswordPaused
 from agent.line.filling import Filling
 from agent.line.link import Link, Stopping
@@ -228,23 +229,43 @@ class Worker:
             return False
         assert self._dialogue is not None
         meter, started = self.meters[turn.index], self._clock.monotonic()
+        todo = turn
+
+        def between(outcome: Outcome) -> None:
+            nonlocal todo
+            live, todo = turn.split()
+            self._store(meter, outcome)
+            self._rounds.done(live, outcome)
+
         self.asking = meter.config.point
         try:
-            outcome = self._dialogue.run(meter, turn.kinds, trial=turn.trial)
+            outcome = self._dialogue.run(
+                meter, turn.kinds, trial=turn.trial, wanted=self._before_archives(started + turn.piece), between=between
+            )
         except LinkLost:
             raise
         except MeterError as trouble:
-            self._rounds.failed(turn, trouble)
+            self._rounds.failed(todo, trouble)
         except Exception as trouble:
             log.exception("%s: internal error", meter.config.point)
-            self._rounds.failed(turn, refused_words(trouble))
+            self._rounds.failed(todo, refused_words(trouble))
         else:
             self._store(meter, outcome)
-            self._rounds.done(turn, outcome)
+            self._rounds.done(todo, outcome)
         finally:
             self.asking = None
         self._rounds.took(turn, self._clock.monotonic() - started)
         return True
+
+    def _before_archives(self, theirs: float) -> Wanted:
+        """Whether others than archives want the line; polls not within the piece that ends at ``theirs``."""
+
+        def wanted(until: float) -> bool:
+            if self._requests or self._stopping:
+                return True
+            return self._clock.monotonic() >= theirs and until > self._rounds.live_moment()
+
+        return wanted
 
     def _store(self, meter: MeterState, outcome: Outcome) -> None:
         if outcome.records:

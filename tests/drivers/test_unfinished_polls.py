@@ -184,3 +184,13 @@ def test_a_long_answer_that_was_never_asked_for_does_not_count_as_refused() -> N
     it.ask.asked.clear()
     it.read("interval", NOW - timedelta(days=1), NOW)
     assert any(getattr(question, "long", False) for question in it.ask.asked)
+
+
+def test_a_poll_that_was_ended_before_it_had_read_anything_takes_no_time_from_the_next() -> None:
+    kept = Unfinished[int]()
+    kept.begin(WEEK, NOW)
+    later = NOW + FRESH
+    kept.begin(WEEK, later)
+    kept.get("journal", lambda: 1)
+    kept.begin(WEEK, later + FRESH)
+    assert kept.get("journal", lambda: 2) == 1
