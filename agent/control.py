@@ -105,10 +105,10 @@ def ask_daemon(state_dir: Path, op: str, **args: Any) -> Any:
     """The daemon's result. NotRunning without one, ControlError if it says no or nothing in due time, PermissionError
     if access is denied.
 
-    What may take minutes is asked only of a daemon that is alive: a stopped one would do it whenever it goes on,
+    What does more than look is asked only of a daemon that is alive: a stopped one would do it whenever it goes on,
     long after the person has given up.
     """
-    if op not in PATIENCE:
+    if op != "status":
         _exchange(state_dir, "alive", {})
     answer = _exchange(state_dir, op, args)
     if not answer.get("ok"):

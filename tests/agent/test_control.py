@@ -2,9 +2,10 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,9 +29,21 @@ def test_a_stopped_daemon_does_not_hold_up_a_quick_question(stopped: Path) -> No
         ask_daemon(stopped, "status")
 
 
-def test_a_long_question_is_not_even_put_to_a_stopped_daemon(stopped: Path) -> None:
+@pytest.mark.parametrize("op", ["enter", "read", "pause", "resume"])
+def test_what_is_to_be_done_is_not_even_asked_of_a_stopped_daemon(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch, op: str
+) -> None:
+    asked: list[str] = []
+    exchange = control._exchange
+
+    def noted(state_dir: Path, question: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        asked.append(question)
+        return exchange(state_dir, question, args)
+
+    monkeypatch.setattr(control, "_exchange", noted)
     with pytest.raises(ControlError, match="has not answered within"):
-        ask_daemon(stopped, "enter", point="cellar")
+        ask_daemon(stopped, op, point="cellar")
+    assert asked == ["alive"]
 
 
 def test_a_daemon_of_an_older_version_is_alive_too(tmp_path: Path) -> None:
