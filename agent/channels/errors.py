@@ -45,7 +45,7 @@ class ChannelError(Exception):
     """A message did not get through, or nobody knows (``UNCLEAR``). Says what happened, holds no secret."""
 
     def __init__(self, text: str, kind: Kind, hint: str = "") -> None:
-        super().__init__(text)
+        super().__init__(plain(text))
         self.kind = kind
         self.hint = hint or HINTS[kind]
 
@@ -58,3 +58,8 @@ class ChannelError(Exception):
     def unclear(self) -> bool:
         """It may have left: never send again without a person's word."""
         return self.kind is Kind.UNCLEAR
+
+
+def plain(text: str) -> str:
+    """What somebody outside has said, in one line: nothing in it moves a terminal's cursor or ends a line of a log."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

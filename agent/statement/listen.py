@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from agent.channels.errors import plain
 from agent.statement.book import Book, Step
 from agent.statement.making import Case
 from agent.statement.ways import CLOCKS_APART, answers
@@ -30,7 +31,7 @@ def answered(came: "Received", case: Case, book: Book, now: datetime) -> Step | 
         return None
     if not answers(came, form, case.meter.account or "", left.at):
         return None
-    return Step(now, "accepted", "answered", "utility", came.text, "sms")
+    return Step(now, "accepted", "answered", "utility", plain(came.text), "sms")
 
 
 def reported(came: "Report", case: Case, book: Book, now: datetime) -> Step | None:
