@@ -5,7 +5,7 @@ each key to whoever writes one.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from agent.config.places import KeyPath
 from agent.config.source import Source, read
 from agent.config.words import meant, one_of, shown, time_of_day
 from agent.statement.profile import CHANNELS, Mail, Profile, Rule, Sms, with_region
+from agent.statement.window import window_of
 
 SHIPPED = Path(__file__).parent / "profiles"
 
@@ -200,6 +201,12 @@ def _profile(name: str, file: _File, files: Mapping[str, _File], faults: list[Fa
         faults += [file.source.fault(path, "nothing", f"{path[-1]}", at_key=True) for path in missing]
         return None
     rule = with_region(Rule(), _rule(merged))
+    regions = {region: with_region(rule, _rule(table)) for region, table in merged.get("region", {}).items()}
+    late = [path for path, one in _rules(rule, regions) if _too_late(one)]
+    if late:
+        expected = "a moment before the window closes: no figures could be taken"
+        faults += [file.source.fault(path, "a day after the window's end", expected, at_key=True) for path in late]
+        return None
     sms, mail = merged.get("sms"), merged.get("mail")
     return Profile(
         name=name,
@@ -207,7 +214,7 @@ def _profile(name: str, file: _File, files: Mapping[str, _File], faults: list[Fa
         file=file.source.file,
         **{key: merged[key] for key in ("account", "account_words", "confirm") if key in merged},
         rule=rule,
-        regions={region: with_region(rule, _rule(table)) for region, table in merged.get("region", {}).items()},
+        regions=regions,
         rates=tuple(merged.get("rates") or ({"T1": "single"},)),
         primary=merged.get("energy") == "primary",
         fallback=tuple(merged.get("fallback", ())),
@@ -221,6 +228,22 @@ def _rule(table: Mapping[str, Any]) -> dict[str, object]:
     if "reporting_time" in rule:
         rule["reporting_time"] = time_of_day(rule["reporting_time"])
     return rule
+
+
+def _rules(rule: Rule, regions: Mapping[str, Rule]) -> Iterator[tuple[KeyPath, Rule]]:
+    """The general rule and what differs from it, with the place of their reporting day."""
+    yield ("reporting_day",), rule
+    for name, one in regions.items():
+        if one != rule:
+            yield ("region", name, "reporting_day"), one
+
+
+def _too_late(rule: Rule) -> bool:
+    """Whether the reporting moment lies behind the window's end, in some month of two years."""
+    if rule.reporting_day is None:
+        return False  # the first day's midnight, as most have it
+    months = [f"{year}-{month:02}" for year in (2027, 2028) for month in range(1, 13)]  # one of them a leap year
+    return any(one.reporting >= one.closes for one in (window_of(rule, month, "UTC") for month in months))
 
 
 def _merged(name: str, file: _File, files: Mapping[str, _File], faults: list[Fault]) -> dict[str, Any] | None:

@@ -201,6 +201,15 @@ def test_a_new_region_in_its_own_zone(tmp_path):
         ('name = "a"\ntitle = "x"\n[[rates]]\nT5 = "day"\n', "own.toml:4:1: rates[1].T5: found an unknown key"),
         ('name = "a"\nextends = "regional"\nsms = 1\n', "own.toml:3:7: sms: found 1, expected a table [sms]"),
         ('name = "a"\ntitle = "x"\nreporting_time = "24:00"\n', "own.toml:3:18: reporting_time"),
+        (
+            'name = "a"\ntitle = "x"\nreporting_day = 26\n',
+            "own.toml:3:1: reporting_day: found a day after the",
+        ),
+        ('name = "a"\nextends = "krasnoyarskenergosbyt"\nto = 18\n', "a moment before the window closes"),
+        (
+            'name = "a"\ntitle = "x"\nfrom = 23\nto = 2\n[region.R]\nreporting_day = 10\n',
+            "own.toml:6:1: region.R.reporting_day",
+        ),
         ("name = ", "own.toml:1:8: found what is no TOML"),
     ],
 )
