@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from buffer import body, ranges, rows
-from buffer.faults import Damaged, StoreBusy, StoreError, StoreTooNew, StoreUnusable
+from buffer import body, look, ranges, rows
+from buffer.faults import StoreBusy, StoreError, StoreTooNew, StoreUnusable
 from buffer.ranges import grouped
 from buffer.record import Record
 from buffer.repair import RESERVE, Keeper, Monotonic, Now
@@ -17,10 +17,6 @@ from buffer.tables import Tables
 __all__ = ["Counts", "Store", "StoreBusy", "StoreError", "StoreTooNew", "StoreUnusable"]
 
 DAY = 86_400_000  # ms
-SERIES = f"(moment & {(1 << rows.KEY_BITS) - 1})"
-"""Only events have an ``n``, so the series of all others stands in the low bits of their key; an event's lies a step or
-more above its series, up to ``n`` 1022. (A key beside its own place, where two collide in one millisecond, is
-overlooked by these questions; what is put is compared with the row.)"""
 CHUNK = 500  # records a transaction or a question, where there may be very many
 STATES = (ranges.PENDING, ranges.HELD, ranges.CONFIRMED, ranges.REFUSED)
 
@@ -152,7 +148,7 @@ class Store:
         """
         found: list[tuple[int, str]] = []
         while len(found) < limit:
-            part = partial(_bodies, after=after, until=until, limit=limit - len(found))
+            part = partial(look.bodies, after=after, until=until, limit=limit - len(found))
             # A held record is pending in memory before its correction is on the disk: it must not go out without it.
             with self._releasing:
                 sound, spoiled, last = self._keeper.ask(part)
@@ -197,7 +193,7 @@ class Store:
         if state != "all" and state not in STATES:
             raise ValueError(f"state: found {state!r}, expected all or one of {', '.join(STATES)}")
         wanted = STATES if state == "all" else (state,)
-        return self._keeper.ask(lambda tables: list(_lines(tables, wanted, max(1, from_seq), limit)))
+        return self._keeper.ask(lambda tables: list(look.lines(tables, wanted, max(1, from_seq), limit)))
 
     def last(self, point: str, kind: str, meter: str | None = None) -> Record | None:
         """The record of this point and kind whose ``at`` is the newest, of one meter or of all it had; cheap."""
@@ -208,7 +204,7 @@ class Store:
             if not known:
                 return None
             _, seq = max(known)
-            return next((_whole(tables, row) for row in tables.rows(seq, seq)), None)
+            return next((look.whole(tables, row) for row in tables.rows(seq, seq)), None)
 
         return self._keeper.ask(question)
 
@@ -227,14 +223,14 @@ class Store:
         checksum fails are left out.
         """
         for moments in self._days(since, until):
-            part = partial(_found, wanted=(point, tuple(kinds), meter), moments=moments)
+            part = partial(look.found, wanted=(point, tuple(kinds), meter), moments=moments)
             yield from self._keeper.ask(part)
 
     def present(self, kind: str, since: datetime, until: datetime) -> Iterator[tuple[str, str, datetime]]:
         """Point, meter and ``at`` of each record of an archive kind (not events) with since ≤ ``at`` < until, by
         ``at``: what is there, without reading it."""
         for moments in self._days(since, until):
-            yield from self._keeper.ask(partial(_present, kind=kind, moments=moments))
+            yield from self._keeper.ask(partial(look.present, kind=kind, moments=moments))
 
     def _days(self, since: datetime, until: datetime) -> Iterator[tuple[int, int]]:
         """Bounds of ``moments`` in pieces of a day."""
@@ -351,102 +347,6 @@ def _resend(tables: Tables, spans: Sequence[tuple[int, int]]) -> int:
             tables.set_state(run.first, run.last, ranges.PENDING)
             count += run.last - run.first + 1
     return count
-
-
-def _bodies(tables: Tables, after: int, until: int, limit: int) -> tuple[list[tuple[int, str]], list[int], int | None]:
-    """Sound ones, numbers of those whose checksum fails, and the last number looked at; None: there are no more."""
-    sound: list[tuple[int, str]] = []
-    spoiled: list[int] = []
-    seen = None
-    pending = tables.ranges.runs(after + 1, min(until, tables.last_seq), (ranges.PENDING,), enough=limit)
-    left = limit
-    for run in pending:
-        seen = min(run.last, run.first + left - 1)
-        left -= seen - run.first + 1
-        found = tables.rows(run.first, seen)
-        if len(found) != seen - run.first + 1:
-            _prove_missing(tables, run.first, seen, {row.seq for row in found})
-        for row in found:
-            text = rows.sound_text(row, tables.words)
-            if text is None:
-                spoiled.append(row.seq)
-            else:
-                sound.append((row.seq, text))
-    return sound, spoiled, seen
-
-
-def _prove_missing(tables: Tables, first: int, last: int, found: set[int]) -> None:
-    """Rows are missing. Unless they were deleted on purpose this very moment, the file has lost them."""
-    with tables.writing:
-        for seq in range(first, last + 1):
-            if seq not in found and tables.ranges.state(seq) == ranges.PENDING and not tables.rows(seq, seq):
-                raise Damaged(f"record {seq} is not in its table")
-
-
-def _found(
-    tables: Tables, wanted: tuple[str | None, tuple[str, ...], str | None], moments: tuple[int, int]
-) -> list[Record]:
-    point, kinds, meter = wanted
-    series = {number for kind in kinds for number in tables.words.matching(point, kind, meter)}
-    if not series:
-        return []
-    columns = ", ".join(f'r."{name}"' for name in rows.Row._fields)
-    marks = ", ".join(map(str, sorted(series)))
-    # Of a day's moments few are wanted: only their rows are looked at, and of events those whose key may be one's.
-    narrow = f"{SERIES} IN ({marks})"
-    if "event" in kinds:
-        narrow = f"({narrow} OR {SERIES} >= {min(series) + rows.APART})"
-    select = (
-        f"SELECT {columns} FROM moments CROSS JOIN records r ON r.seq = moments.seq "
-        f"WHERE moment >= ? AND moment < ? AND {narrow} AND r.series IN ({marks}) ORDER BY moment"
-    )
-    found = [rows.Row(*line) for line in tables.fetch(select, moments)]
-    return [rows.unpack(row, tables.words) for row in found if rows.sound_text(row, tables.words) is not None]
-
-
-def _present(tables: Tables, kind: str, moments: tuple[int, int]) -> list[tuple[str, str, datetime]]:
-    names = tables.words.of_kind(kind)
-    marks = ", ".join(map(str, sorted(names)))
-    select = f"SELECT moment, {SERIES} FROM moments WHERE moment >= ? AND moment < ? AND {SERIES} IN ({marks})"
-    return [
-        (*names[number], body.moment(rows.moment_time(moment)))
-        for moment, number in tables.fetch(f"{select} ORDER BY moment", moments)
-    ]
-
-
-def _lines(tables: Tables, states: tuple[str, ...], first: int, limit: int) -> Iterator[tuple[Record, str, str | None]]:
-    left = limit
-    while left > 0:
-        runs = tables.ranges.runs(first, tables.last_seq, states, enough=left)
-        if not runs:
-            return
-        for run in runs:
-            last = min(run.last, run.first + left - 1)
-            for row in tables.rows(run.first, last):
-                record = _whole(tables, row)
-                if record is not None:
-                    left -= 1
-                    yield record, run.state, _reason(tables, row.seq) if run.state == ranges.REFUSED else None
-            first = last + 1
-
-
-def _reason(tables: Tables, seq: int) -> str | None:
-    """Why it was refused. The state shows a moment before its reason is on the disk: then the writer is waited for."""
-    select = "SELECT code, text FROM refused WHERE seq = ?"
-    found = tables.fetch(select, (seq,))
-    if not found:
-        with tables.writing:
-            found = tables.fetch(select, (seq,))
-    return next((f"{code}: {text}" for code, text in found), None)
-
-
-def _whole(tables: Tables, row: rows.Row) -> Record | None:
-    """With frames, and with what a held record needs besides; None where the checksum fails."""
-    record = tables.record(row)
-    if record is not None and record.clock == "unset":
-        for boot, monotonic in tables.fetch("SELECT boot, monotonic FROM held WHERE seq = ?", (row.seq,)):
-            return replace(record, boot=boot, monotonic=monotonic)
-    return record
 
 
 def _flagged(record: Record) -> Record:
