@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import partial
+from math import ceil
 from typing import Any, TypeVar
 
 from agent.archive.slots import live_since
@@ -23,6 +25,7 @@ from protocols.session import Session
 ARCHIVES = ("interval", "day", "month", "event")
 """Kinds that the meter keeps itself. A poll looks at the newest of them; what is older is filled (agent.archive)."""
 OVERLAP = timedelta(hours=1)  # journals are stamped by the meter's clock, which may be behind ours
+FARTHEST_BEHIND = 26  # h; a clock in the wrong zone is less than that behind, and what is more is work for a person
 FIRST_LOOK = timedelta(days=62)  # into the journals of a meter that nobody has read yet
 LATER = timedelta(days=1)  # after its midnight a day or month that a poll brings was read later, too
 
@@ -234,7 +237,8 @@ class Dialogue:
         if stamp.state == "unset":
             raise Busy("the gateway's clock is not set: it cannot say for which time to ask")
         if kind == "event":
-            return meter.looked - OVERLAP if meter.looked else stamp.utc - FIRST_LOOK, stamp.utc
+            since = meter.looked - OVERLAP if meter.looked else stamp.utc - FIRST_LOOK
+            return since - _behind(meter.offset), stamp.utc
         since = live_since(kind, getattr(meter.config.poll, kind), stamp.utc, meter.calendar(stamp.utc))
         newest = self._before(meter.config.point, kind, serial)
         return max(since, newest.at) if newest else since, stamp.utc
@@ -334,6 +338,13 @@ def _resolution(driver: Any) -> Number:
     """One step of the meter's energy registers in Wh; drivers that know better say so."""
     step: Number = getattr(driver, "resolution", 1)
     return step
+
+
+def _behind(offset: Decimal | None) -> timedelta:
+    """By how much a journal has to be looked into further back because the meter's clock is slow: whole hours, so that
+    the span of a poll that goes on does not change with each tenth of a second."""
+    hours = ceil((max(0, -float(offset or 0)) - OVERLAP.total_seconds() / 2) / 3600)
+    return timedelta(hours=min(max(0, hours), FARTHEST_BEHIND))
 
 
 def foreign_event(meter: Meter, trouble: WrongSerial, stamp: Stamp) -> Record:

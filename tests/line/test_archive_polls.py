@@ -1,6 +1,7 @@
 """What the meter keeps itself (days, months, intervals, journals) is polled too, and never at the cost of energy."""
 
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -65,6 +66,22 @@ def test_journals_are_looked_into_from_the_last_look_on_with_an_hour_to_spare():
     bus.run(2 * 3600 + 60)
     (first_since, first_until), (second_since, _), *_ = archive.asked
     assert first_until - first_since == timedelta(days=62) and second_since == first_until - HOUR
+
+
+@pytest.mark.parametrize(
+    ("slow", "hours"),
+    [(-7200, 0), (0.3, 0), (1700, 0), (1900, 1), (3 * 3600, 3), (14 * 3600, 14), (86400 * 365 * 26, 26)],
+)
+def test_journals_of_a_slow_clock_are_looked_into_by_so_much_further_back(slow, hours):
+    """What the meter notes now it stamps hours ago: from the last look on it would never be seen."""
+    archive = Archive("event")
+    bus = bus_with(archive, event=3600.0)
+    bus.meters[0].offset = Decimal(str(-slow))
+    bus.run(3600 + 60)
+    (_, first), (second, _), *_ = archive.asked
+    assert second == first - HOUR - hours * HOUR and (
+        hours == 26 or first - second - timedelta(seconds=slow) >= HOUR / 2
+    )
 
 
 def test_a_technicians_look_into_the_journals_is_not_the_daemons():
