@@ -73,7 +73,7 @@ def forget_pin(config: Annotated[Path, CONFIG] = DEFAULT_FILE) -> None:
       meterpost channels forget-pin
     """
     Pins(load_config(config).gateway.state_dir).forget()
-    print("forgotten; the configured PIN is tried once when the SIM asks")
+    print(wrapped("forgotten; the configured PIN is tried once when the SIM asks"))
 
 
 @app.command("test-sms")
@@ -234,7 +234,9 @@ def _signal(modem: dict[str, Any]) -> str:
 
 
 def _rows(rows: list[tuple[str, str]], trouble: dict[str, str] | None) -> None:
-    print("\n".join(f"  {line}" for line in table([row for row in rows if row[1]] or [("", "")]) if line))
+    known = [row for row in rows if row[1]]
+    for line in table(known) if known else ():
+        print(f"  {line}")
     if trouble:
         print(wrapped(f"  {colour('red', trouble['kind'])}: {trouble['text']}", "    "))
         print(wrapped(f"  hint: {trouble['hint']}", "    "))

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from agent.cli.history import find_point
-from agent.cli.output import CONFIG, DEFAULT_FILE, Exit, Failure, colour, load_config, note, table, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, Exit, Failure, colour, fitted, load_config, note, wrapped
 from agent.clock import SystemClock
 from agent.config.values import Config, Meter
 from agent.control import ControlError, NotRunning, ask_daemon
@@ -63,10 +63,10 @@ def replace(
     except NotAnAct as trouble:
         raise typer.BadParameter(str(trouble), param_hint=trouble.option) from None
     if not yes:
-        print("nothing was changed; the same with --yes does it")
+        print(wrapped("nothing was changed; the same with --yes does it"))
         return
     copy = put(page.file, page.old, page.new, now)
-    print(f"{page.file} is changed; the old one is {copy.name}")
+    print(wrapped(f"{page.file} is changed; the old one is {copy.name}"))
     _tell(values, act)
 
 
@@ -239,7 +239,7 @@ def _show(act: Act, page: _Page, store: Store | None, zone: ZoneInfo, now: datet
     for name in sorted({*act.final.energies, *act.initial.energies}):
         readings = [_kwh(side.energies.get(name)) for side in (act.final, act.initial)]
         rows.append([name, *readings, (meter.tariffs or {}).get(name, "")])
-    print("\n".join(table(rows, (1, 2))))
+    print("\n".join(fitted(rows[0], rows[1:], (1, 2))))
     print(wrapped(f"final: {act.final.origin}"))
     print(wrapped(f"initial: {act.initial.origin}"))
     used = acts.used_this_month(store, act, now, zone)
@@ -282,7 +282,7 @@ def _tell(values: Config, act: Act) -> None:
         except (NotRunning, ControlError):
             break
         if any(one["point"] == act.meter.point and one["serial"] == act.serial for one in meters):
-            print(f"the daemon has it: {act.meter.point} is meter {act.serial}")
+            print(wrapped(f"the daemon has it: {act.meter.point} is meter {act.serial}"))
             return
         time.sleep(0.2)
     hint = "journalctl -u meterpost -n 20 says why; meterpost check"
@@ -296,8 +296,8 @@ def _keep_event(values: Config, act: Act) -> None:
     with _store(values, datetime.now(UTC)) as store:
         there = store is not None
     if not there:
-        print("the daemon does not run and has no store yet: no event is kept")
+        print(wrapped("the daemon does not run and has no store yet: no event is kept"))
         return
     event = replaced_event(act.after(), SystemClock(trust=values.gateway.clock == "trust").stamp())
     change(state_dir, lambda store: len(store.put([event])))
-    print(f"the daemon does not run; the event is stored: {event.event['text'] if event.event else ''}")
+    print(wrapped(f"the daemon does not run; the event is stored: {event.event['text'] if event.event else ''}"))

@@ -112,9 +112,8 @@ def fitted(headings: Sequence[str], rows: Sequence[Sequence[str]], right: Collec
 
 
 def _named(name: str, cell: str) -> list[str]:
-    return textwrap.wrap(
-        f"{name}: {cell}", width(), initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
-    )
+    text = f"{name}: {cell}" if name else cell
+    return textwrap.wrap(text, width(), initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
 
 
 def _cell(index: int, one: tuple[str, int], right: Collection[int]) -> str:

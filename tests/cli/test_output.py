@@ -68,6 +68,12 @@ def test_a_moment_is_said_in_local_time() -> None:
     assert screen.when(datetime(2026, 11, 21, 21, 30, tzinfo=UTC), ZoneInfo("Europe/Moscow")) == "2026-11-22 00:30:00"
 
 
+def test_a_cell_without_a_heading_stands_alone_in_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    rows = [("T1", "2025.8", "a day tariff of this meter")]
+    assert screen.fitted(("", "kWh", ""), rows) == ["T1", "  kWh: 2025.8", "  a day tariff of this meter"]
+
+
 def test_a_message_is_broken_for_a_terminal_and_left_whole_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     text = "error: /var/lib/meterpost: no daemon runs here, and this needs one\nhint: sudo systemctl start meterpost"
