@@ -104,9 +104,11 @@ class Worker:
         self._thread.join(timeout)
 
     def request(self, request: Request) -> None:
+        """Its answer is LinkLost at once where the port is gone or the worker ends: nobody would give another one."""
         with self._wake:
-            if self._port_trouble is not None:
-                request.answer.set_exception(self._port_trouble)
+            trouble = Stopping("the program is stopping") if self._stopping else self._port_trouble
+            if trouble is not None:
+                request.answer.set_exception(trouble)
                 return
             self._requests.append(request)
             self._wake.notify()

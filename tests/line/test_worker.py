@@ -276,3 +276,13 @@ def test_the_offset_of_a_clock_whose_zone_nobody_has_said_is_not_known():
     bus.meters[0].zone = None
     bus.run(1)
     assert bus.readings()[0].meter_offset is None and bus.readings()[0].flags == ()
+
+
+def test_a_question_to_a_worker_that_ends_is_refused_at_once():
+    """After a reload: whoever holds the worker of before must not wait ten minutes for nobody."""
+    bus = FakeBus(1)
+    bus.worker.ask_to_stop()
+    request = Request(["flat-1"], "now")
+    bus.worker.request(request)
+    with pytest.raises(LinkLost, match="stopping"):
+        request.answer.result(0)
