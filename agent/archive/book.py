@@ -73,7 +73,7 @@ class Book:
 
     def missing(self, first: int, last: int) -> int:
         """How many slots of first…last nobody has."""
-        return self.open.count(first, last)
+        return self.open.among(first, last)
 
     def next(self, now: float) -> tuple[Piece, bool] | None:
         """What to ask of the window, the newest first, and whether it is urgent; None where nothing is to be asked
@@ -140,7 +140,7 @@ class Book:
         lost = self.open.within(piece.first, proven)
         for low, high in lost:
             self._gone(low, high)
-        if self.open.count(max(piece.first, proven + 1), piece.last):
+        if self.open.among(max(piece.first, proven + 1), piece.last):
             self.held_until, self.held_for = now + self.held_for, min(LONGEST_PAUSE, self.held_for * GROWTH)
         self.urgent.remove(piece.first, piece.last)
         self.failures = self.busy = 0
@@ -194,7 +194,7 @@ class Book:
         """What lies before this slot is out of everybody's reach."""
         oldest = min((next(iter(runs))[0] for runs in (self.open, self.absent) if len(runs)), default=before)
         if oldest < before:
-            self.changed = self.changed or self.absent.count(oldest, before - 1) > 0
+            self.changed = self.changed or self.absent.among(oldest, before - 1) > 0
             for runs in (self.open, self.absent, self.urgent):
                 runs.remove(oldest, before - 1)
 

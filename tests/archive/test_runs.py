@@ -36,5 +36,5 @@ def test_questions_about_a_span_answer_as_a_set_would(changes, span):
     flat = lambda found: [number for first, last in found for number in range(first, last + 1)]  # noqa: E731
     assert flat(runs.within(*span)) == sorted(numbers & inside)
     assert flat(runs.gaps(*span)) == sorted(inside - numbers)
-    assert runs.count(*span) == len(numbers & inside)
+    assert runs.among(*span) == len(numbers & inside)
     assert list(runs.falling(*span)) == runs.within(*span)[::-1]
