@@ -24,9 +24,13 @@ def report(error: Exception) -> int:
         explain_faults(error)
     else:
         note(f"{colour('red', 'error:', sys.stderr)} {_words(error)}")
-    if isinstance(error, Failure) and error.hint:
-        note(f"hint: {error.hint}")
-    return exit_code(error)
+    code = exit_code(error)
+    hint = error.hint if isinstance(error, Failure) else ""
+    if code == Exit.PERMISSION and isinstance(error, OSError) and "sudo" not in str(error) and os.geteuid() != 0:
+        hint = "the same with sudo"
+    if hint:
+        note(f"hint: {hint}")
+    return code
 
 
 def _words(error: Exception) -> str:

@@ -176,6 +176,14 @@ def test_a_system_error_is_said_with_its_file_and_without_its_number(
     assert "/state: you may not ask the daemon (try sudo)\n" in said and "Errno" not in said
 
 
+def test_who_may_not_is_told_of_sudo_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert errors.report(PermissionError(13, "Permission denied", "/state/store.db")) == Exit.PERMISSION
+    assert capsys.readouterr().err.endswith("/state/store.db: Permission denied\nhint: the same with sudo\n")
+    errors.report(PermissionError("/state: you may not ask the daemon (try sudo)"))
+    assert "hint" not in capsys.readouterr().err
+
+
 def test_a_daemon_that_does_not_answer_is_a_matter_of_trying_later() -> None:
     from agent.control import ControlError
 
