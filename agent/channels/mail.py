@@ -3,6 +3,7 @@
 Blocks for as long as a server takes: call it in a thread of its own.
 """
 
+import hashlib
 import re
 import smtplib
 import ssl
@@ -51,9 +52,12 @@ class MailState:
 
 
 def stable_id(config: Mail, key: str) -> str:
-    """The same for the same key, so that a letter that came twice is known as one. ``key``: letters, digits and
-    ``._-`` only; other signs become ``-``."""
+    """The same for the same key, so that a letter that came twice is known as one, and another for any other: mail
+    servers drop what they take for a double. ``key``: letters, digits and ``._-`` as they are; other signs become
+    ``-``, and a digest keeps such keys apart."""
     name = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "-" for sign in key)
+    if name != key:
+        name += "." + hashlib.sha256(key.encode()).hexdigest()[:12]
     return f"<meterpost.{name}@{parseaddr(config.sender)[1].rpartition('@')[2] or config.host}>"
 
 
