@@ -127,7 +127,10 @@ class Dialogue:
 
     def costs(self, meter: MeterState, kind: str) -> Costs:
         """What exchanges with this meter take, as measured in all dialogues."""
-        return self._costs.setdefault(meter.config.point, Costs(meter, kind))
+        known = self._costs.get(meter.config.point)
+        if known is None:
+            known = self._costs[meter.config.point] = Costs(meter, kind)
+        return known
 
     def visit(
         self, meter: MeterState, talk: Callable[[Asker, Verdict], T], asker: Callable[[Link, Session], Asker]

@@ -79,7 +79,7 @@ class Rounds:
         if silent is not None:
             kinds = self._schedule.of_meter(silent, now) or self._schedule.kinds(silent)[:1]
             return Turn(silent, tuple(kinds), trial=True)
-        skip = [*self._silent(), *self._paused()]
+        skip = self._left_out()
         waiting = self._schedule.longest(now, skip, ARCHIVES) if self._patience.over(now) else None
         if waiting is not None and now - waiting.due > PATIENCE:
             return Turn(waiting.meter, (waiting.kind,), piece=self._patience.piece((waiting.meter, waiting.kind)))
@@ -90,15 +90,14 @@ class Rounds:
 
     def next_moment(self) -> float:
         """Monotonic time at which something is due; infinity if nothing ever is."""
-        silent = self._silent()
-        moments = [self.live_moment()]
-        moments.append(max(self._patience.held, self._schedule.next_due([*silent, *self._paused()], ARCHIVES)))
-        moments += [max(self._health[index].next_trial, self._budget.allowed) for index in silent]
-        return min(moments)
+        skip = self._left_out()
+        archives = max(self._patience.held, self._schedule.next_due(skip, ARCHIVES))
+        trials = [max(self._health[index].next_trial, self._budget.allowed) for index in self._silent()]
+        return min(self._schedule.next_due(skip, LIVE), archives, *trials)
 
     def live_moment(self) -> float:
         """Monotonic time at which something is due that no archive keeps waiting; infinity if nothing ever is."""
-        return self._schedule.next_due([*self._silent(), *self._paused()], LIVE)
+        return self._schedule.next_due(self._left_out(), LIVE)
 
     def fillable(self) -> list[int]:
         """The meters that may be asked for what is missing: those that answer soundly in this run."""
@@ -116,8 +115,10 @@ class Rounds:
     def _silent(self) -> list[int]:
         return [index for index, health in enumerate(self._health) if health.silent and not self._meters[index].paused]
 
-    def _paused(self) -> list[int]:
-        return [index for index, meter in enumerate(self._meters) if meter.paused]
+    def _left_out(self) -> set[int]:
+        """Those that are polled by trials or not at all."""
+        both = zip(self._health, self._meters, strict=True)
+        return {index for index, (health, meter) in enumerate(both) if health.silent or meter.paused}
 
     def _due_trial(self, now: float) -> int | None:
         if not self._budget.open(now):

@@ -34,6 +34,12 @@ class Schedule:
         self._jobs = {
             key: Job(*key, period, now if period is not None else math.inf) for key, period in periods.items()
         }
+        # A bus may have hundreds of jobs, and is asked several times for each dialogue.
+        self._of_kind: dict[str, list[Job]] = {}
+        self._of_meter: dict[int, list[Job]] = {}
+        for job in self._jobs.values():
+            self._of_kind.setdefault(job.kind, []).append(job)
+            self._of_meter.setdefault(job.meter, []).append(job)
 
     def due(self, now: float, skip: Iterable[int] = (), kinds: Collection[str] = tuple(PRIORITY)) -> Job | None:
         """The most urgent job of these kinds that is due, by priority, then the earliest deadline."""
@@ -45,19 +51,18 @@ class Schedule:
 
     def _ready(self, now: float, skip: Iterable[int], kinds: Collection[str]) -> list[Job]:
         left_out = set(skip)
-        return [
-            job for job in self._jobs.values() if job.due <= now and job.kind in kinds and job.meter not in left_out
-        ]
+        jobs = (job for kind in kinds for job in self._of_kind.get(kind, ()) if job.due <= now)
+        return [job for job in jobs if job.meter not in left_out]
 
     def of_meter(self, meter: int, now: float) -> list[str]:
         """All kinds of this meter that are due: one log-in serves them all."""
-        ready = [job for job in self._jobs.values() if job.meter == meter and job.due <= now]
+        ready = [job for job in self._of_meter.get(meter, ()) if job.due <= now]
         return [job.kind for job in sorted(ready, key=lambda job: job.urgency)]
 
     def next_due(self, skip: Iterable[int] = (), kinds: Collection[str] = tuple(PRIORITY)) -> float:
         left_out = set(skip)
-        moments = (job.due for job in self._jobs.values() if job.kind in kinds and job.meter not in left_out)
-        return min(moments, default=math.inf)
+        jobs = (job for kind in kinds for job in self._of_kind.get(kind, ()))
+        return min((job.due for job in jobs if job.meter not in left_out), default=math.inf)
 
     def done(self, meter: int, kind: str, now: float, wall: float) -> None:
         """Plan the next slot: the first multiple of the period in wall-clock time (epoch seconds) after now."""
@@ -73,4 +78,4 @@ class Schedule:
         self._jobs[meter, kind].due = due
 
     def kinds(self, meter: int) -> list[str]:
-        return [job.kind for job in self._jobs.values() if job.meter == meter]
+        return [job.kind for job in self._of_meter.get(meter, ())]
