@@ -14,6 +14,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 MINUTE = 60_000
 
+_string = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each word
+
 REQUIRED = ("seq", "kind", "point", "meter", "at", "read_at", "clock", "meter_offset", "values", "flags")
 OPTIONAL = ("from", "event", "statement", "replaces")
 
@@ -54,8 +56,10 @@ def exact_number(value: Number) -> str:
 
 def exact_json(value: Any) -> str:
     """Compact JSON text with exact numbers; TypeError for what the contract has no word for."""
-    if value is None or isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str):
+        return _string(value)
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{exact_json(str(key))}:{exact_json(item)}" for key, item in value.items()) + "}"
     if isinstance(value, Sequence):

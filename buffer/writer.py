@@ -125,9 +125,14 @@ class Writer:
             raise RuntimeError("the writer has ended")
 
     def _came(self) -> None:
+        """Wakes the thread only where that changes when it has to write: each needless turn costs both threads."""
+        now = self._monotonic()
+        first = self._since is None
         if self._since is None:
-            self._since = self._monotonic()
-        self._wake.notify_all()
+            self._since = now
+        due = self._due()
+        if first or (due is not None and due <= now):
+            self._wake.notify_all()
 
     def _run(self) -> None:
         while self._wait():
