@@ -29,7 +29,6 @@ NEAR: Mapping[str, timedelta] = {
 NEAR_BY_HAND = timedelta(days=16)  # for months of a meter that a person reads once in each
 
 DOUBTFUL = frozenset({"sum-mismatch", "backwards", "step-too-large", "clock-unset"})
-QUALITIES = ("complete", "restored", "partial", "doubtful", "missing")
 ZERO = timedelta()
 NOTHING, ONE_SIDED = "nothing was read", "there is a reading at one of its ends only"
 
