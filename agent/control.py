@@ -132,9 +132,11 @@ def _exchange(state_dir: Path, op: str, args: Mapping[str, Any]) -> dict[str, An
         try:
             line.sendall(json.dumps({"op": op, **args}).encode() + b"\n")
             with line.makefile("rb") as answers:
-                answer: dict[str, Any] = json.loads(answers.readline())
+                answer: dict[str, Any] | None = json.loads(answers.readline() or b"null")
         except TimeoutError:
             raise ControlError(f"the daemon has not answered within {patience:.0f} s; is it stopped?") from None
         except (OSError, ValueError) as trouble:
             raise ControlError(f"the daemon went away while it was asked: {trouble}") from None
+    if answer is None:
+        raise ControlError("the daemon ended while it was asked: whether it has done it is not known")
     return answer

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -84,3 +85,18 @@ def test_an_answer_is_the_handlers_own(tmp_path: Path) -> None:
         assert json.dumps(ask_daemon(tmp_path, "status")) == '{"asked": "status"}'
     finally:
         server.close()
+
+
+def test_a_daemon_that_ends_while_it_is_asked_is_told_in_words(tmp_path: Path) -> None:
+    def hang_up(line: socket.socket) -> None:
+        with line.accept()[0] as client:
+            client.recv(1000)
+
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
+        line.bind(str(tmp_path / control.NAME))
+        line.listen(1)
+        ending = threading.Thread(target=hang_up, args=(line,))
+        ending.start()
+        with pytest.raises(ControlError, match="ended while it was asked"):
+            ask_daemon(tmp_path, "status")
+        ending.join()
