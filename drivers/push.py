@@ -1,5 +1,6 @@
 """Meters that only talk: DSMR P1, the German D0 push (both text) and SML. One telegram brings all that they say."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -32,7 +33,7 @@ SERIALS = ("96.1.1", "96.1.0", "0.0.0", "96.1.255")
 TELEGRAM = 1000  # octets, for the bus budget
 
 
-class PushMeter:
+class PushMeter(ABC):
     """One meter, alone on its line. ``block`` of a telegram is what is read; all kinds find their values in it."""
 
     capabilities = frozenset({"identify", "now", "network", "clock"})
@@ -43,12 +44,12 @@ class PushMeter:
         self._settings: dict[str, Any] = {one.name: one.default for one in settings} | dict(plan.settings)
         self._telegram: tuple[str, Block] | None = None
 
-    def session(self) -> Session:
-        raise NotImplementedError
+    @abstractmethod
+    def session(self) -> Session: ...
 
+    @abstractmethod
     def _listen(self, ask: Ask) -> tuple[str, Block]:
         """Model and data sets of this dialogue's telegram."""
-        raise NotImplementedError
 
     def _taken(self, ask: Ask) -> tuple[str, Block]:
         if self._telegram is None:

@@ -6,6 +6,7 @@ the meter listens and at which its last answer goes out; the simulated line comp
 
 import re
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -22,7 +23,7 @@ WAITING = 2.2  # s for the option message (t_t)
 
 
 @dataclass
-class IecMeter:
+class IecMeter(ABC):
     """``answer`` takes one message and gives the next; ``b""`` is silence.
 
     ``line``: speed of the sign-on in bit/s. ``offer``: the baud character Z. ``delay``: t_r in seconds. ``patience``:
@@ -158,9 +159,9 @@ class IecMeter:
         """Lines of the data readout, each with CR LF."""
         return b""
 
+    @abstractmethod
     def read(self, name: str, arguments: str) -> bytes | None:
         """Data of one parameter; None: the meter does not know it."""
-        raise NotImplementedError
 
     def write(self, name: str, arguments: str) -> int:
         """Number of the error, 0 where the parameter was written."""

@@ -13,6 +13,7 @@ import termios
 import threading
 import time
 import tty
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -139,7 +140,7 @@ class _Socket:
             self._client = None
 
 
-class SimulatedLine:
+class SimulatedLine(ABC):
     """One pair with its meters, in a thread of its own from :meth:`start` to :meth:`stop`.
 
     All keywords of :class:`~simulators.pair.Options` are taken.
@@ -204,8 +205,8 @@ class SimulatedLine:
     ) -> None:
         self.stop()
 
-    def _open(self) -> _Adapter:
-        raise NotImplementedError
+    @abstractmethod
+    def _open(self) -> _Adapter: ...
 
     def _plug(self) -> None:
         self._back_at = None

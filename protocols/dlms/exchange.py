@@ -107,20 +107,14 @@ class Talk:
         return tuple(Denied(item) if isinstance(item, int) else Value(axdr.decode(item)) for item in found)
 
     def _blocks(self, block: GetBlock, what: str) -> Generator[bytes, bytes, bytes]:
-        pieces, size, number = [], 0, 1
+        whole = _Whole(what)
         while True:
             if block.error:
                 raise words.access_error(what, block.error)
-            if block.number != number:
-                raise BadFrame(f"block {block.number} came, {number} was expected")
-            pieces.append(block.piece)
-            size += len(block.piece)
-            if block.last:
-                return b"".join(pieces)
-            if size > LARGEST_APDU or not block.piece:
-                raise BadFrame(f"{what}: blocks without end, {size} octets so far")
-            block = _is((yield from self._ask(GetNext(block.invoke, number).to_bytes(), block.invoke)), GetBlock)
-            number += 1
+            if whole.takes(block):
+                return whole.octets
+            ask = GetNext(block.invoke, whole.count).to_bytes()
+            block = _is((yield from self._ask(ask, block.invoke)), GetBlock)
 
     def set(self, question: Set) -> Steps:
         invoke, most = self._number(), self.granted.max_pdu or 0xFFFF
@@ -169,21 +163,13 @@ class Talk:
         raise AssertionError("the last block returns")
 
     def _returned(self, block: ActionPiece) -> Generator[bytes, bytes, bytes]:
-        pieces, size, number = [], 0, 1
-        while True:
-            if block.number != number:
-                raise BadFrame(f"block {block.number} came, {number} was expected")
-            pieces.append(block.piece)
-            size += len(block.piece)
-            if block.last:
-                return b"".join(pieces)
-            if size > LARGEST_APDU or not block.piece:
-                raise BadFrame(f"a method returns blocks without end, {size} octets so far")
-            answer = yield from self._ask(ActionNext(block.invoke, number).to_bytes(), block.invoke)
+        whole = _Whole("what a method returns")
+        while not whole.takes(block):
+            answer = yield from self._ask(ActionNext(block.invoke, whole.count).to_bytes(), block.invoke)
             if isinstance(answer, ActionAnswer) and answer.error:
                 raise words.action_error("the rest of what a method returns", answer.error)
             block = _is(answer, ActionPiece)
-            number += 1
+        return whole.octets
 
     def open(self, question: Associate) -> Steps:
         """AARQ and AARE; then for HLS our answer to the meter's challenge and its answer to ours."""
@@ -323,6 +309,25 @@ def _is(answer: Answer, kind: type[T]) -> T:
     if not isinstance(answer, kind):
         raise BadFrame(f"{type(answer).__name__} came, {kind.__name__} was expected")
     return answer
+
+
+class _Whole:
+    """A long value that comes block by block, counted from 1. ``octets`` and ``count`` are what has come so far."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.octets = b""
+        self.count = 0
+
+    def takes(self, block: GetBlock | ActionPiece) -> bool:
+        """Whether this was the last one. BadFrame for a block out of turn, or where they never end."""
+        self.count += 1
+        if block.number != self.count:
+            raise BadFrame(f"block {block.number} came, {self.count} was expected")
+        self.octets += block.piece
+        if not block.last and (len(self.octets) > LARGEST_APDU or not block.piece):
+            raise BadFrame(f"{self._what}: blocks without end, {len(self.octets)} octets so far")
+        return block.last
 
 
 def _pieces(data: bytes, most: int) -> Iterator[tuple[int, bool, bytes]]:
