@@ -198,13 +198,20 @@ class Store:
     def last(self, point: str, kind: str, meter: str | None = None) -> Record | None:
         """The record of this point and kind whose ``at`` is the newest, of one meter or of all it had; cheap."""
 
-        def question(tables: Tables) -> Record | None:
+        def rows_of_it(tables: Tables) -> list[rows.Row] | None:
             wanted = tables.words.matching(point, kind, meter)
             known = [tables.newest[series] for series in wanted if series in tables.newest]
             if not known:
                 return None
             _, seq = max(known)
-            return next((look.whole(tables, row) for row in tables.rows(seq, seq)), None)
+            return tables.rows(seq, seq)
+
+        def question(tables: Tables) -> Record | None:
+            found = rows_of_it(tables)
+            if found == []:  # known a moment before it is on the disk: then the writer is waited for
+                with tables.writing:
+                    found = rows_of_it(tables)
+            return next((look.whole(tables, row) for row in found or ()), None)
 
         return self._keeper.ask(question)
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from buffer.record import Record
 from buffer.store import Counts, Store
 from buffer.tables import Tables
 from tests.buffer.plant import NOON, Clock, crashed, everything, opened, reading, readings
@@ -385,9 +386,35 @@ Model.TestCase.settings = settings(
 TestAgainstAModel = Model.TestCase
 
 
-def test_a_refusal_is_never_seen_without_its_reason(store, request):
+@pytest.fixture
+def hasty(request) -> None:
+    """Threads take turns in the middle of everything."""
     request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
-    sys.setswitchinterval(1e-6)  # s: threads take turns in the middle of everything
+    sys.setswitchinterval(1e-6)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_the_newest_record_is_never_missing_while_a_newer_one_is_stored(store):
+    store.put(readings(1, 1))
+    point, kind = reading(1).point, reading(1).kind
+    seen: list[Record | None] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            seen.append(store.last(point, kind))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for number in range(2, 200):
+        store.put([replace(reading(1), at=reading(1).at + timedelta(seconds=number))])
+    ended.set()
+    looking.join()
+    assert seen and None not in seen
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_refusal_is_never_seen_without_its_reason(store):
     store.put(readings(1, 1))
     seen: list[str | None] = []
     ended = threading.Event()
