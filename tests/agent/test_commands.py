@@ -1,7 +1,7 @@
 """The utility's commands end to end: a daemon in this process, a real broker, a real intake, simulated meters."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from datetime import time as day_time
@@ -10,59 +10,30 @@ from typing import Any
 
 import pytest
 
-from agent.clock import SystemClock
-from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
-from agent.daemon import Daemon
+from agent.config.values import Poll
 from protocols.mercury.frames import Energy
-from protocols.session import Line
-from simulators.intake.service import Intake as Utility
 from simulators.mercury230 import Mercury230
 from simulators.mercury_archive import Archive
-from tests.agent.test_daemon_faults import QuickPort, registers
-from tests.support.broker import Broker, needs_mosquitto
+from tests.agent.test_daemon_faults import registers
+from tests.support.broker import needs_mosquitto
+from tests.support.site import GATEWAY, OneMeter
 
 pytestmark = [pytest.mark.slow, needs_mosquitto]
 
-GATEWAY, WRONG = "gw-1", timedelta(seconds=42)
+WRONG = timedelta(seconds=42)
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 OPS = ("read", "fill", "set-clock", "pause", "resume", "diagnose")
 
 
-class Site:
+class Site(OneMeter):
     """One meter whose clock is 42 s fast, with a day archive; the gateway's clock stands in the middle of a slot."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
-        broker = stack.enter_context(Broker(folder))
-        now = time.time()
-        self.ahead = (600 - now % 1800) % 1800  # to ten minutes past a half hour
+        self.ahead = (600 - time.time() % 1800) % 1800  # to ten minutes past a half hour
         self.meter = Mercury230(address=1, serial="20000001", registers=registers(1000), now=lambda: self.now() + WRONG)
         self.meter.archive = Archive(counted, lambda: self.now().replace(tzinfo=UTC), "UTC", since=BEGIN)
-        self.utility = Utility(broker.url, folder / "intake.db", validate=True)
-        self.utility.start(wait=10)
-        stack.callback(self.utility.stop)
         poll = Poll(now=1.0, network=None, interval=None, day=day_time(0, 10), month=None, event=None)
-        meter = Meter("flat-1", "riser", "mercury230", "1", "20000001", Line(), poll=poll)
-        config = Config(
-            Gateway(GATEWAY, state_dir=folder / "state"),
-            Intake("127.0.0.1", broker.port, False, broker.url, receipt_timeout=2.0, backlog_rate=0, allow=OPS),
-            (Bus("riser", "/dev/fake"),),
-            (meter,),
-        )
-        clock = SystemClock(wall=lambda: time.time() + self.ahead, kernel_synced=lambda: True, battery=False)
-        self.daemon = Daemon(config, clock=clock, open_port=lambda url, line: QuickPort([self.meter]))
-        self.daemon.start()
-        stack.callback(self.daemon.close)
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(time.time() + self.ahead, UTC).replace(tzinfo=None)
-
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-        end = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < end, f"not within {seconds} s"
-            self.daemon.look_after()
-            time.sleep(0.02)
-        return found
+        self.start(folder, stack, poll, OPS)
 
     def ask(self, name: str, op: str, args: dict[str, Any] | None = None) -> dict[str, Any]:
         """The gateway's reply."""

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,30 +14,26 @@ from typing import Any
 
 import pytest
 
-from agent.clock import SystemClock
-from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
+from agent.config.values import Poll
 from agent.control import ask_daemon
-from agent.daemon import Daemon
 from buffer.record import Record
 from buffer.store import Store
-from protocols.session import Line
-from simulators.intake.service import Intake as Utility
 from simulators.mercury230 import Mercury230
-from tests.agent.test_daemon_faults import QuickPort, registers
+from tests.agent.test_daemon_faults import registers
 from tests.statement.month import END
 from tests.statement.plant import utc
-from tests.support.broker import Broker, needs_mosquitto
+from tests.support.broker import needs_mosquitto
+from tests.support.site import OneMeter
 
 pytestmark = pytest.mark.slow
 FALSE = ("false-readings", "ложные показания")
 ROOT = Path(__file__).parents[2]
 
 
-class Site:
+class Site(OneMeter):
     """One meter, polled every second; the gateway's clock says three in the morning of the only day of its window."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
-        broker = stack.enter_context(Broker(folder))
         now = datetime.now(UTC)
         here = now.replace(hour=3, minute=0, second=0, microsecond=0) + timedelta(days=1)
         self.ahead = (here - now).total_seconds()
@@ -45,36 +41,14 @@ class Site:
         own = f'name = "own"\nextends = "regional"\nzone = "UTC"\nfrom = {here.day}\nto = {here.day}\n'
         (folder / "utilities" / "own.toml").write_text(own)
         self.meter = Mercury230(address=1, serial="20000001", registers=registers(1000), now=self.now)
-        self.utility = Utility(broker.url, folder / "intake.db", validate=True)
-        self.utility.start(wait=10)
-        stack.callback(self.utility.stop)
         poll = Poll(now=1.0, network=None, interval=None, day=None, month=None, event=None)
         more: dict[str, Any] = {"account": "230100456789", "utility": "own", "initial": {"T1": 0}}
         more["installed"] = date(2025, 1, 1)
-        meter = Meter("flat-1", "riser", "mercury230", "1", "20000001", Line(), poll=poll, **more)
-        config = Config(
-            Gateway("gw-1", state_dir=folder / "state", utilities_dir=folder / "utilities"),
-            Intake("127.0.0.1", broker.port, False, broker.url, receipt_timeout=2.0, allow=("statement",)),
-            (Bus("riser", "/dev/fake"),),
-            (meter,),
-        )
-        clock = SystemClock(wall=lambda: time.time() + self.ahead, kernel_synced=lambda: True, battery=False)
-        self.daemon = Daemon(config, clock=clock, open_port=lambda url, line: QuickPort([self.meter]))
-        self.daemon.start()
-        stack.callback(self.daemon.close)
+        self.start(folder, stack, poll, ("statement",), more=more, utilities_dir=folder / "utilities")
 
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(time.time() + self.ahead, UTC).replace(tzinfo=None)
-
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
-        """Looks as the daemon's own thread does, only more often."""
-        end = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < end, f"not within {seconds} s"
-            self.daemon.look_after()
-            self.daemon.statements.room().look()
-            time.sleep(0.02)
-        return found
+    def look(self) -> None:
+        super().look()
+        self.daemon.statements.room().look()
 
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
         asked = {"do": do, "points": ["flat-1"], "by": "ivanov", **more}
