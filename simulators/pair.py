@@ -143,7 +143,7 @@ class Pair:
         self._spoilt = False
         self._speed: int | None = None
         self._talks: list[_Talk] = []
-        self._said: list[tuple[_Talk, float]] = []
+        self._said: list[_Talk] = []
 
     def unplug(self) -> None:
         """The adapter is gone and with it all that was on the way; the meters stay as they are."""
@@ -170,8 +170,8 @@ class Pair:
     def step(self, now: float, speed: int | None = None) -> bytes:
         """What reaches the client by now; called again at :attr:`deadline` and whenever something was heard."""
         said, self._said = self._said, []
-        for talk, when in said:
-            self._passed(talk, when)
+        for talk in said:
+            self._passed(talk)
         if self._request and now >= self._until + self._frame_gap(self._client_line()):
             self._asked()
         out = bytearray()
@@ -183,7 +183,8 @@ class Pair:
             talk.written = max(due, talk.written)
             if now >= talk.end:
                 self._talks.remove(talk)
-                self._said.append((talk, now))
+                self._count(talk, now)
+                self._said.append(talk)
         self.traffic.octets_out += len(out)
         return bytes(out)
 
@@ -214,18 +215,21 @@ class Pair:
         if not spoilt:
             self._offer(frame, end, self._speed, None, transaction)
 
-    def _passed(self, talk: _Talk, when: float) -> None:
-        """A meter's frame has ended: the others have heard it too, as on a real pair."""
-        if talk.away is not None:
-            self.away = talk.away
+    def _count(self, talk: _Talk, now: float) -> None:
+        """Done before the last octet is handed over: who has it finds the counters complete."""
         if talk.sender is None:
             return
         self.traffic.answers += 1
         self._note(talk.data)
         if talk.transaction:
-            talk.transaction.answer_begin, talk.transaction.answered = talk.start, when
+            talk.transaction.answer_begin, talk.transaction.answered = talk.start, now
             talk.transaction.answer_octets += len(talk.data)
-        if not talk.spoilt:
+
+    def _passed(self, talk: _Talk) -> None:
+        """A frame has ended: the other meters have heard it too, as on a real pair."""
+        if talk.away is not None:
+            self.away = talk.away
+        if talk.sender and not talk.spoilt:
             self._earlier = [*self._earlier, (talk.sender, talk.data)][-REMEMBERED:]
             self._offer(talk.data, talk.end, talk.line.speed, talk.sender, None)
 

@@ -166,6 +166,17 @@ def test_times_and_octets_of_each_transaction_are_kept_on_request():
     assert pair.recorded == [b"a?", b"x" * 10, b"nobody"]
 
 
+def test_who_has_the_last_octet_finds_the_counters_complete():
+    pair = Pair([Parrot(b"a", b"x" * 10)], line=LINE, stamps=True, record=True)
+    pair.hear(b"a?", now=1.0)
+    came = b""
+    while len(came) < 10:
+        came += pair.step(pair.deadline)
+    assert (pair.traffic.answers, pair.traffic.octets_out) == (1, 10)
+    assert pair.traffic.transactions[0].answer_octets == 10
+    assert pair.recorded == [b"a?", b"x" * 10]
+
+
 def test_without_pace_the_answer_follows_the_frame_at_once():
     pair = Pair([Parrot(b"a", b"x" * 200, delay=5.0)], line=LINE, pace=False)
     pair.hear(b"a" * 200, now=0.0)
