@@ -29,6 +29,7 @@ from simulators.intake.service import Intake as Utility
 from simulators.mercury230 import Mercury230
 from tests.buffer.plant import NoDisk, disk, readings
 from tests.support.broker import Broker, free_port, needs_mosquitto
+from tests.support.wire import QuickPort
 
 pytestmark = [pytest.mark.slow, needs_mosquitto]
 
@@ -53,31 +54,6 @@ class Hands:
             battery=False,
             boot=self.boot,
         )
-
-
-class QuickPort:
-    """The port of a bus whose meters answer at once."""
-
-    line = Line()
-
-    def __init__(self, meters: list[Mercury230]) -> None:
-        self._meters, self._coming = meters, b""
-
-    def set_line(self, line: Line) -> None: ...
-    def flush(self) -> None: ...
-    def close(self) -> None: ...
-
-    def write(self, data: bytes) -> None:
-        self._coming = b"".join(meter.answer(data) for meter in self._meters)
-
-    def read(self, timeout: float) -> bytes:
-        if not self._coming:
-            time.sleep(max(0.0, timeout))
-        coming, self._coming = self._coming, b""
-        return coming
-
-    def discard(self) -> int:
-        return 0
 
 
 class Site:
@@ -121,13 +97,16 @@ class Site:
                 for meter in self.meters
             ),
         )
-        self.daemon = Daemon(config, clock=self.hands.clock(), open_port=lambda url, line: QuickPort(self.meters))
+        self.daemon = Daemon(config, clock=self.hands.clock(), open_port=lambda url, line: QuickPort(self.answer))
         self.daemon.start()
 
     def end(self) -> None:
         daemon, self.daemon = self.daemon, None
         if daemon is not None:
             daemon.close()
+
+    def answer(self, request: bytes) -> bytes:
+        return b"".join(meter.answer(request) for meter in self.meters)
 
     @property
     def store(self) -> Store:

@@ -34,10 +34,9 @@ from protocols.dlms.security import Keys, reveal
 from protocols.dlms.session import Session
 from protocols.dlms.wrapper import unwrap, wrap
 from protocols.errors import MeterError
-from tests.support.dlms import ENERGIES, dialogue
+from tests.support.dlms import ENERGIES, METER, dialogue
 
 KEYS = Keys(bytes(16), bytes(range(16)))
-METER = Address(1, 17, 2)
 CALL = (Associate(1, b"x"), Action(ENERGIES[0], axdr.octets(bytes(300))))
 BLOCKS = tuple(
     each.to_bytes()

@@ -13,7 +13,6 @@ from protocols.dlms.answers import (
 from protocols.dlms.apdu import Attribute, Range, obis
 from protocols.dlms.hdlc import DM, FRMR, POLL, RNR, UI, Address, Frame, Limits
 from protocols.dlms.questions import (
-    Associate,
     Connect,
     Disconnect,
     Done,
@@ -23,25 +22,20 @@ from protocols.dlms.questions import (
 )
 from protocols.dlms.session import Session
 from protocols.errors import BadFrame, Busy, NoReply, NotLoggedIn, Refused
-from tests.support.dlms import ENERGIES, NOW, Wire, household, spodes, station
-
-METER = Address(1, 17, 2)
-TOTAL = Attribute(3, obis("1.0.1.8.0.255"), 2)
-LOAD = Attribute(7, obis("1.0.99.1.0.255"), 2)
-READER = Associate(1, b"12345678")
-TRUTH = household().energy(NOW)["total"] * 1000
-
-
-SMALL = Limits(128, 128, 1, 1)
-
-
-def reader(meter=None, limits=SMALL, piece=4096, **changes):
-    """A wire to a simulated meter, associated as client 32."""
-    there = station(meter or spodes(), **({"limits": limits} | changes))
-    wire = Wire(Session(), there.answer, piece)
-    wire(Connect(METER, 32, limits))
-    wire(READER)
-    return wire, there
+from tests.support.dlms import (
+    ENERGIES,
+    LOAD,
+    METER,
+    NOW,
+    READER,
+    TOTAL,
+    TRUTH,
+    Wire,
+    household,
+    reader,
+    spodes,
+    station,
+)
 
 
 @pytest.mark.parametrize(("window", "lost"), [(1, n) for n in range(14)] + [(3, n) for n in range(6)])

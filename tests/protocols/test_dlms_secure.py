@@ -9,8 +9,6 @@ from protocols.dlms.answers import (
     ActionAnswer,
     GetAnswer,
 )
-from protocols.dlms.apdu import Attribute, obis
-from protocols.dlms.hdlc import Address
 from protocols.dlms.questions import (
     Associate,
     Connect,
@@ -26,13 +24,7 @@ from protocols.dlms.words import CounterTooLow
 from protocols.dlms.wrapper import wrap
 from protocols.errors import AccessDenied, BadFrame, NoReply, NotLoggedIn, Refused
 from simulators.dlms import WrapperMeter
-from tests.support.dlms import NOW, Wire, household, spodes, station
-
-METER = Address(1, 17, 2)
-TOTAL = Attribute(3, obis("1.0.1.8.0.255"), 2)
-LOAD = Attribute(7, obis("1.0.99.1.0.255"), 2)
-READER = Associate(1, b"12345678")
-TRUTH = household().energy(NOW)["total"] * 1000
+from tests.support.dlms import METER, READER, TOTAL, TRUTH, Wire, spodes, station
 
 
 @pytest.mark.parametrize("mechanism", [2, 3, 4])

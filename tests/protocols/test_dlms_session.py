@@ -18,7 +18,7 @@ from protocols.dlms.answers import (
     SetAnswer,
 )
 from protocols.dlms.apdu import Attribute, Range, obis
-from protocols.dlms.hdlc import Address, Limits
+from protocols.dlms.hdlc import Limits
 from protocols.dlms.questions import (
     Action,
     Associate,
@@ -39,25 +39,20 @@ from protocols.dlms.words import CounterTooLow
 from protocols.dlms.wrapper import wrap
 from protocols.errors import AccessDenied, BadFrame, Busy, NotLoggedIn, Refused
 from protocols.session import Sending
-from tests.support.dlms import ENERGIES, NOW, Wire, household, spodes, station
-
-METER = Address(1, 17, 2)
-TOTAL = Attribute(3, obis("1.0.1.8.0.255"), 2)
-LOAD = Attribute(7, obis("1.0.99.1.0.255"), 2)
-READER = Associate(1, b"12345678")
-TRUTH = household().energy(NOW)["total"] * 1000
-
-
-SMALL = Limits(128, 128, 1, 1)
-
-
-def reader(meter=None, limits=SMALL, piece=4096, **changes):
-    """A wire to a simulated meter, associated as client 32."""
-    there = station(meter or spodes(), **({"limits": limits} | changes))
-    wire = Wire(Session(), there.answer, piece)
-    wire(Connect(METER, 32, limits))
-    wire(READER)
-    return wire, there
+from tests.support.dlms import (
+    ENERGIES,
+    LOAD,
+    METER,
+    NOW,
+    READER,
+    TOTAL,
+    TRUTH,
+    Wire,
+    household,
+    reader,
+    spodes,
+    station,
+)
 
 
 def scripted(*answers):

@@ -17,10 +17,10 @@ from agent.history.series import series
 from buffer.record import Record
 from buffer.store import Store
 from protocols.mercury.frames import Energy
-from protocols.session import Line
 from simulators.mercury230 import Mercury230
 from tests.cli.conftest import Run, run
 from tests.support.bus import FakeBus
+from tests.support.wire import QuickPort
 
 __all__ = ["run"]
 
@@ -61,31 +61,6 @@ def registers(first: int, second: int) -> dict[int, Energy]:
     return {number: Energy(value, 0, 0, 0) for number, value in enumerate((first + second, first, second, 0, 0))}
 
 
-class Wall:
-    """The port of a bus on which one meter hangs, whichever it is at the moment."""
-
-    line = Line()
-
-    def __init__(self, meter: Mercury230) -> None:
-        self.meter, self._coming = meter, b""
-
-    def set_line(self, line: Line) -> None: ...
-    def flush(self) -> None: ...
-    def close(self) -> None: ...
-
-    def write(self, data: bytes) -> None:
-        self._coming = self.meter.answer(data)
-
-    def read(self, timeout: float) -> bytes:
-        if not self._coming:
-            time.sleep(max(0.0, timeout))
-        coming, self._coming = self._coming, b""
-        return coming
-
-    def discard(self) -> int:
-        return 0
-
-
 def test_a_foreign_serial_is_an_event_at_once_and_no_reading_until_the_right_meter_answers() -> None:
     bus = FakeBus(2)
     bus.run(130)
@@ -105,7 +80,7 @@ def test_a_foreign_serial_is_an_event_at_once_and_no_reading_until_the_right_met
 
 
 class Flat:
-    """A daemon of one flat in this process, and the wall on which its meter hangs."""
+    """A daemon of one flat in this process, and the meter on its bus, whichever that is at the moment."""
 
     def __init__(self, folder: Path) -> None:
         port = folder / "ttyUSB0"
@@ -113,9 +88,10 @@ class Flat:
         (folder / "state").mkdir()
         self.file = folder / "meterpost.toml"
         self.file.write_text(FLAT.format(port=port))
-        self.wall = Wall(Mercury230(address=1, serial="20000001", registers=registers(5_000_000, 2_000_000)))
+        self.meter = Mercury230(address=1, serial="20000001", registers=registers(5_000_000, 2_000_000))
+        quick = QuickPort(lambda request: self.meter.answer(request))
         self.daemon = Daemon(
-            load(self.file), self.file, clock=SystemClock(trust=True), open_port=lambda url, line: self.wall
+            load(self.file), self.file, clock=SystemClock(trust=True), open_port=lambda url, line: quick
         )
         self.thread = threading.Thread(target=self.daemon.run, daemon=True)
         self.thread.start()
@@ -155,10 +131,10 @@ def used(store: Store, flat: Flat) -> dict[str, int]:
 @pytest.mark.slow
 def test_a_meter_swapped_mid_run_is_replaced_and_its_consumption_goes_on(flat: Flat, run: Run) -> None:
     flat.until(lambda: len(flat.records("now")) >= 1)
-    flat.wall.meter.registers = registers(5_100_000, 2_030_000)
+    flat.meter.registers = registers(5_100_000, 2_030_000)
     flat.until(lambda: flat.records("now")[-1].values["1-0:1.8.1"] == 5_100_000)
     # The fitter notes 5100.4 and 2030.1 kWh and hangs a new meter there.
-    flat.wall.meter = Mercury230(address=1, serial="30000001", registers=registers(400, 0))
+    flat.meter = Mercury230(address=1, serial="30000001", registers=registers(400, 0))
     flat.until(lambda: "wrong-serial" in flat.codes())
     assert {record.meter for record in flat.records("now")} == {"20000001"}
 
@@ -172,7 +148,7 @@ def test_a_meter_swapped_mid_run_is_replaced_and_its_consumption_goes_on(flat: F
     assert "the daemon has it: flat-1 is meter 30000001" in done.out
     flat.until(lambda: "meter-replaced" in flat.codes())
 
-    flat.wall.meter.registers = registers(7_400, 1_000)
+    flat.meter.registers = registers(7_400, 1_000)
     flat.until(lambda: flat.records("now")[-1].values["1-0:1.8.1"] == 7_400)
     assert flat.records("now")[-1].meter == "30000001"
     assert used(flat.daemon.store, flat) == {"T1": 100_400 + 7_000, "T2": 30_100 + 1_000}
@@ -211,7 +187,7 @@ def test_the_daemon_watches_the_plan_of_a_point(flat: Flat, monkeypatch: pytest.
     flat.file.write_text(flat.file.read_text() + 'plan = "plan.csv"\n')
     flat.daemon.ask_reload()
     flat.until(lambda: flat.daemon.config.meters[0].plan is not None and len(flat.records("now")) >= 2)
-    flat.wall.meter.registers = registers(5_002_000, 2_000_000)
+    flat.meter.registers = registers(5_002_000, 2_000_000)
     flat.until(lambda: "plan-exceeded" in flat.codes())
     (event,) = [record for record in flat.records("event") if record.event and record.event["code"] == "plan-exceeded"]
     assert event.event is not None and "2 kWh used, planned 1, with 10 % more 1.1" in event.event["text"]

@@ -8,7 +8,8 @@ from typing import Any
 from drivers.dlms import DlmsMeter, families
 from drivers.reading import MeterPlan
 from protocols.dlms.apdu import Attribute, obis
-from protocols.dlms.hdlc import Limits
+from protocols.dlms.hdlc import Address, Limits
+from protocols.dlms.questions import Associate, Connect
 from protocols.dlms.security import Keys
 from protocols.dlms.session import Session
 from protocols.errors import BadFrame, NoReply
@@ -83,6 +84,25 @@ def spodes(**changes: Any) -> Spodes:
 
 def station(meter: Spodes, **changes: Any) -> HdlcMeter:
     return HdlcMeter(meter.server, **{"lower": 17, "limits": Limits(1024, 239, 1, 1)} | changes)
+
+
+METER = Address(1, 17, 2)
+TOTAL = Attribute(3, obis("1.0.1.8.0.255"), 2)
+LOAD = Attribute(7, obis("1.0.99.1.0.255"), 2)
+READER = Associate(1, b"12345678")
+TRUTH = household().energy(NOW)["total"] * 1000  # Wh that TOTAL shows at NOW
+SMALL = Limits(128, 128, 1, 1)
+
+
+def reader(
+    meter: Spodes | None = None, limits: Limits = SMALL, piece: int = 4096, **changes: Any
+) -> tuple[Wire, HdlcMeter]:
+    """A wire to a simulated meter, associated as client 32."""
+    there = station(meter or spodes(), **({"limits": limits} | changes))
+    wire = Wire(Session(), there.answer, piece)
+    wire(Connect(METER, 32, limits))
+    wire(READER)
+    return wire, there
 
 
 def plan(
