@@ -242,7 +242,7 @@ class Daemon:
             return None
         from agent.history.watch import PlanWatch
 
-        return PlanWatch(self.config, self.store, submit=self.submit, change=self.writer.call)
+        return PlanWatch(self.config, self.store, submit=self.submit)
 
     def _new_calendar(self) -> Calendar:
         jobs = [Job("prune", PRUNE_AT, self.prune), *self.exchange.jobs(), *self.manual.jobs()]
@@ -319,11 +319,12 @@ class Daemon:
 
     # ── the way of a record ──────────────────────────────────────────────
 
-    def submit(self, records: Sequence[Record]) -> None:
+    def submit(self, records: Sequence[Record], notes: Mapping[str, str | None] | None = None) -> None:
+        """For the store, the notes in the same transaction."""
         for record in records:
             if record.clock in ("synced", "holdover"):
                 self.clock.seen(record.read_at)
-        self.writer.submit(records)
+        self.writer.submit(records, notes)
 
     def _stored(self, records: list[Record]) -> None:
         self.filler.stored(records)

@@ -6,7 +6,6 @@ What it needs of the statements is imported when there is such a point: most gat
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agent.calendar import Job
@@ -74,9 +73,10 @@ class ManualPoints:
         store: Store,
         writer: Writer,
         clock: Clock,
-        submit: Callable[[Sequence[Record]], None],
+        submit: Callable[[Sequence[Record], Mapping[str, str | None]], None],
     ) -> None:
-        """``config`` is the one in force; ``submit`` takes records on their usual way."""
+        """``config`` is the one in force; ``submit`` takes records on their usual way, and notes for the same
+        transaction."""
         self._config, self._store, self._writer, self._clock, self._submit = config, store, writer, clock, submit
         self._known: tuple[Config, Reminder] | None = None
 
@@ -101,8 +101,9 @@ class ManualPoints:
                 continue
             text = f"meter {meter.serial}: read its display, then meterpost enter {meter.point}{_until(window, stamp)}"
             log.warning("%s: %s", meter.point, text)
-            self._submit([gateway_event("reading-due", text, stamp, point=meter.point, serial=meter.serial)])
-            self._writer.call(partial(Store.note, key=NOTED + meter.point, value=window.month))
+            event = gateway_event("reading-due", text, stamp, point=meter.point, serial=meter.serial)
+            self._submit([event], {NOTED + meter.point: window.month})
+        self._writer.flush()
 
     def readings(self) -> Iterator[tuple[Meter, Record | None, bool]]:
         """As :meth:`Reminder.readings`, by what the store has now."""
@@ -115,7 +116,7 @@ class ManualPoints:
         return question(self._store)
 
     def _put(self, record: Record) -> None:
-        self._submit([record])
+        self._submit([record], {})
         self._writer.flush()
 
     def _points(self) -> Iterator[Meter]:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -17,6 +17,8 @@ log = logging.getLogger("meterpost.store")
 T = TypeVar("T")
 Spans = Sequence[tuple[int, int]]
 Refusals = Sequence[tuple[int, str, str]]
+Notes = Mapping[str, str | None]
+"""Small facts by key; None forgets one."""
 
 WAITING = 2000  # records in memory at most, some 4 MB; beyond it ``submit`` blocks
 MANY = 1000  # records or receipts' items that are written without waiting for the second to end
@@ -45,6 +47,7 @@ class Writer:
         self._monotonic = monotonic
         self._wake = threading.Condition()
         self._records: list[Record] = []
+        self._notes: dict[str, str | None] = {}
         self._confirmed: list[tuple[str, Spans]] = []  # with the epoch that they are of
         self._refused: list[tuple[str, Refusals]] = []
         self._calls: list[tuple[Callable[[Store], Any], Future[Any]]] = []
@@ -58,8 +61,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, records: Sequence[Record]) -> None:
-        """They are on the disk within a second or so. Blocks only while 2000 records wait already.
+    def submit(self, records: Sequence[Record], notes: Notes | None = None) -> None:
+        """They are on the disk within a second or so, the notes in the same transaction. Blocks only while 2000 records
+        wait already.
 
         TypeError or ValueError for a record that cannot be stored (:func:`buffer.body.check`): nothing is taken then.
         """
@@ -71,6 +75,7 @@ class Writer:
                 self._wake.wait(TURN)
             self._must_run()
             self._records += records
+            self._notes |= notes or {}
             self._came()
 
     def confirm(self, ranges: Spans) -> None:
@@ -138,13 +143,13 @@ class Writer:
         while self._wait():
             with self._wake:
                 records, calls = self._records, self._calls
-                confirmed, refused = self._confirmed, self._refused
-                self._records, self._calls, self._confirmed, self._refused = [], [], [], []
+                confirmed, refused, notes = self._confirmed, self._refused, self._notes
+                self._records, self._calls, self._confirmed, self._refused, self._notes = [], [], [], [], {}
                 self._since = None
             try:
-                self._write(records, confirmed, refused)
+                self._write(records, confirmed, refused, notes)
             except StoreUnusable as trouble:
-                self._keep(records, confirmed, refused, trouble)
+                self._keep(records, confirmed, refused, notes, trouble)
                 for _, future in calls:
                     future.set_exception(trouble)
                 continue
@@ -178,15 +183,20 @@ class Writer:
         return max(self._since + self._group, self._not_before)
 
     def _write(
-        self, records: list[Record], confirmed: list[tuple[str, Spans]], refused: list[tuple[str, Refusals]]
+        self,
+        records: list[Record],
+        confirmed: list[tuple[str, Spans]],
+        refused: list[tuple[str, Refusals]],
+        notes: dict[str, str | None],
     ) -> None:
         epoch = self._store.epoch
         spans = [span for of, spans in confirmed if of == epoch for span in spans]
         items = [item for of, items in refused if of == epoch for item in items]
         now = self._monotonic()
         stored: list[Record] = []
-        if records or items or len(spans) >= MANY or (self._unsaved is not None and now >= self._unsaved + RECEIPTS):
-            stored = self._store.apply(records, spans, items)
+        late = self._unsaved is not None and now >= self._unsaved + RECEIPTS
+        if records or items or notes or late or len(spans) >= MANY:
+            stored = self._store.apply(records, spans, items, notes)
             self._unsaved = None
         elif spans and self._store.confirm_soon(spans) and self._unsaved is None:
             self._unsaved = now
@@ -206,12 +216,14 @@ class Writer:
         records: list[Record],
         confirmed: list[tuple[str, Spans]],
         refused: list[tuple[str, Refusals]],
+        notes: dict[str, str | None],
         trouble: StoreUnusable,
     ) -> None:
         with self._wake:
             self._records[:0] = records
             self._confirmed[:0] = confirmed
             self._refused[:0] = refused
+            self._notes = notes | self._notes
             now = self._monotonic()
             self._since = now
             self._not_before = now + PAUSES[min(self._failures, len(PAUSES) - 1)]

@@ -2,10 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from zoneinfo import ZoneInfo
 
 from agent.clock import Stamp
@@ -33,25 +32,25 @@ SUSPECT = {"backwards", "step-too-large"}  # one wrong reading must not raise an
 
 class PlanWatch:
     """``look`` every second or so: each point has its turn every ten minutes, as many at once as ``LOOK_COST`` allows.
-    ``change`` runs a function on the store that writes."""
+    ``submit`` takes events and notes for one transaction of the store."""
 
     def __init__(
         self,
         config: Config,
         store: Store,
         *,
-        submit: Callable[[Sequence[Record]], None],
-        change: Callable[[Callable[[Store], None]], object],
+        submit: Callable[[Sequence[Record], Mapping[str, str | None]], None],
         spent: Callable[[], float] = time.monotonic,
     ) -> None:
         """``spent``: seconds by which the cost of a look is told."""
-        self._store, self._submit, self._change, self._spent = store, submit, change, spent
+        self._store, self._submit, self._spent = store, submit, spent
         self._meters = [meter for meter in config.meters if meter.plan is not None]
         self._zone = ZoneInfo(config.gateway.timezone)
         self._next = 0.0
         self._round: list[Meter] = []  # whose turn is still to come
         self._rest: dict[str, dict[str, float]] = {}  # slots of a point, and the monotonic time until they rest
         self._settled: dict[str, set[str]] = {}  # slots of a point that will not be read any better
+        self._told: dict[str, list[str]] = {}  # as the note has it once the disk has taken it
         self._plans: dict[str, tuple[tuple[int, int], Plan | None]] = {}
 
     def look(self, stamp: Stamp) -> None:
@@ -89,7 +88,9 @@ class PlanWatch:
 
     def _look_at(self, meter: Meter, plan: Plan, stamp: Stamp) -> None:
         key = NOTE + meter.point
-        told = [str(name) for name in opened(self._store.noted(key)) or ()]
+        if meter.point not in self._told:
+            self._told[meter.point] = [str(name) for name in opened(self._store.noted(key)) or ()]
+        told = self._told[meter.point]
         oldest = slot_of(plan.step, stamp.utc - BACK[plan.step], self._zone).start
         rows = self._open_rows(meter, plan.step, oldest, stamp)
         fresh = {}
@@ -101,14 +102,13 @@ class PlanWatch:
             return
         for text in fresh.values():
             log.warning("%s: %s", meter.point, text)
-        self._submit(
-            [
-                gateway_event("plan-exceeded", text, stamp, point=meter.point, serial=meter.serial, extra={"n": number})
-                for number, text in enumerate(fresh.values(), 1)
-            ]
-        )
-        note = sealed([name for name in (*told, *fresh) if name >= oldest.isoformat()])
-        self._change(partial(Store.note, key=key, value=note))
+        told = [name for name in (*told, *fresh) if name >= oldest.isoformat()]
+        events = [
+            gateway_event("plan-exceeded", text, stamp, point=meter.point, serial=meter.serial, extra={"n": number})
+            for number, text in enumerate(fresh.values(), 1)
+        ]
+        self._submit(events, {key: sealed(told)})
+        self._told[meter.point] = told
 
     def _open_rows(self, meter: Meter, step: str, oldest: datetime, stamp: Stamp) -> list[Row]:
         """The rows since then that may still change: not those that were whole at an earlier look. What has ended and

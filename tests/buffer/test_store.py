@@ -66,6 +66,15 @@ def test_a_record_that_cannot_be_stored_leaves_nothing_behind(store):
     assert store.put([reading(1, point="other")])[0].seq == 1
 
 
+def test_a_note_and_the_record_that_it_speaks_of_are_one_transaction(store):
+    with pytest.raises(TypeError):
+        store.apply([reading(1, values={"1-0:1.8.0": 0.5})], notes={"told": "it"})
+    assert (store.last_seq, store.notes()) == (0, {})
+    store.apply([reading(1)], notes={"told": "it"})
+    store.apply([reading(1)], notes={"told": None})
+    assert (store.last_seq, store.notes()) == (1, {})
+
+
 def test_only_a_receipt_that_names_a_record_takes_it_out_of_the_pending_ones(store):
     store.put(readings(1, 10))
     assert store.confirm([(1, 3), (7, 8), (9, 9), (50, 60), (-5, 0), (8, 7)]) == 6

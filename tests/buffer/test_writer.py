@@ -50,6 +50,25 @@ def test_all_that_was_read_within_a_second_is_one_transaction(plant):
     assert [[record.seq for record in records] for records in plant.transactions] == [[1, 2, 3, 4, 5, 6]]
 
 
+def test_a_note_is_written_with_its_records_or_not_at_all(plant, monkeypatch):
+    real = plant.store.apply
+    monkeypatch.setattr(plant.store, "apply", lambda *args: (_ for _ in ()).throw(StoreUnusable("disk says no")))
+    plant.writer.submit(readings(1, 1), {"told": "first", "gone": "x"})
+    with pytest.raises(StoreUnusable):
+        plant.writer.flush()
+    assert plant.store.notes() == {}
+    plant.writer.submit([], {"told": "second", "gone": None})
+    monkeypatch.setattr(plant.store, "apply", real)
+    plant.writer.flush()
+    assert (plant.store.last_seq, plant.store.notes()) == (1, {"told": "second"})
+
+
+def test_a_note_alone_is_written_too(plant):
+    plant.writer.submit([], {"told": "it"})
+    plant.pass_time(1.1)
+    plant.until(lambda: plant.store.noted("told") == "it")
+
+
 def test_very_many_records_do_not_wait_for_the_second_to_end(plant):
     plant.writer.submit(readings(1, 1500))
     plant.until(lambda: plant.transactions)

@@ -132,10 +132,16 @@ class Watched:
         )
         self.raised: list[Record] = []
         self.seconds = 1000.0
+        self.power = True  # False: it goes before anything is on the disk
         self.restart()
 
     def restart(self) -> None:
-        self.watch = PlanWatch(self.config, self.store, submit=self.raised.extend, change=lambda work: work(self.store))
+        self.watch = PlanWatch(self.config, self.store, submit=self.submit)
+
+    def submit(self, records, notes) -> None:
+        self.raised.extend(records)
+        if self.power:
+            self.store.apply(records, notes=notes)
 
     def look(self, now: datetime, state: str = "synced") -> list[str]:
         self.raised.clear()
@@ -187,6 +193,31 @@ def test_an_hour_over_its_plan_is_told_once_each_also_when_its_archive_comes_lat
     assert house.look(start + 2 * HOUR + timedelta(minutes=11)) == []
     house.store.put([reading(start + 3 * HOUR + timedelta(minutes=1))])
     assert len(house.look(start + 30 * HOUR)) == 1
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_power_cut_around_the_event_neither_doubles_nor_swallows_it(watched, number):
+    """Each number is a transaction of its own: before it nothing is kept, after it the event and that it was told."""
+    house = watched("2026-11,10\n")
+    since = at("2026-11-01T00:00+03:00")
+    house.store.put([reading(since), reading(since + DAY)])
+    house.power = number > 1
+    house.look(since + DAY)
+    house.power = True
+    for _ in range(3):
+        house.restart()
+        house.look(since + DAY + HOUR)
+    events = list(house.store.find(None, ("event",), since, since + 9 * DAY))
+    assert [event.event["code"] for event in events] == ["plan-exceeded"]
+
+
+def test_what_waits_for_the_disk_is_not_told_again_meanwhile(watched):
+    house = watched("2026-11,10\n")
+    since = at("2026-11-01T00:00+03:00")
+    house.store.put([reading(since), reading(since + DAY)])
+    house.power = False
+    assert len(house.look(since + DAY)) == 1
+    assert house.look(since + DAY + HOUR) == []
 
 
 def test_ratio_counts_and_the_limit_itself_is_allowed(watched):
@@ -254,8 +285,7 @@ def test_many_points_have_their_turns_one_after_the_other(tmp_path):
     looked = PlanWatch(
         replace(house.config, meters=tuple(meters)),
         house.store,
-        submit=raised.extend,
-        change=lambda work: work(house.store),
+        submit=lambda records, notes: raised.extend(records),
         spent=lambda: float(next(clock)),
     )
     told = []
