@@ -23,6 +23,7 @@ from agent.control import ControlServer
 from agent.counters import Counters
 from agent.delivery.publisher import Publisher
 from agent.journals import Looks
+from agent.line import foreign
 from agent.line.port import Port
 from agent.line.state import MeterState
 from agent.line.worker import Worker
@@ -72,6 +73,7 @@ class Daemon:
         self.filler = Filler(self.store, self.writer.call, self.clock)
         self.counters = Counters(self.writer.call)
         self.looks = Looks(self.writer.call)
+        self.foreigners = foreign.Foreigners(self.submit, self.store.notes(foreign.NOTE))
         self.questions = Questions(self)
         self.exchange = Daily(lambda: self.config, self.store, self.writer, self.clock)
         self.manual = ManualPoints(lambda: self.config, self.store, self.writer, self.clock, self.submit)
@@ -84,6 +86,7 @@ class Daemon:
             resent=lambda: self.publisher.changed(),
         )
         self.publisher = self._new_publisher()
+        self.plans: PlanWatch | None = None
         self.plans = self._new_plans()
         self.workers: list[Worker] = []
         self.started = self.clock.stamp()
@@ -242,7 +245,7 @@ class Daemon:
             return None
         from agent.history.watch import PlanWatch
 
-        return PlanWatch(self.config, self.store, submit=self.submit)
+        return PlanWatch(self.config, self.store, submit=self.submit, before=self.plans)
 
     def _new_calendar(self) -> Calendar:
         jobs = [Job("prune", PRUNE_AT, self.prune), *self.exchange.jobs(), *self.manual.jobs()]
@@ -272,6 +275,7 @@ class Daemon:
             self.counters.give(group)
         self.looks.give([meter for group in groups.values() for meter in group], self.store)
         self.filler.use(groups, config.gateway.keep_days)
+        self.foreigners.use(config.meters)
         stopped = self.store.notes(paused.NOTE)
         for bus in config.buses:
             clockkeeper.give(groups[bus.name], self.store, self.writer, self.submit)
@@ -286,6 +290,7 @@ class Daemon:
                     submit=self.submit,
                     before=self._before,
                     denied=self._denied,
+                    foreigners=self.foreigners,
                     filler=self.filler,
                     open_port=self._open_port,
                 )

@@ -41,8 +41,10 @@ class PlanWatch:
         *,
         submit: Callable[[Sequence[Record], Mapping[str, str | None]], None],
         spent: Callable[[], float] = time.monotonic,
+        before: "PlanWatch | None" = None,
     ) -> None:
-        """``spent``: seconds by which the cost of a look is told."""
+        """``spent``: seconds by which the cost of a look is told. ``before``: the watch of the configuration before
+        this one, whose notes may not be on the disk yet."""
         self._store, self._submit, self._spent = store, submit, spent
         self._meters = [meter for meter in config.meters if meter.plan is not None]
         self._zone = ZoneInfo(config.gateway.timezone)
@@ -50,7 +52,9 @@ class PlanWatch:
         self._round: list[Meter] = []  # whose turn is still to come
         self._rest: dict[str, dict[str, float]] = {}  # slots of a point, and the monotonic time until they rest
         self._settled: dict[str, set[str]] = {}  # slots of a point that will not be read any better
-        self._told: dict[str, list[str]] = {}  # as the note has it once the disk has taken it
+        self._told: dict[str, list[str]] = (
+            before._told if before else {}
+        )  # as the note has it once the disk has taken it
         self._plans: dict[str, tuple[tuple[int, int], Plan | None]] = {}
 
     def look(self, stamp: Stamp) -> None:

@@ -10,13 +10,12 @@ from typing import Any, TypeVar
 
 from agent.archive.slots import live_since
 from agent.clock import Clock, Stamp
-from agent.config.values import Meter
 from agent.judge.identity import Verdict, judge
 from agent.judge.plausible import clock_flags, energy_flags, interval_flags, seconds_between
 from agent.line.asker import Asker, Costs, LineWanted, PoliteAsker, Wanted
 from agent.line.clocks import ClockWatch
 from agent.line.link import Link, Stopping
-from agent.line.state import MeterState, gateway_event
+from agent.line.state import MeterState
 from buffer.record import Record
 from drivers.reading import KINDS, Ask, Number, Reading
 from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn, Refused
@@ -348,11 +347,3 @@ def _behind(offset: Decimal | None) -> timedelta:
     the span of a poll that goes on does not change with each tenth of a second."""
     hours = ceil((max(0, -float(offset or 0)) - OVERLAP.total_seconds() / 2) / 3600)
     return timedelta(hours=min(max(0, hours), FARTHEST_BEHIND))
-
-
-def foreign_event(meter: Meter, trouble: WrongSerial, stamp: Stamp) -> Record:
-    """The event that a foreign meter answers for this point."""
-    text = f"configured {trouble.expected}, answered {trouble.answered}"
-    return gateway_event(
-        "wrong-serial", text, stamp, point=meter.point, serial=trouble.answered, flags=("wrong-serial",)
-    )

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import time
 
 from agent.clock import Clock
-from agent.line.dialogue import ARCHIVES, PASSWORD_PAUSE, Outcome, PasswordPaused, WrongSerial, foreign_event
+from agent.line.dialogue import ARCHIVES, PASSWORD_PAUSE, Outcome, PasswordPaused, WrongSerial
+from agent.line.foreign import Foreigners
 from agent.line.link import words
 from agent.line.patience import LONGEST_HOLD, PATIENCE, Patience
 from agent.line.schedule import Schedule
@@ -55,9 +56,10 @@ class Rounds:
         clock: Clock,
         submit: Callable[[Sequence[Record]], None],
         denied: Callable[[str, bool], None],
+        foreigners: Foreigners,
     ) -> None:
         self._bus, self._meters, self._clock = bus, meters, clock
-        self._submit, self._denied = submit, denied
+        self._submit, self._denied, self._foreigners = submit, denied, foreigners
         now = clock.monotonic()
         self._schedule = Schedule(periods(meters), now)
         for index in range(len(meters)):
@@ -153,6 +155,7 @@ class Rounds:
         """What its answers say of the meter; the silence in which they ended, if they did."""
         meter = self._meters[turn.index]
         meter.foreign = None
+        self._foreigners.right(meter.config.point)
         if meter.trouble == "access":
             self._denied(meter.config.point, False)
         urgent = {kind: trouble for kind, trouble in outcome.failed.items() if kind not in ARCHIVES}
@@ -229,11 +232,10 @@ class Rounds:
             self._submit([gateway_event("meter-silent", text, stamp, point=meter.config.point, serial=serial)])
 
     def _foreign(self, meter: MeterState, trouble: WrongSerial) -> None:
-        """No reading of this point until the right meter answers; one event for each foreign serial."""
+        """No reading of this point until the right meter answers."""
         meter.latest.clear()
-        if meter.foreign != trouble.answered:
-            meter.foreign = trouble.answered
-            self._submit([foreign_event(meter.config, trouble, self._clock.stamp())])
+        meter.foreign = trouble.answered
+        self._foreigners.came(meter.config, trouble, self._clock.stamp())
 
 
 def periods(meters: Sequence[MeterState]) -> dict[tuple[int, str], float | None]:

@@ -15,6 +15,7 @@ from agent.config.values import Bus
 from agent.line.asker import Wanted
 from agent.line.dialogue import Before, Dialogue, Outcome, PasswordPaused
 from agent.line.filling import Filling
+from agent.line.foreign import Foreigners
 from agent.line.link import Link, Stopping
 from agent.line.port import Port
 from agent.line.rounds import Rounds, Turn, refused_words
@@ -54,12 +55,14 @@ class Worker:
         submit: Callable[[Sequence[Record]], None],
         before: Before,
         denied: Callable[[str, bool], None],
+        foreigners: Foreigners | None = None,
         filler: Filler | None = None,
         open_port: Callable[[str, Line], Any] = Port,
         sleep: Callable[[float], None] = sleep,
     ) -> None:
-        """``denied(point, True)`` makes a refused password durable, ``denied(point, False)`` forgets it. ``filler``
-        says what is missing of the archives; without it nothing is filled."""
+        """``denied(point, True)`` makes a refused password durable, ``denied(point, False)`` forgets it.
+        ``foreigners``: the foreign meters that were told of; without it those of this worker. ``filler`` says what is
+        missing of the archives; without it nothing is filled."""
         self.bus = bus
         self.meters = list(meters)
         self._clock = clock
@@ -71,7 +74,8 @@ class Worker:
         self._filler = filler
         self._filling: Filling | None = None
         now = clock.monotonic()
-        self._rounds = Rounds(bus.name, self.meters, clock=clock, submit=submit, denied=denied)
+        known = foreigners or Foreigners(lambda records, notes: submit(records), {})
+        self._rounds = Rounds(bus.name, self.meters, clock=clock, submit=submit, denied=denied, foreigners=known)
         self._requests: list[Request] = []
         self._wake = threading.Condition()
         self._stopping = False

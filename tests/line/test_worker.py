@@ -1,6 +1,7 @@
 """The bus over hours, in fake time: dead meters, foreign meters, lost ports, wrong passwords, clock steps."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -89,6 +90,56 @@ def test_a_foreign_meter_gives_no_reading_and_one_event():
     bus.simulated[0].serial = "20000001"
     bus.run(60)
     assert bus.worker.state(0) == "ok" and bus.readings("flat-1")
+
+
+def start_anew(bus: FakeBus, **changed: str) -> None:
+    """Another process on the same store, with another configuration of the first meter where something is given."""
+    for meter in bus.meters:
+        meter.foreign, meter.identity = None, None
+    bus.meters[0].config = replace(bus.meters[0].config, **changed)
+    bus.restart()
+    bus.run(70)
+
+
+def test_a_foreign_meter_is_told_once_and_not_with_each_start():
+    bus = FakeBus(1)
+    bus.simulated[0].serial = "99999999"
+    for _ in range(3):
+        start_anew(bus)
+        assert bus.worker.state(0) == "wrong-serial" and not bus.readings()
+    assert bus.events() == ["wrong-serial"]
+    bus.simulated[0].serial = "88888888"
+    bus.run(70)
+    bus.simulated[0].serial = "99999999"
+    start_anew(bus)
+    assert [record.meter for record in bus.records if record.event] == ["99999999", "88888888"]
+
+
+def test_a_foreign_meter_is_news_again_after_the_right_one_or_another_configuration():
+    bus = FakeBus(1)
+    bus.simulated[0].serial = "99999999"
+    bus.run(70)
+    bus.simulated[0].serial = "20000001"
+    start_anew(bus)
+    assert bus.worker.state(0) == "ok" and not bus.notes
+    bus.simulated[0].serial = "99999999"
+    bus.run(70)
+    assert bus.events() == ["wrong-serial"] * 2
+    start_anew(bus, serial="20000002")
+    start_anew(bus)
+    assert bus.events() == ["wrong-serial"] * 3
+    start_anew(bus, serial="20000001")
+    assert bus.events() == ["wrong-serial"] * 4, "each change of the configuration is a new question"
+
+
+def test_a_damaged_note_tells_of_a_foreign_meter_once_more():
+    bus = FakeBus(1)
+    bus.simulated[0].serial = "99999999"
+    bus.run(70)
+    bus.notes = {key: note.replace("9", "8") for key, note in bus.notes.items()}
+    start_anew(bus)
+    start_anew(bus)
+    assert bus.events() == ["wrong-serial"] * 2
 
 
 def test_a_refused_password_is_tried_once_an_hour():

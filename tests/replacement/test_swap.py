@@ -82,13 +82,13 @@ def test_a_foreign_serial_is_an_event_at_once_and_no_reading_until_the_right_met
 class Flat:
     """A daemon of one flat in this process, and the meter on its bus, whichever that is at the moment."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, serial: str = "20000001") -> None:
         port = folder / "ttyUSB0"
         port.touch()
-        (folder / "state").mkdir()
+        (folder / "state").mkdir(exist_ok=True)
         self.file = folder / "meterpost.toml"
         self.file.write_text(FLAT.format(port=port))
-        self.meter = Mercury230(address=1, serial="20000001", registers=registers(5_000_000, 2_000_000))
+        self.meter = Mercury230(address=1, serial=serial, registers=registers(5_000_000, 2_000_000))
         quick = QuickPort(lambda request: self.meter.answer(request))
         self.daemon = Daemon(
             load(self.file), self.file, clock=SystemClock(trust=True), open_port=lambda url, line: quick
@@ -112,6 +112,18 @@ class Flat:
         while not condition():
             assert time.monotonic() < end, (self.codes(), self.records("now")[-2:])
             time.sleep(0.02)
+
+
+def test_the_daemon_tells_of_a_foreign_meter_once_over_restarts_and_reloads(tmp_path: Path) -> None:
+    for _ in range(2):
+        with closing(Flat(tmp_path, "30000001")) as flat:
+            flat.until(lambda flat=flat: flat.daemon.workers and flat.daemon.workers[0].state(0) == "wrong-serial")
+            workers = flat.daemon.workers
+            flat.daemon.ask_reload()
+            flat.until(lambda flat=flat, workers=workers: flat.daemon.workers not in ([], workers))
+            flat.until(lambda flat=flat: flat.daemon.workers[0].state(0) == "wrong-serial")
+            flat.daemon.writer.flush()
+            assert flat.codes() == ["wrong-serial"]
 
 
 @pytest.fixture

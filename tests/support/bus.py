@@ -1,11 +1,12 @@
 """A whole bus in fake time: simulated meters behind a port, a worker stepped by hand. No thread, no sleeping."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from agent.clock import Stamp
 from agent.config.values import Bus, Meter, Poll
+from agent.line.foreign import Foreigners
 from agent.line.state import MeterState
 from agent.line.worker import Worker
 from buffer.record import Record
@@ -74,6 +75,7 @@ class FakeBus:
         self.lost = False
         self.denied: list[tuple[str, bool]] = []
         self.records: list[Record] = []
+        self.notes: dict[str, str] = {}
         self.exchanges: list[tuple[float, float]] = []
         self.meters = [state_of(number, poll or Poll(now=60.0, network=None)) for number in range(1, count + 1)]
         for meter in self.meters:
@@ -83,6 +85,8 @@ class FakeBus:
 
     def restart(self) -> None:
         """A worker that knows only what was stored; the meters' states are kept."""
+        foreigners = Foreigners(self.submit, self.notes)
+        foreigners.use([meter.config for meter in self.meters])
         self.worker = Worker(
             Bus("riser", "/dev/fake"),
             self.meters,
@@ -90,6 +94,7 @@ class FakeBus:
             submit=self.submit,
             before=self.before,
             denied=lambda point, refused: self.denied.append((point, refused)),
+            foreigners=foreigners,
             open_port=self.open,
             sleep=self.time.sleep,
         )
@@ -99,8 +104,11 @@ class FakeBus:
         mine = [record for record in self.records if (record.point, record.kind, record.meter) == (point, kind, meter)]
         return max(mine, key=lambda record: record.at, default=None)
 
-    def submit(self, records: Sequence[Record]) -> None:
+    def submit(self, records: Sequence[Record], notes: Mapping[str, str | None] | None = None) -> None:
         self.records += records
+        self.notes |= {key: note for key, note in (notes or {}).items() if note is not None}
+        for key in [key for key, note in (notes or {}).items() if note is None]:
+            self.notes.pop(key, None)
 
     def open(self, url: str, line: Line) -> ScriptedPort:
         if self.lost:
