@@ -2,6 +2,7 @@
 
 from protocols.errors import Busy, MeterError, Refused
 from protocols.iec62056.block import Block
+from protocols.iec62056.questions import Get
 
 ERRORS = {
     11: "command not supported",
@@ -21,7 +22,7 @@ ERRORS = {
 }
 """Energomera CE208/CE308, protocol IEC: error messages ``(ERRnn)``."""
 
-BUSY = 19
+BUSY, NOT_STORED = 19, 18
 
 
 def refusal(block: Block, name: str, named: bool = True) -> MeterError | None:
@@ -38,6 +39,15 @@ def refusal(block: Block, name: str, named: bool = True) -> MeterError | None:
         return None
     words = f"{name}: the meter answers {error_words(block)}"
     return Busy(words) if code == BUSY else Refused(words, code)
+
+
+def nothing_kept(question: object, block: Block) -> Refused | None:
+    """Refused where a sound message without any data answers a question for a row of an archive: so a CE301 says that
+    it keeps none (``STX ETX 03``, as two independent public drivers of a CE301BY take it). None where it is no such
+    answer."""
+    if block.sets or block.damaged or not (isinstance(question, Get) and question.arguments):
+        return None
+    return Refused(f"{question.name}({question.arguments}): the meter answers with nothing", NOT_STORED)
 
 
 def error_words(block: Block) -> str:

@@ -13,7 +13,7 @@ from protocols.iec62056 import frames, questions
 from protocols.iec62056.block import Block, parse
 from protocols.iec62056.frames import ACK, EOT, ETX, NAK, SPEEDS, STX, Identification
 from protocols.iec62056.inbox import Inbox
-from protocols.iec62056.refusals import error_words, refusal
+from protocols.iec62056.refusals import error_words, nothing_kept, refusal
 from protocols.session import Line, Sending
 
 CHECKS = ("auto", "xor", "sum", "none")
@@ -361,7 +361,7 @@ class Session:
         names = question.answers if isinstance(question, questions.Direct) else (question.name,)
         named = isinstance(question, questions.Direct) or question.named
         if not block.sets or block.damaged:
-            raise self._broken("no data set")
+            raise nothing_kept(question, block) or self._broken("no data set")
         if (error := refusal(block, question.name, named)) is not None:
             raise error
         found = tuple(dict.fromkeys(one.id for one in block.sets))

@@ -284,6 +284,35 @@ def test_a_load_profile_in_blocks_is_one_answer() -> None:
     assert [value.text for value in block.values("P.01")][-3:] == ["0.18374", "0.16832", "0.2"] and meter.over
 
 
+def test_a_sound_answer_without_data_says_that_a_row_is_not_kept() -> None:
+    question = command("R1", b"ENDPE(22.01.23)", "sum")
+    session, link, meter = opened((">>", question), ("<<", b"\x02\x03\x03"))  # the same by both rules
+    with pytest.raises(Refused, match="nothing") as refused:
+        link.ask(session, Get("ENDPE", "22.01.23"))
+    assert refused.value.code == 18 and meter.over
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (Get("ET0PE"), b"\x02\x03\x03"),
+        (Get("ENDPE", "22.01.23"), b"\x02\x03\x04"),
+        (Get("ENDPE", "22.01.23"), frames.answer(b"(", "sum")),
+    ],
+    ids=["no row was asked for", "wrong check character", "damaged"],
+)
+def test_no_other_answer_without_data_passes_for_a_row_that_is_not_kept(question: Get, said: bytes) -> None:
+    session, _, _ = opened()
+    session.send(question)
+    with pytest.raises(BadFrame):
+        session.receive(said)
+
+
+def test_the_published_question_for_a_day_s_end_is_ours() -> None:
+    published = bytes.fromhex("01 52 31 02 45 4E 44 50 45 28 32 32 2E 31 2E 32 33 29 03 1B")  # EnMera301BY, a CE301
+    assert command("R1", b"ENDPE(22.1.23)", "sum") == published
+
+
 def test_a_readout_in_place_of_programming_mode_is_an_error() -> None:
     telegram = frames.answer(b"1.8.0(0012345.678*kWh)\r\n" * 4 + b"!\r\n", "sum")
     session = Session("", LINE)
