@@ -233,12 +233,25 @@ def test_the_page_is_whole_by_itself_and_loads_nothing(run: Run, house: Path, ke
     assert ("name", "viewport") in tags.attributes and "prefers-color-scheme:dark" in text
 
 
+def plot(text: str) -> ElementTree.Element:
+    """The SVG of the bars; the axis beside it is sound XML too."""
+    axis, bars = (ElementTree.fromstring(found) for found in re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+    assert axis.findall("text")[0].text == "kWh"
+    assert [label.get("text-anchor") for label in axis.findall("text")] == ["end"] * len(axis)
+    return bars
+
+
+def part(text: str | None) -> float:
+    """Per cents as a part of the width."""
+    assert text is not None and text.endswith("%")
+    return float(text[:-1]) / 100
+
+
 def test_the_chart_is_sound_xml_with_a_stack_for_each_day_and_a_hatch_for_a_missing_one(
     run: Run, house: Path, keep: Keep
 ) -> None:
     keep(week())
-    svg = ElementTree.fromstring(re.search(r"<svg.*?</svg>", page(run, house), re.DOTALL)[0])
-    width, height = float(svg.get("width")), float(svg.get("height"))
+    svg = plot(page(run, house))
     columns = svg.findall("g")
     assert len(columns) == 7
     for column in columns:
@@ -247,8 +260,9 @@ def test_the_chart_is_sound_xml_with_a_stack_for_each_day_and_a_hatch_for_a_miss
         assert [bar.get("class") for bar in bars] == ([None] if missing else ["t1", "t2"])
         assert not missing or bars[0].get("fill") == "url(#hatch)"
         for bar in bars:
-            x, y, wide, high = (float(bar.get(name)) for name in ("x", "y", "width", "height"))
-            assert 0 <= x <= x + wide <= width and 0 <= y <= y + high <= height and high > 0
+            x, wide = part(bar.get("x")), part(bar.get("width"))
+            y, high = float(bar.get("y")), float(bar.get("height"))
+            assert 0 <= x <= x + wide <= 1 and 0 <= y <= y + high <= float(svg.get("height")) and high > 0
         for lower, upper in pairwise(bars):
             assert float(upper.get("y")) + float(upper.get("height")) == pytest.approx(float(lower.get("y")))
     assert columns[0].find("title").text == "2026-11-02: T1 28.80, T2 7.20, 36.00 kWh"
@@ -256,16 +270,49 @@ def test_the_chart_is_sound_xml_with_a_stack_for_each_day_and_a_hatch_for_a_miss
     assert heights[0] / heights[1] == pytest.approx(4, rel=0.02)
 
 
-@pytest.mark.parametrize("hours", [1, 2, 7, 50, 168])
-def test_no_label_of_the_chart_is_cut_off_or_lies_on_another(run: Run, house: Path, keep: Keep, hours: int) -> None:
+@pytest.mark.parametrize("hours", [1, 2, 7, 13, 50, 168])
+@pytest.mark.parametrize(("screen", "room"), [("narrow", 232), ("broad", 590), ("paper", 640)])
+def test_no_label_of_the_chart_is_cut_off_or_lies_on_another(
+    run: Run, house: Path, keep: Keep, hours: int, screen: str, room: int
+) -> None:
     keep(readings(START, START + 8 * DAY, HOUR))
     until = (START + hours * HOUR).astimezone(MOSCOW).isoformat()
-    text = page(run, house, "--from", "2026-11-02", "--to", until, "--by", "hour")
-    svg = ElementTree.fromstring(re.search(r"<svg.*?</svg>", text, re.DOTALL)[0])
-    labels = [label for label in svg.findall("text") if label.get("text-anchor") is None]
-    ends = [(float(label.get("x")), float(label.get("x")) + 8 * len(label.text)) for label in labels]
-    assert ends and ends[-1][1] <= float(svg.get("width"))
+    svg = plot(page(run, house, "--from", "2026-11-02", "--to", until, "--by", "hour"))
+    least, most = map(int, re.fullmatch(r"--least:(\d+)px;--most:(\d+)px", svg.get("style")).groups())
+    wide = min(most, room if screen == "paper" else max(least, room))
+    labels = [label for label in svg.findall("text") if screen in label.get("class").split()]
+    ends = [(wide * part(label.get("x")), wide * part(label.get("x")) + 9 * len(label.text)) for label in labels]
+    assert ends and ends[-1][1] <= wide
     assert all(left[1] < right[0] for left, right in pairwise(ends))
+
+
+def test_a_chart_of_thirteen_months_fits_a_phone(run: Run, house: Path, keep: Keep) -> None:
+    since = datetime(2025, 11, 1, tzinfo=MOSCOW).astimezone(UTC)
+    keep(snapshots("month", since, START, MOSCOW))
+    text = page(run, house, "--from", "2025-11", "--to", "2026-11", "--by", "month")
+    assert plot(text).get("style").startswith("--least:39px;") and len(plot(text).findall("g")) == 13
+
+
+def test_the_table_of_a_page_has_headings_for_columns_and_rows_and_marks_beside_the_name(
+    run: Run, house: Path, keep: Keep
+) -> None:
+    keep(week())
+    text = page(run, house)
+    assert re.findall(r'<th scope="col">(.*?)</th>', text) == ["day", "T1", "T2", "kWh"]
+    assert '<tr class="missing"><th scope="row">2026-11-04 <abbr title="missing">?</abbr></th><td></td>' in text
+    assert '<th scope="row">sum <abbr title="only a part">&lt;</abbr></th><td>115.20</td>' in text
+
+
+def test_a_page_of_hours_names_the_year(run: Run, house: Path, keep: Keep) -> None:
+    keep(readings(START, START + DAY, HOUR))
+    text = page(run, house, "--from", "2026-11-02", "--to", "2026-11-02", "--by", "hour")
+    assert "kWh by hour, 2026-11-02 00:00 to 2026-11-02 23:00, Europe/Moscow" in text
+
+
+def test_on_paper_the_sum_stands_once_and_the_keys_have_their_colours(run: Run, house: Path, keep: Keep) -> None:
+    keep(week())
+    style = page(run, house).split("@media print{")[1].split("</style>")[0]
+    assert "tfoot{display:table-row-group}" in style and ".key{print-color-adjust:exact" in style
 
 
 @pytest.mark.parametrize("most", ["0", "0.4", "1", "36000", "36001", "99999999"])
