@@ -13,8 +13,8 @@ from agent.daemon import Daemon
 from protocols.session import Line
 from simulators.intake.service import Intake as Utility
 from simulators.mercury230 import Mercury230
-from tests.agent.test_daemon_faults import QuickPort
 from tests.support.broker import Broker
+from tests.support.wire import QuickPort
 
 GATEWAY = "gw-1"
 
@@ -43,7 +43,7 @@ class OneMeter:
             (meter,),
         )
         clock = SystemClock(wall=lambda: time.time() + self.ahead, kernel_synced=lambda: True, battery=False)
-        self.daemon = Daemon(config, clock=clock, open_port=lambda url, line: QuickPort([self.meter]))
+        self.daemon = Daemon(config, clock=clock, open_port=lambda url, line: QuickPort(self.meter.answer))
         self.daemon.start()
         stack.callback(self.daemon.close)
 
