@@ -219,6 +219,12 @@ class Store:
 
         return self._keeper.ask(question)
 
+    def revision(self, point: str, kinds: Collection[str]) -> tuple[str, ...]:
+        """Another one than before once a record of this point and these kinds has come or was corrected; of this run
+        only. Ask for it before ``find``: what comes between the two is then not overlooked."""
+        tables = self._keeper.tables
+        return tables.epoch, *(str(tables.revisions.get((point, kind), 0)) for kind in kinds)
+
     def find(
         self,
         point: str | None,

@@ -116,6 +116,10 @@ class Tables:
         self.ranges = Ranges()
         self._unsaved: dict[int, Run | None] = {}  # by first: what ``ranges`` has to become
         self.newest: dict[int, tuple[int, int]] = {}  # series → at, seq
+        self.revisions: dict[
+            tuple[str, str], int
+        ] = {}  # point and kind → transactions since the opening that touched it
+        self._touched: set[tuple[str, str]] = set()  # by the transaction under way
         self.epoch = ""
         self.last_seq = 0
         self._staged = 0  # what last_seq becomes with the commit
@@ -188,9 +192,13 @@ class Tables:
         except BaseException:
             with suppress(sqlite3.OperationalError):  # SQLite may have rolled back itself
                 self.write.execute("ROLLBACK")
+            self._touched.clear()
             self.load()
             raise
         self.last_seq = self._staged
+        for touched in self._touched:  # after the commit: whoever has seen the number sees the records, too
+            self.revisions[touched] = self.revisions.get(touched, 0) + 1
+        self._touched.clear()
 
     def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """Committed rows, from any thread."""
@@ -205,6 +213,7 @@ class Tables:
         stored, fresh = self._claim_all(records) or self._claim_each(records)
         for row in fresh.values():
             self._note_newest(row.series, row.at, row.seq)
+        self._touched.update((record.point, record.kind) for record in stored)
         self._staged += len(stored)
         self._write_words()
         for start in range(0, len(stored), FRAMES_TOGETHER):
@@ -273,6 +282,7 @@ class Tables:
         columns = ", ".join(f'"{name}" = ?' for name in Row._fields)
         self.write.execute(f"UPDATE records SET {columns} WHERE seq = ?", (*row, row.seq))
         self._write_words()
+        self._touched.add((record.point, record.kind))
         if self.newest.get(row.series, (row.at, row.seq))[1] == row.seq:
             self.newest[row.series] = row.at, row.seq
         self._note_newest(row.series, row.at, row.seq)

@@ -52,12 +52,16 @@ class Last:
 
 def reading(case: Case, now: datetime, before: timedelta, *, patient: bool = True) -> Taken:
     """The reading of the reporting moment; NoReading says what is waited for."""
+    return ripe(nearest(case, now), case.window, now, before, patient=patient)
+
+
+def nearest(case: Case, now: datetime) -> Taken | None:
+    """The best reading that the store has now; None before the reporting moment, without a look at the store."""
     if now < case.window.reporting:
-        return ripe(None, case.window, now, before)  # says so without a look at the store
+        return None
     since, until = span(case.window, now)
     records = standing(case.store.find(case.meter.point, KINDS, since, until))
-    found = choose(records, case.meter, case.profile, case.window)
-    return ripe(found, case.window, now, before, patient=patient)
+    return choose(records, case.meter, case.profile, case.window)
 
 
 def later_reading(case: Case, after: datetime, now: datetime) -> Taken:

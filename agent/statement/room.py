@@ -15,9 +15,9 @@ from agent.line.state import gateway_event
 from agent.statement import book as books
 from agent.statement import life, listen, window
 from agent.statement.book import Attempt, Book, Step
-from agent.statement.figures import KINDS, NoReading
+from agent.statement.figures import KINDS, NoReading, Taken, ripe
 from agent.statement.life import Act, Receipt, Rules
-from agent.statement.making import Case, attempt, later_reading, reading
+from agent.statement.making import Case, attempt, later_reading, nearest, reading
 from agent.statement.profile import Profile, faults_of, profile_of, ways_of
 from agent.statement.ways import ChannelError, Listening, Way, message
 from buffer.faults import StoreError
@@ -28,7 +28,6 @@ log = logging.getLogger("meterpost.statement")
 
 EPOCH = "statements-epoch"  # note: the epoch of the last look
 FIRST_LOOK = "statements:"  # note of a point: since when its windows are watched
-LOOK_AGAIN = timedelta(minutes=30)
 MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -57,7 +56,7 @@ class Room:
         self._resent = resent
         self.lock: AbstractContextManager[Any] = lock or threading.RLock()
         self.waiting: dict[tuple[str, str], str] = {}  # point and month → what is waited for, in words
-        self._seen: dict[tuple[str, str], tuple[tuple[datetime | None, ...], datetime]] = {}
+        self._seen: dict[tuple[str, str], tuple[object, Taken | None]] = {}  # what the store had, and what was found
         self._listened = life.LONG_AGO
         self._told: set[tuple[str, str]] = set()  # events that a power cut may have swallowed are raised once more
 
@@ -239,27 +238,31 @@ class Room:
                 self._event_missed(changed, stamp)
                 return changed
 
-    def _newest(self, meter: Meter, kind: str) -> datetime | None:
-        last = self.store.last(meter.point, kind, meter.serial)
-        return None if last is None else last.at
-
     def _make(self, case: Case, book: Book, stamp: Stamp) -> Book:
-        """Figures, once there is a reading for them. The store is searched when something new has come, or after a
-        while: a month of records is long, and a dead meter has none."""
+        """Figures, once there is a reading for them and nothing better has to be waited for."""
         key = (case.meter.point, case.window.month)
-        newest = tuple(self._newest(case.meter, kind) for kind in KINDS)
-        seen, at = self._seen.get(key, ((), stamp.utc))
-        if seen == newest and stamp.utc - at < LOOK_AGAIN:
-            return book
-        self._seen[key] = newest, stamp.utc
         before = timedelta(seconds=self.config.statements.fallback_before)
         try:
-            found = reading(case, stamp.utc, before)
+            found = ripe(self._nearest(case, stamp.utc), case.window, stamp.utc, before)
         except NoReading as trouble:
             self.waiting[key] = str(trouble)
             return book
         self.waiting.pop(key, None)
+        self._seen.pop(key, None)
         return self.made(book, attempt(case, found, stamp, len(book.attempts) + 1), "meterpost", "", stamp)
+
+    def _nearest(self, case: Case, now: datetime) -> Taken | None:
+        """The store is searched only after a record of the point has come, or the moment of one that a meter had
+        stamped ahead: a month of records is long, and a dead meter has none."""
+        if now < case.window.reporting:
+            return None
+        key, point = (case.meter.point, case.window.month), case.meter.point
+        revision = self.store.revision(point, KINDS)
+        newest = [self.store.last(point, kind) for kind in KINDS]
+        there = revision, [last is not None and last.at > now for last in newest]
+        if key not in self._seen or self._seen[key][0] != there:
+            self._seen[key] = there, nearest(case, now)
+        return self._seen[key][1]
 
     def make(self, case: Case, book: Book, by: str, reason: str) -> Book:
         """Figures now, for a person who does not want to wait; NoReading where there are none."""

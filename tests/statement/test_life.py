@@ -433,14 +433,64 @@ def test_what_is_confirmed_just_before_the_end_leaves_by_every_way_at_once(tmp_p
     assert len(one.statements()) == len(one.ways["mail"].carried) == 1
 
 
-def test_a_dead_meters_month_is_not_searched_every_minute(tmp_path, monkeypatch):
-    one = Site(tmp_path, [meter()], now="2026-10-15 00:00")
-    one.put(reading(utc("2026-10-14 12:00"), T1=1, T2=1))
-    searched = []
+def searched(one: Site, monkeypatch) -> list[object]:
+    """The store's searches from now on."""
+    found: list[object] = []
     find = one.store.find
-    monkeypatch.setattr(one.store, "find", lambda *given: searched.append(given) or find(*given))
-    one.run("2026-10-15 02:00", timedelta(minutes=1))
-    assert len(searched) <= 5
+    monkeypatch.setattr(one.store, "find", lambda *given: found.append(given) or find(*given))
+    return found
+
+
+def test_a_dead_meters_month_is_searched_when_something_has_come_and_not_before(tmp_path, monkeypatch):
+    one = Site(tmp_path, [meter()], now="2026-10-15 00:00")
+    one.put(reading(utc("2026-10-11 12:00"), T1=1, T2=1))
+    found = searched(one, monkeypatch)
+    one.run("2026-10-18 02:00", timedelta(minutes=20))
+    assert len(found) == 1
+    one.put(reading(utc("2026-10-18 01:00"), point="flat-13", T1=1, T2=1))
+    one.run("2026-10-18 03:00", timedelta(minutes=20))
+    assert (len(found), one.statements()) == (1, [])
+
+
+def test_an_older_reading_that_an_archive_brings_later_is_found_at_once(tmp_path):
+    """Its time is before that of the newest record: nothing but its coming tells of it."""
+    one = Site(tmp_path, [meter()], now="2026-10-15 00:00", fallback_before=3600.0)
+    one.put(reading(utc("2026-10-14 12:00"), T1=1, T2=1), reading(utc("2026-10-14 22:00"), total=2))
+    one.run("2026-10-15 06:00", timedelta(minutes=20))
+    assert one.statements() == []
+    one.put(SNAPSHOT)
+    one.at("2026-10-15 06:01")
+    assert [record.statement["read_at_register"] for record in one.statements()] == ["2026-10-14T21:00:00.000Z"]
+
+
+def test_a_reading_whose_time_becomes_known_later_is_found(tmp_path):
+    one = Site(tmp_path, [meter()], now="2026-10-15 00:00")
+    read = utc("2026-10-15 01:00")
+    one.put(reading(read, T1=2_000_100, T2=1_000_050, clock="unset", boot="boot-1", monotonic=10.0))
+    one.run("2026-10-15 06:00", timedelta(minutes=20))
+    assert one.statements() == []
+    one.store.restamp("boot-1", utc("2026-10-15 06:00"), 10.0 + 3600.0)
+    one.at("2026-10-15 06:01")
+    assert one.statements()[0].statement["read_at_register"] == "2026-10-15T05:00:00.000Z"
+
+
+def test_a_reading_that_is_known_is_taken_when_its_time_has_come_without_another_search(tmp_path, monkeypatch):
+    one = Site(tmp_path, [meter()], now="2026-10-15 00:05+03:00")
+    one.put(reading(utc("2026-10-15 00:04+03:00"), T1=2_000_100, T2=1_000_050))
+    found = searched(one, monkeypatch)
+    one.run("2026-10-15 01:59+03:00", timedelta(minutes=1))
+    assert (len(found), one.statements()) == (1, [])
+    one.at("2026-10-15 02:00+03:00")
+    assert one.book().state == "sent"
+
+
+def test_a_record_that_its_meter_stamped_ahead_counts_once_its_time_has_come(tmp_path):
+    one = Site(tmp_path, [meter()], now="2026-10-15 20:00")
+    one.put(reading(utc("2026-10-16 00:00+03:00"), "day", T1=2_000_100, T2=1_000_050))
+    one.run("2026-10-15 20:59", timedelta(minutes=1))
+    assert one.statements() == []
+    one.at("2026-10-15 21:00")
+    assert one.book().state == "sent"
 
 
 @pytest.mark.parametrize("known", ["2026-10-14 12:00", "2026-10-19 12:00"])
