@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from simulators.iec62056_meter import IecMeter as IecMeter
 from simulators.iec62056_meter import kwh, month_back
 
 GROUPED = re.compile(r"([0-9A-F]{4})\(([0-9A-F]+)\)")
-DATED = re.compile(r"(\d\d)\.(\d\d)")
+DATED = re.compile(r"(?:(\d\d?)\.)?(\d\d?)\.(\d\d)")
 
 
 class ReadoutMeter(IecMeter):
@@ -51,8 +51,8 @@ class Ce303(IecMeter):
     def read(self, name: str, arguments: str) -> bytes | None:
         if name == "GROUP":
             return self._group(arguments)
-        if name in ("ENMPE", "EAMPE"):
-            return self._month(name, arguments)
+        if name in ("ENDPE", "ENMPE", "EAMPE"):
+            return self._energies(name, arguments)
         values = self._values(name)
         return None if values is None else b"".join(f"{name}({text})\r\n".encode("ascii") for text in values)
 
@@ -78,17 +78,25 @@ class Ce303(IecMeter):
                 return [str(value) for value in (*self.network.get("PF", ())[:1], *self.network.get("PF", ()))]
         return None
 
-    def _month(self, name: str, arguments: str) -> bytes:
-        """The registers at the end of a month, or what they grew by during it."""
+    def _energies(self, name: str, arguments: str) -> bytes:
+        """The registers at the end of a day or month, or what they grew by during it; nothing at all for a day that is
+        not kept."""
         match = DATED.fullmatch(arguments)
-        if match is None or not 1 <= int(match[1]) <= 12:
+        if match is None or (match[1] is not None) != (name == "ENDPE"):
             return self.error(17)
-        first = datetime(2000 + int(match[2]), int(match[1]), 1)
-        if month_back(first, -1) < month_back(self.now().date(), self.months - 1):
-            return self.error(18)
-        end, begin = self.frozen(month_back(first, -1)), self.frozen(first)
+        try:
+            first = date(2000 + int(match[3]), int(match[2]), int(match[1] or 1))
+        except ValueError:
+            return self.error(17)
+        today = self.now().date()
+        after = month_back(first, -1) if match[1] is None else first + timedelta(days=1)
+        if match[1] is None:
+            kept = after >= month_back(today, self.months - 1)
+        else:
+            kept = (today - after).days < self.days
+        end, begin = (self.frozen(after), self.frozen(first)) if kept else (None, None)
         if end is None or (name == "EAMPE" and begin is None):
-            return self.error(18)
+            return b"" if name == "ENDPE" else self.error(18)
         less = begin if name == "EAMPE" and begin is not None else {}
         amounts = (end.get(key, 0) - less.get(key, 0) for key in ("total", "T1", "T2", "T3", "T4", "T5"))
         return b"".join(f"{name}({kwh(amount)})\r\n".encode("ascii") for amount in amounts)
@@ -119,8 +127,8 @@ class Neva(IecMeter):
         match name:
             case "0F0880FF":
                 return self._energies(self.energy)
-            case "0F808000":
-                return self._energies(self.frozen(self.now().date()))
+            case _ if name[:6] == "0F8080" and int(name[6:], 16) < self.days:
+                return self._energies(self.frozen(self.now().date() - timedelta(days=int(name[6:], 16))))
             case _ if name[:6] == "0F0880" and int(name[6:], 16) < min(12, self.months):
                 return self._energies(self.frozen(month_back(self.now().date(), int(name[6:], 16))))
             case "600100FF":
@@ -152,6 +160,7 @@ def ce303(address: str = "", serial: str = "009114135064195", **more: Any) -> Ce
         "operand": "777777",
         "patience": 3.0,
         "delay": 0.2,
+        "days": 44,
     } | more
     return Ce303(address=address, serial=serial, **settings)
 

@@ -161,6 +161,16 @@ def test_the_meter_s_own_zone_goes_before_the_gateway_s() -> None:
     assert month.at == datetime(2022, 4, 30, 19, tzinfo=UTC)
 
 
+def test_a_ce301_s_day_is_the_register_at_its_end_and_a_day_that_it_keeps_not_is_answered_with_nothing() -> None:
+    days = {"07": b"ENDPE(ERR18)", "08": b"", "09": b"ENDPE(16907.5)\r\n(11504.25)\r\n(3628)\r\n(1775.25)\r\n(0)(0)"}
+    recorded = ce301()
+    recorded.answers |= {asked("ENDPE", f"{day}.05.22"): answer(data, "sum") for day, data in days.items()}
+    (day,) = read(driver("ce301", zone="Europe/Moscow"), recorded, "day", moscow(2022, 5, 8), moscow(2022, 5, 11))
+    assert day.at == moscow(2022, 5, 10) and day.flags == ()
+    assert [day.values[f"1-0:1.8.{n}"] for n in range(6)] == [16907500, 11504250, 3628000, 1775250, 0, 0]
+    assert questions(recorded)[2:] == ["ENDPE(09.05.22)", "ENDPE(08.05.22)", "ENDPE(07.05.22)"]
+
+
 # Energomera CE307, CE308: EMIzz(date,0,mask), the answer has its date
 
 
@@ -273,8 +283,18 @@ def test_a_neva_s_month_and_day_are_those_that_began_last_by_its_own_clock() -> 
         (moscow(2026, 3, 1), 46240),
         (moscow(2026, 2, 1), 40000),
     ]
-    (day,) = read(meter, recorded, "day", moscow(2026, 2, 1), moscow(2026, 3, 4))
+    (day,) = read(meter, recorded, "day", moscow(2026, 3, 4), moscow(2026, 3, 4))
     assert day.at == moscow(2026, 3, 4) and day.values["1-0:1.8.1"] == 31800
+
+
+def test_a_neva_s_days_are_counted_back_in_hexadecimal_and_zeros_are_none() -> None:
+    rows = {f"_0F8080{n:02X}": f"0F8080{n:02X}(000{90 - n:03}.00,000000.00,0,0,0)".encode() for n in range(8, 18)}
+    meter, recorded = neva(**rows | {"_0F80800B": b"0F80800B(000000.00,000000.00,000000.00,000000.00,000000.00)"})
+    found = read(meter, recorded, "day", moscow(2026, 2, 15), moscow(2026, 2, 24))
+    days = [moscow(2026, 2, day) for day in range(24, 14, -1)]
+    assert [each.at for each in found] == [day for day in days if day != moscow(2026, 2, 21)]
+    assert [each.values["1-0:1.8.0"] for each in found][-1] == 73000
+    assert questions(recorded)[1:-1] == [f"0F8080{n:02X}()" for n in range(8, 18)]
 
 
 def test_a_neva_s_slots_that_were_never_filled_are_no_months() -> None:

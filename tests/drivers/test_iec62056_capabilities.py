@@ -179,12 +179,14 @@ METERS = {
         CLOCK
         | {"SNUMB()": "SNUMB(0303)", "ET0PE()": f"ET0PE{SIX}", "ENMPE(02.26)": f"ENMPE{SIX}", "FREQU()": "FREQU(50)"}
         | {"VOLTA()": "VOLTA(230.1)(231.2)(229.3)", "CURRE()": "CURRE(1.5)(2.5)(3.5)", "POWEP()": "POWEP(1.5)"}
-        | {"POWPP()": "POWPP(0.3)(0.5)(0.7)", "COS_f()": "COS_f(0.95)(0.94)(0.96)(0.97)"},
+        | {"POWPP()": "POWPP(0.3)(0.5)(0.7)", "COS_f()": "COS_f(0.95)(0.94)(0.96)(0.97)"}
+        | {f"ENDPE({day})": f"ENDPE{SIX}" for day in ("03.03.26", "02.03.26", "01.03.26", "28.02.26")},
         {
             "identify": Identity("0303", "CE303", "v11"),
             "clock": SHOWN,
             "now": ENERGOMERA,
             "network": NETWORK_OF_THREE | FACTORS | moment(p14="50"),
+            "day": [(at, ENERGOMERA) for at, _ in DAYS],
             "month": [(MARCH, ENERGOMERA)],
         },
     ),
@@ -227,6 +229,7 @@ METERS = {
         "xor",
         NEVA_CLOCK
         | NEVA_PAST
+        | {f"0F80800{n}()": f"0F80800{n}({NEVA})" for n in (1, 2, 3)}
         | {f"0{group}0880FF()": f"0{group}0880FF({NEVA})" for group in "F34"}
         | {"100700FF()": "100700FF(01500.0)", "0D07FFFF()": "0D07FFFF(00.950)", "0E0701FF()": "0E0701FF(50)"}
         | {"240700FF()": "240700FF(300)", "380700FF()": "380700FF(500)", "4C0700FF()": "4C0700FF(700)"}
@@ -241,7 +244,7 @@ METERS = {
                 for code, number in registers(group, "60.50", "40.25", "20.25", "0", "0").items()
             },
             "network": NETWORK_OF_THREE | moment(p13="0.950", p14="50"),
-            "day": [(TODAY, NEVA_REGISTERS)],
+            "day": [(at, NEVA_REGISTERS) for at, _ in DAYS],
             "month": [(MARCH, NEVA_REGISTERS)],
         },
         refusal="(01)",

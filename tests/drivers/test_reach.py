@@ -87,8 +87,9 @@ def test_another_meter_on_the_line_takes_what_was_learned_of_the_first_with_it()
     ("model", "day", "month"),
     [
         ("ce308", moscow(2026, 7, 17), moscow(2023, 8, 1)),
-        ("ce303", None, moscow(2025, 12, 1)),
-        ("neva-mt3", moscow(2026, 11, 21), moscow(2025, 12, 1)),
+        ("ce303", moscow(2026, 10, 9), moscow(2025, 12, 1)),
+        ("neva-mt3", moscow(2026, 7, 17), moscow(2025, 12, 1)),
+        ("neva", moscow(2026, 11, 21), moscow(2025, 12, 1)),
         ("iec-readout", None, None),
     ],
 )

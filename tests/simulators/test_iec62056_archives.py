@@ -27,7 +27,7 @@ BEGUN = datetime(2025, 2, 10, 9, tzinfo=UTC)
 NOW = datetime(2026, 3, 18, 7, 8, tzinfo=UTC)  # 10:08 in Moscow
 HOUSE = Household(11, start=BEGUN)
 TARIFFS = ("total", "T1", "T2", "T3")
-PASSWORDS = {"neva-mt3": b"00000000", "ce308": b"777777"}
+PASSWORDS = {"neva-mt3": b"00000000", "neva": b"00000000", "ce308": b"777777"}
 STEPS = {"ce303": 1, "ce308": 1, "neva-mt3": 10}
 METERS = {"ce303": ce303, "ce308": ce308, "neva-mt3": neva}
 
@@ -103,31 +103,35 @@ def test_a_young_meter_has_the_months_since_it_was_begun_and_no_other(months_aft
         assert all(same(each, STEPS[model], house) for each in found)
 
 
-def test_days_of_a_whole_archive_are_the_truth_and_add_up_to_the_months() -> None:
-    wire = Wire("ce308", ce308)
+@pytest.mark.parametrize(("model", "depth"), [("ce303", 44), ("ce308", 128), ("neva-mt3", 128)])
+def test_days_of_a_whole_archive_are_the_truth_and_add_up_to_the_months(model: str, depth: int) -> None:
+    wire = Wire(model, METERS[model])
     days = {each.at: each for each in wire.read("day", BEGUN, NOW)}
-    first = datetime(2026, 3, 18, tzinfo=MOSCOW) - timedelta(days=127)
-    assert sorted(days) == [first + timedelta(days=n) for n in range(128)]
-    assert all(same(each, 1) for each in days.values())
-    for later, earlier in pairwise(wire.read("month", datetime(2025, 12, 1, tzinfo=MOSCOW), NOW)):
+    first = datetime(2026, 3, 18, tzinfo=MOSCOW) - timedelta(days=depth - 1)
+    assert sorted(days) == [first + timedelta(days=n) for n in range(depth)]
+    assert all(same(each, STEPS[model]) for each in days.values())
+    whole = [each for each in wire.read("month", first, NOW) if each.at in days]
+    assert len(whole) == depth // 31
+    for later, earlier in pairwise(whole):
         between = sorted(at for at in days if earlier.at <= at <= later.at)
         for code in truth(NOW, 1):
             grown = sum(days[b].values[code] - days[a].values[code] for a, b in pairwise(between))
             assert grown == later.values[code] - earlier.values[code]
 
 
-def test_a_neva_s_day_is_the_one_that_began_last() -> None:
-    (day,) = Wire("neva-mt3", neva).read("day", BEGUN, NOW)
+def test_a_neva_of_one_phase_is_asked_for_the_day_that_began_last_and_no_other() -> None:
+    (day,) = Wire("neva", neva).read("day", BEGUN, NOW)
     assert day.at == datetime(2026, 3, 18, tzinfo=MOSCOW) and same(day, 10)
 
 
-def test_days_that_the_meter_slept_through_are_missing_and_no_other_takes_their_place() -> None:
-    wire = Wire("ce308", ce308)
+@pytest.mark.parametrize("model", METERS)
+def test_days_that_the_meter_slept_through_are_missing_and_no_other_takes_their_place(model: str) -> None:
+    wire = Wire(model, METERS[model])
     wire.meter.lost |= {date(2026, 3, 2), date(2026, 3, 3), date(2026, 3, 9)}  # the days on whose ends it was dark
     found = wire.read("day", datetime(2026, 3, 2, tzinfo=MOSCOW), NOW)
     dark = {datetime(2026, 3, day, tzinfo=MOSCOW) for day in (3, 4, 10)}
     assert {each.at for each in found} == {datetime(2026, 3, day, tzinfo=MOSCOW) for day in range(2, 19)} - dark
-    assert all(same(each, 1) for each in found)
+    assert all(same(each, STEPS[model]) for each in found)
 
 
 def test_days_of_a_zone_with_summer_time_begin_at_its_own_midnights() -> None:
