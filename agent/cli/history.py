@@ -97,6 +97,9 @@ def _nothing(found: Sheet, values: Config) -> tuple[str, Exit, str]:
     why = f": {reasons[0]}" if len(reasons) == 1 and reasons[0] != "nothing was read" else ""
     point = found.meter.point
     hint = f"meterpost status says whether {point} is polled, meterpost read {point} asks its meter now"
+    if found.meter.manual:
+        hint = "a meter that a person reads has months, not days: --by month; " if found.period != "month" else ""
+        hint += f"meterpost enter {point} takes what its display shows"
     return f"nothing is known of {point} in this time{why}", Exit.FAILED, hint
 
 
@@ -197,36 +200,53 @@ def _local(line: Line, zone: ZoneInfo) -> list[str]:
 def _print(found: Sheet) -> None:
     glyphs = chart.UNICODE if "utf" in (sys.stdout.encoding or "").lower() else chart.ASCII
     meter = found.meter
-    print(wrapped(f"{meter.point}  meter {meter.serial}  kWh by {found.period}, {found.zone.key}"))
+    of_years = f" of {found.years()}" if found.period == "hour" else ""
+    print(wrapped(f"{meter.point}  meter {meter.serial}  kWh by {found.period}{of_years}, {found.zone.key}"))
     if meter.ratio != 1:
-        print(wrapped(f"primary energy: the meter's registers × {number_text(meter.ratio)}"))
-    print("\n".join(_with_bars(found, glyphs) or _narrow(found, glyphs)))
+        print(wrapped(f"primary energy: the meter's registers {glyphs.times} {number_text(meter.ratio)}"))
+    print("\n".join(_with_bars(found, chart.columns(found), glyphs) or _narrow(found, glyphs)))
     for mark, text in found.legend().items():
         print(f"{mark} {text}")
     for text in (*found.reasons(), *found.notes):
         print(wrapped(text))
 
 
-def _with_bars(found: Sheet, glyphs: chart.Glyphs) -> list[str]:
+def _with_bars(found: Sheet, wanted: Sequence[str], glyphs: chart.Glyphs) -> list[str]:
     """The table with a bar behind each row; nothing where there is no room for them."""
-    lines = _table(chart.grid(found, chart.columns(found), glyphs))
+    lines = _table(chart.grid(found, wanted, glyphs))
     used = max(map(len, lines)) + 2
     if width() - used < chart.ROOM:
         return []
     drawn = ["", *chart.bars(found, width() - used, glyphs), ""]
     text = [f"{line:<{used}}{bar}".rstrip() for line, bar in zip(lines, drawn, strict=True)]
-    return [*text, *filter(None, [chart.fills(found, glyphs)])]
+    keys = chart.fills(found, glyphs)
+    return [*text, *([wrapped(keys, "")] if keys else [])]
 
 
 def _narrow(found: Sheet, glyphs: chart.Glyphs) -> list[str]:
-    """A character a row above the table; the plan has a table of its own where both do not fit side by side."""
+    """Without room for bars a character a row above the table. Where not even its columns fit side by side, total and
+    plan in one table, with bars if they can be, and the tariffs in the next ones."""
     wanted = chart.columns(found)
-    parts = [wanted]
-    if found.planned and max(map(len, _table(chart.grid(found, wanted, glyphs)))) > width():
-        parts = [wanted[:-2], wanted[-3:]]
-    grids = [chart.grid(found, part, glyphs) for part in parts]
-    lines = [line for head, *rows in grids for line in fitted(head, rows, range(1, len(head) - 1))]
-    return [*chart.skyline(found, width(), glyphs), *lines]
+    if _fits(found, wanted, glyphs):
+        return [*chart.skyline(found, width(), glyphs), *_plain(found, wanted, glyphs)]
+    tariffs, totals = wanted[: wanted.index("kWh")], wanted[wanted.index("kWh") :]
+    lines = _with_bars(found, totals, glyphs)
+    if not lines:
+        lines = [*chart.skyline(found, width(), glyphs), *_plain(found, totals, glyphs)]
+    while tariffs:
+        many = next(many for many in range(len(tariffs), 0, -1) if many == 1 or _fits(found, tariffs[:many], glyphs))
+        lines += _plain(found, tariffs[:many], glyphs)
+        tariffs = tariffs[many:]
+    return lines
+
+
+def _plain(found: Sheet, wanted: Sequence[str], glyphs: chart.Glyphs) -> list[str]:
+    head, *rows = chart.grid(found, wanted, glyphs)
+    return fitted(head, rows, range(1, len(head) - 1))
+
+
+def _fits(found: Sheet, wanted: Sequence[str], glyphs: chart.Glyphs) -> bool:
+    return max(map(len, _table(chart.grid(found, wanted, glyphs)))) <= width()
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

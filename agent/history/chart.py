@@ -21,10 +21,11 @@ class Glyphs:
     heights: str
     none: str
     minus: str
+    times: str
 
 
-UNICODE = Glyphs("█▓▒░", "▄", "│", "▁▂▃▄▅▆▇█", "·", "−")
-ASCII = Glyphs("#=+-", "o", "|", "._-:=+*#", " ", "-")
+UNICODE = Glyphs("█▓▒░", "▄", "│", "▁▂▃▄▅▆▇█", "·", "−", "×")
+ASCII = Glyphs("#=+-", "o", "|", "._-:=+*#", " ", "-", "x")
 
 
 def number(energy: Decimal | None, period: str, glyphs: Glyphs = ASCII, signed: bool = False) -> str:
@@ -96,10 +97,17 @@ def highest(lines: Sequence[Line]) -> Decimal:
 
 
 def skyline(sheet: Sheet, width: int, glyphs: Glyphs) -> list[str]:
-    """One character a row by the height of its total, in pieces of the terminal's width; what is missing is bare."""
+    """One character a row by the height of its total, in pieces of the terminal's width, and what the highest one
+    stands for; what is missing is bare."""
     most = max((line.total for line in sheet.lines if line.total is not None), default=Decimal())
     text = "".join(_height(line.total, most, glyphs) for line in sheet.lines)
-    return [text[at : at + width] for at in range(0, len(text), width)]
+    lines = [text[at : at + width] for at in range(0, len(text), width)]
+    scale = f"  {glyphs.heights[-1]} {number(most, sheet.period, glyphs)} kWh"
+    if lines and most and len(lines[-1]) + len(scale) <= width:
+        lines[-1] += scale
+    elif most:
+        lines.append(scale.strip())
+    return lines
 
 
 def _height(total: Decimal | None, most: Decimal, glyphs: Glyphs) -> str:

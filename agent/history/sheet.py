@@ -82,6 +82,11 @@ class Sheet:
                 found.setdefault(line.row.reason, line.label)
         return [f"{label}: {reason}" for reason, label in found.items()]
 
+    def years(self) -> str:
+        """The year that the lines lie in, or the first and the last one."""
+        ends = (self.lines[0].row.slot.start, self.lines[-1].row.slot.start)
+        return " to ".join(dict.fromkeys(f"{end.astimezone(self.zone):%Y}" for end in ends))
+
     def sums(self) -> Line:
         """All lines together, as far as they are known; planned only where every line is."""
         total = _sum(line.total for line in self.lines)

@@ -64,7 +64,7 @@ def test_the_table_fits_a_phone_of_40_columns(run: Run, house: Path, keep: Keep,
     assert done.out.splitlines() == [
         "flat-12  meter 23456789  kWh by day,",
         "  Europe/Moscow",
-        "██···██",
+        "██···██  █ 36.00 kWh",
         "day             T1     T2     kWh",
         "2026-11-02   28.80   7.20   36.00",
         "2026-11-03   28.80   7.20   36.00",
@@ -77,6 +77,27 @@ def test_the_table_fits_a_phone_of_40_columns(run: Run, house: Path, keep: Keep,
         "? missing",
         "< only a part",
     ]
+
+
+def test_where_the_columns_do_not_fit_the_totals_come_first_and_the_tariffs_in_tables_of_their_own(
+    run: Run, house: Path, keep: Keep, monkeypatch
+) -> None:
+    change(house, 'T2 = "night"', 'T2 = "night", T3 = "peak", T4 = "half-peak"')
+    more = {"1-0:1.8.3": 0, "1-0:1.8.4": 0}
+    keep([replace(record, values=dict(record.values) | more) for record in week()])
+    for columns, plot in (("40", "█" * 10), ("34", "██···██  █ 36.00 kWh")):
+        monkeypatch.setenv("COLUMNS", columns)
+        out = run("history", "flat-12", *WEEK, "-c", str(house)).out
+        assert max(map(len, out.splitlines())) <= int(columns)
+        heads = [line.split() for line in out.splitlines() if line.startswith("day")]
+        assert heads[0] == ["day", "kWh"] and [name for head in heads[1:] for name in head].count("T4") == 1
+        assert plot in out and re.search(r"^2026-11-04 +\?$", out, re.MULTILINE) and "T1:" not in out
+
+
+def test_hours_on_the_screen_have_their_year(run: Run, house: Path, keep: Keep) -> None:
+    keep(readings(START, START + DAY, HOUR))
+    out = run("history", "flat-12", *WEEK, "--by", "hour", "-c", str(house)).out
+    assert "kWh by hour of 2026, Europe/Moscow" in out
 
 
 def test_a_wide_screen_has_a_bar_behind_each_row(run: Run, house: Path, keep: Keep, monkeypatch) -> None:
@@ -105,12 +126,14 @@ def test_no_line_is_wider_than_the_screen(
 
 
 def test_a_terminal_without_utf8_gets_plain_characters(house: Path, keep: Keep) -> None:
+    change(house, "ratio = 1", "ratio = 20")
     keep(week())
     command = [sys.executable, "-m", "agent", "history", "flat-12", *WEEK, "-c", str(house)]
     for columns, shown in (("40", "##   ##"), ("80", "=" * 3)):
         surroundings = {"PATH": "/usr/bin", "COLUMNS": columns, "PYTHONIOENCODING": "ascii"}
         done = subprocess.run(command, capture_output=True, env=surroundings, check=True)
         assert shown in done.stdout.decode("ascii")
+        assert b"registers x 20" in b" ".join(done.stdout.split())
 
 
 def test_without_from_it_begins_where_the_records_begin(run: Run, house: Path, keep: Keep) -> None:
@@ -363,6 +386,15 @@ def test_what_cannot_be_shown_is_said_with_what_to_do(run: Run, house: Path, kee
     done = run("history", *args, "-c", str(house))
     assert (done.code, done.out) == (code, "")
     assert words in " ".join(done.err.split())
+
+
+def test_of_a_meter_that_a_person_reads_nobody_says_that_it_is_polled(run: Run, house: Path, keep: Keep) -> None:
+    file = house.read_text() + '\n[[meter]]\npoint = "cellar"\ndriver = "manual"\nserial = "7"\n'
+    house.write_text(file)
+    keep([])
+    done = run("history", "cellar", "-c", str(house))
+    hint = " ".join(done.err.split())
+    assert "--by month" in hint and "meterpost enter cellar" in hint and "polled" not in hint
 
 
 def test_where_no_store_is_none_is_made(run: Run, house: Path) -> None:
