@@ -353,7 +353,7 @@ def _show_step(step: Step, zone: ZoneInfo) -> None:
 
 
 def _last(one: dict[str, Any]) -> str:
-    return str((one["last"] or {}).get("reason", ""))
+    return "; ".join(filter(None, (str((one["last"] or {}).get("reason", "")), one.get("waiting"))))
 
 
 def _show(values: Config, case: Case, book: Book, waiting: str) -> None:

@@ -52,7 +52,7 @@ class Desk:
             try:
                 with room.lock:
                     case = self.case(point, None)
-                    book = self._for_utility(case, room.advance(case))
+                    book = self._for_utility(case, room.advance(case, asked=True))
                     found.append(self._short(case, book))
             except ValueError as trouble:
                 found.append({"point": point, "error": str(trouble)})
@@ -61,7 +61,7 @@ class Desk:
     def _for_utility(self, case: Case, book: Book) -> Book:
         if book.attempt is None:
             book = self._room.make(case, book, "utility", "asked by the utility's command")
-        book = self._room.advance(case)
+        book = self._room.advance(case, asked=True)
         if book.state == "checked":  # plausible, and only the window has passed: the utility itself asks for it
             book = self._room.publish(book, "utility", "asked by the utility's command", self._room.clock.stamp())
         return book
@@ -88,7 +88,7 @@ class Desk:
                 room.make(case, book, by, why)
         except NoReading as trouble:
             raise NotNow(f"{book.point}: {trouble}") from None
-        return room.advance(case)
+        return room.advance(case, asked=True)
 
     def confirm(self, case: Case, by: str, why: str, *, late: bool = False) -> Book:
         """A person answers for the figures; they leave at once where the window is open."""
@@ -100,7 +100,9 @@ class Desk:
         self._in_time(case, late)
         stamp = room.clock.stamp()
         book = room.keep(book.noted(Step(stamp.utc, "checked", "confirmed", by, why)))
-        return room.publish(book, by, "late", stamp) if case.window.passed(stamp.utc) else room.advance(case)
+        if case.window.passed(stamp.utc):
+            return room.publish(book, by, "late", stamp)
+        return room.advance(case, asked=True)
 
     def hold(self, case: Case, by: str, why: str) -> Book:
         """Nothing leaves until somebody confirms."""
@@ -127,8 +129,7 @@ class Desk:
             book = self.check(case, by, why)
             if way == "mqtt" and book.state == "sent":
                 return book
-        doubted = _suspect(book) or room.rules(case.profile).always
-        if book.waits or (doubted and not book.confirmed):
+        if self._must_confirm(case, book):
             raise NotNow(f"{book.point}: {_why(book)}: look at it, then meterpost statement confirm")
         gone = _gone(book, way)
         if book.state == "refused" and not again:
@@ -143,6 +144,11 @@ class Desk:
             return room.carry(case, book, way, by, why or "sent by a person", stamp)
         return (room.publish_again if gone else room.publish)(book, by, why or "sent by a person", stamp)
 
+    def _must_confirm(self, case: Case, book: Book) -> bool:
+        """Whether a person has to answer for the figures before they may leave."""
+        doubted = _suspect(book) or self._room.rules(case.profile).always
+        return book.waits or (doubted and not book.confirmed)
+
     def _must_have(self, way: str, case: Case) -> None:
         usable, whys = ways_of(case.profile, self._room.config)
         there = ["mqtt", *(name for name in usable if name in self._room.ways)]
@@ -155,14 +161,13 @@ class Desk:
     def _in_time(self, case: Case, late: bool) -> None:
         now = self._room.clock.stamp().utc
         if case.window.passed(now) and not late:
-            last = case.window.last_day
-            raise NotNow(
-                f"{case.meter.point}: the window of {case.window.month} closed on {last}; "
-                "ask the utility whether it still takes the figures, then --late"
-            )
+            raise NotNow(f"{case.meter.point}: {_closed(case)}, then --late")
 
     def _document(self, case: Case, book: Book) -> dict[str, Any]:
-        return document(case.meter, case.profile, case.window, book, self._room.config)
+        over = case.window.passed(self._room.clock.stamp().utc) and book.state in ("checked", "held")
+        do = "confirm" if self._must_confirm(case, book) else "send"
+        text = f"{_closed(case)}, then meterpost statement {do} --late" if over else ""
+        return document(case.meter, case.profile, case.window, book, self._room.config, text)
 
     def _short(self, case: Case, book: Book) -> dict[str, Any]:
         """For the utility's reply: many points fit one message."""
@@ -184,6 +189,11 @@ def _suspect(book: Book) -> bool:
 
 def _why(book: Book) -> str:
     return book.steps[-1].reason or "not confirmed"
+
+
+def _closed(case: Case) -> str:
+    last = case.window.last_day
+    return f"the window of {case.window.month} closed on {last}; ask the utility whether it still takes the figures"
 
 
 def _gone(book: Book, way: str) -> Step | None:

@@ -100,14 +100,16 @@ class Room:
                 log.exception("%s: the statement of %s", meter.point, one.month)
         return looked
 
-    def advance(self, case: Case) -> Book:
-        """As far as it goes now; the book after it."""
+    def advance(self, case: Case, *, asked: bool = False) -> Book:
+        """As far as it goes now; the book after it. ``asked``: by a person, whose look at a month that is over is no
+        reason to tell that it was missed; the program's own looks are."""
         book = self.book(case)
-        self._tell_again(case, book)
+        if not asked:
+            self._tell_again(case, book)
         for _ in range(MOST_ACTS):
             now = self.clock.stamp()
             act = life.decide(book, case.window, now.utc, self.receipt(book), self.rules(case.profile))
-            if act is None or (not book.steps and case.window.passed(now.utc) and not self._watched(case)):
+            if act is None or (act.what == "miss" and (asked or not self._watched(case))):
                 break
             changed = self._do(case, book, act, now)
             if changed is book:

@@ -1,6 +1,7 @@
 """What people may do with a statement, and what they are told when they may not."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -82,6 +83,43 @@ def test_after_the_window_nothing_leaves_unless_a_person_knows_that_it_may(tmp_p
     assert one.statements() == []
     assert one.ask(do, late=True)["state"] == "sent"
     assert len(one.statements()) == 1
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_person_who_looks_at_a_month_that_is_over_raises_no_event(tmp_path, watched):
+    """The gateway was there while the window was open and then off; or it came to the point later."""
+    one = site(tmp_path, "2026-09-25 12:00" if watched else LATE, read=False)
+    one.room.look()
+    one.put(SNAPSHOT)
+    one.clock.now = utc(LATE)
+    done = one.ask("check", month="2026-10")
+    assert (done["state"], done["figures"]) == ("checked", {"T1": 2000, "T2": 1000})
+    assert done["waiting"].endswith("whether it still takes the figures, then meterpost statement send --late")
+    one.ask("check", month="2026-10")
+    assert one.events() == []
+    assert "missed" not in [step.what for step in one.book().steps]
+    one.restart().look()
+    assert one.events() == (["statement-missed"] if watched else []), "the program's own look tells what it missed"
+    for _ in range(2):
+        one.ask("check", month="2026-10")
+    assert len(one.events()) == watched
+    assert one.ask("send", late=True)["state"] == "sent"
+    one.room.look()
+    assert len(one.events()) == watched
+
+
+def test_a_look_at_a_month_long_ago_does_not_tell_again_what_was_told_then(tmp_path):
+    one = site(tmp_path, "2026-10-14 12:00", read=False)
+    one.run("2026-10-22 12:00", timedelta(hours=12))
+    assert one.events() == ["statement-missed"]
+    one.store.confirm([(1, one.store.last_seq)])
+    one.clock.now = utc("2028-01-22 12:00")
+    one.store.prune(timedelta(days=365), timedelta(days=1))
+    assert one.events() == []
+    one.restart()
+    one.put(reading(utc("2026-10-15 12:00"), T1=2_000_100, T2=1_000_050))
+    one.ask("check", month="2026-10")
+    assert one.events() == []
 
 
 def held(tmp_path) -> Site:
