@@ -1,6 +1,7 @@
 """What comes back after a short message: the network's delivery report, and the utility's confirming message."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,12 @@ from agent.statement.ways import CLOCKS_APART, answers
 if TYPE_CHECKING:
     from agent.channels.sms import Received, Report
 
+log = logging.getLogger("meterpost.statement")
+
 EVERY, FOR = timedelta(minutes=10), timedelta(days=2)  # between two looks into the modem; after the message left
-NOBODYS = timedelta(hours=1)  # so long a report that no statement knows is left to whoever waits for it
+TIDY = timedelta(days=1)  # between two looks while nothing is waited for: a SIM has room for 10 to 50 messages
+NOBODYS = timedelta(hours=1)  # so long what no statement knows is left to whoever waits for it
+SHOWN = 5  # digits: a number that is longer is a person's, and stands in the log with a gap
 
 
 def expected(case: Case, book: Book, now: datetime) -> bool:
@@ -54,6 +59,31 @@ def reported(came: "Report", case: Case, book: Book, now: datetime) -> Step | No
 def stale(came: "Report", now: datetime) -> bool:
     """Nobody waits for it: it is of earlier figures or of a test, or the centre will say more. A modem keeps few."""
     return came.state == "waiting" or came.sent_at is None or came.sent_at < now - NOBODYS
+
+
+def unwanted(came: "Received", utilities: Collection[str], now: datetime) -> bool:
+    """Whether a message that no statement has taken may be deleted; the log says what it was. Of a utility's numbers
+    after two days, for its answer may still become known by another pattern; of others after an hour, and their words
+    are nobody's business."""
+    from agent.channels.sms import same_number
+
+    ours = any(same_number(came.sender, number) for number in utilities)
+    if came.at is not None and abs(now - came.at) < (FOR if ours else NOBODYS):
+        return False
+    when = f"{came.at:%Y-%m-%d %H:%M %z}" if came.at is not None else "an unknown time"
+    if ours:
+        log.warning("modem: nobody waits for the utility's message of %s, deleted: %s", when, plain(came.text))
+    else:
+        text = "modem: a message from %s of %s (%d characters) is nothing of ours, deleted"
+        log.info(text, masked(came.sender), when, len(came.text))
+    return True
+
+
+def masked(sender: str) -> str:
+    """A person's number with a gap; short numbers and names, which are those of firms, as they are."""
+    if sum(map(str.isdigit, sender)) <= SHOWN:
+        return plain(sender)
+    return f"{plain(sender[:4])}…{plain(sender[-2:])}"
 
 
 def _left(book: Book) -> Step | None:

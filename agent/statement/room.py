@@ -130,20 +130,31 @@ class Room:
 
     def _listen(self, looked: Sequence[Case]) -> None:
         """For delivery reports and the utilities' confirming messages, where statements wait for one; not with every
-        look, for a modem is slow."""
+        look, for a modem is slow. Once a day otherwise: what strangers send must not fill its memory."""
         way: object = self.ways.get("sms")
+        if not isinstance(way, Listening):
+            return
         now = self.clock.stamp().utc
         waiting = [case for case in looked if listen.expected(case, self.book(case), now)]
-        if not waiting or not isinstance(way, Listening) or now < self._listened + listen.EVERY:
+        if now < self._listened + (listen.EVERY if waiting else listen.TIDY):
             return
         self._listened = now
         try:
             messages, reports = way.look()
             told = [one for one in messages if self._noted(waiting, partial(listen.answered, one))]
             gone = [one for one in reports if self._noted(waiting, partial(listen.reported, one))]
-            way.forget([*told, *gone, *(one for one in reports if one not in gone and listen.stale(one, now))])
+            old = [one for one in reports if one not in gone and listen.stale(one, now)]
+            numbers = self._utilities()
+            strange = [one for one in messages if one not in told and listen.unwanted(one, numbers, now)]
+            way.forget([*told, *gone, *old, *strange])
         except ChannelError as trouble:
             log.warning("no look for the utility's messages: %s", trouble)
+
+    def _utilities(self) -> set[str]:
+        """The numbers from which the utilities of this gateway write."""
+        profiles = [profile_of(meter, self.profiles) for meter in self.config.meters]
+        forms = [profile.sms for profile in profiles if profile is not None and profile.sms is not None]
+        return {number for form in forms for number in (form.number, form.answer_from) if number}
 
     def _noted(self, waiting: Sequence[Case], step_of: Callable[[Case, Book, datetime], Step | None]) -> bool:
         """Whether it belongs to a statement; it stands in the book then."""

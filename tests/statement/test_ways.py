@@ -137,6 +137,56 @@ def test_reports_that_nobody_waits_for_do_not_pile_up(tmp_path):
     assert one.book().happened("delivered") == []
 
 
+def test_what_strangers_send_is_deleted_and_their_number_and_words_stay_out_of_the_log(tmp_path, caplog):
+    caplog.set_level("INFO")
+    one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
+    simulated.receive("+79161234567", "мой код 4711")
+    simulated.receive("MTS", "Скидки " * 40)
+    one.run("2026-10-20 00:45+03:00")
+    assert len(simulated.stored["SM"]) == 5, "an hour is theirs"
+    simulated.now = one.clock.now + timedelta(minutes=60)
+    fresh = simulated.receive("+79161234567", "ещё один")
+    one.run("2026-10-20 01:30+03:00")
+    assert list(simulated.stored["SM"]) == fresh
+    assert one.book().state == "sent"
+    assert "a message from +791…67 of 2026-10-19" in caplog.text and "from MTS of" in caplog.text
+    assert "+79161234567" not in caplog.text and "4711" not in caplog.text and "Скидки" not in caplog.text
+
+
+def test_a_full_sim_has_room_again_for_the_confirming_message(tmp_path):
+    one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
+    for number in range(20):
+        simulated.receive(f"+7916123450{number % 10}", "реклама")
+    one.run("2026-10-20 02:00+03:00")
+    assert simulated.stored["SM"] == {}
+    simulated.receive("+79990000001", "230100456789 приняты")
+    one.run("2026-10-20 03:00+03:00")
+    assert one.book().state == "accepted"
+
+
+def test_a_message_of_the_utility_that_is_no_answer_stays_two_days_and_is_told_with_its_words(tmp_path, caplog):
+    one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
+    simulated.receive("+79990000001", "Показания отклонены")
+    one.run("2026-10-21 23:30+03:00", timedelta(hours=3))
+    assert len(simulated.stored["SM"]) == 1
+    one.run("2026-10-24", timedelta(hours=3))
+    assert simulated.stored["SM"] == {}
+    assert "Показания отклонены" in caplog.text
+
+
+def test_the_modem_is_tidied_once_a_day_when_nothing_is_waited_for(tmp_path):
+    simulated = Simulated(now=utc("2026-10-02 00:00"))
+    one = Site(tmp_path, [meter()], now="2026-10-02 12:00", profiles=with_sms(), ways=("sms",))
+    one.ways["sms"] = SmsWay(modem(tmp_path, simulated))  # type: ignore[assignment]
+    one.room.ways = one.ways
+    one.room.look()
+    for day in range(2, 8):
+        simulated.receive("+79161234567", "реклама")
+        one.run(f"2026-10-0{day + 1} 13:00", timedelta(minutes=10))
+        assert simulated.stored["SM"] == {}
+    assert simulated.heard.count("+CPIN") <= 2 * 7, "a look and a deletion a day"
+
+
 def test_report_and_confirming_message_of_one_look_are_both_noted(tmp_path):
     silent = Simulated(now=LEFT_AT, status=None)
     one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты", simulated=silent)
