@@ -86,7 +86,7 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
 
 
 def number(value: Decimal) -> str:
-    """All its digits, at least the three of a Wh for energies; never an exponent."""
+    """All the digits that it has, without zeros at the end; never an exponent."""
     return format(value.normalize(), "f")
 
 

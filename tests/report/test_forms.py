@@ -81,6 +81,19 @@ def test_a_workbook_has_numbers_dates_and_text_where_they_belong():
     assert sheet.freeze_panes == "C4" and sheet.page_setup.paperSize == 9
 
 
+def test_a_workbook_shows_whole_texts_and_what_is_missing_at_a_glance():
+    place = "394000, Воронежская область, г. Воронеж, проспект Революционеров-железнодорожников, дом 145"
+    report = replace(REPORT, lines=(replace(WHOLE, place=place), MISSING))
+    sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.octets(report))).active
+    cells = dict(zip(NAMES, sheet[4], strict=True))
+    wide = {name: sheet.column_dimensions[cell.column_letter].width for name, cell in cells.items()}
+    assert cells["place"].alignment.wrap_text
+    assert sheet.row_dimensions[4].height >= 15 * len(place) / wide["place"] > 15
+    assert wide["opening at"] > len(cells["opening at"].number_format) and wide["meter"] > len("104057088200313")
+    assert {cell.fill.fgColor.rgb for cell in sheet[5]} == {"FFF8D7DA"}
+    assert sheet.print_title_rows == "$3:$3"
+
+
 def test_a_workbook_holds_the_registers_digits_exactly():
     with zipfile.ZipFile(io.BytesIO(as_xlsx.octets(REPORT))) as book:
         sheet = book.read("xl/worksheets/sheet1.xml").decode()
@@ -126,3 +139,11 @@ def test_the_page_is_whole_needs_nothing_from_outside_and_shows_names_as_they_ar
     assert dict(zip(NAMES, page.rows[1], strict=True))["used, kWh"] == "98999.4999"
     assert page.rows[2][-2:] == ["missing", "no closing reading"]
     assert page.rows[3][0] == "total"
+
+
+def test_the_page_names_each_value_for_narrow_screens_and_totals_stand_once_on_paper():
+    text = as_html.octets(REPORT).decode()
+    assert text.count('<th scope="col">') == len(NAMES)
+    assert '<td class="number" data-name="used, kWh">98999.4999</td>' in text
+    assert '<td class="moment" data-name="opening at"><span>2026-10-01</span> 00:00:00</td>' in text
+    assert "tfoot { display: table-row-group; }" in text.split("@media print")[1]
