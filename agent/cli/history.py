@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import io
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -175,12 +176,17 @@ def _utc(moment: datetime) -> str:
 
 
 def _csv(found: Sheet) -> None:
-    writer = csv.writer(sys.stdout)
+    """As a spreadsheet with Russian settings opens it, as those of ``report``: byte order mark, semicolons, decimal
+    commas; with a point it would take 12.05 kWh for text or for the 12th of May. Local times are dates there, the
+    offset from UTC tells apart the two hours of one name."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
     names = [*found.tariffs, "total", "plan", "deviation"]
-    writer.writerow(["from", "to", *(f"{name}_kwh" for name in names), "quality", "source"])
+    writer.writerow(["from", "to", "zone", *(f"{name}_kwh" for name in names), "quality", "source"])
     for line in found.lines:
         energies = map(_exact, _energies(found, line))
         writer.writerow([*_local(line, found.zone), *energies, line.row.quality, line.row.source or ""])
+    sys.stdout.buffer.write(text.getvalue().encode("utf-8-sig"))
 
 
 def _energies(found: Sheet, line: Line) -> list[Any]:
@@ -188,13 +194,12 @@ def _energies(found: Sheet, line: Line) -> list[Any]:
 
 
 def _exact(energy: Any) -> str:
-    return "" if energy is None else kwh(energy)
+    return "" if energy is None else kwh(energy).replace(".", ",")
 
 
 def _local(line: Line, zone: ZoneInfo) -> list[str]:
-    return [
-        moment.astimezone(zone).isoformat(timespec="minutes") for moment in (line.row.slot.start, line.row.slot.end)
-    ]
+    start, end = (moment.astimezone(zone) for moment in (line.row.slot.start, line.row.slot.end))
+    return [f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}", f"UTC{start.isoformat()[-6:]}"]
 
 
 def _print(found: Sheet) -> None:

@@ -161,15 +161,32 @@ def test_json_is_exact_and_keeps_its_schema(run: Run, house: Path, keep: Keep) -
     assert (absent["tariffs"], absent["quality"]) == ({}, "missing")
 
 
+def spreadsheet(run: Run, *args: str) -> list[dict[str, str]]:
+    out = run("history", "flat-12", *args, "--csv").out
+    assert out.startswith("\ufefffrom;to;zone;")
+    return list(csv.DictReader(io.StringIO(out.removeprefix("\ufeff"), newline=""), delimiter=";"))
+
+
 def test_the_spreadsheet_has_exact_kwh_and_empty_cells_for_what_is_missing(run: Run, house: Path, keep: Keep) -> None:
     keep(week())
-    rows = list(csv.DictReader(io.StringIO(run("history", "flat-12", *WEEK, "--csv", "-c", str(house)).out)))
+    rows = spreadsheet(run, *WEEK, "-c", str(house))
     assert [(row["T1_kwh"], row["total_kwh"], row["quality"]) for row in rows[:3]] == [
-        ("28.8", "36", "complete"),
-        ("28.8", "36", "complete"),
+        ("28,8", "36", "complete"),
+        ("28,8", "36", "complete"),
         ("", "", "missing"),
     ]
-    assert rows[0]["from"] == "2026-11-02T00:00+03:00"
+    assert (rows[0]["from"], rows[0]["to"], rows[0]["zone"]) == ("2026-11-02 00:00", "2026-11-03 00:00", "UTC+03:00")
+
+
+def test_the_two_hours_of_one_name_are_two_rows_of_the_spreadsheet(run: Run, house: Path, keep: Keep) -> None:
+    change(house, "Europe/Moscow", "Europe/Berlin")
+    since = datetime(2026, 10, 25, tzinfo=UTC)
+    keep(readings(since - 2 * HOUR, since + 3 * HOUR, HOUR))
+    rows = spreadsheet(run, "--by", "hour", "--from", "2026-10-25T02:00", "--to", "2026-10-25T03:00", "-c", str(house))
+    assert [(row["from"], row["zone"]) for row in rows] == [
+        ("2026-10-25 02:00", "UTC+02:00"),
+        ("2026-10-25 02:00", "UTC+01:00"),
+    ]
 
 
 def test_the_screen_shows_primary_energy_and_says_so(run: Run, house: Path, keep: Keep) -> None:
