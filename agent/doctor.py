@@ -14,7 +14,7 @@ from typing import Any
 from agent.clock import SystemClock
 from agent.config.values import Bus, Config, Intake
 from agent.control import ControlError, NotRunning, ask_daemon
-from agent.report.days import Days
+from agent.report.days import HELD, Days
 from buffer.store import Store, StoreError
 
 GOOD, DOUBT, BAD = "ok", "look", "bad"
@@ -129,7 +129,7 @@ def _store(config: Config) -> Iterator[Finding]:
         if waits > OLD:
             todo = "is the broker reached, and does the intake send receipts?"
             yield Finding("pending", DOUBT, f"the oldest waits for {waits / 3600:.0f} h", todo)
-    stuck = [one for one in days if one.state in ("refused", "unclear", "unknown")]
+    stuck = [one for one in days if one.state in HELD]
     if stuck:
         todo = "meterpost exchange list shows why; docs/reports.md says what happens next"
         newest = stuck[-1]

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 from agent.clock import SystemClock
 from agent.config.values import Bus, Config, Meter
 from agent.delivery.payload import when
+from agent.report.days import Days, in_short
+from buffer.faults import StoreError
 from buffer.record import Record, number_text
 from buffer.store import Store
 from drivers.reading import Number
@@ -23,6 +25,7 @@ def document(daemon: "Daemon") -> dict[str, Any]:
         "online": bool(delivery.get("online")),
         "delivery": delivery,
         "disk": daemon.writer.trouble,
+        "exchange": _exchange(daemon.config, daemon.store),
         "buses": [_bus(worker, daemon.filler) for worker in daemon.workers],
         "meters": [
             *(_meter(worker, index, daemon.filler) for worker in daemon.workers for index in range(len(worker.meters))),
@@ -42,6 +45,7 @@ def without_daemon(config: Config, store: Store | None) -> dict[str, Any]:
         "online": False,
         "delivery": {"online": False, "broker": "the daemon is not running"},
         "disk": None,
+        "exchange": _exchange(config, store),
         "buses": [_closed(bus) for bus in config.buses],
         "meters": [
             {
@@ -77,6 +81,21 @@ def _head(config: Config, store: Store | None, clock: str) -> dict[str, Any]:
         "confirmed": counts.confirmed if counts else 0,
         "oldest_pending": when(counts.oldest_pending) if counts and counts.oldest_pending else None,
     }
+
+
+def _exchange(config: Config, store: Store | None) -> dict[str, Any] | None:
+    """How the exchange files stand; None where the gateway makes none."""
+    if config.exchange is None:
+        return None
+    sends = bool(config.exchange.to) and config.mail is not None
+    try:
+        return in_short(Days(store, _nothing).recent() if store else [], sends)
+    except StoreError as trouble:  # the rest of the status is what a person needs then
+        return in_short([], sends) | {"error": {"day": None, "state": "unknown", "text": str(trouble)}}
+
+
+def _nothing(key: str, text: str | None) -> None:
+    """A status writes no note."""
 
 
 def _closed(bus: Bus) -> dict[str, Any]:

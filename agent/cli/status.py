@@ -83,7 +83,10 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     link = "online" if document["online"] else f"offline: {delivery.get('broker')}"
     state = link if running else "not running"
     lines = [
-        f"{document['gateway']}: {colour('green' if document['online'] else 'red', state)}, clock {document['clock']}",
+        colour(
+            "green" if document["online"] else "red",
+            wrapped(f"{document['gateway']}: {state}, clock {document['clock']}"),
+        ),
         wrapped(
             f"stored {document['last_seq']}, confirmed {document['confirmed']}, pending {document['pending']}, "
             f"refused {document['refused']}" + (f", held {document['held']}" if document.get("held") else "")
@@ -93,6 +96,7 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
         lines.append(f"oldest pending {document['oldest_pending']}")
     if document.get("disk"):
         lines.append(colour("red", wrapped(f"the disk: {document['disk']}")))
+    lines += _exchange(document.get("exchange"))
     for bus in document["buses"]:
         if bus.get("error"):
             lines.append(colour("red", wrapped(f"{bus['name']}: {bus['error']}")))
@@ -102,6 +106,21 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     lines += _meters(_without_empty_columns(rows))
     lines += [wrapped(f"{meter['point']}: {meter['error']}") for meter in document["meters"] if meter.get("error")]
     lines += [wrapped(off) for meter in document["meters"] if (off := _clock(meter))]
+    return lines
+
+
+def _exchange(exchange: dict[str, Any] | None) -> list[str]:
+    """A line of the exchange files, and one of what is wrong with the newest that has a trouble."""
+    if exchange is None:
+        return []
+    sent, made = exchange["last_sent"], exchange["last_made"]
+    told = [f"sent to {sent}" if sent else "", f"made to {made}" if made and (not sent or made > sent) else ""]
+    told += [f"{name} {exchange[name]}" for name in ("waiting", "unanswered", "held") if exchange[name]]
+    lines = [wrapped(f"exchange: {', '.join(filter(None, told)) or 'no file yet'}")]
+    error = exchange["error"]
+    if error:
+        head = " ".join(filter(None, ("exchange", error["day"], error["state"])))
+        lines.append(colour("red" if exchange["held"] else "yellow", wrapped(f"{head}: {error['text']}")))
     return lines
 
 

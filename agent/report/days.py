@@ -5,7 +5,7 @@ leaves either the old day or the new one. The left-over energies (``balance``) o
 remainder of the sender: Σ energy − Σ kWh over all days as they were last made.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from agent.facts import opened, sealed
 from buffer.store import Store
 
 PREFIX = "exchange:"
+CATCH_UP = 45  # days back that a round of the service looks at
 STATES = {
     "made": "the file is written and has not left",
     "sending": "it is being sent, or the power went meanwhile",
@@ -25,6 +26,8 @@ STATES = {
     "refused": "the receiver did not take it",
     "unknown": "the note of this day was damaged",
 }
+LEFT = ("sent", "accepted", "in-part", "refused")
+HELD = ("refused", "unclear", "unknown")  # nothing of these leaves by itself until a person or better values come
 Note = Callable[[str, str | None], None]
 Left = Mapping[str, Mapping[str, Decimal]]
 """Wh (varh) by measuring point's code and channel."""
@@ -70,6 +73,10 @@ class Days:
         """By day. A damaged note is a day in the state ``unknown``: it may have left, nobody knows."""
         return [_day(key, note) for key, note in sorted(self._store.notes(PREFIX).items())]
 
+    def recent(self) -> list[Day]:
+        """By day, the newest 45 at most: what a status may open each second."""
+        return [_day(key, note) for key, note in sorted(self._store.notes(PREFIX).items())[-CATCH_UP:]]
+
     def get(self, day: date) -> Day | None:
         key = PREFIX + day.isoformat()
         note = self._store.noted(key)
@@ -86,6 +93,25 @@ class Days:
 def balance(days: list[Day]) -> Left:
     """What the files made so far have left over."""
     return max(days, key=lambda one: one.number).balance if days else {}
+
+
+def in_short(days: Sequence[Day], sends: bool) -> dict[str, Any]:
+    """What ``status`` tells of these days: the newest that was made and that has left; how many wait to leave (none
+    where the service ``sends`` nothing), for an answer, for a person; the newest trouble."""
+    states = [one.state for one in days]
+    troubled = [one for one in days if one.state in HELD or one.trouble]
+    return {
+        "last_made": max((one.day.isoformat() for one in days if one.number), default=None),
+        "last_sent": max((one.day.isoformat() for one in days if one.state in LEFT), default=None),
+        "waiting": states.count("made") if sends else 0,
+        "unanswered": states.count("sent"),
+        "held": sum(states.count(state) for state in HELD),
+        "error": _error(max(troubled, key=lambda one: one.day)) if troubled else None,
+    }
+
+
+def _error(day: Day) -> dict[str, Any]:
+    return {"day": day.day.isoformat(), "state": day.state, "text": day.words}
 
 
 def _day(key: str, note: str) -> Day:

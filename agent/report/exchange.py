@@ -20,7 +20,7 @@ from agent.config.values import Config, Mail
 from agent.config.values import Exchange as Settings
 from agent.report import answer80021, slots
 from agent.report.compile import Compiled, coded, compiled
-from agent.report.days import Day, Days, Note, balance
+from agent.report.days import CATCH_UP, Day, Days, Note, balance
 from agent.report.layout80020 import LayoutError
 from buffer.body import milliseconds, time_text
 from buffer.files import hand_over, put, sync_directory
@@ -29,7 +29,6 @@ from buffer.store import Store
 log = logging.getLogger("meterpost.exchange")
 
 FOLDER = "exchange"  # in state_dir
-CATCH_UP = 45  # days
 NUMBER = re.compile(r"80020_\d+_\d{8}_(\d+)_\w+\.xml", re.ASCII)
 STATE_OF = {0: "accepted", 1: "in-part", 2: "refused", 3: "refused", 4: "refused"}
 
