@@ -18,9 +18,9 @@ from simulators import iec62056 as iec
 from simulators.dlms import HdlcMeter
 from simulators.household import Household
 from simulators.spodes import Spodes
-from tests.archive.test_healing import DAY, HALF, HOUR, NOW, heal, local_midnight
 from tests.support import dlms
-from tests.support.archive_bus import House, intervals, midnights
+from tests.support.archive_bus import DAY, HALF, House, intervals, midnights
+from tests.support.healing import HOUR, NOW, heal, local_midnight
 
 BEGUN = datetime(2026, 8, 1, tzinfo=UTC)
 LONG = timedelta(minutes=30)

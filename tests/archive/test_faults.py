@@ -12,8 +12,8 @@ import pytest
 from agent.config.values import Poll
 from agent.line.worker import Request
 from protocols.mercury.frames import Energy, seal
-from tests.archive.test_healing import DAY, HALF, HOUR, MINUTE, NOW, heal, local_midnight, prove
-from tests.support.archive_bus import POLL, House, intervals
+from tests.support.archive_bus import DAY, HALF, POLL, House, intervals
+from tests.support.healing import HOUR, MINUTE, NOW, heal, local_midnight, prove
 
 EACH_MINUTE = replace(POLL, now=60.0)
 NOT_ALLOWED = b"\x01"

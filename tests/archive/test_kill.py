@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from buffer.store import Store
-from tests.archive.test_healing import DAY, HALF, NOW, heal, local_midnight, prove
-from tests.support.archive_bus import House
+from tests.support.archive_bus import DAY, HALF, House
+from tests.support.healing import NOW, heal, local_midnight, prove
 
 ROOT = Path(__file__).parents[2]
 CHILD = """
@@ -19,8 +19,8 @@ import sys, time
 from datetime import timedelta
 from pathlib import Path
 from buffer.writer import Writer
-from tests.archive.test_healing import DAY, NOW
-from tests.support.archive_bus import House
+from tests.support.archive_bus import DAY, House
+from tests.support.healing import NOW
 
 class Threaded(House):
     '''Its records go through the daemon's own writer.'''

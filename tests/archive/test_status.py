@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from agent import status as told
 from agent.cli.status import _filling, screen
-from tests.archive.test_healing import DAY, MINUTE, NOW
-from tests.support.archive_bus import House
+from tests.support.archive_bus import DAY, House
+from tests.support.healing import MINUTE, NOW
 
 HOUR = timedelta(hours=1)
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/status.json").read_text())
