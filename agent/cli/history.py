@@ -28,7 +28,7 @@ MOST = 20_000  # rows; more are a mistyped year
 
 
 def history(
-    point: Annotated[str, typer.Argument()],
+    point: Annotated[str, typer.Argument(metavar="POINT")],
     config: Annotated[Path, CONFIG] = DEFAULT_FILE,
     since: Annotated[
         str | None, typer.Option("--from", metavar="TIME", help="Local: 2026-11, 2026-11-01 or 2026-11-01T10:00")

@@ -3,12 +3,13 @@
 import difflib
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
@@ -26,11 +27,12 @@ from buffer.body import record_from_json
 from buffer.record import Record, number_text
 from buffer.store import Store
 
+T = TypeVar("T")
 TAKEN_WITHIN = 20.0  # s in which the daemon should have the new configuration; it ends its dialogues first
 
 
 def replace(
-    point: Annotated[str, typer.Argument()],
+    point: Annotated[str, typer.Argument(metavar="POINT")],
     serial: Annotated[str | None, typer.Option("--serial", help="Number of the new meter.")] = None,
     day: Annotated[str | None, typer.Option("--date", metavar="DATE", help="Of the act; today without it.")] = None,
     final: Annotated[
@@ -92,8 +94,12 @@ def _gather(
     driver: str | None,
 ) -> Act:
     meter = asked.meter
-    number = _or_asked(serial, f"serial number of the new meter of {meter.point}", "--serial").strip()
-    acts.check_serial(meter, number, asked.values.meters)
+
+    def of_serial(typed: str) -> str:
+        acts.check_serial(meter, typed.strip(), asked.values.meters)
+        return typed.strip()
+
+    number = _or_asked(serial, f"serial number of the new meter of {meter.point}", "--serial", of_serial)
     when = _date(day) if day else asked.now.astimezone(asked.zone).date()
     acts.check_day(meter, when, asked.now.astimezone(asked.zone).date())
     last = acts.last_reading(asked.store, meter)
@@ -111,27 +117,41 @@ def _date(text: str) -> date:
 
 def _final(asked: _Asked, text: str | None, last: Record | None) -> Readings:
     wanted = acts.tariffs_of(asked.meter, last)
-    if text is None and last is None:
-        names = ",".join(f"{name}=…" for name in wanted) or "T1=…"
-        text = _or_asked(None, f"final readings of {asked.meter.serial}, kWh, such as {names}", "--final")
-    if text is not None:
-        energies, origin = acts.figures(text, "--final"), "as given"
-    else:
-        assert last is not None
-        hours = (asked.now - last.at).total_seconds() / 3600
-        energies = acts.energies_of(last, wanted)
-        origin = (
-            f"the last stored reading, {last.at.astimezone(asked.zone):%Y-%m-%d %H:%M} ({hours:.1f} h ago); "
-            "what went through it later is lost: give --final from the act"
-        )
-    acts.check_tariffs(energies, wanted, "--final")
-    acts.check_final(energies, last, asked.zone)
-    return Readings(energies, origin)
+
+    def checked(energies: dict[str, Decimal]) -> dict[str, Decimal]:
+        acts.check_tariffs(energies, wanted, "--final")
+        acts.check_final(energies, last, asked.zone)
+        return energies
+
+    def of_final(typed: str) -> dict[str, Decimal]:
+        return checked(acts.figures(typed, "--final"))
+
+    if text is not None or last is None:
+        what = f"final readings of {asked.meter.serial}, kWh, such as {_such_as(wanted)}"
+        return Readings(_or_asked(text, what, "--final", of_final), "as given")
+    hours = (asked.now - last.at).total_seconds() / 3600
+    origin = (
+        f"the last stored reading, {last.at.astimezone(asked.zone):%Y-%m-%d %H:%M} ({hours:.1f} h ago); "
+        "what went through it later is lost: give --final from the act"
+    )
+    return Readings(checked(acts.energies_of(last, wanted)), origin)
+
+
+def _such_as(wanted: Sequence[str]) -> str:
+    return ",".join(
+        f"{name}={number}" for name, number in zip(wanted or ["T1"], ("12.4", "3.1", "0.5", "0"), strict=False)
+    )
 
 
 def _initial(asked: _Asked, text: str | None, serial: str, address: str | None, driver: str | None) -> Readings:
-    meter, origin = asked.meter, "as given"
+    meter, why = asked.meter, None
     wanted = list(meter.tariffs or ())
+
+    def of_initial(typed: str) -> dict[str, Decimal]:
+        energies = acts.figures(typed, "--initial")
+        acts.check_tariffs(energies, wanted if not driver else [], "--initial")
+        return energies
+
     if text is None:
         why = "a meter of another driver is not read before it is configured" if driver else None
         record = None
@@ -144,21 +164,24 @@ def _initial(asked: _Asked, text: str | None, serial: str, address: str | None, 
             origin = f"what meter {record.meter} shows now; give --initial where the act says otherwise"
             acts.check_tariffs(energies, wanted if len(energies) > 1 else [], "--initial")
             return Readings(energies, origin)
-        text = _or_asked(None, f"initial readings of {serial}, kWh, such as T1=0", "--initial", why or "")
-    energies = acts.figures(text, "--initial")
-    acts.check_tariffs(energies, wanted if not driver else [], "--initial")
-    return Readings(energies, origin)
+    what = f"initial readings of {serial}, kWh, such as {_such_as(wanted)}"
+    return Readings(_or_asked(text, what, "--initial", of_initial, why or ""), "as given")
 
 
-def _or_asked(given: str | None, what: str, option: str, why: str = "") -> str:
-    """What was given, else what the person at the terminal types; Failure where nobody is there."""
+def _or_asked(given: str | None, what: str, option: str, judge: Callable[[str], T], why: str = "") -> T:
+    """What was given, else what the person at the terminal types, who is asked again where ``judge`` finds that it
+    cannot be (NotAnAct); Failure where nobody is there."""
     if given is not None:
-        return given
-    if sys.stdin.isatty():
-        if why:
-            note(wrapped(why))
-        return str(typer.prompt(what))
-    raise Failure(f"{option} is missing: {what}{f' ({why})' if why else ''}", Exit.USAGE)
+        return judge(given)
+    if not sys.stdin.isatty():
+        raise Failure(f"{option} is missing: {what}{f' ({why})' if why else ''}", Exit.USAGE)
+    if why:
+        note(wrapped(why))
+    while True:
+        try:
+            return judge(str(typer.prompt(wrapped(what))))
+        except NotAnAct as trouble:
+            note(wrapped(str(trouble)))
 
 
 def _read_new(asked: _Asked, meter: Meter) -> tuple[Record | None, str]:

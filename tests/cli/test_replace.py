@@ -1,5 +1,6 @@
 """``meterpost replace``: shown first, changed with --yes, and nothing at all where something is wrong."""
 
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -114,24 +115,43 @@ def test_without_a_daemon_the_new_meter_is_read_on_the_line(run: Run, house: Pat
     assert other.code == 2 and "meter 30000001 answers, 30000002 is configured" in " ".join(other.err.split())
 
 
-def test_a_person_at_a_terminal_is_asked_for_what_is_missing(
-    run: Run, house: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], list[str]]:
+    """Somebody who types these answers; gives what was asked."""
+
     class Terminal:
         def isatty(self) -> bool:
             return True
 
-    answers = {"serial": "30000001", "final": "T1=30122,7;T2=11873", "initial": "T1=0 T2=0"}
-    asked: list[str] = []
+    def typing(answers: list[str]) -> list[str]:
+        asked: list[str] = []
 
-    def prompt(what: str) -> str:
-        asked.append(what.split()[0])
-        return answers[asked[-1]]
+        def prompt(what: str) -> str:
+            asked.append(what)
+            return answers.pop(0)
 
-    monkeypatch.setattr(command.sys, "stdin", Terminal())
-    monkeypatch.setattr(typer, "prompt", prompt)
+        monkeypatch.setattr(command.sys, "stdin", Terminal())
+        monkeypatch.setattr(typer, "prompt", prompt)
+        return asked
+
+    return typing
+
+
+def test_a_person_at_a_terminal_is_asked_for_what_is_missing(run: Run, house: Path, terminal) -> None:
+    asked = terminal(["30000001", "T1=30122,7;T2=11873", "T1=0 T2=0"])
     done = run("replace", "flat-12", "-c", str(house))
-    assert done.code == 0 and asked == ["serial", "final", "initial"]
+    assert done.code == 0 and [what.split()[0] for what in asked] == ["serial", "final", "initial"]
+    assert "final = { T1 = 30122.7, T2 = 11873 }" in done.out
+
+
+def test_what_was_mistyped_is_asked_again_with_the_reason(run: Run, house: Path, terminal) -> None:
+    asked = terminal(["23456789", "30000001", "30122.7", "T1=30122.7", "T1=30122.7,T2=11873", "T1=0,T3=0", "T1=0,T2=0"])
+    done = run("replace", "flat-12", "-c", str(house))
+    assert done.code == 0
+    assert [what.split()[0] for what in asked] == ["serial"] * 2 + ["final"] * 3 + ["initial"] * 2
+    assert "T1=12.4,T2=3.1" in " ".join(asked[2].split()) and "T1=12.4,T2=3.1" in " ".join(asked[-1].split())
+    said = " ".join(done.err.split())
+    assert "found '30122.7', expected kWh" in said and "found T1, T3, expected T1, T2" in said
     assert "final = { T1 = 30122.7, T2 = 11873 }" in done.out
 
 
