@@ -128,13 +128,19 @@ def _store(config: Config) -> Iterator[Finding]:
         waits = (datetime.now(UTC) - counts.oldest_pending).total_seconds()
         if waits > OLD:
             todo = "is the broker reached, and does the intake send receipts?"
-            yield Finding("pending", DOUBT, f"the oldest waits for {waits / 3600:.0f} h", todo)
+            yield Finding("pending", DOUBT, f"the oldest waits for {_long(waits)}", todo)
     stuck = [one for one in days if one.state in HELD]
     if stuck:
         todo = "meterpost exchange list shows why; docs/reports.md says what happens next"
         newest = stuck[-1]
         text = f"{len(stuck)} files wait for a person, the newest of {newest.day}: {newest.state}"
         yield Finding("exchange", DOUBT, text, todo)
+
+
+def _long(seconds: float) -> str:
+    """Hours, from two days on days."""
+    hours = round(seconds / 3600)
+    return f"{hours} h" if hours < 48 else f"{hours // 24} days"
 
 
 def _delivery(status: Mapping[str, Any]) -> Finding:

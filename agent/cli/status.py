@@ -93,7 +93,7 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
         ),
     ]
     if document.get("oldest_pending"):
-        lines.append(f"oldest pending {document['oldest_pending']}")
+        lines.append(f"the oldest pending one waits for {age(document['oldest_pending'])}")
     if document.get("disk"):
         lines.append(colour("red", wrapped(f"the disk: {document['disk']}")))
     lines += _exchange(document.get("exchange"))
@@ -157,7 +157,8 @@ def _meters(rows: list[tuple[str, ...]]) -> list[str]:
         return lines
     lines, figures = [], rows[0][1:-2]
     for point, *values, age_now, state in rows[1:]:
-        lines.append(f"{point}  {age_now}  {state}")
+        told = f"{point}  {age_now}  {state}"
+        lines.append(told if length(told) <= width() else wrapped(told))
         told = "  ".join(f"{name} {value}" for name, value in zip(figures, values, strict=True) if value)
         lines += [wrapped(f"  {told}")] if told else []
     return lines

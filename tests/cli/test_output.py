@@ -2,7 +2,7 @@
 
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -127,3 +127,8 @@ def test_the_status_of_meters_that_fit_no_table_is_a_line_each(monkeypatch: pyte
         "  T1 9185.98  T2 9185.98  T3 9185.98",
         "flat-13  never  wrong-serial",
     ]
+    long = meters[1] | {"point": "Квартира 145 подъезд 3 этаж 17 левое крыло"}
+    waiting = (datetime.now(UTC) - timedelta(days=3, hours=1)).isoformat()
+    lines = status.screen(document | {"meters": [*meters, long], "oldest_pending": waiting}, running=True)
+    assert lines[2] == "the oldest pending one waits for 3d"
+    assert lines[-1] == "Квартира 145 подъезд 3 этаж 17 левое\n  крыло  never  wrong-serial"
