@@ -3,19 +3,22 @@
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from agent.cli.demo_house import House, Verdict, confirmed_by_point
-from agent.cli.output import Exit, Failure, colour, table
+from agent.cli.output import Exit, Failure, colour, table, width, wrapped
 from agent.cli.status import age, kwh
 
 HOUSE = Path(__file__).parents[2] / "simulators" / "plants" / "house.toml"
 WITHOUT_TERMINAL = 30.0  # s
 REFRESH = 0.5
 CLEAR = "\x1b[H\x1b[J"
+HEADINGS = ("point", "meter", "T1", "T2", "T3", "total", "age", "confirmed")
+COLUMNS = (HEADINGS, tuple(name for name in HEADINGS if name != "meter"), ("point", "total", "age", "confirmed"))
 
 
 def demo(
@@ -70,14 +73,23 @@ def _watch(house: House, limit: float | None, terminal: bool) -> None:
 def _screen(house: House, end: float) -> list[str]:
     status = house.status()
     rest = "" if end == float("inf") else f"  {max(0.0, end - time.monotonic()):.0f} s left"
-    lines = [colour("bold", _title(house)), f"Ctrl-C ends it{rest}", ""]
+    lines = [colour("bold", wrapped(_title(house))), f"Ctrl-C ends it{rest}", ""]
     if status is None:
         return [*lines, "the daemon is starting…"]
     confirmed = confirmed_by_point(house.intake.rows())
-    rows: list[tuple[str, ...]] = [("point", "meter", "T1", "T2", "T3", "total", "age", "confirmed")]
-    rows += [_row(meter, confirmed) for meter in status["meters"]]
-    lines += table(rows, right=(2, 3, 4, 5, 6, 7))
-    lines += ["", f"stored {status['last_seq']}, confirmed {status['confirmed']}, pending {status['pending']}"]
+    lines += meter_table([_row(meter, confirmed) for meter in status["meters"]])
+    counts = f"stored {status['last_seq']}, confirmed {status['confirmed']}, pending {status['pending']}"
+    return [*lines, "", wrapped(counts)]
+
+
+def meter_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """With as many columns as the terminal has room for: on a phone the totals alone."""
+    lines: list[str] = []
+    for wanted in COLUMNS:
+        shown = [[row[HEADINGS.index(name)] for name in wanted] for row in (HEADINGS, *rows)]
+        lines = table(shown, right=[place for place, name in enumerate(wanted) if name not in ("point", "meter")])
+        if max(map(len, lines)) <= width():
+            break
     return lines
 
 
@@ -88,10 +100,11 @@ def _row(meter: dict[str, Any], confirmed: dict[str, int]) -> tuple[str, ...]:
 
 
 def _summary(verdict: Verdict) -> None:
-    print(
+    counts = (
         f"polled {verdict.polled}, stored {verdict.stored}, delivered {verdict.delivered}, "
         f"confirmed {verdict.confirmed}, lost {verdict.lost}"
     )
+    print(wrapped(counts))
     for line in verdict.wrong[:20]:
         print(colour("red", line))
     if verdict.good:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cli.demo import HOUSE
+from agent.cli.demo import HOUSE, meter_table
 from agent.cli.demo_house import configuration, write_passwords
 from agent.config.load import load as load_config
 from simulators.plant import load
@@ -38,6 +38,15 @@ def test_the_house_has_a_meter_of_each_language_and_passwords_are_the_owner_s_al
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("mosquitto") is None, reason="mosquitto is not installed")
+def test_the_demo_s_table_has_the_columns_that_the_screen_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ("flat-1", "mercury230", "9185.98", "9004.86", "11965.31", "30156.17", "2s", "3")
+    for columns, headings in ((80, 8), (60, 7), (45, 4)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = meter_table([row])
+        assert len(lines[0].split()) == headings and max(map(len, lines)) <= columns
+    assert lines[1].split() == ["flat-1", "30156.17", "2s", "3"]
+
+
 def test_the_demo_delivers_every_meter_at_its_real_speed_and_says_so(run: Run) -> None:
     done = run("demo", "--for", "12")
     assert done.code == 0, done.out + done.err
