@@ -15,9 +15,11 @@ from typing import Any
 from drivers import iec62056_obis as obis
 from drivers.iec62056_archive import frozen, near_midnight, reach
 from drivers.iec62056_journal import events
+from drivers.iec62056_parts import Row
+from drivers.iec62056_profile import period, powers, profile_reach, unsteady
 from drivers.iec62056_row import registers
 from drivers.iec62056_settings import SETTINGS, address, password, zone
-from drivers.iec62056_table import Row, Table, clock_reader, tables
+from drivers.iec62056_table import Table, clock_reader, tables
 from drivers.iec62056_time import exchanges
 from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reach, Reading
 from drivers.unfinished import Unfinished
@@ -59,6 +61,7 @@ class IecMeter:
         self._refused: dict[str, int] = {}  # parameter → polls for which it is left alone
         self._events = Unfinished[Sequence[Value]]()  # by the parameter and its arguments
         self._brought: dict[str, set[str]] = {}  # kind → registers that this meter has brought
+        self._step: timedelta | None = None  # of its load profile, once it has told it
 
     def session(self) -> Session:
         settings, line = self._settings, self._plan.line
@@ -120,7 +123,7 @@ class IecMeter:
                 serial = block.text(wanted) if wanted else None
                 serial = serial or obis.first_text(block, *codes)
         if serial != self._serial:
-            self._serial = serial
+            self._serial, self._step = serial, None
             self._events.done()
         model, firmware = self._model()
         return Identity(serial or None, model, firmware)
@@ -172,6 +175,27 @@ class IecMeter:
         blocks = (self._block(ask, name) for name in names)
         return " ".join(block.text(name) or "" for name, block in zip(names, blocks, strict=True))
 
+    def interval(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
+        """Energy of the intervals that end within the span, the newest day first: average power times length.
+
+        Those count that ended a minute ago by the meter's own clock. Busy as in :meth:`_frozen`."""
+        profile = self.table.interval
+        if profile is None:
+            raise Refused("no load profile of this meter is known")
+        place, read = zone(self._plan, self._settings), self._reader(ask)
+        self._step = step = period(profile, read)
+        shown = self.clock(ask)
+        if profile.names and unsteady(shown, step):
+            raise Busy("the meter's day is about to change or has just begun: its profile counts from there")
+        found = powers(profile, step, shown, place, (since, until), read)
+        if profile.names:
+            found = iter(list(found))
+            if self.clock(ask).date() != shown.date():
+                raise Busy("the meter's day has changed while its profile was read")
+        for each in found:
+            flags = ("partial",) if each.incomplete else ()
+            yield Reading("interval", {profile.register: each.energy}, flags, at=each.end, start=each.start)
+
     def day(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
         """Registers as frozen at the starts of the meter's days, ``since`` to ``until`` (aware), newest first."""
         return self._frozen(ask, "day", since, until)
@@ -181,13 +205,15 @@ class IecMeter:
         return self._frozen(ask, "month", since, until)
 
     def reach(self, kind: str, now: datetime) -> Reach | None:
-        """How far back days or months go at ``now`` (aware UTC), by the model's table; None for a kind that it has
-        not, or where nothing says the meter's zone."""
+        """How far back intervals, days or months go at ``now`` (aware UTC), by the model's table; None for a kind that
+        it has not, or where nothing says the meter's zone or its intervals' length."""
         try:
             place = zone(self._plan, self._settings)
         except Refused:
             return None
         match kind:
+            case "interval":
+                return profile_reach(self.table.interval, self._step, place, now)
             case "day":
                 return reach(kind, self.table.day, place, now)
             case "month":
@@ -341,7 +367,7 @@ def capabilities(table: Table) -> frozenset[str]:
         has.add("network")
     if table.clock or table.obis:
         has.add("clock")
-    has |= {kind for kind in ("day", "month", "event") if getattr(table, kind)}
+    has |= {kind for kind in ("interval", "day", "month", "event") if getattr(table, kind)}
     if table.set_clock:
         has.add("set_clock")
     return frozenset(has)

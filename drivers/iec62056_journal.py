@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from drivers.iec62056_archive import ABSENT
-from drivers.iec62056_table import Journal
+from drivers.iec62056_parts import Journal
 from drivers.reading import Reading
 from drivers.unfinished import Unfinished
 from protocols.errors import BadFrame, Refused

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from drivers import iec62056_obis as obis
-from drivers.iec62056_table import Row
+from drivers.iec62056_parts import Row
 from drivers.reading import Number
 from protocols.errors import BadFrame
 from protocols.iec62056.block import Value

@@ -8,11 +8,11 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from drivers.iec62056_parts import PERIODS, Archive, ClockRow, Correction, Journal, Profile, Row
 from drivers.reading import EVENTS
 from protocols.session import Line
 
@@ -27,62 +27,6 @@ class TableError(ValueError):
 
     def __init__(self, file: str, key: str, found: object, expected: str) -> None:
         super().__init__(f"{file}: {key}: found {found!r}, expected {expected}")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One parameter and the registers that its values are, in their order ("" for a value that is not ours)."""
-
-    name: str
-    registers: tuple[str, ...]
-    arguments: str = ""
-    factor: Decimal = Decimal(1)  # the meter's unit in ours, e.g. 1000 for kWh
-    split: str = ""  # what separates the values inside one pair of brackets
-    prefix: str = ""  # regular expression of what stands before the first value, e.g. a date
-    modulo: int | None = None  # takes a leading sign digit away (Neva's power factor)
-    optional: bool = False  # not every meter of the family has it: its refusal is not worth a flag
-    more: bool = False  # further values may follow and are not ours
-
-
-@dataclass(frozen=True, slots=True)
-class Archive:
-    """Registers frozen at the start of each day or month: one parameter that is asked for by the date of the period
-    that ended, or ``names``, the parameters that hold them, newest first: the first was frozen at the start of the
-    running day or month."""
-
-    row: Row  # ``arguments`` with DD MM YY in place of the date
-    depth: int  # starts that the meter keeps
-    names: tuple[str, ...] = ()
-    stamped: bool = False  # the answer's first value begins with the date of the period
-
-    def arguments(self, ended: date) -> str:
-        """What stands between the brackets of the question for the period whose last day was ``ended``."""
-        return re.sub("DD|MM|YY", lambda token: ended.strftime(_TOKENS[token[0]]), self.row.arguments)
-
-
-@dataclass(frozen=True, slots=True)
-class Journal:
-    """A journal by its parameter; all its entries have one event code. ``text`` says what it is about."""
-
-    name: str
-    code: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """A parameter that takes seconds to add to the clock, at most ``limit`` at once."""
-
-    name: str
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class ClockRow:
-    """The parameters that hold date and time, and how their texts, joined by a blank, are read (``w`` weekday)."""
-
-    names: tuple[str, ...]
-    pattern: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +46,7 @@ class Table:
     clock: ClockRow | None = None
     now: tuple[Row, ...] = ()
     network: tuple[Row, ...] = ()
+    interval: Profile | None = None
     day: tuple[Archive, ...] = ()
     month: tuple[Archive, ...] = ()
     event: tuple[Journal, ...] = ()
@@ -124,7 +69,12 @@ _ROW: Mapping[str, type] = {
     "more": bool,
 }
 _ARCHIVE: Mapping[str, type] = {"names": list, "depth": int, "stamped": bool}
-_TOKENS = {"DD": "%d", "MM": "%m", "YY": "%y"}
+_PROFILE: Mapping[str, type] = {
+    **dict.fromkeys(("name", "arguments", "period", "register", "factor", "split"), str),
+    **dict.fromkeys(("minutes", "depth"), int),
+    "names": list,
+    "whole": bool,
+}
 _TABLE: Mapping[str, type] = {
     "models": list,
     "title": str,
@@ -140,6 +90,7 @@ _TABLE: Mapping[str, type] = {
     "clock": dict,
     "now": list,
     "network": list,
+    "interval": dict,
     "day": list,
     "month": list,
     "event": list,
@@ -191,6 +142,8 @@ class _Reader:
         values["network"] = tuple(
             self._row(row, f"network[{place}]", "7") for place, row in enumerate(raw.get("network", ()))
         )
+        if "interval" in raw:
+            values["interval"] = self._profile(raw["interval"])
         for kind in ("day", "month"):
             values[kind] = tuple(self._archive(each, kind, place) for place, each in enumerate(raw.get(kind, ())))
         values["event"] = tuple(
@@ -210,7 +163,7 @@ class _Reader:
             raise self._error("now", None, "at least one [[now]], or obis = true")
         if table.way != "readout" and not table.serial:
             raise self._error("serial", "", "the parameter that holds the serial number")
-        for key in ("day", "month", "event", "set_clock"):
+        for key in ("interval", "day", "month", "event", "set_clock"):
             if key in raw and (table.way != "session" or table.clock is None):
                 raise self._error(
                     key, raw[key], 'nothing, or way = "session" and a [clock]: a meter counts its own days'
@@ -255,6 +208,26 @@ class _Reader:
         if not 1 <= depth <= (len(names) or 10_000):
             raise self._error(f"{key}.depth", depth, "how many the meter keeps; with names no more than these")
         return Archive(row, depth, names, own.get("stamped", False))
+
+    def _profile(self, raw: Mapping[str, Any]) -> Profile:
+        self._known(raw, _PROFILE, "interval.")
+        values: dict[str, Any] = dict(raw)
+        if not re.fullmatch(r"1-0:\d{1,3}\.29\.0", raw.get("register", "")):
+            raise self._error("interval.register", raw.get("register"), 'an OBIS code such as "1-0:1.29.0"')
+        if ("names" in raw) == ("name" in raw):
+            raise self._error("interval.name", raw.get("name"), "a value, or names for days that are counted back")
+        if "names" in raw:
+            values["names"] = self._texts(raw["names"], "interval.names")
+            values["name"] = values["names"][0]
+        elif not all(token in raw.get("arguments", "") for token in ("DD", "MM", "YY", "n", "k")):
+            raise self._error("interval.arguments", raw.get("arguments"), "DD MM YY n k: date, first interval, count")
+        if ("minutes" in raw) == ("period" in raw) or raw.get("minutes", 60) not in PERIODS:
+            raise self._error("interval.minutes", raw.get("minutes"), f"one of {sorted(PERIODS)}, or period alone")
+        values["factor"] = self._number(raw.get("factor", "1"), "interval.factor")
+        values["depth"] = raw.get("depth", len(values.get("names", ())))
+        if not 1 <= values["depth"] <= (len(values.get("names", ())) or 10_000):
+            raise self._error("interval.depth", values["depth"], "days that the meter keeps, this one included")
+        return Profile(**values)
 
     def _journal(self, raw: Any, key: str) -> Journal:
         texts = self._fields(raw, {"name": str, "code": str, "text": str}, key)

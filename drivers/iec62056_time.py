@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drivers.iec62056_table import Row, Table
+from drivers.iec62056_parts import Row
+from drivers.iec62056_table import Table
 from drivers.reading import Exchange, MeterPlan
 from protocols.iec62056.frames import SPEEDS
 from protocols.session import Line
@@ -13,6 +14,8 @@ SILENCE = 0.2  # s before a sign-on
 IDENTIFICATION = 20  # octets, as most meters send
 OPERAND = 16
 VALUE = 16  # octets of one value with its brackets, id and line end
+DAY_OF_POWERS = 24  # VALUEs that a day of half-hours takes in one pair of brackets
+FEW_POWERS = 6  # intervals that a poll finds new at most
 ENTRIES = 22  # VALUEs that ten entries of a journal take
 ALL = ("now", "network", "clock")
 USUAL_TOP = 9600  # bit/s that nearly all meters offer (Z = 5)
@@ -63,6 +66,12 @@ def _questions(table: Table, kind: str) -> list[Row]:
             return list(table.now)
         case "network":
             return list(table.network)
+        case "interval" if table.interval is not None:
+            profile = table.interval
+            clocks = _clock(table) * (2 if profile.names else 1)
+            period = [Row(profile.period, ("",))] if profile.period else []
+            size = DAY_OF_POWERS if profile.names else FEW_POWERS
+            return [*clocks, *period, Row(profile.name, ("",) * size, arguments=profile.arguments)]
         case "day" | "month":
             archives = table.day if kind == "day" else table.month
             clocks = [] if not archives else _clock(table) * (2 if any(each.names for each in archives) else 1)

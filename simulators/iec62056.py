@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from simulators.iec62056_ce308 import Ce308
 from simulators.iec62056_meter import IecMeter as IecMeter
 from simulators.iec62056_meter import kwh, month_back
 
+SLOTS = re.compile(r"(\d\d?)\.(\d\d?)\.(\d\d)(?:\.(\d\d?)\.(\d\d?))?")
 GROUPED = re.compile(r"([0-9A-F]{4})\(([0-9A-F]+)\)")
 DATED = re.compile(r"(?:(\d\d?)\.)?(\d\d?)\.(\d\d)")
 
@@ -53,6 +54,8 @@ class Ce303(IecMeter):
             return self._group(arguments)
         if name in ("ENDPE", "ENMPE", "EAMPE"):
             return self._energies(name, arguments)
+        if name == "GRAPE":
+            return self._powers(arguments)
         values = self._values(name)
         return None if values is None else b"".join(f"{name}({text})\r\n".encode("ascii") for text in values)
 
@@ -64,6 +67,8 @@ class Ce303(IecMeter):
                 return [kwh(self.energy.get(key, 0)) for key in ("total", "T1", "T2", "T3", "T4", "T5")]
             case "SNUMB":
                 return [self.serial]
+            case "TAVER":
+                return [str(self.minutes)]
             case "DATE_":
                 return [f"{now.isoweekday() % 7:02}.{now:%d.%m.%y}"]
             case "TIME_":
@@ -90,16 +95,28 @@ class Ce303(IecMeter):
             return self.error(17)
         today = self.now().date()
         after = month_back(first, -1) if match[1] is None else first + timedelta(days=1)
-        if match[1] is None:
-            kept = after >= month_back(today, self.months - 1)
-        else:
-            kept = (today - after).days < self.days
-        end, begin = (self.frozen(after), self.frozen(first)) if kept else (None, None)
+        oldest = month_back(today, self.months - 1) if match[1] is None else today - timedelta(days=self.days - 1)
+        end, begin = (self.frozen(after), self.frozen(first)) if after >= oldest else (None, None)
         if end is None or (name == "EAMPE" and begin is None):
             return b"" if name == "ENDPE" else self.error(18)
         less = begin if name == "EAMPE" and begin is not None else {}
         amounts = (end.get(key, 0) - less.get(key, 0) for key in ("total", "T1", "T2", "T3", "T4", "T5"))
         return b"".join(f"{name}({kwh(amount)})\r\n".encode("ascii") for amount in amounts)
+
+    def _powers(self, arguments: str) -> bytes:
+        """Average kW of a day's intervals, or of so many from a first one on; nothing for a day that is not kept."""
+        match = SLOTS.fullmatch(arguments)
+        if match is None:
+            return self.error(17)
+        day, count = datetime(2000 + int(match[3]), int(match[2]), int(match[1])), 1440 // self.minutes
+        first, wanted = (int(match[4]), int(match[5])) if match[4] else (1, count)
+        if not 1 <= first <= first + wanted - 1 <= count:
+            return self.error(17)
+        if not 0 <= (self.now().date() - day.date()).days < self.days:
+            return b""
+        starts = [day + timedelta(minutes=self.minutes * (number - 1)) for number in range(first, first + wanted)]
+        said = [kwh(self.power(at) or 0) + self.marks.get(at, "") for at in starts]
+        return b"".join(f"GRAPE({text})\r\n".encode("ascii") for text in said)
 
     def _group(self, arguments: str) -> bytes:
         answer = ""
@@ -131,6 +148,8 @@ class Neva(IecMeter):
                 return self._energies(self.frozen(self.now().date() - timedelta(days=int(name[6:], 16))))
             case _ if name[:6] == "0F0880" and int(name[6:], 16) < min(12, self.months):
                 return self._energies(self.frozen(month_back(self.now().date(), int(name[6:], 16))))
+            case _ if name[:6] == "630100" and int(name[6:], 16) < self.days:
+                return self._powers(int(name[6:], 16))
             case "600100FF":
                 return self.serial
             case "000980FF":
@@ -142,6 +161,12 @@ class Neva(IecMeter):
                 values = self.network.get(key, ())
                 return str(values[place]) if place < len(values) else None
         return None
+
+    def _powers(self, back: int) -> str:
+        """Average W of 48 half-hours; the days are counted from the one whose first half-hour has ended."""
+        day = (self.now() - timedelta(minutes=30)).date() - timedelta(days=back)
+        starts = (datetime.combine(day, time()) + timedelta(minutes=30 * number) for number in range(48))
+        return ",".join(f"{self.power(at) or 0:05}" for at in starts)
 
     def _energies(self, energy: Mapping[str, int] | None) -> str:
         """Total, T1 … T4; zeros in a slot that was never filled."""

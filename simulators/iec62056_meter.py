@@ -50,6 +50,8 @@ class IecMeter(ABC):
     lost: set[date] = field(default_factory=set)  # days on whose ends it had no supply, so that it froze nothing
     days: int = 128  # starts of days and months that it keeps
     months: int = 40
+    minutes: int = 30  # of an interval of the load profile
+    marks: dict[datetime, str] = field(default_factory=dict)  # wall start of an interval → what a CE303 marks it with
     speaking: int = 0  # bit/s of the last answer
     _changed: int = 0  # bit/s that the session goes on with, 0: those of the start
     _state: str = "start"  # greeted, locked (programming mode, no password yet), open
@@ -173,6 +175,14 @@ class IecMeter(ABC):
         if midnight > self.now() or start - timedelta(days=1) in self.lost:
             return None
         return self.past(midnight)
+
+    def power(self, start: datetime) -> int | None:
+        """Average W of the interval that starts at this wall time; None where it has not ended or was not kept."""
+        end = start + timedelta(minutes=self.minutes)
+        before, after = (self.past(at) for at in (start, end)) if end <= self.now() else (None, None)
+        if before is None or after is None:
+            return None
+        return (after["total"] - before["total"]) * 60 // self.minutes
 
     def error(self, code: int) -> bytes:
         return f"(ERR{code:02})".encode("ascii")

@@ -4,7 +4,7 @@ A table or capability without its expectation fails. Captures of real meters jud
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -100,6 +100,11 @@ NETWORK_OF_THREE = moment(
 )
 FACTORS = moment(p13="0.95", p33="0.94", p53="0.96", p73="0.97")
 DAYS = [(datetime(2026, 3, day, tzinfo=MOSCOW), ARCHIVED) for day in (4, 3, 2, 1)]
+HALF_HOURS = [
+    *((datetime(2026, 3, day, tzinfo=MOSCOW) + n * timedelta(minutes=30), {"1-0:1.29.0": 250})
+      for day in (3, 2, 1) for n in range(1, 49)),
+    (MARCH, {"1-0:1.29.0": 250}),
+]  # fmt: skip
 NEVA = "000060.50,000040.25,000020.25,000000.00,000000.00"
 NEVA_REGISTERS = registers(1, "60.50", "40.25", "20.25", "0", "0")
 NEVA_PAST = {"0F088000()": f"0F088000({NEVA})", "0F808000()": f"0F808000({NEVA})"}
@@ -180,12 +185,15 @@ METERS = {
         | {"SNUMB()": "SNUMB(0303)", "ET0PE()": f"ET0PE{SIX}", "ENMPE(02.26)": f"ENMPE{SIX}", "FREQU()": "FREQU(50)"}
         | {"VOLTA()": "VOLTA(230.1)(231.2)(229.3)", "CURRE()": "CURRE(1.5)(2.5)(3.5)", "POWEP()": "POWEP(1.5)"}
         | {"POWPP()": "POWPP(0.3)(0.5)(0.7)", "COS_f()": "COS_f(0.95)(0.94)(0.96)(0.97)"}
-        | {f"ENDPE({day})": f"ENDPE{SIX}" for day in ("03.03.26", "02.03.26", "01.03.26", "28.02.26")},
+        | {f"ENDPE({day})": f"ENDPE{SIX}" for day in ("03.03.26", "02.03.26", "01.03.26", "28.02.26")}
+        | {"TAVER()": "TAVER(30)", "GRAPE(28.02.26.48.1)": "GRAPE(0.5)"}
+        | {f"GRAPE(0{day}.03.26.1.48)": "GRAPE" + 48 * "(0.5)" for day in (3, 2, 1)},
         {
             "identify": Identity("0303", "CE303", "v11"),
             "clock": SHOWN,
             "now": ENERGOMERA,
             "network": NETWORK_OF_THREE | FACTORS | moment(p14="50"),
+            "interval": HALF_HOURS,
             "day": [(at, ENERGOMERA) for at, _ in DAYS],
             "month": [(MARCH, ENERGOMERA)],
         },
@@ -230,6 +238,7 @@ METERS = {
         NEVA_CLOCK
         | NEVA_PAST
         | {f"0F80800{n}()": f"0F80800{n}({NEVA})" for n in (1, 2, 3)}
+        | {f"6301000{n}()": f"6301000{n}({48 * ',00500'})".replace("(,", "(") for n in (1, 2, 3, 4)}
         | {f"0{group}0880FF()": f"0{group}0880FF({NEVA})" for group in "F34"}
         | {"100700FF()": "100700FF(01500.0)", "0D07FFFF()": "0D07FFFF(00.950)", "0E0701FF()": "0E0701FF(50)"}
         | {"240700FF()": "240700FF(300)", "380700FF()": "380700FF(500)", "4C0700FF()": "4C0700FF(700)"}
@@ -244,6 +253,7 @@ METERS = {
                 for code, number in registers(group, "60.50", "40.25", "20.25", "0", "0").items()
             },
             "network": NETWORK_OF_THREE | moment(p13="0.950", p14="50"),
+            "interval": HALF_HOURS,
             "day": [(at, NEVA_REGISTERS) for at, _ in DAYS],
             "month": [(MARCH, NEVA_REGISTERS)],
         },
@@ -296,7 +306,7 @@ def test_what_a_table_declares_is_read(name: str, kind: str) -> None:
             assert (dict(reading.values), reading.flags) == (expected, ())
         case "clock":
             assert meter.clock(ask) == expected
-        case "day" | "month":
+        case "interval" | "day" | "month":
             found = list(getattr(meter, kind)(ask, *SPAN))
             assert [(each.at, dict(each.values)) for each in found] == expected
             assert not any(each.flags for each in found)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.iec62056_journal import PAGE, events
-from drivers.iec62056_table import Journal
+from drivers.iec62056_parts import Journal
 from drivers.reading import EVENTS
 from protocols.errors import AccessDenied, BadFrame, MeterError, NoReply, Refused
 from protocols.iec62056.block import Value

@@ -45,6 +45,14 @@ names = ["M1", "M2"]
 registers = ["1-0:1.8.0"]
 factor = "1000"
 
+[interval]
+name = "GRAPE"
+arguments = "DD.MM.YY.n.k"
+period = "TAVER"
+register = "1-0:1.29.0"
+factor = "1000"
+depth = 44
+
 [[event]]
 name = "LOG"
 code = "cover-open"
@@ -94,8 +102,9 @@ def test_a_wrong_table_says_where_and_what_may_stand_there(tmp_path: Path, old: 
 
 def test_an_installer_s_table_may_say_where_the_archives_are(tmp_path: Path) -> None:
     table = load(written(tmp_path, GOOD + ARCHIVES))
-    assert capabilities(table) == {"identify", "now", "clock", "day", "month", "event", "set_clock"}
+    assert capabilities(table) == {"identify", "now", "clock", "interval", "day", "month", "event", "set_clock"}
     assert table.day[0].arguments(date(2026, 3, 4)) == "04.03.26" and table.day[0].depth == 40
+    assert table.interval.asked(date(2026, 3, 4), 7, 12) == "04.03.26.7.12"
     assert table.month[0].names == ("M1", "M2") and table.month[0].depth == 2
 
 
@@ -117,6 +126,21 @@ def test_the_days_of_a_ce303_that_the_page_shows_fit_its_table(tmp_path: Path) -
         ('names = ["M1", "M2"]', 'names = ["M1", "M2"]\ndepth = 3', "month[0].depth: found 3"),
         ('names = ["M1", "M2"]', 'names = ["M1", "M2"]\nname = "M"', "name or names, not both"),
         ('names = ["M1", "M2"]', "names = []", "a list of texts"),
+        ('"1-0:1.29.0"', '"1-0:1.8.0"', "interval.register: found '1-0:1.8.0'"),
+        ('"DD.MM.YY.n.k"', '"DD.MM.YY.n"', "interval.arguments: found 'DD.MM.YY.n', expected DD MM YY n k"),
+        (
+            'period = "TAVER"',
+            "",
+            "interval.minutes: found None, expected one of [3, 6, 12, 15, 30, 60], or period alone",
+        ),
+        ('period = "TAVER"', "minutes = 5", "interval.minutes: found 5"),
+        ('period = "TAVER"', 'minutes = 30\nperiod = "TAVER"', "interval.minutes"),
+        ("depth = 44", "", "interval.depth: found 0"),
+        ('"1-0:1.29.0"\nfactor = "1000"', '"1-0:1.29.0"\nfactor = "1e3"', "interval.factor"),
+        ('"1-0:1.29.0"', '"1-0:1.29.0"\nnames = ["P0"]', "interval.name: found 'GRAPE'"),
+        ('name = "GRAPE"\narguments = "DD.MM.YY.n.k"', 'names = ["P0", "P1"]', "interval.depth: found 44"),
+        ('name = "GRAPE"\narguments = "DD.MM.YY.n.k"', "names = []", "a list of texts"),
+        ('name = "GRAPE"', 'name = "GRAPE"\nsplat = ","', "interval.splat"),
         ('code = "cover-open"', 'code = "lid-open"', "event[0].code: found 'lid-open', expected one of"),
         ('text = "lid"', "", "event[0].text"),
         ("limit = 29", "limit = 0", "set_clock.limit"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drivers.iec62056_journal import events
-from drivers.iec62056_table import Journal as IecJournal
+from drivers.iec62056_parts import Journal as IecJournal
 from drivers.mercury_journal import JOURNALS, journals
 from drivers.unfinished import FRESH, Unfinished
 from protocols.mercury.frames import seal

@@ -26,6 +26,7 @@ MOSCOW = ZoneInfo("Europe/Moscow")
 BEGUN = datetime(2025, 2, 10, 9, tzinfo=UTC)
 NOW = datetime(2026, 3, 18, 7, 8, tzinfo=UTC)  # 10:08 in Moscow
 HOUSE = Household(11, start=BEGUN)
+HALF = timedelta(minutes=30)
 TARIFFS = ("total", "T1", "T2", "T3")
 PASSWORDS = {"neva-mt3": b"00000000", "neva": b"00000000", "ce308": b"777777"}
 STEPS = {"ce303": 1, "ce308": 1, "neva-mt3": 10}
@@ -141,6 +142,40 @@ def test_days_of_a_zone_with_summer_time_begin_at_its_own_midnights() -> None:
     found = wire.read("day", datetime(2026, 3, 28, tzinfo=UTC), wire.at)
     assert [f"{each.at:%d %H}" for each in found] == ["31 22", "30 22", "29 22", "28 23"]
     assert all(same(each, 1, house) for each in found)
+
+
+@pytest.mark.parametrize(("model", "depth"), [("ce303", 44), ("neva-mt3", 128)])
+def test_the_half_hours_are_the_household_s_truth_as_far_as_a_power_says_it(model: str, depth: int) -> None:
+    found = {each.at: each for each in Wire(model, METERS[model]).read("interval", BEGUN, NOW)}
+    first = datetime(2026, 3, 18, tzinfo=MOSCOW) - timedelta(days=depth - 1)
+    assert sorted(found) == [first + n * HALF for n in range(1, (NOW - first) // HALF + 1)]
+    for each in found.values():
+        assert each.start is not None and each.at is not None and each.at - each.start == HALF and each.flags == ()
+        grown = HOUSE.energy(each.at)["total"] - HOUSE.energy(each.start)["total"]
+        assert each.values == {"1-0:1.29.0": grown}, "a power of whole W is an exact energy of half an hour"
+    midnights = [first + timedelta(days=n) for n in range(1, depth)]
+    for begun, ended in pairwise(midnights):
+        day = sum(found[begun + n * HALF].values["1-0:1.29.0"] for n in range(1, 49))
+        assert day == HOUSE.energy(ended)["total"] - HOUSE.energy(begun)["total"]
+
+
+def test_what_a_ce303_marks_is_missing_or_partial_in_the_profile() -> None:
+    wire, day = Wire("ce303", ce303), datetime(2026, 3, 17)
+    wire.meter.marks = {day: "A", day + HALF: "I"}
+    found = wire.read("interval", day.replace(tzinfo=MOSCOW), (day + 3 * HALF).replace(tzinfo=MOSCOW))
+    assert [(each.at, each.flags) for each in found] == [
+        ((day + 2 * HALF).replace(tzinfo=MOSCOW), ("partial",)),
+        ((day + 3 * HALF).replace(tzinfo=MOSCOW), ()),
+        (day.replace(tzinfo=MOSCOW), ()),
+    ]
+
+
+@pytest.mark.parametrize("minutes", [15, 60])
+def test_a_ce303_says_itself_how_long_its_intervals_are(minutes: int) -> None:
+    wire, step = Wire("ce303", ce303), timedelta(minutes=minutes)
+    wire.meter.minutes = minutes
+    (found,) = wire.read("interval", NOW - timedelta(minutes=8), NOW - timedelta(minutes=8))
+    assert found.start == found.at - step and found.values
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=-20), timedelta(hours=20), timedelta(days=3)])

@@ -1,0 +1,91 @@
+"""What the tables of IEC 62056-21 meters are made of: parameters and what their values are."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+PERIODS = frozenset({3, 6, 12, 15, 30, 60})
+"""Minutes whose part of an hour is a finite decimal: energies of others would have to be rounded."""
+
+_TOKENS = {"DD": "%d", "MM": "%m", "YY": "%y"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One parameter and the registers that its values are, in their order ("" for a value that is not ours)."""
+
+    name: str
+    registers: tuple[str, ...]
+    arguments: str = ""
+    factor: Decimal = Decimal(1)  # the meter's unit in ours, e.g. 1000 for kWh
+    split: str = ""  # what separates the values inside one pair of brackets
+    prefix: str = ""  # regular expression of what stands before the first value, e.g. a date
+    modulo: int | None = None  # takes a leading sign digit away (Neva's power factor)
+    optional: bool = False  # not every meter of the family has it: its refusal is not worth a flag
+    more: bool = False  # further values may follow and are not ours
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Registers frozen at the start of each day or month: one parameter that is asked for by the date of the period
+    that ended, or ``names``, the parameters that hold them, newest first: the first was frozen at the start of the
+    running day or month."""
+
+    row: Row  # ``arguments`` with DD MM YY in place of the date
+    depth: int  # starts that the meter keeps
+    names: tuple[str, ...] = ()
+    stamped: bool = False  # the answer's first value begins with the date of the period
+
+    def arguments(self, ended: date) -> str:
+        """What stands between the brackets of the question for the period whose last day was ``ended``."""
+        return re.sub("DD|MM|YY", lambda token: ended.strftime(_TOKENS[token[0]]), self.row.arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Average power of the intervals of a day, the first of them from midnight on. One parameter that is asked for by
+    date, first interval and count, or ``names``, those of this day, of the day before and so on."""
+
+    name: str
+    register: str
+    depth: int  # days, this one included
+    arguments: str = ""  # with DD MM YY n k in place of the date, the number of the first interval from 1, the count
+    names: tuple[str, ...] = ()
+    minutes: int = 0  # of an interval; 0: the parameter ``period`` says them
+    period: str = ""
+    factor: Decimal = Decimal(1)  # the meter's unit of power in W
+    split: str = ""  # what separates the values inside one pair of brackets
+    whole: bool = False  # values are whole numbers: what is none has another unit
+
+    def asked(self, day: date, first: int, count: int) -> str:
+        """What stands between the brackets of the question for these intervals of a day."""
+        numbers = {"n": str(first), "k": str(count)}
+        return re.sub(
+            r"DD|MM|YY|\b[nk]\b", lambda token: numbers.get(token[0]) or day.strftime(_TOKENS[token[0]]), self.arguments
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A journal by its parameter; all its entries have one event code. ``text`` says what it is about."""
+
+    name: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A parameter that takes seconds to add to the clock, at most ``limit`` at once."""
+
+    name: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRow:
+    """The parameters that hold date and time, and how their texts, joined by a blank, are read (``w`` weekday)."""
+
+    names: tuple[str, ...]
+    pattern: str
