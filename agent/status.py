@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from agent.clock import SystemClock
 from agent.config.values import Bus, Config, Meter
 from agent.delivery.payload import when
-from agent.report.days import Days, in_short
 from buffer.faults import StoreError
 from buffer.record import Record, number_text
 from buffer.store import Store
@@ -87,6 +86,8 @@ def _exchange(config: Config, store: Store | None) -> dict[str, Any] | None:
     """How the exchange files stand; None where the gateway makes none."""
     if config.exchange is None:
         return None
+    from agent.report.days import Days, in_short  # most gateways make no such files
+
     sends = bool(config.exchange.to) and config.mail is not None
     try:
         return in_short(Days(store, _nothing).recent() if store else [], sends)
