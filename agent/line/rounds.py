@@ -77,11 +77,11 @@ class Rounds:
         """What is due now. A trial goes first, within its small budget: a busy bus would never come to it; so does an
         archive's piece. Other archives wait until nothing else is due: they lose nothing by that."""
         now = self._clock.monotonic()
-        silent = self._due_trial(now)
+        skip = self._left_out()
+        silent = self._due_trial(now) if skip else None
         if silent is not None:
             kinds = self._schedule.of_meter(silent, now) or self._schedule.kinds(silent)[:1]
             return Turn(silent, tuple(kinds), trial=True)
-        skip = self._left_out()
         waiting = self._schedule.longest(now, skip, ARCHIVES) if self._patience.over(now) else None
         if waiting is not None and now - waiting.due > PATIENCE:
             return Turn(waiting.meter, (waiting.kind,), piece=self._patience.piece((waiting.meter, waiting.kind)))
@@ -94,7 +94,8 @@ class Rounds:
         """Monotonic time at which something is due; infinity if nothing ever is."""
         skip = self._left_out()
         archives = max(self._patience.held, self._schedule.next_due(skip, ARCHIVES))
-        trials = [max(self._health[index].next_trial, self._budget.allowed) for index in self._silent()]
+        silent = self._silent() if skip else ()
+        trials = [max(self._health[index].next_trial, self._budget.allowed) for index in silent]
         return min(self._schedule.next_due(skip, LIVE), archives, *trials)
 
     def live_moment(self) -> float:

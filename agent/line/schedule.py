@@ -5,8 +5,9 @@ polls nor brings a flood of them: at most the distance to the next slot changes.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 PRIORITY = {"event": 6, "month": 2, "day": 3, "now": 4, "interval": 5, "network": 6}
 """Lower goes first. 0 is a technician's question, 1 a statement near its deadline; filling gaps is 7."""
@@ -20,10 +21,10 @@ class Job:
     kind: str
     period: float | None
     due: float  # monotonic; infinity: nothing planned
+    priority: int
 
-    @property
-    def urgency(self) -> tuple[int, float]:
-        return PRIORITY[self.kind], self.due
+
+_urgency = attrgetter("priority", "due")
 
 
 class Schedule:
@@ -32,7 +33,8 @@ class Schedule:
     def __init__(self, periods: Mapping[tuple[int, str], float | None], now: float) -> None:
         """``periods`` by (meter, kind). Everything with a period is due at once: the first values come at the start."""
         self._jobs = {
-            key: Job(*key, period, now if period is not None else math.inf) for key, period in periods.items()
+            (meter, kind): Job(meter, kind, period, now if period is not None else math.inf, PRIORITY[kind])
+            for (meter, kind), period in periods.items()
         }
         # A bus may have hundreds of jobs, and is asked several times for each dialogue.
         self._of_kind: dict[str, list[Job]] = {}
@@ -41,28 +43,27 @@ class Schedule:
             self._of_kind.setdefault(job.kind, []).append(job)
             self._of_meter.setdefault(job.meter, []).append(job)
 
-    def due(self, now: float, skip: Iterable[int] = (), kinds: Collection[str] = tuple(PRIORITY)) -> Job | None:
+    def due(self, now: float, skip: Collection[int] = (), kinds: Collection[str] = tuple(PRIORITY)) -> Job | None:
         """The most urgent job of these kinds that is due, by priority, then the earliest deadline."""
-        return min(self._ready(now, skip, kinds), key=lambda job: job.urgency, default=None)
+        return min(self._ready(now, skip, kinds), key=_urgency, default=None)
 
-    def longest(self, now: float, skip: Iterable[int], kinds: Collection[str]) -> Job | None:
+    def longest(self, now: float, skip: Collection[int], kinds: Collection[str]) -> Job | None:
         """The job of these kinds that has been due for longest."""
         return min(self._ready(now, skip, kinds), key=lambda job: job.due, default=None)
 
-    def _ready(self, now: float, skip: Iterable[int], kinds: Collection[str]) -> list[Job]:
-        left_out = set(skip)
-        jobs = (job for kind in kinds for job in self._of_kind.get(kind, ()) if job.due <= now)
-        return [job for job in jobs if job.meter not in left_out]
+    def _ready(self, now: float, skip: Collection[int], kinds: Collection[str]) -> list[Job]:
+        return [
+            job for kind in kinds for job in self._of_kind.get(kind, ()) if job.due <= now and job.meter not in skip
+        ]
 
     def of_meter(self, meter: int, now: float) -> list[str]:
         """All kinds of this meter that are due: one log-in serves them all."""
         ready = [job for job in self._of_meter.get(meter, ()) if job.due <= now]
-        return [job.kind for job in sorted(ready, key=lambda job: job.urgency)]
+        return [job.kind for job in sorted(ready, key=_urgency)]
 
-    def next_due(self, skip: Iterable[int] = (), kinds: Collection[str] = tuple(PRIORITY)) -> float:
-        left_out = set(skip)
+    def next_due(self, skip: Collection[int] = (), kinds: Collection[str] = tuple(PRIORITY)) -> float:
         jobs = (job for kind in kinds for job in self._of_kind.get(kind, ()))
-        return min((job.due for job in jobs if job.meter not in left_out), default=math.inf)
+        return min((job.due for job in jobs if job.meter not in skip), default=math.inf)
 
     def done(self, meter: int, kind: str, now: float, wall: float) -> None:
         """Plan the next slot: the first multiple of the period in wall-clock time (epoch seconds) after now."""

@@ -23,13 +23,10 @@ class Health:
     since: float = 0.0  # the first of them
     pause: float = 0.0
     next_trial: float = 0.0
-
-    @property
-    def silent(self) -> bool:
-        return self.pause > 0
+    silent: bool = False
 
     def answered(self) -> None:
-        self.failures, self.since, self.pause, self.next_trial = 0, 0.0, 0.0, 0.0
+        self.failures, self.since, self.pause, self.next_trial, self.silent = 0, 0.0, 0.0, 0.0, False
 
     def failed(self, now: float, one_round: float) -> bool:
         """A round, or a trial, ended without an answer. True when the meter counts as silent from now on."""
@@ -44,6 +41,7 @@ class Health:
             return False
         self.pause = min(max(one_round, 1.0), LONGEST_PAUSE)
         self.next_trial = now + self.pause
+        self.silent = True
         return True
 
 
