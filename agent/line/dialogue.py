@@ -251,9 +251,7 @@ class Dialogue:
         return self._record(meter, replace(reading, flags=flags), self._clock.stamp(), frames, verdict)
 
     def _record(self, meter: MeterState, reading: Reading, stamp: Stamp, frames: bytes, verdict: Verdict) -> Record:
-        flags = list(reading.flags)
-        if not verdict.known:
-            flags.append("unidentified")
+        flags: list[str] = [] if verdict.known else ["unidentified"]
         record = Record(
             kind=reading.kind,
             point=meter.config.point,
@@ -263,6 +261,7 @@ class Dialogue:
             clock=stamp.state,
             meter_offset=meter.offset,
             values=reading.values,
+            flags=reading.flags,
             start=reading.start,
             event=reading.event,
             frames=frames,
@@ -276,7 +275,8 @@ class Dialogue:
             length = seconds_between(reading.start, record.at)
             flags += interval_flags(reading.values, length, meter.config.limit_kw, _resolution(meter.driver))
         flags += clock_flags(meter.offset)
-        record = replace(record, flags=tuple(dict.fromkeys(flags)))
+        if flags:
+            record = replace(record, flags=tuple(dict.fromkeys((*reading.flags, *flags))))
         if reading.at is None:
             meter.latest[reading.kind] = record
         return record
