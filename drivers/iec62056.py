@@ -17,6 +17,7 @@ from drivers.iec62056_archive import frozen, near_midnight, reach
 from drivers.iec62056_journal import events
 from drivers.iec62056_parts import Row
 from drivers.iec62056_profile import period, powers, profile_reach, unsteady
+from drivers.iec62056_ring import Kept
 from drivers.iec62056_row import registers
 from drivers.iec62056_settings import SETTINGS, address, password, zone
 from drivers.iec62056_table import Table, clock_reader, tables
@@ -60,6 +61,7 @@ class IecMeter:
         self._telegram: Block | None = None  # of this dialogue
         self._refused: dict[str, int] = {}  # parameter → polls for which it is left alone
         self._events = Unfinished[Sequence[Value]]()  # by the parameter and its arguments
+        self._rings: dict[str, Kept] = {}  # journals as they were last read
         self._brought: dict[str, set[str]] = {}  # kind → registers that this meter has brought
         self._step: timedelta | None = None  # of its load profile, once it has told it
 
@@ -123,7 +125,7 @@ class IecMeter:
                 serial = block.text(wanted) if wanted else None
                 serial = serial or obis.first_text(block, *codes)
         if serial != self._serial:
-            self._serial, self._step = serial, None
+            self._serial, self._step, self._rings = serial, None, {}
             self._events.done()
         model, firmware = self._model()
         return Identity(serial or None, model, firmware)
@@ -244,7 +246,8 @@ class IecMeter:
         """The journals' entries, oldest first; a journal that the meter does not have is left out."""
         place = zone(self._plan, self._settings)
         with self._left_alone({journal.name for journal in self.table.event}) as leave:
-            yield from events(self.table.event, place, (since, until), self._reader(ask), leave, self._events)
+            span, read = (since, until), self._reader(ask)
+            yield from events(self.table.event, place, span, read, leave, self._events, self._rings)
 
     def set_clock(self, ask: Ask, wanted: datetime) -> None:
         """Correct the clock to ``wanted``, aware or the meter's own wall time; fractions of a second are dropped.

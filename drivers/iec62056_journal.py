@@ -1,7 +1,9 @@
-"""Journals of Energomera CE207, CE208, CE307 and CE308: ``LOEzz(k,n)`` events, ``LOPzz(k,n)`` programming.
+"""Journals of IEC 62056-21 meters as events: pages ``LOEzz(k,n)`` and ``LOPzz(k,n)`` of Energomera CE207, CE208, CE307
+and CE308, and rings (:mod:`drivers.iec62056_ring`).
 
-Energomera CE208/CE308, protocol IEC: entries come newest first, ``record,dd.mm.yy,hh:mm:ss,state[,more]``. What the
-state's hexadecimal digits mean is not public; they travel as the maker's code.
+Energomera CE208/CE308, protocol IEC, ``LOEzz`` events, ``LOPzz`` programming: entries come newest first,
+``record,dd.mm.yy,hh:mm:ss,state[,more]``. What the state's hexadecimal digits mean is not public; they travel as the
+maker's code.
 """
 
 import re
@@ -13,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from drivers.iec62056_archive import ABSENT
 from drivers.iec62056_parts import Journal
+from drivers.iec62056_ring import Kept, ring
 from drivers.reading import Reading
 from drivers.unfinished import Unfinished
 from protocols.errors import BadFrame, Refused
@@ -31,7 +34,8 @@ _ENTRY = re.compile(
 
 
 class Entry(NamedTuple):
-    """One line of a journal. ``at`` in UTC; ``state`` and ``more`` as the meter writes them."""
+    """One line of a journal. ``at`` in UTC; ``state`` and ``more`` as the meter writes them; a ring's have no record
+    number."""
 
     record: int
     at: datetime
@@ -46,9 +50,10 @@ def events(
     read: Read,
     leave: set[str],
     unfinished: Unfinished[Sequence[Value]] | None = None,
+    rings: dict[str, Kept] | None = None,
 ) -> Iterator[Reading]:
     """The entries within ``span`` (both ends included), oldest first. A poll that was ended midway is gone on with:
-    pages that are in ``unfinished`` are not asked for again.
+    pages that are in ``unfinished`` are not asked for again, and a ring of ``rings`` only when it was written to.
 
     ``leave``: journals that are not asked for; those that the meter does not have are added. Refused where it has
     none at all."""
@@ -60,7 +65,11 @@ def events(
         if journal.name in leave:
             continue
         try:
-            entries = _entries(journal.name, zone, span[0], read, unfinished)
+            if journal.ring:
+                kept = ring(journal, zone, read, unfinished, {} if rings is None else rings)
+                entries = [Entry(0, at, state, "") for at, state in reversed(kept)]
+            else:
+                entries = _entries(journal.name, zone, span[0], read, unfinished)
         except Refused as no:
             leave.add(journal.name)
             denied = no
@@ -73,7 +82,8 @@ def events(
     for at, journal, entry in sorted(found, key=lambda each: each[0]):  # stable: one second keeps the journals' order
         n = counted[at, journal.code] = counted.get((at, journal.code), 0) + 1
         text = f"{journal.text}: {entry.state}" + (f", {entry.more}" if entry.more else "")
-        told = {"code": journal.code, "maker": f"{journal.name}.{entry.state}", "text": text, "n": n}
+        maker = f"{journal.name}.{entry.state}".rstrip(".")
+        told = {"code": journal.code, "maker": maker, "text": text, "n": n}
         yield Reading("event", at=at, event=told)
 
 

@@ -73,6 +73,8 @@ class Journal:
     name: str
     code: str
     text: str
+    ring: bool = False  # asked for by first entry and count with a point, entries in no known order
+    pointer: str = ""  # of a ring: the parameter that changes when an entry is written
 
 
 @dataclass(frozen=True, slots=True)

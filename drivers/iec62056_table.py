@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from drivers.iec62056_parts import PERIODS, Archive, ClockRow, Correction, Journal, Profile, Row
@@ -230,9 +231,11 @@ class _Reader:
         return Profile(**values)
 
     def _journal(self, raw: Any, key: str) -> Journal:
-        texts = self._fields(raw, {"name": str, "code": str, "text": str}, key)
+        texts = self._fields(raw, {"name": str, "code": str, "text": str}, key, {"ring": bool, "pointer": str})
         if texts["code"] not in EVENTS:
             raise self._error(f"{key}.code", texts["code"], f"one of {', '.join(EVENTS)}")
+        if "pointer" in texts and not texts.get("ring"):
+            raise self._error(f"{key}.pointer", texts["pointer"], "ring = true with it")
         return Journal(**texts)
 
     def _correction(self, raw: Any) -> Correction:
@@ -241,10 +244,12 @@ class _Reader:
             raise self._error("set_clock.limit", found["limit"], "1 to 99 seconds")
         return Correction(**found)
 
-    def _fields(self, raw: Any, kinds: Mapping[str, type], key: str) -> dict[str, Any]:
+    def _fields(
+        self, raw: Any, kinds: Mapping[str, type], key: str, optional: Mapping[str, type] = MappingProxyType({})
+    ) -> dict[str, Any]:
         if not isinstance(raw, dict):
             raise self._error(key, raw, "a table")
-        self._known(raw, kinds, f"{key}.")
+        self._known(raw, {**kinds, **optional}, f"{key}.")
         for name in kinds:
             if not raw.get(name):
                 raise self._error(f"{key}.{name}", raw.get(name), "a value")

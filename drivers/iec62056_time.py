@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drivers.iec62056_parts import Row
+from drivers.iec62056_parts import Journal, Row
 from drivers.iec62056_table import Table
 from drivers.reading import Exchange, MeterPlan
 from protocols.iec62056.frames import SPEEDS
@@ -17,6 +17,8 @@ VALUE = 16  # octets of one value with its brackets, id and line end
 DAY_OF_POWERS = 24  # VALUEs that a day of half-hours takes in one pair of brackets
 FEW_POWERS = 6  # intervals that a poll finds new at most
 ENTRIES = 22  # VALUEs that ten entries of a journal take
+RING = 50  # entries of a ring that are read again when one was written
+RING_ENTRIES = 15  # VALUEs that ten of them take
 ALL = ("now", "network", "clock")
 USUAL_TOP = 9600  # bit/s that nearly all meters offer (Z = 5)
 
@@ -60,7 +62,7 @@ def exchanges(
 
 
 def _questions(table: Table, kind: str) -> list[Row]:
-    """What a usual poll asks: of an archive the newest row, of each journal its newest page."""
+    """What a usual poll asks: of an archive the newest row, of each journal its newest page, a ring whole."""
     match kind:
         case "now":
             return list(table.now)
@@ -77,8 +79,15 @@ def _questions(table: Table, kind: str) -> list[Row]:
             clocks = [] if not archives else _clock(table) * (2 if any(each.names for each in archives) else 1)
             return clocks + [each.row for each in archives]
         case "event":
-            return [Row(each.name, ("",) * ENTRIES, arguments="1,10") for each in table.event]
+            return [row for each in table.event for row in _of_journal(each)]
     return []
+
+
+def _of_journal(journal: Journal) -> list[Row]:
+    if not journal.ring:
+        return [Row(journal.name, ("",) * ENTRIES, arguments="1,10")]
+    pages = [Row(journal.name, ("",) * RING_ENTRIES, arguments=f"{first}.10") for first in range(1, RING, 10)]
+    return [Row(journal.pointer, ("",)), *pages] if journal.pointer else pages
 
 
 def _clock(table: Table) -> list[Row]:

@@ -5,9 +5,10 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from simulators.household import Household
 from simulators.iec62056_ce308 import Ce308
@@ -16,6 +17,8 @@ from simulators.iec62056_meter import kwh, month_back
 
 SLOTS = re.compile(r"(\d\d?)\.(\d\d?)\.(\d\d)(?:\.(\d\d?)\.(\d\d?))?")
 GROUPED = re.compile(r"([0-9A-F]{4})\(([0-9A-F]+)\)")
+COUNTED = re.compile(r"(\d+)\.(\d+)")
+RING = 50  # entries of a CE303's journal
 DATED = re.compile(r"(?:(\d\d?)\.)?(\d\d?)\.(\d\d)")
 
 
@@ -44,10 +47,21 @@ class ReadoutMeter(IecMeter):
         return None
 
 
+@dataclass
 class Ce303(IecMeter):
-    """Energomera CE303: check sum, the name on each line, group reads without a session."""
+    """Energomera CE303: check sum, the name on each line, group reads without a session.
 
-    GROUPS: Mapping[str, str] = {"1001": "ET0PE", "4001": "VOLTA", "4002": "CURRE", "400D": "FREQU", "5003": "SNUMB"}
+    ``phases``: wall time and state of what its journal of phases and supply was told, oldest first."""
+
+    phases: list[tuple[datetime, int]] = field(default_factory=list)
+
+    GROUPS: ClassVar[Mapping[str, str]] = {
+        "1001": "ET0PE",
+        "4001": "VOLTA",
+        "4002": "CURRE",
+        "400D": "FREQU",
+        "5003": "SNUMB",
+    }
 
     def read(self, name: str, arguments: str) -> bytes | None:
         if name == "GROUP":
@@ -56,6 +70,8 @@ class Ce303(IecMeter):
             return self._energies(name, arguments)
         if name == "GRAPE":
             return self._powers(arguments)
+        if name == "PHASE":
+            return self._journal(arguments)
         values = self._values(name)
         return None if values is None else b"".join(f"{name}({text})\r\n".encode("ascii") for text in values)
 
@@ -69,6 +85,8 @@ class Ce303(IecMeter):
                 return [self.serial]
             case "TAVER":
                 return [str(self.minutes)]
+            case "PPHAS":  # the place, from zero, of the entry that was written last
+                return [str(max(0, len(self.phases) - 1) % RING)]
             case "DATE_":
                 return [f"{now.isoweekday() % 7:02}.{now:%d.%m.%y}"]
             case "TIME_":
@@ -117,6 +135,20 @@ class Ce303(IecMeter):
         starts = [day + timedelta(minutes=self.minutes * (number - 1)) for number in range(first, first + wanted)]
         said = [kwh(self.power(at) or 0) + self.marks.get(at, "") for at in starts]
         return b"".join(f"GRAPE({text})\r\n".encode("ascii") for text in said)
+
+    def _journal(self, arguments: str) -> bytes:
+        """Entries of the ring by their places, from one on."""
+        match = COUNTED.fullmatch(arguments)
+        if match is None or not 1 <= int(match[1]) <= RING:
+            return self.error(17)
+        places: list[tuple[datetime, int] | None] = [None] * RING
+        for n, entry in enumerate(self.phases):
+            places[n % RING] = entry
+        kept = [entry for entry in places[int(match[1]) - 1 :][: int(match[2])] if entry]
+        return b"".join(
+            f"PHASE({at.day}-{at.month}-{at:%y}-{at.hour}-{at.minute}-{state})\r\n".encode("ascii")
+            for at, state in kept
+        )
 
     def _group(self, arguments: str) -> bytes:
         answer = ""

@@ -187,6 +187,7 @@ METERS = {
         | {"POWPP()": "POWPP(0.3)(0.5)(0.7)", "COS_f()": "COS_f(0.95)(0.94)(0.96)(0.97)"}
         | {f"ENDPE({day})": f"ENDPE{SIX}" for day in ("03.03.26", "02.03.26", "01.03.26", "28.02.26")}
         | {"TAVER()": "TAVER(30)", "GRAPE(28.02.26.48.1)": "GRAPE(0.5)"}
+        | {"PPHAS()": "PPHAS(0)", "PHASE(1.10)": "PHASE(3-3-26-10-0-80)"}
         | {f"GRAPE(0{day}.03.26.1.48)": "GRAPE" + 48 * "(0.5)" for day in (3, 2, 1)},
         {
             "identify": Identity("0303", "CE303", "v11"),
@@ -196,6 +197,7 @@ METERS = {
             "interval": HALF_HOURS,
             "day": [(at, ENERGOMERA) for at, _ in DAYS],
             "month": [(MARCH, ENERGOMERA)],
+            "event": [(datetime(2026, 3, 3, 10, tzinfo=MOSCOW), "power-changed")],
         },
     ),
     "ce303-group": Meter(

@@ -143,6 +143,8 @@ def test_the_days_of_a_ce303_that_the_page_shows_fit_its_table(tmp_path: Path) -
         ('name = "GRAPE"', 'name = "GRAPE"\nsplat = ","', "interval.splat"),
         ('code = "cover-open"', 'code = "lid-open"', "event[0].code: found 'lid-open', expected one of"),
         ('text = "lid"', "", "event[0].text"),
+        ('text = "lid"', 'text = "lid"\npointer = "PLOG"', "event[0].pointer: found 'PLOG', expected ring = true"),
+        ('text = "lid"', 'text = "lid"\nring = 1', "event[0].ring"),
         ("limit = 29", "limit = 0", "set_clock.limit"),
         ("limit = 29", "limit = 100", "1 to 99"),
         ("limit = 29", 'limit = 29\nhow = "W1"', "set_clock.how"),

@@ -218,6 +218,22 @@ def test_a_journal_longer_than_a_page_is_read_back_to_where_it_is_asked_for() ->
     assert sum(b"LOE04" in data for data in wire.sent) == 3
 
 
+@pytest.mark.parametrize("count", [0, 1, 10, 50, 73, 120])
+def test_a_simulated_ce303_s_ring_gives_its_last_entries_in_order_and_again_only_when_written(count: int) -> None:
+    wire, begin = Wire("ce303", ce303), datetime(2026, 3, 1)
+    wire.meter.phases = [(begin + timedelta(minutes=n // 2), 64 + n % 8) for n in range(count)]
+    found = wire.read("event", NOW - timedelta(days=60), NOW)
+    assert [(each.at, each.event["maker"]) for each in found] == [
+        (at.replace(tzinfo=MOSCOW), f"PHASE.{state}") for at, state in wire.meter.phases[-50:]
+    ]
+    wire.sent.clear()
+    assert wire.read("event", NOW - timedelta(days=60), NOW) == found
+    assert any(b"PHASE" in data for data in wire.sent) == (count == 0)
+    wire.meter.phases += [(datetime(2026, 3, 18, 10, 7), 71), (datetime(2026, 3, 18, 10, 7), 64)]
+    newest = wire.read("event", NOW - timedelta(hours=1), NOW)
+    assert [(each.event["maker"], each.event["n"]) for each in newest] == [("PHASE.71", 1), ("PHASE.64", 2)]
+
+
 def test_a_corrected_clock_is_right_and_its_journal_says_so() -> None:
     wire = Wire("ce308", ce308)
     wire.meter.error_of_clock = timedelta(seconds=-12)
