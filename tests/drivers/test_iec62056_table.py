@@ -108,12 +108,14 @@ def test_an_installer_s_table_may_say_where_the_archives_are(tmp_path: Path) -> 
     assert table.month[0].names == ("M1", "M2") and table.month[0].depth == 2
 
 
-def test_the_days_of_a_ce303_that_the_page_shows_fit_its_table(tmp_path: Path) -> None:
+def test_the_journal_of_a_ce303_that_the_page_shows_fits_its_table(tmp_path: Path) -> None:
     page = (OWN.parents[2] / "docs/meters/iec62056-21.md").read_text("utf-8")
-    (shown,) = re.findall(r"```\n(\[\[day\]\]\n.*?)```", page, re.DOTALL)
+    (shown,) = re.findall(r"```\n(\[\[event\]\]\n.*?)```", page, re.DOTALL)
     table = load(written(tmp_path, (OWN / "ce303.toml").read_text("utf-8") + shown))
-    assert capabilities(table) == capabilities(load(OWN / "ce303.toml")) | {"day"}
-    assert table.day[0].arguments(date(2026, 3, 4)) == "04.03.26"
+    assert [(journal.name, journal.ring, journal.pointer) for journal in table.event] == [
+        ("PHASE", True, "PPHAS"),
+        ("JOVER", True, ""),
+    ]
 
 
 @pytest.mark.parametrize(
