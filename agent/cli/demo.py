@@ -1,9 +1,11 @@
 """``meterpost demo``: the whole way of a reading on one machine, without a meter or a server."""
 
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,7 +44,7 @@ def demo(
     limit = seconds if seconds is not None else None if terminal else WITHOUT_TERMINAL
     with tempfile.TemporaryDirectory(prefix="meterpost-demo-") as folder:
         try:
-            with House(plant, Path(folder)) as house:
+            with _ended_properly(), House(plant, Path(folder)) as house:
                 if not terminal:
                     print(f"{_title(house)}; {limit:g} s", flush=True)
                 _watch(house, limit, terminal)
@@ -52,6 +54,21 @@ def demo(
     _summary(verdict)
     if not verdict.good:
         raise typer.Exit(Exit.FAILED)
+
+
+@contextmanager
+def _ended_properly() -> Iterator[None]:
+    """A terminal that is closed, and SIGTERM, are Ctrl-C: daemon and broker have sessions of their own and would go on
+    alone. Under nohup a closed terminal stays ignored."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    for one, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(one, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _title(house: House) -> str:

@@ -35,7 +35,7 @@ def simulate(
     except PlantError as trouble:
         raise Failure(str(trouble), Exit.CONFIG) from None
     # Whoever looks may act on the first line of output: a signal must end it properly from here on.
-    signals = {signal.SIGINT, signal.SIGTERM}
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         with built:

@@ -1,6 +1,12 @@
 """``meterpost demo``: the installer's file that it writes for its house, and the whole way with every kind of meter."""
 
+import contextlib
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,3 +58,25 @@ def test_the_demo_delivers_every_meter_at_its_real_speed_and_says_so(run: Run) -
     assert done.code == 0, done.out + done.err
     assert "7 simulated meters on 4 buses" in done.out
     assert "lost 0" in done.out and "exactly what the meters said" in done.out
+
+
+def test_a_demo_whose_terminal_goes_leaves_nobody_behind(tmp_path: Path) -> None:
+    surroundings = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "agent", "demo", "--for", "120"]
+    with subprocess.Popen(command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
+        until = time.monotonic() + 60
+        while not list(tmp_path.glob("meterpost-demo-*/state/store.db")) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert len(_running(tmp_path)) >= 2  # daemon and broker
+        demo.send_signal(signal.SIGHUP)
+        demo.wait(60)
+    assert _running(tmp_path) == [] and list(tmp_path.iterdir()) == []
+
+
+def _running(folder: Path) -> list[str]:
+    """Command lines of the processes that work in this folder."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [line for line in found if str(folder) in line]
