@@ -9,7 +9,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from agent.clock import SystemClock
 from agent.config.values import Bus, Config, Intake
@@ -43,7 +45,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from _store(config)
     if status is not None:
         yield _delivery(status)
-        yield from _meters(status)
+        yield from of_meters(status)
     else:
         yield _broker(config.intake, f"{config.gateway.id}-doctor")
 
@@ -58,7 +60,8 @@ def _ask(config: Config) -> tuple[Mapping[str, Any] | None, Finding]:
         return None, Finding("daemon", DOUBT, "runs perhaps: you may not ask it", "the same with sudo")
     except ControlError as trouble:
         return None, Finding("daemon", BAD, f"runs and does not answer: {trouble}", "systemctl restart meterpost")
-    return status, Finding("daemon", GOOD, f"runs since {status['since']}")
+    since = datetime.fromisoformat(status["since"]).astimezone(ZoneInfo(config.gateway.timezone))
+    return status, Finding("daemon", GOOD, f"runs since {since:%Y-%m-%d %H:%M:%S}")
 
 
 def _port(bus: Bus, status: Mapping[str, Any] | None) -> Finding:
@@ -150,12 +153,12 @@ def _delivery(status: Mapping[str, Any]) -> Finding:
     return Finding("broker", BAD, str(delivery.get("broker")), "url, ca_file, username and password_file of [intake]")
 
 
-def _meters(status: Mapping[str, Any]) -> Iterator[Finding]:
+def of_meters(status: Mapping[str, Any]) -> Iterator[Finding]:
     well = 0
     asked = [meter for meter in status["meters"] if "due" not in meter]  # a person reads the others
     for meter in status["meters"]:
         if meter.get("due"):
-            todo = f"meterpost enter {meter['point']}"
+            todo = f"meterpost enter {quote(meter['point'])}"
             yield Finding(f"meter {meter['point']}", DOUBT, "its reading has to be typed in", todo)
     for meter in asked:
         if meter["state"] == "ok":
@@ -163,13 +166,22 @@ def _meters(status: Mapping[str, Any]) -> Iterator[Finding]:
         else:
             level = DOUBT if meter["state"] == "paused" else BAD
             text = f"{meter['state']}: {meter['error']}" if meter["error"] else meter["state"]
-            todo = "meterpost resume" if level == DOUBT else f"meterpost read {meter['point']} --trace"
-            yield Finding(f"meter {meter['point']}", level, text, todo)
+            yield Finding(f"meter {meter['point']}", level, text, _remedy(meter))
         offset = meter.get("meter_offset")
         if offset is not None and abs(offset) > 5:
             todo = "set_clock = true lets the gateway correct it"
             yield Finding(f"meter {meter['point']}", DOUBT, f"its clock is off by {offset:+g} s", todo)
     yield Finding("meters", GOOD, f"{well} of {len(asked)} answer")
+
+
+def _remedy(meter: Mapping[str, Any]) -> str:
+    point = quote(meter["point"])  # names may have blanks
+    match meter["state"]:
+        case "paused":
+            return f"meterpost resume {point}"
+        case "wrong-serial":
+            return f"meterpost replace {point} if it was; else its address is wrong"
+    return f"meterpost read {point} --trace"
 
 
 def _broker(intake: Intake, client_id: str, *, monotonic: Callable[[], float] = time.monotonic) -> Finding:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -96,12 +97,12 @@ def _look(values: Config, meter: Meter, by: str, since: datetime, until: datetim
 def _nothing(found: Sheet, values: Config) -> tuple[str, Exit, str]:
     reasons = list(dict.fromkeys(line.row.reason for line in found.lines))
     why = f": {reasons[0]}" if len(reasons) == 1 and reasons[0] != "nothing was read" else ""
-    point = found.meter.point
+    point = quote(found.meter.point)  # names may have blanks
     hint = f"meterpost status says whether {point} is polled, meterpost read {point} asks its meter now"
     if found.meter.manual:
         hint = "a meter that a person reads has months, not days: --by month; " if found.period != "month" else ""
         hint += f"meterpost enter {point} takes what its display shows"
-    return f"nothing is known of {point} in this time{why}", Exit.FAILED, hint
+    return f"nothing is known of {found.meter.point} in this time{why}", Exit.FAILED, hint
 
 
 # ── time ─────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from agent.control import ControlServer
+from agent.doctor import of_meters
 from agent.report.days import Day, Days
 from buffer.record import Record
 from buffer.store import Store
@@ -56,11 +57,24 @@ def test_exchange_files_that_wait_for_a_person_are_named(closed, run: Run):
     assert found["exchange"]["text"] == "2 files wait for a person, the newest of 2026-11-02: unclear"
 
 
+@pytest.mark.parametrize(
+    ("state", "todo"),
+    [
+        ("wrong-serial", "meterpost replace 'flat 13' if it was; else its address is wrong"),
+        ("paused", "meterpost resume 'flat 13'"),
+        ("silent", "meterpost read 'flat 13' --trace"),
+    ],
+)
+def test_what_to_do_about_a_meter_fits_its_state_and_can_be_typed_as_it_stands(state, todo):
+    status = {"meters": [{"point": "flat 13", "state": state, "error": "said"}]}
+    assert next(of_meters(status)).todo == todo
+
+
 def test_a_running_daemon_tells_of_its_meters(closed, run: Run):
     meter = {"point": "flat-12", "state": "silent", "error": "no answer within 0.15 s", "meter_offset": 9.5}
     bus = {"name": "riser-1", "error": None, "counters": {"asked": 100, "answered": 60, "broken": 9}}
     status = {
-        "since": "2026-11-21T10:00:00.000Z",
+        "since": "2026-11-21T10:00:00.000Z",  # 13:00 in Moscow
         "clock": "holdover",
         "online": False,
         "delivery": {"broker": "the broker refuses us: Not authorized"},
@@ -73,7 +87,14 @@ def test_a_running_daemon_tells_of_its_meters(closed, run: Run):
     finally:
         server.close()
     said = " ".join(done.out.split())
-    for words in ("9 of 100 answers broken", "holdover", "Not authorized", "off by +9.5 s", "read flat-12 --trace"):
+    for words in (
+        "since 2026-11-21 13:00:00",
+        "9 of 100 answers broken",
+        "holdover",
+        "Not authorized",
+        "off by +9.5 s",
+        "read flat-12 --trace",
+    ):
         assert words in said
     assert "0 of 1 answer" in said
     assert max(len(line) for line in done.out.splitlines() if "/" not in line) <= 80  # a path is not broken
