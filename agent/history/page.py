@@ -24,7 +24,7 @@ ROOMS = {"narrow": 232, "broad": 590, "paper": 640}
 STYLE = """\
 :root{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6570;--rule:#d5dae0;--page:#fff;
 --t1:#2f6fb7;--t2:#cf7a10;--t3:#3a9059;--t4:#8e5bb0;--alone:#7a8794;--plan:#c62f3b}
-@media(prefers-color-scheme:dark){:root{--ink:#e8ebee;--soft:#9fa9b3;--rule:#39414a;--page:#14181c;
+@media screen and (prefers-color-scheme:dark){:root{--ink:#e8ebee;--soft:#9fa9b3;--rule:#39414a;--page:#14181c;
 --t1:#6aa5e8;--t2:#f0ad55;--t3:#74c795;--t4:#bb90d8;--alone:#98a4b0;--plan:#ff7a84}}
 body{margin:0 auto;padding:1rem;max-width:70rem;font:1rem/1.45 system-ui,sans-serif}
 body{color:var(--ink);background:var(--page)}
@@ -47,7 +47,7 @@ abbr{text-decoration:none}
 @media screen and (max-width:699.9px){.tick.narrow{display:inline}
 body{padding:.75rem}table{font-size:.8rem}th,td{padding:.25rem .2rem}}
 @page{size:A4;margin:12mm}
-@media print{.tick.paper{display:inline}.plot{min-width:0}.wide{overflow:visible}
+@media print{:root{color-scheme:light}.tick.paper{display:inline}.plot{min-width:0}.wide{overflow:visible}
 body{padding:0;max-width:none;font-size:.85rem}table{font-size:.75rem}th,td{padding:.15rem .4rem}
 th:first-child{position:static;background:none}tfoot{display:table-row-group}
 tr,.chart{break-inside:avoid}.key{print-color-adjust:exact;-webkit-print-color-adjust:exact}}"""

@@ -351,7 +351,9 @@ def test_a_page_of_hours_names_the_year(run: Run, house: Path, keep: Keep) -> No
 
 def test_on_paper_the_sum_stands_once_and_the_keys_have_their_colours(run: Run, house: Path, keep: Keep) -> None:
     keep(week())
-    style = page(run, house).split("@media print{")[1].split("</style>")[0]
+    text = page(run, house)
+    style = text.split("@media print{")[1].split("</style>")[0]
+    assert "@media screen and (prefers-color-scheme:dark)" in text and "color-scheme:light" in style
     assert "tfoot{display:table-row-group}" in style and ".key{print-color-adjust:exact" in style
 
 
