@@ -24,7 +24,7 @@ def doctor(
     Example:
       meterpost doctor --meters
     """
-    values = load_config(config, service=False)
+    values = load_config(config, service=False, secrets=True)  # the broker is tried with them
     findings = []
     for finding in examine(values):
         findings.append(finding)

@@ -46,16 +46,16 @@ CONFIG = typer.Option("--config", "-c", metavar="FILE", help="The installer's fi
 JSON = typer.Option("--json", help="One JSON document on stdout.")
 
 
-def load_config(path: Path, *, service: bool = True) -> Config:
+def load_config(path: Path, *, service: bool = True, secrets: bool = False) -> Config:
     """The configuration for a command at the terminal; the faults and an exit if it is not sound.
 
-    ``service=False`` for commands that need no password: a systemd credential, which only the service has, is then
-    no fault.
+    ``service=False`` for commands that need no password: a systemd credential, which only the service has, is then no
+    fault, and unless ``secrets`` says so neither is a file that this person may not read.
     """
     from agent.config.load import load
 
     try:
-        return load(path, service=service)
+        return load(path, service=service, secrets=service or secrets)
     except ConfigError as trouble:
         explain_faults(trouble)
         raise typer.Exit(Exit.PERMISSION if trouble.denied else Exit.CONFIG) from None

@@ -43,7 +43,7 @@ def read(
     Example:
       meterpost read flat-12 --trace
     """
-    values = load_config(config)
+    values = load_config(config, service=False)
     if kind not in KINDS:
         raise typer.BadParameter(f"{kind!r}; there are: {', '.join(KINDS)}", param_hint="--kind")
     known = [meter.point for meter in values.meters if not meter.manual]
@@ -86,6 +86,8 @@ def ask(
     from agent.cli.errors import port_code
     from agent.questions import failure
 
+    # Now we need the meters' passwords ourselves: none must be asked with another than its own, some meters lock.
+    values = load_config(values.files[0])
     records, failed = offline.read(values, points, kind, span, _traced if trace else None)
     code = Exit.SOME_FAILED if records else port_code(failed.values())
     return records, [failure(point, trouble) for point, trouble in failed.items()], code

@@ -35,27 +35,28 @@ def default_file() -> Path:
     return Path("/etc/meterpost/meterpost.toml")
 
 
-def load(path: Path, *, service: bool = True) -> Config:
+def load(path: Path, *, service: bool = True, secrets: bool = True) -> Config:
     """The configuration in ``path`` and ``conf.d/*.toml`` beside it; ConfigError with every fault.
 
     ``service=False`` is for a person's look from outside the service: systemd's credentials, which exist in the
-    service only, are then a warning and not a fault.
+    service only, are then a warning and not a fault. ``secrets=False`` is for a look that needs no secret: files that
+    this person may not read are a warning too.
     """
     sources, faults = read_all(path.absolute())
     if faults:
         raise ConfigError(faults)
-    return judged(sources, service=service)
+    return judged(sources, service=service, secrets=secrets)
 
 
-def judged(sources: list[Source], *, service: bool = True) -> Config:
+def judged(sources: list[Source], *, service: bool = True, secrets: bool = True) -> Config:
     """The configuration of files that were read already, the main one first; ConfigError with every fault."""
-    return _Loading(sources, service).config()
+    return _Loading(sources, service, secrets).config()
 
 
 class _Loading:
     """The steps of one loading; faults and warnings gather here."""
 
-    def __init__(self, sources: list[Source], service: bool) -> None:
+    def __init__(self, sources: list[Source], service: bool, secrets: bool) -> None:
         self.sources, self.main = sources, sources[0]
         self.base = self.main.file.parent
         self.faults: list[Fault] = []
@@ -66,7 +67,8 @@ class _Loading:
         models_dir = self.base / self.gateway.models_dir if self.gateway.models_dir else None
         named = {bus.table.name: bus for bus in reversed(self.buses) if bus.table.name}
         polls = self._table(PollTable, "poll")
-        self.around = Surroundings(self.base, dict(reversed(named.items())), polls, models_dir, service)
+        known = dict(reversed(named.items()))
+        self.around = Surroundings(self.base, known, polls, models_dir, service, secrets)
         self.ways = Ways(self.main, self.around)
 
     def config(self) -> Config:
@@ -203,7 +205,10 @@ class _Loading:
         try:
             guard(file)
         except SecretTrouble as trouble:
-            self.faults.append(secret_fault(self.main, path, trouble))
+            if self.around.bears(trouble):
+                self._warning(path, f"{trouble.found}: not checked")
+            else:
+                self.faults.append(secret_fault(self.main, path, trouble))
 
     def _password(self) -> Secret | None:
         file, path = self.intake.password_file, ("intake", "password_file")
@@ -212,7 +217,7 @@ class _Loading:
         try:
             return Secret(read_secret(file, self.base))
         except SecretTrouble as trouble:
-            if trouble.elsewhere and not self.around.service:
+            if self.around.bears(trouble):
                 self._warning(path, f"{trouble.found}: not checked")
             else:
                 self.faults.append(secret_fault(self.main, path, trouble))

@@ -37,7 +37,12 @@ class Surroundings:
     polls: PollTable
     models_dir: Path | None = None
     service: bool = True  # systemd's credentials must be there
+    secrets: bool = True  # every secret must be readable
     warnings: list[str] = field(default_factory=list)
+
+    def bears(self, trouble: SecretTrouble) -> bool:
+        """No fault for whoever looks: a credential that only the service has, a secret that the command can spare."""
+        return (trouble.elsewhere and not self.service) or (trouble.denied and not self.secrets)
 
     def warn(self, entry: MeterEntry | BusEntry, path: KeyPath, text: str) -> None:
         self.warn_at(entry.source, (*entry.path, *path), text)
@@ -296,11 +301,11 @@ def _is_one(setting: Setting, text: str) -> bool:
 
 
 def _secret(entry: MeterEntry, key: str, file: Path, around: Surroundings) -> tuple[str | None, list[Fault]]:
-    """The line in this key's file. None without a fault: it is a credential, which only the service has."""
+    """The line in this key's file. None without a fault: whoever looks does without it."""
     try:
         return read_secret(file, around.base), []
     except SecretTrouble as trouble:
-        if trouble.elsewhere and not around.service:
+        if around.bears(trouble):
             around.warn(entry, (key,), f"{trouble.found}: not checked")
             return None, []
         return None, [secret_fault(entry.source, (*entry.path, key), trouble)]

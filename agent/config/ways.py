@@ -115,13 +115,13 @@ class Ways:
         self.faults.append(self._main.fault(path, found, expected, at_key=at_key))
 
     def _secret(self, path: KeyPath, file: Any) -> Secret | None:
-        """What stands in the file of a secret; None without one, with a fault, or with a credential elsewhere."""
+        """What stands in the file of a secret; None without one, with a fault, or where it can be spared."""
         if file is None:
             return None
         try:
             return Secret(read_secret(file, self._around.base))
         except SecretTrouble as trouble:
-            if trouble.elsewhere and not self._around.service:
+            if self._around.bears(trouble):
                 self._around.warn_at(self._main, path, f"{trouble.found}: not checked")
             else:
                 self.faults.append(secret_fault(self._main, path, trouble))

@@ -74,6 +74,41 @@ def test_a_port_that_is_not_there_ends_with_74(run, house):
     assert "no such port" in " ".join(done.err.split())
 
 
+@pytest.fixture
+def secrets_of_the_service(house, monkeypatch):
+    """Password files that this person may not read, as in the group ``meterpost`` without sudo."""
+    (house.parent / "a.secret").write_text("222222\n", encoding="utf-8")
+    (house.parent / "a.secret").chmod(0o600)
+    change(house, "[[bus]]", 'username = "gw"\npassword_file = "a.secret"\n\n[[bus]]')
+    change(house, "ratio = 20", 'password_file = "a.secret"')
+    monkeypatch.setattr("agent.config.secret.os.access", lambda path, mode: False)
+
+
+@pytest.mark.usefixtures("secrets_of_the_service")
+def test_the_daemon_is_asked_without_its_passwords(run, house, mocker):
+    answer = {"records": [], "failed": [], "exit": 0, "trace": []}
+    asked = mocker.patch("agent.cli.read.ask_daemon", return_value=answer)
+    assert run("read", "-c", str(house)).code == 0
+    assert asked.call_args.args[1] == "read"
+
+
+@pytest.mark.usefixtures("secrets_of_the_service")
+def test_no_meter_is_asked_without_its_own_password(run, house, line, mocker):
+    """Another one than its own, the maker's for instance, may lock it."""
+    opened = mocker.patch("agent.offline.Port")
+    done = run("read", "-c", str(house))
+    assert (done.code, done.out) == (77, "")
+    assert "meter[1].password_file" in done.err
+    opened.assert_not_called()
+
+
+@pytest.mark.usefixtures("secrets_of_the_service")
+def test_what_needs_no_password_does_without(run, house):
+    done = run("status", "-c", str(house))
+    assert (done.code, done.err) == (0, "")
+    assert run("doctor", "-c", str(house)).code == run("check", "-c", str(house)).code == 77
+
+
 @pytest.mark.parametrize(
     ("troubles", "code"),
     [

@@ -60,8 +60,8 @@ class House:
         file.chmod(mode)
         return file
 
-    def load(self, service: bool = True) -> Config:
-        return load(self.file, service=service)
+    def load(self, service: bool = True, secrets: bool = True) -> Config:
+        return load(self.file, service=service, secrets=secrets)
 
     def faults(self, service: bool = True) -> list[Fault]:
         with pytest.raises(ConfigError) as caught:

@@ -162,6 +162,21 @@ def test_a_credential_outside_the_service_is_a_warning_for_a_person_and_a_fault_
     assert any("credential mqtt" in warning for warning in loaded.warnings)
 
 
+def test_a_secret_that_is_not_for_this_person_is_a_fault_unless_none_is_needed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.secret("geheim")
+    house.change("[[bus]]", 'username = "gw"\npassword_file = "a.secret"\n[[bus]]')
+    house.add('password_file = "a.secret"\n')
+    monkeypatch.setattr("agent.config.secret.os.access", lambda path, mode: False)
+    faults = house.faults(service=False)
+    assert [fault.key for fault in faults] == ["intake.password_file", "meter[1].password_file"]
+    assert all(fault.denied for fault in faults)
+    loaded = house.load(service=False, secrets=False)
+    assert (loaded.intake.password, loaded.meters[0].password) == (None, None)
+    assert sum("a.secret, which you may not read: not checked" in warning for warning in loaded.warnings) == 2
+
+
 def test_a_meter_goes_before_the_common_poll_and_that_before_the_default(house: House, meter: Meter) -> None:
     house.add(meter(poll='{ now = "1m", network = "off" }'))
     house.add('[poll]\nnow = "10m"\n')
