@@ -141,8 +141,14 @@ class Site:
         assert self.daemon is not None
         for worker in self.daemon.workers:
             worker.stop()
+        self.until(self._settled)
+
+    def _settled(self) -> bool:
+        """What the housekeeping has to tell is stored first: it would come after the last look otherwise."""
+        assert self.daemon is not None
         self.daemon.writer.flush()
-        self.until(lambda: self.store.counts().pending == 0 and self.store.counts().held == 0)
+        counts = self.store.counts()
+        return counts.pending == 0 and counts.held == 0
 
     def delivered(self) -> list[dict]:
         return [row.record for row in self.intake.rows()]
