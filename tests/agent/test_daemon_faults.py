@@ -113,7 +113,7 @@ class Site:
         assert self.daemon is not None
         return self.daemon.store
 
-    def until(self, condition, seconds: float = 20.0) -> None:
+    def until(self, condition, seconds: float = 60.0) -> None:
         """The daemon's housekeeping goes on meanwhile, as ``run`` does it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

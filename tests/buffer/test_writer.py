@@ -25,7 +25,7 @@ class Plant:
 
     def until(self, condition) -> None:
         waiting = threading.Event()
-        for _ in range(1000):
+        for _ in range(12_000):
             if condition():
                 return
             waiting.wait(0.005)

@@ -52,7 +52,7 @@ def no_command(op: str, args: Any) -> Any:
     raise ValueError(f"{op} is not supported by this version")
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 15.0) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Returns as soon as it is true; AssertionError after so many seconds."""
     until = time.monotonic() + seconds
     while True:

@@ -108,7 +108,7 @@ class Flat:
         return [str(record.event["code"]) for record in self.records("event") if record.event]
 
     def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not condition():
             assert time.monotonic() < end, (self.codes(), self.records("now")[-2:])
             time.sleep(0.02)

@@ -85,7 +85,7 @@ def test_a_fault_unplugs_the_adapter_for_its_time(tmp_path):
         with serial.Serial(str(link), 9600, timeout=2) as port, pytest.raises((OSError, serial.SerialException)):
             assert ask(port, 3) == b"ans"
             port.read(1)
-        patience = time.monotonic() + 5
+        patience = time.monotonic() + 60
         while not link.is_symlink() and time.monotonic() < patience:
             time.sleep(0.01)
         with serial.Serial(str(link), 9600, timeout=2) as port:
@@ -121,17 +121,18 @@ def test_an_adapter_with_echo_gives_the_request_back_first(tmp_path):
 @pytest.mark.parametrize("speed", [2400, 9600])
 def test_whole_frames_take_the_time_that_they_take_on_the_wire(tmp_path, speed):
     line, size = Line(speed), 150 if speed == 2400 else 250
+    expected = (10 + size) * line.character + 0.02
     times = []
     with (
         PtyLine([Meter(reply=b"x" * size, delay=0.02)], link=tmp_path / "line", line=line),
         serial.Serial(str(tmp_path / "line"), speed, timeout=5) as port,
     ):
-        for _ in range(5):
+        for _ in range(60):  # a busy machine may hold a client back; the line itself must be able to keep time
             begin = time.monotonic()
             assert ask(port, size, b"a" * 10) == b"x" * size
             times.append(time.monotonic() - begin)
-    expected = (10 + size) * line.character + 0.02
-    # The best of five: a busy machine may hold a client back, the line itself must be able to keep time.
+            if times[-1] <= expected * 1.005:
+                break
     assert expected <= min(times) <= expected * 1.005
 
 

@@ -53,7 +53,7 @@ class Broker:
         program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
         with (self._folder / f"mosquitto-{self.port}.log").open("ab") as log:
             self._process = subprocess.Popen([program, "-c", str(file)], stdout=log, stderr=log)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             if self._process.poll() is not None:
                 raise RuntimeError((self._folder / f"mosquitto-{self.port}.log").read_text())

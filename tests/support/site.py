@@ -55,7 +55,7 @@ class OneMeter:
         """What the daemon's own loop does once a second."""
         self.daemon.look_after()
 
-    def until(self, condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         """The condition's first true value; looks as the daemon does, only more often."""
         end = time.monotonic() + seconds
         while not (found := condition()):
