@@ -60,6 +60,7 @@ def test_the_service_can_still_do_its_work():
     assert settings["NotifyAccess"] == ["main"]
     assert settings["User"] == ["meterpost"]
     assert settings["StateDirectory"] == ["meterpost"]
+    assert settings["UMask"] == ["0027"]  # the group may look into the store
     assert {f"char-tty{kind} rw" for kind in ("USB", "ACM", "AMA", "S")} <= set(settings["DeviceAllow"])
     assert "PrivateDevices" not in settings  # it would hide the serial ports
     assert {"AF_UNIX", "AF_INET", "AF_INET6"} == set(settings["RestrictAddressFamilies"][0].split())
@@ -119,6 +120,13 @@ def test_the_rules_give_names_low_latency_and_peace_from_modem_managers():
     assert ("ATTR{latency_timer}", "=", "1") in flat
     assert ("ENV{ID_MM_DEVICE_IGNORE}", "=", "1") in flat
     assert sum(key == "SYMLINK" and value.startswith("meterpost/") for key, _, value in flat) == 2
+
+
+def test_an_adapter_that_is_there_already_becomes_quick_by_the_trigger_of_the_installation():
+    """``udevadm trigger`` says "change"; an adapter that is plugged in later says "add" and, once it has its driver,
+    "bind"."""
+    (rule,) = (rule for rule in rules() if ("ATTR{latency_timer}", "=", "1") in rule)
+    assert ("ACTION", "==", "add|bind|change") in rule
 
 
 def test_the_unit_is_sound_as_a_file_and_every_section_is_known():
