@@ -98,7 +98,7 @@ class Daemon:
     def run(self) -> None:
         """Work until a signal. SIGTERM and SIGINT end it, SIGHUP reads the configuration again."""
         self.start()
-        notify.ready(f"{len(self.config.meters)} meters on {len(self.config.buses)} buses")
+        notify.ready(self._summary())
         try:
             while not self._stopping:
                 self._wake.wait(HOUSEKEEPING)
@@ -196,19 +196,22 @@ class Daemon:
         if self._path is None:
             return
         notify.reloading()
+        used = False
         try:
-            fresh = load_in_child(self._path)
+            used = self._use(load_in_child(self._path))
         except ConfigError as trouble:
             log.error("the new configuration is not used, the old one goes on: %s", trouble)
-        else:
-            self._use(fresh)
-        notify.ready(f"{len(self.config.meters)} meters on {len(self.config.buses)} buses")
+        notify.ready(self._summary() + ("" if used else "; the changed configuration is not used, see the log"))
 
-    def _use(self, fresh: Config) -> None:
+    def _summary(self) -> str:
+        return f"{len(self.config.meters)} meters on {len(self.config.buses)} buses"
+
+    def _use(self, fresh: Config) -> bool:
+        """False where only a restart could bring it into force."""
         old = self.config
         if fresh.gateway.state_dir != old.gateway.state_dir or fresh.gateway.id != old.gateway.id:
             log.error("gateway.id and gateway.state_dir change with a restart only; the old configuration goes on")
-            return
+            return False
         self._stop_workers()
         if self._calendar:
             self._calendar.close()
@@ -223,7 +226,8 @@ class Daemon:
             self.publisher.start()
         else:
             self.publisher.configure(fresh)
-        log.info("the new configuration is in use: %d meters on %d buses", len(fresh.meters), len(fresh.buses))
+        log.info("the new configuration is in use: %s", self._summary())
+        return True
 
     # ── rooms ────────────────────────────────────────────────────────────
 

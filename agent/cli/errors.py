@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Collection
 
-from agent.cli.screen import Exit, Failure, colour, explain_faults, note
+from agent.cli.screen import Exit, Failure, colour, error_mark, explain_faults, note
 from agent.config.faults import ConfigError
 
 
@@ -23,7 +23,7 @@ def report(error: Exception) -> int:
     if isinstance(error, ConfigError):
         explain_faults(error)
     else:
-        note(f"{colour('red', 'error:', sys.stderr)} {_words(error)}")
+        note(f"{error_mark()}{colour('red', 'error:', sys.stderr)} {_words(error)}")
     code = exit_code(error)
     hint = error.hint if isinstance(error, Failure) else ""
     if code == Exit.PERMISSION and isinstance(error, OSError) and "sudo" not in str(error) and os.geteuid() != 0:

@@ -45,10 +45,25 @@ class Failure(Exception):
 
 def explain_faults(trouble: ConfigError) -> None:
     """Every fault on stderr, one a line, as FILE:LINE:COL: key: what stands there, what may stand there."""
+    mark = error_mark()
     for fault in trouble.faults:
-        print(fault, file=sys.stderr)  # editors take FILE:LINE:COL from a whole line
+        print(f"{mark}{fault}", file=sys.stderr)  # editors take FILE:LINE:COL from a whole line
     count = len(trouble.faults)
-    note(colour("red", f"{count} {'fault' if count == 1 else 'faults'} in the configuration", sys.stderr))
+    note(mark + colour("red", f"{count} {'fault' if count == 1 else 'faults'} in the configuration", sys.stderr))
+
+
+def to_journal() -> bool:
+    """Whether stderr is read by systemd's journal and by no person (systemd.exec(5), $JOURNAL_STREAM)."""
+    try:
+        there = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):  # closed, or none of the system's
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
+
+
+def error_mark() -> str:
+    """Before a line that the journal shall know as an error (sd-daemon(3)): journalctl -p err finds it."""
+    return "<3>" if to_journal() else ""
 
 
 def emit(document: Any) -> None:

@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.cli.errors import exit_code
-from agent.cli.screen import Exit
+from agent.cli.screen import Exit, to_journal
+
+PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+"""syslog(3)'s numbers from a level on; 7 is below them all."""
+
+
+class ForJournal(logging.Formatter):
+    """Each line with its priority before it (sd-daemon(3)), which the journal takes off: journalctl -p warning."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = next((number for level, number in PRIORITIES if record.levelno >= level), 7)
+        return "\n".join(f"<{priority}>{line}" for line in super().format(record).split("\n"))
 
 
 def parse(args: Sequence[str]) -> tuple[Path, bool] | None:
@@ -55,7 +66,9 @@ def _import_drivers(config: Path) -> None:
 
 
 def _log_to_stderr(verbose: bool) -> None:
-    """The journal adds time and unit; a terminal wants the time."""
+    """The journal adds time and unit and wants the priority; a terminal wants the time."""
     form = "%(asctime)s %(message)s" if sys.stderr.isatty() else "%(message)s"
-    logging.basicConfig(stream=sys.stderr, format=form, level=logging.DEBUG if verbose else logging.INFO)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(ForJournal(form) if to_journal() else logging.Formatter(form))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)

@@ -7,6 +7,8 @@ import time
 import pytest
 
 from agent import notify
+from agent.config.load import load
+from agent.daemon import Daemon
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -81,3 +83,38 @@ def test_without_a_listening_manager_nothing_happens(monkeypatch, name):
 def test_without_a_socket_in_the_environment_nothing_happens(monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     assert notify.ready() is None
+
+
+HOUSE = """
+[gateway]
+id = "gw-1"
+timezone = "Europe/Moscow"
+state_dir = "state"
+[intake]
+url = "mqtt://127.0.0.1:1"
+[[bus]]
+name = "riser"
+port = "/dev/nowhere"
+[[meter]]
+point = "flat-1"
+bus = "riser"
+driver = "mercury230"
+address = 1
+serial = "20000001"
+"""
+
+
+def test_a_faulty_file_shows_in_the_status_until_it_is_mended(tmp_path, monkeypatch):
+    file = tmp_path / "meterpost.toml"
+    file.write_text(HOUSE)
+    heard: list[str] = []
+    monkeypatch.setattr(notify, "ready", heard.append)
+    daemon = Daemon(load(file), file)
+    try:
+        for text in (HOUSE.replace("address", "adress"), HOUSE.replace("gw-1", "gw-2"), HOUSE):
+            file.write_text(text)
+            daemon.reload()
+    finally:
+        daemon.close()
+    running, unused = "1 meters on 1 buses", "; the changed configuration is not used, see the log"
+    assert heard == [running + unused, running + unused, running]

@@ -79,3 +79,32 @@ def test_a_faulty_file_ends_the_service_with_78_and_every_fault(run: Run, house:
     assert "meter[1].address" in done.err
     assert "meter[1].ratio" in done.err
     assert os.listdir(house.parent / "state") == []  # noqa: PTH208 - names are enough
+
+
+def test_each_line_for_the_journal_has_its_priority() -> None:
+    form = service.ForJournal("%(message)s")
+
+    def line(level: int, text: str) -> str:
+        return form.format(logging.LogRecord("meterpost", level, "", 0, text, None, None))
+
+    assert line(logging.ERROR, "a fault\nand another") == "<3>a fault\n<3>and another"
+    assert line(logging.WARNING, "the clock moved") == "<4>the clock moved"
+    assert line(logging.INFO, "connected") == "<6>connected"
+    assert line(logging.DEBUG, "asked") == "<7>asked"
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_why_the_service_does_not_start_is_an_error_in_the_journal(house: Path, journal: bool) -> None:
+    change(house, "speed = 9600", "sped = 9600")
+    read, write = os.pipe()
+    there = os.fstat(write)
+    stream = f"{there.st_dev}:{there.st_ino}" if journal else "1:1"
+    command = [sys.executable, "-m", "agent", "run", "-c", str(house)]
+    root = Path(__file__).parents[2]
+    with os.fdopen(read, encoding="utf-8") as end:
+        with os.fdopen(write, "w") as stderr:
+            environment = os.environ | {"JOURNAL_STREAM": stream}
+            done = subprocess.run(command, stderr=stderr, cwd=root, env=environment, check=False, timeout=60)
+        lines = end.read().splitlines()
+    assert done.returncode == 78
+    assert [line[:3] == "<3>" for line in lines] == [journal] * 2, lines
