@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 BACKWARDS = timedelta(seconds=2)  # the kernel's own corrections are smaller than this
@@ -68,7 +69,7 @@ class SystemClock:
     def stamp(self) -> Stamp:
         mono = self.monotonic()
         milliseconds = int(self._wall() * 1000)
-        utc = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+        utc = EPOCH + timedelta(milliseconds=milliseconds)
         return Stamp(utc, self._state(utc, mono), self.boot, mono)
 
     def _state(self, utc: datetime, mono: float) -> str:

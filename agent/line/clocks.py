@@ -51,10 +51,9 @@ class ClockWatch:
         if "clock" not in meter.driver.capabilities:
             return []
         orders = [meter.watch.orders.popleft() for _ in range(len(meter.watch.orders))]
-        now = self._clock.stamp()
-        if not orders and not _due(meter, now):
+        if not orders and not self._due(meter):
             return []
-        meter.offset_at, meter.watch.due = now.monotonic, None
+        meter.offset_at, meter.watch.due = self._clock.monotonic(), None
         try:
             outcome = self._look(meter, ask, serial, bool(orders))
         except BaseException as trouble:
@@ -64,6 +63,11 @@ class ClockWatch:
         for order in orders:
             order.set_result(outcome)
         return []
+
+    def _due(self, meter: MeterState) -> bool:
+        if meter.offset_at is None or self._clock.monotonic() - meter.offset_at >= CLOCK_EVERY:
+            return True
+        return meter.watch.due is not None and self._clock.stamp().utc >= meter.watch.due
 
     def _look(self, meter: MeterState, ask: Ask, serial: str, ordered: bool) -> Correction:
         seen = self._measure(meter, ask)
@@ -251,12 +255,6 @@ class _Timed:
         reply = self._ask(question)
         self.sent, self.trip, self.asked = sent, self._clock.monotonic() - sent.monotonic, True
         return reply
-
-
-def _due(meter: MeterState, now: Stamp) -> bool:
-    if meter.offset_at is None or now.monotonic - meter.offset_at >= CLOCK_EVERY:
-        return True
-    return meter.watch.due is not None and now.utc >= meter.watch.due
 
 
 def _step(meter: MeterState, now: datetime) -> timedelta | None:
