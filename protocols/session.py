@@ -5,6 +5,7 @@ A session is pure: bytes in, bytes out, no port, clock, disk or log. Three thing
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 
@@ -18,8 +19,14 @@ class Line:
     @property
     def character(self) -> float:
         """Seconds that one character takes: start bit, data bits, parity bit if any, stop bits."""
-        bits = 1 + int(self.format[0]) + (self.format[1] != "N") + int(self.format[2])
-        return bits / self.speed
+        return _character(self.speed, self.format)
+
+
+@lru_cache
+def _character(speed: int, form: str) -> float:
+    """Asked several times in each exchange, for the few settings that a gateway has."""
+    bits = 1 + int(form[0]) + (form[1] != "N") + int(form[2])
+    return bits / speed
 
 
 @dataclass(frozen=True, slots=True)
