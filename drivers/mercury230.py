@@ -46,6 +46,7 @@ NETWORK = {  # BWRI of the group request: OBIS group C of each value in its answ
     0x30: (13, 33, 53, 73),  # power factor, its sign that of the active power
     0x40: (14,),  # frequency
 }
+ALL_TARIFFS = ReadAllTariffs()
 LATER_PHASES = frozenset({56, 76, 171, 191, 49, 69, 52, 72, 51, 71, 53, 73})
 SINGLE_PHASE = ("mercury203.2td", "mercury204", "mercury208")
 
@@ -80,7 +81,8 @@ class Mercury230:
         self._multiplier = int(settings.get("multiplier", 1))
         self._pause = system_timeout(plan.line.speed, self._multiplier)
         self._level = int(settings.get("level", 1))
-        self._password = PASSWORDS[self._level] if plan.password is None else plan.password
+        secret = PASSWORDS[self._level] if plan.password is None else plan.password
+        self._log_in = OpenChannel(self._level, secret)
         self._codes = DIRECTIONS[settings.get("directions", "all")]
         self._named = tuple(TARIFFS.index(name) + 1 for name in plan.tariffs or ())
         self._wanted = (0, *(self._named if plan.tariffs is not None else (1, 2, 3, 4)))  # rows, 0 the total
@@ -94,7 +96,7 @@ class Mercury230:
 
     def open(self, ask: Ask) -> None:
         """Log in, AccessDenied if the meter refuses. After NotLoggedIn it is the right thing to call again."""
-        ask(OpenChannel(self._level, self._password))
+        ask(self._log_in)
 
     def close(self, ask: Ask) -> None:
         """Log out of level 2. Level 1 is left to end by itself after 240 s: the line has better to do."""
@@ -139,7 +141,7 @@ class Mercury230:
         if self._grouped is False or self._wanted == (0,):
             return self._single_rows(ask)
         try:
-            answer = ask(ReadAllTariffs())
+            answer = ask(ALL_TARIFFS)
         except (Refused, NoReply, BadFrame) as trouble:
             it_can = self._learned.grouped is True and not isinstance(trouble, Refused)
             if it_can or self._group_read is not None:
@@ -256,7 +258,7 @@ class Mercury230:
         questions: list[Asked]
         match kind:
             case "now" if self._grouped:
-                questions = [ReadAllTariffs()]
+                questions = [ALL_TARIFFS]
             case "now":
                 questions = [ReadEnergy(tariff=row) for row in self._wanted]
             case "network":
@@ -275,7 +277,7 @@ class Mercury230:
                 questions = []
             case _:
                 return ()
-        around: list[Asked] = [OpenChannel(self._level, self._password), ReadSerial()]
+        around: list[Asked] = [self._log_in, ReadSerial()]
         after: list[Asked] = [CloseChannel()] if self._level > 1 else []
         return tuple(self._exchange(question) for question in (*around, *questions, *after))
 
