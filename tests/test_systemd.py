@@ -69,6 +69,14 @@ def test_the_service_can_still_do_its_work():
     assert settings["ExecStart"][0].startswith(f"{PROGRAM} run ")
 
 
+def test_the_drivers_of_the_ports_that_are_allowed_are_there_before_the_service():
+    """A kind of port that /proc/devices does not have when the service starts stays forbidden (systemd 257)."""
+    unit = UNIT.read_text().partition("[Service]")[0].splitlines()
+    drivers = {f"modprobe@{name}.service" for name in ("usbserial", "cdc_acm", "sc16is7xx")}
+    for key in ("Wants=", "After="):
+        assert drivers <= {name for line in unit if line.startswith(key) for name in line.removeprefix(key).split()}
+
+
 def test_the_user_and_its_folders_come_into_being(tmp_path):
     sysusers, tmpfiles = tool("systemd-sysusers"), tool("systemd-tmpfiles")
     if os.geteuid():

@@ -158,6 +158,11 @@ def _open(url: str) -> Any:
         number = getattr(trouble, "errno", None)
         if number == errno.EACCES:
             raise PortForbidden(f"{url}: permission denied; the user must be in the group that owns the port") from None
+        if number == errno.EPERM:  # the rights are there, the service's own bounds forbid it
+            raise PortForbidden(
+                f"{url}: not permitted: DeviceAllow= of the unit does not have this kind of port, or its driver came "
+                "later than the service (systemctl restart meterpost)"
+            ) from None
         if number in (errno.EAGAIN, errno.EBUSY) or "exclusively lock" in str(trouble):
             raise PortHeld(f"{url}: another program has this port (stop it, or ask it)") from None
         if number == errno.ENOENT:

@@ -93,6 +93,12 @@ def test_a_port_that_may_not_be_opened_says_so(mocker):
         Port("/dev/ttyUSB0")
 
 
+def test_a_kind_of_port_that_the_service_is_kept_off_says_so(mocker):
+    mocker.patch("serial.Serial", side_effect=PermissionError(1, "Operation not permitted"))
+    with pytest.raises(PortForbidden, match="DeviceAllow"):
+        Port("/dev/ttyUSB0")
+
+
 @pytest.mark.parametrize("url", ["/dev/null", "socket://127.0.0.1:1", "hwgrep://no-such-adapter", "nonsense://x"])
 def test_what_is_no_serial_port_is_refused_in_words(url):
     with pytest.raises(LinkLost):
