@@ -92,11 +92,19 @@ def boot_id() -> str:
         return "unknown"
 
 
-def _battery_clock() -> bool:
-    """A battery-backed clock set the system time when the machine came up (rtc sysfs ABI, ``hctosys``)."""
+def _battery_clock(clocks: Path = Path("/sys/class/rtc")) -> bool:
+    """A battery-backed clock set the system time when the machine came up (rtc sysfs ABI, ``hctosys``).
+
+    One whose battery is empty begins in the past, and systemd then puts about the time of the last shutdown in its
+    place, which is nobody's clock.
+    """
     try:
-        return any(path.read_text().strip() == "1" for path in Path("/sys/class/rtc").glob("rtc*/hctosys"))
-    except OSError:
+        return any(
+            (clock / "hctosys").read_text().strip() == "1"
+            and int((clock / "since_epoch").read_text()) >= BUILT.timestamp()
+            for clock in clocks.glob("rtc*")
+        )
+    except (OSError, ValueError):
         return False
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from agent import clock as clock_module
 from agent.clock import BUILT, SystemClock
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -56,3 +57,25 @@ def test_once_synchronised_it_holds_over():
 def test_a_stamp_has_whole_milliseconds_in_utc():
     stamp = SystemClock(wall=lambda: 1795262400.123456, monotonic=lambda: 1.0, boot="b").stamp()
     assert stamp.utc.microsecond == 123000 and stamp.utc.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("set_by", "shows", "believed"),
+    [
+        ("1", NOON.timestamp(), True),
+        ("0", NOON.timestamp(), False),
+        ("1", 75.0, False),  # the battery is empty: 1970
+        ("1", 946684800.0, False),  # … or 2000, as other chips begin
+    ],
+)
+def test_a_battery_clock_counts_if_it_set_the_time_and_had_one(tmp_path, set_by, shows, believed):
+    (tmp_path / "rtc0").mkdir()
+    (tmp_path / "rtc0" / "hctosys").write_text(f"{set_by}\n")
+    (tmp_path / "rtc0" / "since_epoch").write_text(f"{shows:.0f}\n")
+    assert clock_module._battery_clock(tmp_path) is believed
+
+
+def test_a_machine_without_a_battery_clock_or_one_that_cannot_be_read_has_none(tmp_path):
+    assert not clock_module._battery_clock(tmp_path)
+    (tmp_path / "rtc0").mkdir()
+    assert not clock_module._battery_clock(tmp_path)
