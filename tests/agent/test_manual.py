@@ -86,7 +86,7 @@ def test_a_figure_is_taken_with_comma_or_point(store: Store, figure: str, wh: in
 
 
 @given(whole=st.integers(0, 99999), fraction=st.integers(0, 999), places=st.integers(0, 3))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_figure_of_the_display_is_exactly_its_watt_hours(
     store: Store, whole: int, fraction: int, places: int
 ) -> None:
@@ -95,7 +95,7 @@ def test_any_figure_of_the_display_is_exactly_its_watt_hours(
 
 
 @given(st.text(max_size=12))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_a_figure_or_refused_in_words(store: Store, text: str) -> None:
     try:
         value = say(store, T1=text, T2="00000").record.values[T1]

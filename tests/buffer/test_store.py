@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -389,9 +389,7 @@ class Model(RuleBasedStateMachine):
         assert self.store.last_seq == len(self.states)
 
 
-Model.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+Model.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
 TestAgainstAModel = Model.TestCase
 
 

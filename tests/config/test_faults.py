@@ -366,7 +366,7 @@ def test_a_clash_is_found_across_files(house: House, meter: Meter) -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_a_configuration_or_faults(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "any.toml"
     file.write_bytes(content)
@@ -387,7 +387,7 @@ JUNK = st.recursive(
 
 
 @given(st.sampled_from([line for line in SOUND.splitlines() if "=" in line]), JUNK)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_value_under_any_key_is_sound_or_a_fault_at_its_line(tmp_path: Path, line: str, junk: str) -> None:
     key = line.split(" = ")[0]
     text = SOUND.replace(line, f"{key} = {junk}")

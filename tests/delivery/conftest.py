@@ -2,13 +2,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.delivery.fakes import House
 from tests.support.broker import Broker
-
-settings.register_profile("unhurried", deadline=None)  # a loaded machine is no fault of the product
-settings.load_profile("unhurried")
 
 
 @pytest.fixture

@@ -183,7 +183,7 @@ def test_a_leap_day_has_all_its_slots(period: int, year: int) -> None:
     assert [reading.at for reading in days] == [midnight, midnight + timedelta(days=1)]
 
 
-@examples(max_examples=12, deadline=None)
+@examples(max_examples=12)
 @given(
     st.lists(st.tuples(st.integers(0, 4 * 48), st.integers(-400, 400)), max_size=3),
     st.lists(st.tuples(st.integers(0, 4 * 48), st.integers(1, 2000)), max_size=2),

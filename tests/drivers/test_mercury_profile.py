@@ -367,7 +367,7 @@ def test_a_pointer_that_makes_no_sense_is_broken(octet: int, value: int) -> None
         it.read("interval", *DAY)
 
 
-@examples(max_examples=150, deadline=None)
+@examples(max_examples=150)
 @given(st.binary(min_size=15, max_size=15), st.binary(min_size=9, max_size=9), st.booleans())
 def test_any_octets_in_the_records_are_nothing_or_the_slot_that_was_asked(
     record: bytes, pointer: bytes, spoil_pointer: bool

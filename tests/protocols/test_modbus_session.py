@@ -307,7 +307,7 @@ def test_twenty_thousand_random_answers_give_declared_errors_only():
         assert reply is None or isinstance(reply, MeterError)  # a sound CRC by chance is not among this seed's cases
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.sampled_from(["rtu", "tcp"]), st.sampled_from(QUESTIONS), st.sampled_from(STARTS), st.binary(max_size=60))
 def test_any_octets_end_in_a_declared_error_or_a_reply_of_the_right_length(framing, question, start, rest):
     reply = reply_to(question, framing, [start, rest])

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.channels.errors import ChannelError, Kind
@@ -401,7 +401,7 @@ def test_days_of_23_and_25_hours_have_48_periods_and_all_their_energy(tmp_path, 
     house.store.close()
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), ratio=st.sampled_from([Decimal(1), Decimal(40), Decimal("0.5")]))
 def test_over_months_the_files_tell_the_energy_to_the_kwh_whatever_came_late(tmp_path_factory, seed, ratio):
     """Days that lack half hours, are made, healed, made again in any order: Σ kWh = Σ energy, less than 1 kWh off."""

@@ -18,7 +18,7 @@ from agent.statement.window import window_of
 from tests.statement.plant import SHIPPED, FakeClock, Notes, meter, reading, utc
 
 PROFILE = SHIPPED["mosenergosbyt"]
-ANY = settings(max_examples=100, deadline=None)
+ANY = settings(max_examples=100)
 energies = st.integers(0, 99_999_999)
 
 

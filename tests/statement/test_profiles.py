@@ -250,7 +250,7 @@ PIECES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(SHIPPED_TEXT)), st.integers(0, 30), PIECES)
 def test_any_text_is_a_profile_or_faults_with_places(tmp_path, at, length, piece):
     text = SHIPPED_TEXT[:at] + piece + SHIPPED_TEXT[at + length :]
