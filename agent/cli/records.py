@@ -81,8 +81,8 @@ def stats(config: Annotated[Path, CONFIG] = DEFAULT_FILE, as_json: Annotated[boo
         print(json.dumps({"gateway": values.gateway.id, "epoch": store.epoch, **numbers, "oldest_pending": oldest}))
         return
     print("\n".join(table([(name, str(value)) for name, value in numbers.items()], right=(1,))))
-    if oldest:
-        print(f"oldest pending: {oldest}")
+    if counts.oldest_pending:
+        print(f"oldest pending: {when(counts.oldest_pending, ZoneInfo(values.gateway.timezone))}")
 
 
 @app.command()

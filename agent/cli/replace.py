@@ -268,7 +268,7 @@ def _show(act: Act, page: _Page, store: Store | None, zone: ZoneInfo, now: datet
     used = acts.used_this_month(store, act, now, zone)
     if used:
         said = ", ".join(f"{name} {text}" for name, text in used.items())
-        print(wrapped(f"used in {now.astimezone(zone):%Y-%m}, both meters, up to the new one's initial: {said} kWh"))
+        print(wrapped(f"used in {now.astimezone(zone):%Y-%m}, both meters, up to the new one's initial: {said}"))
     else:
         print(wrapped("used this month: not known, no reading at its start"))
     print("\n".join(_diff(page)))

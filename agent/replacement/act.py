@@ -148,8 +148,8 @@ def energies_of(record: Record, wanted: Collection[str] = ()) -> dict[str, Decim
 
 
 def used_this_month(store: Store | None, act: Act, now: datetime, zone: ZoneInfo) -> dict[str, str]:
-    """T1… → kWh from the start of the month, or the words why they are not known, through both meters up to the new
-    one's initial reading. Secondary energy, as the registers show it."""
+    """T1… → "12.5 kWh" from the start of the month, or the words why that is not known, through both meters up to the
+    new one's initial reading. Secondary energy, as the registers show it."""
     slot = slot_of("month", now, zone)
     start = at_border(store, act.meter, slot.start, tolerance(act.meter, "month")) if store else None
     if start is None:
@@ -159,7 +159,7 @@ def used_this_month(store: Store | None, act: Act, now: datetime, zone: ZoneInfo
     found = {}
     for name in sorted({*act.final.energies, *act.initial.energies}):
         try:
-            found[name] = number_text(consumed(chain, name, start.registers, end) / 1000)
+            found[name] = f"{number_text(consumed(chain, name, start.registers, end) / 1000)} kWh"
         except NoConsumption as trouble:
             found[name] = f"not known: {trouble}"
     return found

@@ -54,6 +54,11 @@ def test_a_newer_programs_store_ends_with_78_untouched(run: Run, house: Path, lo
     assert {file.name: file.read_bytes() for file in state.iterdir()} == before
 
 
+def test_the_oldest_pending_one_has_the_gateways_local_time(run: Run, house: Path) -> None:
+    preload(house, 3)
+    assert run("records", "stats", "-c", str(house)).out.endswith("oldest pending: 2026-11-21 15:03:00\n")
+
+
 def test_without_a_daemon_records_are_put_back_in_the_store(run: Run, house: Path) -> None:
     preload(house, 5)
     assert counts(run, house)["confirmed"] == 2

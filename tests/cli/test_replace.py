@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import typer
@@ -49,6 +50,16 @@ def test_without_yes_everything_is_shown_and_nothing_changed(run: Run, house: Pa
     assert done.out.endswith("nothing was changed; the same with --yes does it\n")
     assert house.read_bytes() == before and len(list(house.parent.iterdir())) == 3
     assert events(house) == []
+
+
+def test_what_was_used_this_month_is_a_figure_with_its_unit_or_the_reason(run: Run, house: Path) -> None:
+    moscow = datetime.now(ZoneInfo("Europe/Moscow")).replace(hour=0, minute=0, second=0, microsecond=0)
+    with closing(opened(house.parent / "state")) as store:
+        store.put([reading(moscow.replace(day=1).astimezone(UTC), "month", truth=lambda _: (1_000_000, 500_000))])
+        store.put([reading(datetime.now(UTC).replace(microsecond=0), truth=lambda _: (990_000, 501_000))])
+    done = run(*NEW, "--final", "T1=999,T2=501.5", *INITIAL, "--yes", "-c", str(house))
+    said = " ".join(done.out.split())
+    assert "T1 not known: meter 23456789: T1 ran back from 1000 to 999 kWh; was it replaced?, T2 1.5 kWh" in said
 
 
 def test_with_yes_the_configuration_the_copy_and_the_event_are_there(run: Run, house: Path, stored: datetime) -> None:
