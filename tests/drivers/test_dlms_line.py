@@ -16,6 +16,7 @@ from simulators.household import Household
 from simulators.line import PtyLine
 from simulators.spodes import plant_meter
 from tests.support.dlms import NOW, driver, household, plan, spodes, station
+from tests.support.pace import undamaged
 
 pytestmark = pytest.mark.slow
 
@@ -23,18 +24,17 @@ pytestmark = pytest.mark.slow
 def test_energies_are_read_on_a_line_at_its_real_speed():
     meter, move = plant_meter(17, "40701", Household(7), BEGIN)
     shown = move(NOW)
-    with PtyLine([meter]) as line:
-        port = Port(str(line.path), Line())
-        link = Link(port)
+
+    def talk(link: Link) -> None:
         reads = driver(plan())
         ask = partial(link.ask, reads.session())
         reads.open(ask)
         assert reads.identify(ask).serial == "40701"
         assert dict(reads.now(ask).values) == shown
-        assert shown["1-0:1.8.0"] == sum(shown[f"1-0:1.8.{n}"] for n in (1, 2, 3))
         reads.close(ask)
-        port.close()
-    assert link.counters["broken"] == link.counters["silent"] == link.counters["stale"] == 0
+
+    assert shown["1-0:1.8.0"] == sum(shown[f"1-0:1.8.{n}"] for n in (1, 2, 3))
+    undamaged(meter, talk)
 
 
 @pytest.mark.parametrize("seed", range(3))

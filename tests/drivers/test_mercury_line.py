@@ -14,6 +14,7 @@ from protocols.session import Line
 from simulators.faults import Faults
 from simulators.line import PtyLine
 from tests.drivers.mercury_support import bench
+from tests.support.pace import undamaged
 
 pytestmark = pytest.mark.slow
 
@@ -26,17 +27,16 @@ LONG = {"multiplier": 5}
 def test_a_day_of_intervals_comes_over_a_line_at_its_real_speed(settings: dict[str, int]) -> None:
     expected = bench(NOW).read("interval", SINCE, UNTIL)
     meter = bench(NOW, settings=settings).meter
-    with PtyLine([meter]) as line:
-        port = Port(str(line.path), Line())
-        link = Link(port)
+
+    def talk(link: Link) -> None:
         reads = Mercury230(MeterPlan("mercury230", "45", "1", Line(), settings=settings, zone="Europe/Moscow"))
         ask = partial(link.ask, reads.session())
         reads.open(ask)
         reads.identify(ask)
         assert list(reads.interval(ask, SINCE, UNTIL)) == expected
-        port.close()
+
     assert len(expected) == 48
-    assert link.counters["broken"] == link.counters["silent"] == link.counters["stale"] == 0
+    undamaged(meter, talk)
 
 
 def test_a_faulty_line_costs_repetitions_and_never_a_wrong_row() -> None:
