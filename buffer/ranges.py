@@ -35,9 +35,9 @@ class Ranges:
     def __init__(self, runs: Iterable[Run] = ()) -> None:
         self._lock = threading.Lock()
         self._runs = sorted(runs)
-        self.counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         for run in self._runs:
-            self.counts[run.state] += run.last - run.first + 1
+            self._counts[run.state] += run.last - run.first + 1
 
     @property
     def last(self) -> int:
@@ -57,9 +57,9 @@ class Ranges:
             new = _merged(pieces)
             self._runs[low:high] = new
             for run in old:
-                self.counts[run.state] -= run.last - run.first + 1
+                self._counts[run.state] -= run.last - run.first + 1
             for run in new:
-                self.counts[run.state] += run.last - run.first + 1
+                self._counts[run.state] += run.last - run.first + 1
         kept = {run.first for run in new}
         return Change([run.first for run in old if run.first not in kept], [run for run in new if run not in old])
 
@@ -81,6 +81,16 @@ class Ranges:
                     found.append(piece)
                     total += piece.last - piece.first + 1
                 first = piece.last + 1
+        return found
+
+    def counts(self, last: int) -> Counter[str]:
+        """How many numbers up to ``last`` are in each state; a transaction under way has put its own beyond it."""
+        with self._lock:
+            found = Counter(self._counts)
+            for run in reversed(self._runs):
+                if run.last <= last:
+                    break
+                found[run.state] -= run.last - max(run.first, last + 1) + 1
         return found
 
     def state(self, number: int) -> str:

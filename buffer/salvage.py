@@ -153,7 +153,7 @@ class _Old:
                     f"SELECT {COLUMNS} FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq", first, last
                 ):
                     yield from self._sound(Row(*row))
-        if self._found.counts[ranges.CONFIRMED] < self.wanted and self._path.exists():
+        if self._found.counts(self._found.last)[ranges.CONFIRMED] < self.wanted and self._path.exists():
             for seq, columns in pages.leaves(self._path, self._wal, self._missing):
                 if len(columns) >= len(Row._fields):
                     yield from self._sound(Row._make([seq, *columns[1 : len(Row._fields)]]))

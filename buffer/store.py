@@ -168,7 +168,7 @@ class Store:
         """Cheap: nothing is scanned."""
         tables = self._keeper.tables
         runs, last = tables.ranges, tables.last_seq
-        numbers = runs.counts
+        numbers = runs.counts(last)
         return Counts(
             pending=last - sum(numbers.values()),
             held=numbers[ranges.HELD],

@@ -21,7 +21,8 @@ def test_runs_say_the_same_as_a_state_for_each_number(steps):
     assert [runs.state(number) for number in model] == list(model.values())
     assert Ranges(table.values()).runs(1, 60, {CONFIRMED, REFUSED}) == runs.runs(1, 60, {CONFIRMED, REFUSED})
     for state in (CONFIRMED, REFUSED, HELD, GONE):
-        assert runs.counts[state] == list(model.values()).count(state)
+        assert runs.counts(60)[state] == list(model.values()).count(state)
+        assert runs.counts(30)[state] == list(model.values())[:30].count(state)
         listed = [number for run in runs.runs(1, 60, (state,)) for number in range(run.first, run.last + 1)]
         assert listed == [number for number, is_in in model.items() if is_in == state]
 

@@ -214,6 +214,21 @@ def test_a_record_that_is_being_corrected_never_goes_out_as_it_was_before(store,
     assert [json.loads(body)["clock"] for _, body in seen or everything(store)] == ["restamped"]
 
 
+def test_who_counts_during_a_commit_sees_what_was_before_it(store):
+    """What is held from the start is in its run before its number counts: pending would be below zero."""
+    store.put(readings(1, 3))
+    seen: list[Counts] = []
+
+    def work(tables: Tables) -> int:
+        tables.store([reading(4, clock="unset", boot="b1", monotonic=1.0)])
+        seen.append(store.counts())
+        return 0
+
+    store._keeper.change(work)
+    assert seen == [Counts(3, 0, 0, 0, reading(1).read_at, 3)]
+    assert store.counts() == Counts(3, 1, 0, 0, reading(1).read_at, 4)
+
+
 def test_records_read_with_an_unset_clock_are_held_and_corrected(store):
     wrong = {"clock": "unset", "boot": "b1", "monotonic": 12.5}
     store.put([reading(1), reading(2, **wrong), reading(3, kind="day", **wrong), reading(4, clock="unset")])
