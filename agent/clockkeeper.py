@@ -51,6 +51,13 @@ def remind(workers: Sequence[Worker], now: datetime) -> None:
                 worker.request(Request([meter.config.point], "clock"))
 
 
+def afresh(workers: Sequence[Worker]) -> None:
+    """The gateway's clock was set or moved: what was measured against it before is void, the next poll measures."""
+    for worker in workers:
+        for meter in worker.meters:
+            meter.offset_at = None
+
+
 def written(facts: ClockFacts) -> str:
     """The note's text."""
     return sealed(

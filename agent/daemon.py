@@ -178,11 +178,14 @@ class Daemon:
             log.error("the plans have to wait: %s", trouble)
         try:
             if self.timekeeper.look(self.writer):
+                clockkeeper.afresh(self.workers)
                 self.publisher.changed()
         except StoreError as trouble:  # a full disk: the next look tries again, and polling goes on
             log.error("the clock's records have to wait: %s", trouble)
-        if self.timekeeper.stepped and self._calendar:
-            self._calendar.replan()
+        if self.timekeeper.stepped:
+            clockkeeper.afresh(self.workers)
+            if self._calendar:
+                self._calendar.replan()
 
     # ── configuration ────────────────────────────────────────────────────
 

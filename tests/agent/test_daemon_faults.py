@@ -199,8 +199,11 @@ def test_a_gateway_that_boots_in_1970_polls_and_sends_when_its_clock_is_set(site
     assert len(held) == site.store.last_seq and all(record.at.year == 1970 for record in held.values())
     assert site.store.counts().pending == 0 and site.delivered() == []
     site.hands.wall, site.hands.synced = 0.0, True
+    assert all(meter.offset is None for worker in site.daemon.workers for meter in worker.meters)
     site.hands.leap(11.0)  # the kernel is asked every 10 s
     site.poll_on()
+    # The meters' clocks are compared now, not an hour after they could not be.
+    site.until(lambda: all(meter.offset is not None for worker in site.daemon.workers for meter in worker.meters))
     site.settle()
     check_intake(site)
     check_no_hole(site)
