@@ -82,11 +82,11 @@ def test_reading_all_points_leaves_out_what_a_person_reads(daemon: Daemon) -> No
 
 
 def test_the_doctor_asks_for_a_reading_that_is_due(daemon: Daemon) -> None:
-    found = [finding for finding in doctor._meters(ask(daemon, "status")) if finding.what == "meter cellar"]
+    found = [finding for finding in doctor.of_meters(ask(daemon, "status")) if finding.what == "meter cellar"]
     assert [(finding.text, finding.todo) for finding in found] == [
         ("its reading has to be typed in", "meterpost enter cellar")
     ]
-    assert list(doctor._meters(ask(daemon, "status")))[-1].text.endswith("of 1 answer")
+    assert list(doctor.of_meters(ask(daemon, "status")))[-1].text.endswith("of 1 answer")
 
 
 def test_what_cannot_be_taken_comes_back_in_words(daemon: Daemon) -> None:
