@@ -70,6 +70,7 @@ class HdlcLink:
         self._last = b""
         self.segments: tuple[bytes, ...] = ()  # information fields of what was put last
         self._awaited = 0  # the control field of the unnumbered frame that was sent, 0 in a dialogue
+        self._denied = False  # by one DM, which may be late
 
     def _reset(self, limits: Limits) -> None:
         self.limits = limits
@@ -139,7 +140,7 @@ class HdlcLink:
 
     def _unnumbered(self, control: int, information: bytes) -> bytes:
         self._deframer.clear()
-        self._awaited = control
+        self._awaited, self._denied = control, False
         self._last = Frame(self._server, self._client, control, information).to_bytes()
         return self._last
 
@@ -200,6 +201,9 @@ class HdlcLink:
         if asked == DISC and control in (UA, DM):
             self._awaited = 0
             return Down()
+        if control == DM and not self._denied:  # a late answer to something older looks the same: asked once more
+            self._denied = True
+            return Out(self._last)
         if control == DM:
             raise Refused("the meter refuses the link (DM): other client, other address length, or still busy")
         if control == FRMR:

@@ -172,6 +172,16 @@ def test_a_refused_link_says_so():
         wire(Connect(METER, 32))
 
 
+def test_a_late_dm_is_no_refusal_of_the_link():
+    there = station(spodes())
+    late = itertools.chain([Frame(Address(32).to_bytes(), METER.to_bytes(), DM).to_bytes()], itertools.repeat(None))
+    wire = Wire(Session(), there.answer, tries=1)
+    wire.spoil = lambda said: next(late) or said
+    wire(Connect(METER, 32))
+    wire(READER)
+    assert wire(Get(TOTAL)) == Value(TRUTH)
+
+
 def test_a_damaged_answer_is_asked_for_again_without_the_lines_help():
     wire, there = reader()
     wire.tries = 1
