@@ -86,8 +86,7 @@ class Daemon:
             resent=lambda: self.publisher.changed(),
         )
         self.publisher = self._new_publisher()
-        self.plans: PlanWatch | None = None
-        self.plans = self._new_plans()
+        self.plans = self._new_plans(None)
         self.workers: list[Worker] = []
         self.started = self.clock.stamp()
         self._known: dict[str, Identity] = {}
@@ -220,7 +219,7 @@ class Daemon:
             self._calendar.close()
         self.config = fresh
         self.submit(replaced(old, fresh, self.clock.stamp()))
-        self.plans = self._new_plans()
+        self.plans = self._new_plans(self.plans)
         self._start_workers(fresh)
         self._calendar = self._new_calendar()
         if fresh.intake != old.intake:
@@ -246,13 +245,13 @@ class Daemon:
             identities=self._identities,
         )
 
-    def _new_plans(self) -> "PlanWatch | None":
+    def _new_plans(self, before: "PlanWatch | None") -> "PlanWatch | None":
         """None where no meter has a plan: most gateways need not carry it."""
         if all(meter.plan is None for meter in self.config.meters):
             return None
         from agent.history.watch import PlanWatch
 
-        return PlanWatch(self.config, self.store, submit=self.submit, before=self.plans)
+        return PlanWatch(self.config, self.store, submit=self.submit, before=before)
 
     def _new_calendar(self) -> Calendar:
         jobs = [Job("prune", PRUNE_AT, self.prune), *self.exchange.jobs(), *self.manual.jobs()]

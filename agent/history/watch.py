@@ -52,9 +52,8 @@ class PlanWatch:
         self._round: list[Meter] = []  # whose turn is still to come
         self._rest: dict[str, dict[str, float]] = {}  # slots of a point, and the monotonic time until they rest
         self._settled: dict[str, set[str]] = {}  # slots of a point that will not be read any better
-        self._told: dict[str, list[str]] = (
-            before._told if before else {}
-        )  # as the note has it once the disk has taken it
+        # Slots of a point that an event told of, as the note has them once the disk has taken it.
+        self._told: dict[str, list[str]] = before._told if before else {}
         self._plans: dict[str, tuple[tuple[int, int], Plan | None]] = {}
 
     def look(self, stamp: Stamp) -> None:
