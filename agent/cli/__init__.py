@@ -64,11 +64,12 @@ EXAMPLES = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code. Nothing but a broken promise of ours shows a traceback."""
+    """Run one command; its exit code. A traceback is shown with --debug or METERPOST_TRACEBACK=1 only."""
     args = list(sys.argv[1:] if argv is None else argv)
+    where = bool(os.environ.get("METERPOST_TRACEBACK"))
     if "--debug" in args:
         args.remove("--debug")
-        os.environ["METERPOST_TRACEBACK"] = "1"
+        where = True
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that the terminal's coding lacks must not end a command
             stream.reconfigure(errors="backslashreplace")
@@ -87,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         from agent.cli.errors import report
 
-        return report(error)
+        return report(error, where)
 
 
 def application(args: Sequence[str]) -> "typer.Typer":

@@ -9,8 +9,8 @@ from agent.cli.screen import Exit, Failure, colour, error_mark, explain_faults, 
 from agent.config.faults import ConfigError
 
 
-def report(error: Exception) -> int:
-    """Say what happened; the exit code. METERPOST_TRACEBACK=1 (or --debug) shows where."""
+def report(error: Exception, where: bool = False) -> int:
+    """Say what happened, and with ``where`` also in which lines of ours; the exit code."""
     if isinstance(error, BrokenPipeError):  # the reader (head, less) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
@@ -18,7 +18,7 @@ def report(error: Exception) -> int:
     if show is not None and hasattr(error, "exit_code"):  # Typer's word for wrong usage
         show()
         return int(error.exit_code)
-    if os.environ.get("METERPOST_TRACEBACK"):
+    if where:
         traceback.print_exception(error)
     if isinstance(error, ConfigError):
         explain_faults(error)

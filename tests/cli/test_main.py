@@ -118,6 +118,8 @@ def test_a_traceback_is_shown_on_request(run: Run, monkeypatch: pytest.MonkeyPat
         done = run("version")
     assert done.code == 1
     assert "Traceback" in done.err
+    if how.startswith("--"):
+        assert "METERPOST_TRACEBACK" not in os.environ, "what this run was asked for is no word for the next"
 
 
 def test_ctrl_c_ends_a_command_without_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,10 +167,7 @@ def test_a_terminal_without_our_letters_ends_no_command() -> None:
     assert "active (A+ A\\u2212)" in done.stdout
 
 
-def test_a_system_error_is_said_with_its_file_and_without_its_number(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("METERPOST_TRACEBACK", raising=False)
+def test_a_system_error_is_said_with_its_file_and_without_its_number(capsys: pytest.CaptureFixture[str]) -> None:
     assert errors.report(FileNotFoundError(2, "No such file or directory", "/nowhere")) == Exit.IO
     assert errors.report(PermissionError("/state: you may not ask the daemon (try sudo)")) == Exit.PERMISSION
     said = capsys.readouterr().err
