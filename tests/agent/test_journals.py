@@ -17,6 +17,7 @@ from protocols.errors import LinkLost
 from protocols.session import Line
 from tests.line.test_archive_polls import HOUR, Archive
 from tests.support.bus import NOON, FakeBus
+from tests.support.files import FLAT
 
 
 class Gateway:
@@ -121,29 +122,10 @@ def test_a_disk_that_takes_no_note_is_asked_again(gateway: Gateway) -> None:
     assert gateway.store.noted(NOTE) is not None
 
 
-HOUSE = """
-[gateway]
-id = "gw-1"
-timezone = "Europe/Moscow"
-state_dir = "state"
-[intake]
-url = "mqtt://127.0.0.1:1"
-[[bus]]
-name = "riser"
-port = "/dev/nowhere"
-[[meter]]
-point = "flat-1"
-bus = "riser"
-driver = "mercury230"
-address = 1
-serial = "20000001"
-"""
-
-
 @pytest.mark.slow
 def test_the_daemon_keeps_them_over_a_reload_and_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "meterpost.toml"
-    file.write_text(HOUSE)
+    file.write_text(FLAT)
     seen: list[datetime | None] = []
 
     def no_port(url: str, line: Line) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from agent import notify
 from agent.config.load import load
 from agent.daemon import Daemon
+from tests.support.files import FLAT
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -85,33 +86,14 @@ def test_without_a_socket_in_the_environment_nothing_happens(monkeypatch):
     assert notify.ready() is None
 
 
-HOUSE = """
-[gateway]
-id = "gw-1"
-timezone = "Europe/Moscow"
-state_dir = "state"
-[intake]
-url = "mqtt://127.0.0.1:1"
-[[bus]]
-name = "riser"
-port = "/dev/nowhere"
-[[meter]]
-point = "flat-1"
-bus = "riser"
-driver = "mercury230"
-address = 1
-serial = "20000001"
-"""
-
-
 def test_a_faulty_file_shows_in_the_status_until_it_is_mended(tmp_path, monkeypatch):
     file = tmp_path / "meterpost.toml"
-    file.write_text(HOUSE)
+    file.write_text(FLAT)
     heard: list[str] = []
     monkeypatch.setattr(notify, "ready", heard.append)
     daemon = Daemon(load(file), file)
     try:
-        for text in (HOUSE.replace("address", "adress"), HOUSE.replace("gw-1", "gw-2"), HOUSE):
+        for text in (FLAT.replace("address", "adress"), FLAT.replace("gw-1", "gw-2"), FLAT):
             file.write_text(text)
             daemon.reload()
     finally:

@@ -9,23 +9,7 @@ from agent import daemon as module
 from agent.clock import SystemClock
 from agent.config.load import load
 from agent.daemon import STUCK, Daemon
-
-HOUSE = """\
-[gateway]
-id = "gw-1"
-state_dir = "state"
-[intake]
-url = "mqtt://127.0.0.1:9"
-[[bus]]
-name = "riser"
-port = "/dev/null"
-[[meter]]
-point = "flat-1"
-bus = "riser"
-driver = "mercury230"
-address = 1
-serial = "20000001"
-"""
+from tests.support.files import FLAT
 
 
 class Part:
@@ -40,7 +24,7 @@ class Part:
 def house(tmp_path: Path) -> Iterator[Daemon]:
     """Built, not started: nothing moves but what a test moves."""
     file = tmp_path / "meterpost.toml"
-    file.write_text(HOUSE, encoding="utf-8")
+    file.write_text(FLAT, encoding="utf-8")
     daemon = Daemon(load(file), clock=SystemClock(trust=True))
     yield daemon
     daemon.workers = []
