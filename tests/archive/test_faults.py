@@ -13,7 +13,7 @@ from agent.config.values import Poll
 from agent.line.worker import Request
 from protocols.mercury.frames import Energy, seal
 from tests.support.archive_bus import DAY, HALF, POLL, House, intervals
-from tests.support.healing import HOUR, MINUTE, NOW, heal, local_midnight, prove
+from tests.support.healing import HOUR, MINUTE, NOW, assert_whole, heal, local_midnight
 
 EACH_MINUTE = replace(POLL, now=60.0)
 NOT_ALLOWED = b"\x01"
@@ -84,7 +84,7 @@ def test_a_question_from_outside_is_answered_after_the_exchange_under_way(folder
     assert later[0][1][1] == 0x01 and later[0][0] - asked_at[0] < 0.4
     house.listen = lambda question: None
     heal(house)
-    prove(house, local_midnight(house, NOW - 90 * DAY) + HALF, 2)
+    assert_whole(house, local_midnight(house, NOW - 90 * DAY) + HALF, 2)
     house.stop()
 
 
@@ -93,7 +93,7 @@ def test_a_bus_with_little_time_to_spare_heals_all_the_same(folder):
     house = House(folder, NOW, 6, poll=replace(POLL, now=2.5), installed=(NOW - 4 * DAY).date())
     house.start()
     heal(house, 6 * HOUR)
-    prove(house, local_midnight(house, NOW - 4 * DAY) + HALF, 6)
+    assert_whole(house, local_midnight(house, NOW - 4 * DAY) + HALF, 6)
     house.stop()
 
 
@@ -146,7 +146,7 @@ def test_a_noisy_line_costs_time_and_no_slot(folder):
     house.start()
     heal(house)
     for number in (1, 2):
-        prove(house, local_midnight(house, NOW - 8 * DAY) + HALF, number)
+        assert_whole(house, local_midnight(house, NOW - 8 * DAY) + HALF, number)
     house.stop()
 
 
@@ -207,7 +207,7 @@ def test_while_the_clock_is_not_set_nothing_is_filled_and_then_everything(folder
     assert not profile(house)
     house.clock.state, house.clock.offset = "synced", house.true_offset
     heal(house)
-    prove(house, local_midnight(house, NOW - 5 * DAY) + HALF)
+    assert_whole(house, local_midnight(house, NOW - 5 * DAY) + HALF)
     house.stop()
 
 
@@ -221,7 +221,7 @@ def test_a_step_of_the_gateways_clock_makes_and_skips_no_slot(folder, step):
     house.clock.step(-step)
     house.pass_by(DAY)  # a meter whose clock seems wrong is left alone for a day
     heal(house)
-    prove(house, local_midnight(house, NOW - 6 * DAY) + HALF)
+    assert_whole(house, local_midnight(house, NOW - 6 * DAY) + HALF)
     house.stop()
 
 
@@ -265,7 +265,7 @@ def test_a_dead_meter_and_a_foreign_one_are_not_asked_and_the_others_heal(folder
     house.simulated[2].serial = "20000003"
     heal(house)
     for number in (1, 2, 3):
-        prove(house, local_midnight(house, NOW - 5 * DAY) + HALF, number)
+        assert_whole(house, local_midnight(house, NOW - 5 * DAY) + HALF, number)
     house.stop()
 
 
@@ -286,7 +286,7 @@ def test_a_meter_that_dies_in_the_middle_of_a_piece_keeps_what_came_and_goes_on_
     house.dead.clear()
     before = len(house.exchanges)
     heal(house)
-    prove(house, local_midnight(house, NOW - 20 * DAY) + HALF)
+    assert_whole(house, local_midnight(house, NOW - 20 * DAY) + HALF)
     assert len(profile(house, before)) < 60
     house.stop()
 

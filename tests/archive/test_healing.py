@@ -8,7 +8,7 @@ import pytest
 
 from agent.history.chain import TOTAL
 from tests.support.archive_bus import BEGIN, DAY, HALF, House, intervals, midnights
-from tests.support.healing import HOUR, MINUTE, NOW, heal, local_midnight, prove
+from tests.support.healing import HOUR, MINUTE, NOW, assert_whole, heal, local_midnight
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def test_a_new_gateway_reads_all_that_the_meter_kept_since_it_was_installed(fold
     house = House(folder, NOW, installed=(NOW - 40 * DAY).date())
     house.start()
     heal(house)
-    prove(house, local_midnight(house, NOW - 40 * DAY) + HALF)
+    assert_whole(house, local_midnight(house, NOW - 40 * DAY) + HALF)
     assert min(house.moments("interval")) == local_midnight(house, NOW - 40 * DAY) + HALF
     house.stop()
 
@@ -64,7 +64,7 @@ def test_an_outage_of_thirty_days_with_thirty_two_meters_heals_without_help(fold
     assert progress["missing"] > 32 * 29 * 48 and progress["done_at"] > house.now
     heal(house, 2 * HOUR)
     for number in (1, 17, 32):
-        prove(house, local_midnight(house, NOW - 30 * DAY) + HALF, number)
+        assert_whole(house, local_midnight(house, NOW - 30 * DAY) + HALF, number)
     assert house.filler.progress("riser") | {"rate": 0} == {"missing": 0, "rate": 0, "done_at": None}
     house.stop()
 
@@ -93,7 +93,7 @@ def test_an_outage_at_a_random_place_and_length_with_restarts_and_power_cuts_end
         house.pass_by(timedelta(seconds=dice.choice([5, 3600, 86400, 10 * 86400]) * (0.2 + dice.random())))
     house.start()
     heal(house)
-    prove(house, local_midnight(house, NOW - 10 * DAY) + HALF)
+    assert_whole(house, local_midnight(house, NOW - 10 * DAY) + HALF)
     house.stop()
 
 
@@ -169,7 +169,7 @@ def test_days_of_forty_six_and_fifty_half_hours_are_whole(folder):
     )
     house.start()
     heal(house)
-    prove(house, datetime(2026, 10, 22, 22, 30, tzinfo=UTC))
+    assert_whole(house, datetime(2026, 10, 22, 22, 30, tzinfo=UTC))
     at = house.moments("interval")
     assert (
         len([one for one in at if one.astimezone(house.zone) - HALF < one and one.astimezone(house.zone).day == 25])
@@ -195,5 +195,5 @@ def test_rows_of_another_gateway_or_a_restored_store_are_not_asked_again(folder)
     profile = [request for _, _, request in house.exchanges[before:] if request[1] == 0x06]
     assert len(profile) <= 12, "of the eighteen that six days take"
     house.store.put(records)
-    prove(house, local_midnight(house, NOW - 6 * DAY) + HALF)
+    assert_whole(house, local_midnight(house, NOW - 6 * DAY) + HALF)
     house.stop()

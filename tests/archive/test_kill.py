@@ -11,7 +11,7 @@ import pytest
 
 from buffer.store import Store
 from tests.support.archive_bus import DAY, HALF, House
-from tests.support.healing import NOW, heal, local_midnight, prove
+from tests.support.healing import NOW, assert_whole, heal, local_midnight
 
 ROOT = Path(__file__).parents[2]
 CHILD = """
@@ -58,7 +58,7 @@ def test_a_gateway_killed_while_it_fills_goes_on_where_it_was(tmp_path, records)
     house.start()
     before = len(house.moments("interval"))
     heal(house)
-    prove(house, local_midnight(house, NOW - 60 * DAY) + HALF)
+    assert_whole(house, local_midnight(house, NOW - 60 * DAY) + HALF)
     asked = [request for _, _, request in house.exchanges if request[1] == 0x06]
     assert len(asked) < (60 * 48 - before) / 17 + 30, "what was stored is not asked again"
     house.stop()

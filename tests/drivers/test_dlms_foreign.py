@@ -56,7 +56,7 @@ def foreign(request) -> Iterator[Callable[[MeterSimulator, Settings], tuple[Any,
         server.server_close()
 
 
-def the_truth(reads: Any, ask: Any) -> None:
+def assert_truth_is_read(reads: Any, ask: Any) -> None:
     reads.open(ask)
     assert reads.identify(ask).serial == "PYD0000000001"
     assert reads.now(ask).values == {"1-0:1.8.0": 12345678, "1-0:2.8.0": 4321}
@@ -77,11 +77,11 @@ def the_truth(reads: Any, ask: Any) -> None:
 
 def test_registers_and_a_whole_profile_are_read_in_the_clear(foreign):
     meter = example_meter()
-    the_truth(*foreign(meter, {"client": 16})[:2])
+    assert_truth_is_read(*foreign(meter, {"client": 16})[:2])
 
 
 def test_they_are_read_with_a_window_of_three(foreign):
-    the_truth(*foreign(example_meter(max_pdu=300), {"client": 16, "window": 3, "max_info": 128}, 3)[:2])
+    assert_truth_is_read(*foreign(example_meter(max_pdu=300), {"client": 16, "window": 3, "max_info": 128}, 3)[:2])
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_they_are_read_with_a_window_of_three(foreign):
 def test_they_are_read_with_every_authentication(foreign, mechanism, name, secret):
     meter = example_meter()
     meter.clients[32] = ClientProfile(mechanism, secret)
-    the_truth(*foreign(meter, {"client": 32, "mechanism": name, "password": secret})[:2])
+    assert_truth_is_read(*foreign(meter, {"client": 32, "mechanism": name, "password": secret})[:2])
 
 
 @pytest.mark.parametrize("wrapping", ["glo", "ded", "general-glo", "general-ded"])
@@ -101,7 +101,7 @@ def test_they_are_read_ciphered(foreign, wrapping):
     meter.last_client_ic = 5000
     settings = {"client": 48, "mechanism": "hls5", "security": "both", "wrapping": wrapping}
     reads, ask, _ = foreign(meter, settings | {"block_key_file": EK.hex(), "auth_key_file": AK})
-    the_truth(reads, ask)
+    assert_truth_is_read(reads, ask)
     assert reads.counter.next() > 5000  # begun above the meter's own
 
 

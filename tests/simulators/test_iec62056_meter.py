@@ -120,7 +120,7 @@ def moved(meter: IecMeter) -> dict[str, int]:
     return move(meter, Household(7, tariffs=("T1", "T2", "T3")), AT)
 
 
-def read_moved(model: str, build: Callable[..., IecMeter], wire: Line, **plan: Any) -> None:
+def assert_moved_values_are_read(model: str, build: Callable[..., IecMeter], wire: Line, **plan: Any) -> None:
     """All that the driver reads over a line at its real speed is what the meter shows."""
     meter = build("41", start=wire.speed)
     shown = moved(meter)
@@ -132,7 +132,7 @@ def read_moved(model: str, build: Callable[..., IecMeter], wire: Line, **plan: A
 
 
 def test_a_group_read_over_a_pseudo_terminal() -> None:
-    read_moved("ce303-group", ce303, LINE)
+    assert_moved_values_are_read("ce303-group", ce303, LINE)
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_a_group_read_over_a_pseudo_terminal() -> None:
 def test_drivers_read_the_simulated_meters_over_a_pseudo_terminal(
     model: str, build: Callable[..., IecMeter], wire: Line, plan: dict[str, Any]
 ) -> None:
-    read_moved(model, build, wire, **plan)
+    assert_moved_values_are_read(model, build, wire, **plan)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ def heal(house: House, most: timedelta = LONG) -> None:
     house.flush()
 
 
-def prove(house: House, since: datetime, number: int = 1, lost: Any = lambda at: False) -> None:
+def assert_whole(house: House, since: datetime, number: int = 1, lost: Any = lambda at: False) -> None:
     """Each record of the archives is the meter's truth, none is twice, and none is missing from ``since`` on."""
     truth = house.truth[number - 1]
     found = house.records("interval", number)
