@@ -111,6 +111,7 @@ class Link:
             self._drain(sending)
             raise
         except MeterError as trouble:
+            self.counters["answered"] += not isinstance(trouble, LinkLost)  # its no is an answer: the wiring is sound
             self._hush(trouble)
             raise
         finally:

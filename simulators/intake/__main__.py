@@ -27,16 +27,19 @@ def main() -> None:
     parser.add_argument("--twice", action="store_true", help="send each receipt two times")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    intake = Intake(
-        given.broker,
-        given.database,
-        points=None if given.points is None else given.points.read_text().split("\n"),
-        group=given.group,
-        client_id=given.client_id,
-        ca_file=given.ca_file,
-        validate=given.validate,
-        behaviour=Behaviour(silent=given.silent, late=given.late, twice=given.twice),
-    )
+    try:
+        intake = Intake(
+            given.broker,
+            given.database,
+            points=None if given.points is None else given.points.read_text().split("\n"),
+            group=given.group,
+            client_id=given.client_id,
+            ca_file=given.ca_file,
+            validate=given.validate,
+            behaviour=Behaviour(silent=given.silent, late=given.late, twice=given.twice),
+        )
+    except ModuleNotFoundError as missing:
+        parser.error(f"{missing.name} is not installed here: pip install {missing.name}")
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())

@@ -118,6 +118,7 @@ def test_a_refusal_is_an_answer_and_not_repeated():
     with pytest.raises(Refused):
         link.ask(LineSession(), Ask(b"T1?"))
     assert len(port.written) == 1
+    assert (link.counters["asked"], link.counters["answered"]) == (1, 1)
 
 
 def test_a_busy_meter_is_asked_again_after_a_pause():
