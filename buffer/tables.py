@@ -116,9 +116,7 @@ class Tables:
         self.ranges = Ranges()
         self._unsaved: dict[int, Run | None] = {}  # by first: what ``ranges`` has to become
         self.newest: dict[int, tuple[int, int]] = {}  # series → at, seq
-        self.revisions: dict[
-            tuple[str, str], int
-        ] = {}  # point and kind → transactions since the opening that touched it
+        self.revisions: dict[tuple[str, str], int] = {}  # point, kind → transactions of this run that touched it
         self._touched: set[tuple[str, str]] = set()  # by the transaction under way
         self.epoch = ""
         self.last_seq = 0
