@@ -12,28 +12,29 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from agent import VERSION, clockkeeper, denied, meters, notify, paused
+from agent import VERSION
 from agent.archive.filler import Filler
-from agent.calendar import Calendar, Job
-from agent.clock import Clock, SystemClock
 from agent.config.child import load_in_child
 from agent.config.faults import ConfigError
 from agent.config.values import Config
-from agent.control import ControlServer
-from agent.counters import Counters
+from agent.control.requests import Questions
+from agent.control.status import document
+from agent.control.unix_socket import ControlServer
 from agent.delivery.publisher import Publisher
-from agent.journals import Looks
-from agent.line import foreign
+from agent.host import systemd
+from agent.host.calendar import Calendar, Job
+from agent.host.clock import Clock, SystemClock
+from agent.host.restamp import Timekeeper
 from agent.line.port import Port
-from agent.line.state import MeterState
 from agent.line.worker import Worker
-from agent.questions import Questions
-from agent.reminder import ManualPoints
-from agent.replacement.newcomer import Replacements, replaced
+from agent.manual.reminder import ManualPoints
+from agent.meters import build, clock_notes, foreign, passwords, pauses
+from agent.meters.frame_counters import Counters
+from agent.meters.journal_cursors import Looks
+from agent.meters.state import MeterState
+from agent.replacement.new_meter import Replacements, replaced
 from agent.report.daily import Daily
-from agent.statement.watch import Statements
-from agent.status import document
-from agent.timekeeper import Timekeeper
+from agent.statement.service import Statements
 from buffer.faults import StoreError
 from buffer.record import Record
 from buffer.store import Store
@@ -41,7 +42,7 @@ from buffer.writer import Writer
 from drivers.reading import Identity
 
 if TYPE_CHECKING:
-    from agent.history.watch import PlanWatch
+    from agent.history.plan_watch import PlanWatch
 
 log = logging.getLogger("meterpost")
 
@@ -97,14 +98,14 @@ class Daemon:
     def run(self) -> None:
         """Work until a signal. SIGTERM and SIGINT end it, SIGHUP reads the configuration again."""
         self.start()
-        notify.ready(self._summary())
+        systemd.ready(self._summary())
         try:
             while not self._stopping:
                 self._wake.wait(HOUSEKEEPING)
                 self._wake.clear()
                 self.look_after()
         finally:
-            notify.stopping()
+            systemd.stopping()
             self.close()
 
     def catch_signals(self) -> None:
@@ -154,7 +155,7 @@ class Daemon:
         if self._reload:
             self._reload = False
             self.reload()
-        clockkeeper.remind(self.workers, self.clock.stamp().utc)
+        clock_notes.remind(self.workers, self.clock.stamp().utc)
         known = self._identities()
         if known != self._known:
             self._known = known
@@ -167,7 +168,7 @@ class Daemon:
         if late:
             log.error("no progress for %d s: %s", STUCK, ", ".join(late))
         else:
-            notify.watchdog()
+            systemd.watchdog()
 
     def _calendar_steps(self) -> None:
         try:
@@ -177,12 +178,12 @@ class Daemon:
             log.error("the plans have to wait: %s", trouble)
         try:
             if self.timekeeper.look(self.writer):
-                clockkeeper.afresh(self.workers)
+                clock_notes.afresh(self.workers)
                 self.publisher.changed()
         except StoreError as trouble:  # a full disk: the next look tries again, and polling goes on
             log.error("the clock's records have to wait: %s", trouble)
         if self.timekeeper.stepped:
-            clockkeeper.afresh(self.workers)
+            clock_notes.afresh(self.workers)
             if self._calendar:
                 self._calendar.replan()
 
@@ -197,13 +198,13 @@ class Daemon:
         """Take the file's new content; a broken file leaves everything as it runs."""
         if self._path is None:
             return
-        notify.reloading()
+        systemd.reloading()
         used = False
         try:
             used = self._use(load_in_child(self._path))
         except ConfigError as trouble:
             log.error("the new configuration is not used, the old one goes on: %s", trouble)
-        notify.ready(self._summary() + ("" if used else "; the changed configuration is not used, see the log"))
+        systemd.ready(self._summary() + ("" if used else "; the changed configuration is not used, see the log"))
 
     def _summary(self) -> str:
         return f"{len(self.config.meters)} meters on {len(self.config.buses)} buses"
@@ -249,7 +250,7 @@ class Daemon:
         """None where no meter has a plan: most gateways need not carry it."""
         if all(meter.plan is None for meter in self.config.meters):
             return None
-        from agent.history.watch import PlanWatch
+        from agent.history.plan_watch import PlanWatch
 
         return PlanWatch(self.config, self.store, submit=self.submit, before=before)
 
@@ -276,18 +277,18 @@ class Daemon:
         return stamp.utc, stamp.state
 
     def _start_workers(self, config: Config) -> None:
-        groups = meters.build(config)
+        groups = build.build(config)
         for group in groups.values():
             self.counters.give(group)
         self.looks.give([meter for group in groups.values() for meter in group], self.store)
         self.filler.use(groups, config.gateway.keep_days)
         self.foreigners.use(config.meters)
-        stopped = self.store.notes(paused.NOTE)
+        stopped = self.store.notes(pauses.NOTE)
         for bus in config.buses:
-            clockkeeper.give(groups[bus.name], self.store, self.writer, self.submit)
+            clock_notes.give(groups[bus.name], self.store, self.writer, self.submit)
             for meter in groups[bus.name]:
-                meter.paused = paused.NOTE + meter.config.point in stopped
-                meter.denied_at = denied.since(self.store, meter.config.point, self.clock.stamp())
+                meter.paused = pauses.NOTE + meter.config.point in stopped
+                meter.denied_at = passwords.since(self.store, meter.config.point, self.clock.stamp())
             self.workers.append(
                 Worker(
                     bus,
@@ -324,7 +325,7 @@ class Daemon:
     def _denied(self, point: str, refused: bool) -> None:
         when = self.clock.stamp().utc if refused else None
         try:
-            self.writer.call(lambda store: denied.keep(store, point, when))
+            self.writer.call(lambda store: passwords.keep(store, point, when))
         except StoreError as trouble:  # the worker itself remembers it until the next start
             log.error("%s: the refused password is not noted: %s", point, trouble)
 

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agent.clock import SystemClock
 from agent.config.values import Bus, Meter, Poll
+from agent.host.clock import SystemClock
 from agent.line.dialogue import Dialogue
 from agent.line.link import Link
 from agent.line.port import Port
-from agent.line.state import MeterState
 from agent.line.trace import Message
 from agent.line.worker import Worker
+from agent.meters.state import MeterState
 from benchmarks.plants import MODBUS_SILENCE, Build, buses, mercury_meters, modbus_meters
 from drivers import registry
 from drivers.reading import MeterPlan

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from agent.control import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 from benchmarks.plants import buses, mercury_meters, modbus_meters, serial
 from buffer.record import Record
 from buffer.store import Store

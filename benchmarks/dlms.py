@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from drivers.dlms import DlmsMeter
-from drivers.dlms_profile import values
+from drivers.dlms.driver import DlmsMeter
+from drivers.dlms.profile import values
 from protocols.dlms.hdlc import Limits
 from simulators.dlms import HdlcMeter
 from tests.support.dlms import NOW, Wire, driver, plan, spodes, station

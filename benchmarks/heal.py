@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from agent.config.values import Meter, Poll
-from agent.line.state import MeterState
+from agent.meters.state import MeterState
 from protocols.mercury.timing import system_timeout
 from protocols.session import Line
 from tests.support import archive_bus, dlms

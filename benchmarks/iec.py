@@ -12,8 +12,8 @@ from functools import partial
 
 from agent.line.link import Link
 from agent.line.port import Port
-from drivers.iec62056 import families
-from drivers.iec62056_obis import energies, network
+from drivers.iec62056.driver import families
+from drivers.iec62056.obis import energies, network
 from drivers.reading import MeterPlan
 from protocols.iec62056.block import Block, parse
 from protocols.iec62056.frames import answer, rules_kept

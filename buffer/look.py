@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from buffer import body, ranges, rows
+from buffer import body, rows, states
 from buffer.faults import Damaged
 from buffer.record import Record
 from buffer.tables import Tables
@@ -20,7 +20,7 @@ def bodies(tables: Tables, after: int, until: int, limit: int) -> tuple[list[tup
     sound: list[tuple[int, str]] = []
     spoiled: list[int] = []
     seen = None
-    pending = tables.ranges.runs(after + 1, min(until, tables.last_seq), (ranges.PENDING,), enough=limit)
+    pending = tables.ranges.runs(after + 1, min(until, tables.last_seq), (states.PENDING,), enough=limit)
     left = limit
     for run in pending:
         seen = min(run.last, run.first + left - 1)
@@ -41,7 +41,7 @@ def _prove_missing(tables: Tables, first: int, last: int, found: set[int]) -> No
     """Rows are missing. Unless they were deleted on purpose this very moment, the file has lost them."""
     with tables.writing:
         for seq in range(first, last + 1):
-            if seq not in found and tables.ranges.state(seq) == ranges.PENDING and not tables.rows(seq, seq):
+            if seq not in found and tables.ranges.state(seq) == states.PENDING and not tables.rows(seq, seq):
                 raise Damaged(f"record {seq} is not in its table")
 
 
@@ -79,11 +79,11 @@ def present(tables: Tables, kind: str, moments: tuple[int, int]) -> list[tuple[s
     ]
 
 
-def lines(tables: Tables, states: tuple[str, ...], first: int, limit: int) -> Iterator[tuple[Record, str, str | None]]:
+def lines(tables: Tables, wanted: tuple[str, ...], first: int, limit: int) -> Iterator[tuple[Record, str, str | None]]:
     """Record, state and reason of a refusal for those in these states from this number on, ``limit`` at most."""
     left = limit
     while left > 0:
-        runs = tables.ranges.runs(first, tables.last_seq, states, enough=left)
+        runs = tables.ranges.runs(first, tables.last_seq, wanted, enough=left)
         if not runs:
             return
         for run in runs:
@@ -92,7 +92,7 @@ def lines(tables: Tables, states: tuple[str, ...], first: int, limit: int) -> It
                 record = whole(tables, row)
                 if record is not None:
                     left -= 1
-                    yield record, run.state, _reason(tables, row.seq) if run.state == ranges.REFUSED else None
+                    yield record, run.state, _reason(tables, row.seq) if run.state == states.REFUSED else None
             first = last + 1
 
 

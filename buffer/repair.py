@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from buffer import faults, ranges, salvage, schema
+from buffer import faults, salvage, schema, states
 from buffer.faults import Damaged, StoreError, StoreForbidden, StoreTooNew, StoreUnusable
 from buffer.files import Lock, Mark, Reserve, free, lengthen_wal
 from buffer.record import Record
@@ -25,7 +25,7 @@ Monotonic = Callable[[], float]
 RESERVE = 8 << 20
 CHECKED = 16 << 20  # octets: a store up to this size is checked whole when it is opened; beyond, damage shows on use
 ATTEMPTS = 100  # how often one write may make room or begin anew before it is given up
-UNCONFIRMED = (ranges.PENDING, ranges.REFUSED, ranges.HELD, ranges.DAMAGED)
+UNCONFIRMED = (states.PENDING, states.REFUSED, states.HELD, states.DAMAGED)
 CHUNK = 500  # records deleted in one transaction: its log fits into the WAL that is there
 FEW = 100  # the same of unconfirmed ones: not more than has to be
 SPARE_PAGES = 100  # free pages inside the file that a write finds enough beside its records
@@ -201,10 +201,10 @@ class Keeper:
         epoch = self.tables.epoch
 
         def work(tables: Tables) -> None:
-            still = [seq for seq in numbers if tables.ranges.state(seq) == ranges.PENDING]
+            still = [seq for seq in numbers if tables.ranges.state(seq) == states.PENDING]
             if tables.epoch == epoch and still:
                 for seq in still:
-                    tables.set_state(seq, seq, ranges.DAMAGED)
+                    tables.set_state(seq, seq, states.DAMAGED)
                 listed = ", ".join(map(str, still[:20])) + (" …" if len(still) > 20 else "")
                 self._put_event(tables, "record-damaged", f"checksum of {len(still)} records fails: {listed}")
 
@@ -218,7 +218,7 @@ class Keeper:
         """Limits in ms since 1970, compared with ``read_at``."""
         count = 0
         first = 1
-        while runs := self.tables.ranges.runs(first, self.tables.last_seq, (ranges.CONFIRMED,), enough=1):
+        while runs := self.tables.ranges.runs(first, self.tables.last_seq, (states.CONFIRMED,), enough=1):
             last = min(runs[0].last, runs[0].first + CHUNK - 1)
             deleted = self.change(partial(Tables.delete_older, first=runs[0].first, last=last, limit=keep_from))
             if not deleted:  # numbers are given in the order of reading: what follows is younger still
@@ -304,7 +304,7 @@ class Keeper:
         aside = salvage.aside(self.directory)
         if aside:
             salvage.remove(aside[0])
-        elif not self._delete_oldest((ranges.CONFIRMED,)) and not reserve and not self._delete_oldest(UNCONFIRMED):
+        elif not self._delete_oldest((states.CONFIRMED,)) and not reserve and not self._delete_oldest(UNCONFIRMED):
             raise StoreUnusable(f"{self.directory}: no room on the disk, and nothing left to delete")
 
     def _stay_clear(self, records: Sequence[Record]) -> None:
@@ -315,7 +315,7 @@ class Keeper:
         wanted = SPARE_PAGES + sum(RECORD + len(record.frames) for record in records) // schema.PAGE
         try:
             while self._spare() < wanted:
-                if not self._delete_oldest((ranges.CONFIRMED,)) and not self._delete_oldest(UNCONFIRMED):
+                if not self._delete_oldest((states.CONFIRMED,)) and not self._delete_oldest(UNCONFIRMED):
                     return
         except (sqlite3.Error, Damaged) as trouble:
             self._mend(trouble)
@@ -333,7 +333,7 @@ class Keeper:
             self._delete(runs, most, counted)
         return bool(runs)
 
-    def _delete(self, runs: list[ranges.Run], most: int, counted: bool) -> None:
+    def _delete(self, runs: list[states.Run], most: int, counted: bool) -> None:
         left = most
         with self.tables.transaction():
             for run in runs:

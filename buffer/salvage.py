@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from buffer import pages, ranges, rows
+from buffer import pages, rows, states
 from buffer.faults import Damaged
 from buffer.files import sync_directory
-from buffer.ranges import Ranges
 from buffer.record import Record
 from buffer.rows import Row, Words
+from buffer.states import Ranges
 from buffer.tables import COLUMNS, FRAMES, FRAMES_TOGETHER, Tables, connect, frames_of, load_ranges
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ CHUNK = 64  # records asked of the old file at once
 KEPT_ASIDE = 3  # damaged files that are kept for a person to look at
 
 # A confirmed record is not carried over, and neither is one that was deleted or whose checksum failed before.
-OPEN = (ranges.PENDING, ranges.REFUSED, ranges.HELD)
+OPEN = (states.PENDING, states.REFUSED, states.HELD)
 
 
 class Carried(NamedTuple):
@@ -153,18 +153,18 @@ class _Old:
                     f"SELECT {COLUMNS} FROM records WHERE seq BETWEEN ? AND ? ORDER BY seq", first, last
                 ):
                     yield from self._sound(Row(*row))
-        if self._found.counts(self._found.last)[ranges.CONFIRMED] < self.wanted and self._path.exists():
+        if self._found.counts(self._found.last)[states.CONFIRMED] < self.wanted and self._path.exists():
             for seq, columns in pages.leaves(self._path, self._wal, self._missing):
                 if len(columns) >= len(Row._fields):
                     yield from self._sound(Row._make([seq, *columns[1 : len(Row._fields)]]))
 
     def _missing(self, seq: int) -> bool:
-        return seq > 0 and self._states.state(seq) in OPEN and self._found.state(seq) == ranges.PENDING
+        return seq > 0 and self._states.state(seq) in OPEN and self._found.state(seq) == states.PENDING
 
     def _sound(self, row: Row) -> Iterator[tuple[Record, tuple[str, str] | None]]:
         if not self._missing(row.seq) or not rows.sound_text(row, self._words):
             return
-        self._found.put(row.seq, row.seq, ranges.CONFIRMED)
+        self._found.put(row.seq, row.seq, states.CONFIRMED)
         record = rows.unpack(
             row, self._words, frames_of(row.seq, self._ask(FRAMES, row.seq, row.seq + FRAMES_TOGETHER))
         )

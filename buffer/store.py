@@ -7,18 +7,18 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from buffer import body, look, ranges, rows
+from buffer import body, look, rows, states
 from buffer.faults import StoreBusy, StoreError, StoreTooNew, StoreUnusable
-from buffer.ranges import grouped
 from buffer.record import Record
 from buffer.repair import RESERVE, Keeper, Monotonic, Now
+from buffer.states import grouped
 from buffer.tables import Tables
 
 __all__ = ["Counts", "Store", "StoreBusy", "StoreError", "StoreTooNew", "StoreUnusable"]
 
 DAY = 86_400_000  # ms
 CHUNK = 500  # records a transaction or a question, where there may be very many
-STATES = (ranges.PENDING, ranges.HELD, ranges.CONFIRMED, ranges.REFUSED)
+STATES = (states.PENDING, states.HELD, states.CONFIRMED, states.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +171,14 @@ class Store:
         numbers = runs.counts(last)
         return Counts(
             pending=last - sum(numbers.values()),
-            held=numbers[ranges.HELD],
-            refused=numbers[ranges.REFUSED],
-            confirmed=numbers[ranges.CONFIRMED],
-            oldest_pending=self._oldest_pending(runs.runs(1, last, (ranges.PENDING,), enough=1)),
+            held=numbers[states.HELD],
+            refused=numbers[states.REFUSED],
+            confirmed=numbers[states.CONFIRMED],
+            oldest_pending=self._oldest_pending(runs.runs(1, last, (states.PENDING,), enough=1)),
             last_seq=last,
         )
 
-    def _oldest_pending(self, runs: list[ranges.Run]) -> datetime | None:
+    def _oldest_pending(self, runs: list[states.Run]) -> datetime | None:
         if not runs:
             return None
         if self._oldest[:2] != (self.epoch, runs[0].first):
@@ -190,7 +190,7 @@ class Store:
 
     def pending_ranges(self) -> list[tuple[int, int]]:
         tables = self._keeper.tables
-        return [(run.first, run.last) for run in tables.ranges.runs(1, tables.last_seq, (ranges.PENDING,))]
+        return [(run.first, run.last) for run in tables.ranges.runs(1, tables.last_seq, (states.PENDING,))]
 
     def rows(self, state: str = "all", from_seq: int = 1, limit: int = 100) -> list[tuple[Record, str, str | None]]:
         """Record, state (pending, held, confirmed, refused) and reason ("code: text") from this number on."""
@@ -294,7 +294,7 @@ class Store:
                         tables.rewrite(change(rows.unpack(row, tables.words), monotonic))
                 tables.write.execute("DELETE FROM held WHERE seq = ?", (seq,))
             for first, last in grouped([seq for seq, _ in found]):
-                tables.set_state(first, last, ranges.PENDING)
+                tables.set_state(first, last, states.PENDING)
             return len(found)
 
         total = 0
@@ -334,12 +334,12 @@ class Store:
 def _confirm(tables: Tables, spans: Sequence[tuple[int, int]], soon: bool = False) -> int:
     count = 0
     for low, high in spans:
-        for run in tables.ranges.runs(max(1, low), min(high, tables.last_seq), (ranges.PENDING, ranges.REFUSED)):
+        for run in tables.ranges.runs(max(1, low), min(high, tables.last_seq), (states.PENDING, states.REFUSED)):
             # The reason of a refusal that was taken back stays until the row is deleted: nobody asks for it.
             if soon:
-                tables.state_soon(run.first, run.last, ranges.CONFIRMED)
+                tables.state_soon(run.first, run.last, states.CONFIRMED)
             else:
-                tables.set_state(run.first, run.last, ranges.CONFIRMED)
+                tables.set_state(run.first, run.last, states.CONFIRMED)
             count += run.last - run.first + 1
     return count
 
@@ -347,7 +347,7 @@ def _confirm(tables: Tables, spans: Sequence[tuple[int, int]], soon: bool = Fals
 def _refuse(tables: Tables, items: Sequence[tuple[int, str, str]]) -> int:
     count = 0
     for seq, code, text in items:
-        if 0 < seq <= tables.last_seq and tables.ranges.state(seq) == ranges.PENDING:
+        if 0 < seq <= tables.last_seq and tables.ranges.state(seq) == states.PENDING:
             tables.refuse(seq, code, text)
             count += 1
     return count
@@ -356,8 +356,8 @@ def _refuse(tables: Tables, items: Sequence[tuple[int, str, str]]) -> int:
 def _resend(tables: Tables, spans: Sequence[tuple[int, int]]) -> int:
     count = 0
     for low, high in spans:
-        for run in tables.ranges.runs(max(1, low), min(high, tables.last_seq), (ranges.CONFIRMED, ranges.REFUSED)):
-            tables.set_state(run.first, run.last, ranges.PENDING)
+        for run in tables.ranges.runs(max(1, low), min(high, tables.last_seq), (states.CONFIRMED, states.REFUSED)):
+            tables.set_state(run.first, run.last, states.PENDING)
             count += run.last - run.first + 1
     return count
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from buffer import body, ranges, rows, schema
+from buffer import body, rows, schema, states
 from buffer.faults import Damaged
-from buffer.ranges import Ranges, Run
 from buffer.record import Record
 from buffer.rows import Row, Words
+from buffer.states import Ranges, Run
 
 WAL_PAGES = 2000  # a checkpoint each so many pages: hot pages reach the main file once, the WAL stays at 1.1 MB
 WAL_SIZE = 32 + (WAL_PAGES + 100) * (24 + schema.PAGE)
@@ -223,7 +223,7 @@ class Tables:
         for record in stored:
             if record.clock == "unset" and record.boot is not None:
                 self.write.execute("INSERT INTO held VALUES (?, ?, ?)", (record.seq, record.boot, record.monotonic))
-                self.set_state(record.seq, record.seq, ranges.HELD)
+                self.set_state(record.seq, record.seq, states.HELD)
         if stored and stored[0].seq // NEWEST_EACH != (self._staged + 1) // NEWEST_EACH:
             self.save_newest()
         return stored
@@ -307,7 +307,7 @@ class Tables:
 
     def refuse(self, seq: int, code: str, text: str) -> None:
         self.write.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", (seq, code, text))
-        self.set_state(seq, seq, ranges.REFUSED)
+        self.set_state(seq, seq, states.REFUSED)
 
     def delete(self, first: int, last: int) -> None:
         """The rows go, the numbers stay used."""
@@ -316,13 +316,13 @@ class Tables:
             self._unclaim(*moment)
         for table in ("records", "refused", "held"):
             self.write.execute(f"DELETE FROM {table} WHERE seq BETWEEN ? AND ?", (first, last))
-        self.set_state(first, last, ranges.GONE)
+        self.set_state(first, last, states.GONE)
 
     def delete_older(self, first: int, last: int, limit: int) -> int:
         """Delete those of these numbers that were read before the limit (ms): how many."""
         old = "SELECT seq FROM records WHERE seq BETWEEN ? AND ? AND at + lag < ? ORDER BY seq"
         found = [seq for (seq,) in self.write.execute(old, (first, last, limit))]
-        for span in ranges.grouped(found):
+        for span in states.grouped(found):
             self.delete(*span)
         return len(found)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from drivers import iec62056_obis as obis
+from drivers.iec62056 import obis
 from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reading, Setting
 from protocols.errors import Refused
 from protocols.iec62056.block import Block, DataSet, Value

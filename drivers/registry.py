@@ -13,28 +13,32 @@ from pathlib import Path
 from drivers.reading import Family
 
 SHIPPED: Mapping[str, tuple[str, ...]] = {
-    "drivers.mercury230": (
+    "drivers.mercury.driver": (
         *("mercury203.2td", "mercury204", "mercury208", "mercury230", "mercury231", "mercury233", "mercury234"),
         *("mercury236", "mercury238"),
     ),
-    "drivers.modbus": (
+    "drivers.modbus.driver": (
         *("a43", "a44", "b21", "b21-steel", "b23", "b23-steel", "b24", "b24-steel", "dtsu666", "em24"),
         *("em24-e1", "em330", "em340", "et330", "et340", "iem3155", "iem3255", "iem3355", "or-we-516"),
         *("or-we-517", "orno516", "orno517", "pac2200", "pac3200", "pac4200", "pro1", "pro2", "pro380"),
         *("sdm120", "sdm220", "sdm230", "sdm630", "sdm72", "wago-879"),
     ),
-    "drivers.iec62056": (
+    "drivers.iec62056.driver": (
         *("ce102m", "ce102m-list", "ce207", "ce208", "ce301", "ce301-group", "ce303", "ce303-group", "ce307", "ce308"),
         *("iec-readout", "neva", "neva-mt113", "neva-mt114", "neva-mt123", "neva-mt124", "neva-mt124-7109"),
         *("neva-mt3", "neva-mt313", "neva-mt314", "neva-mt315", "neva-mt323", "neva-mt324"),
     ),
     "drivers.push": ("d0", "dsmr", "p1", "sml"),
-    "drivers.dlms": ("dlms", "spodes"),
+    "drivers.dlms.driver": ("dlms", "spodes"),
     "drivers.manual": ("manual",),
 }
 """Module → every name of it that may stand in ``driver =``. A test keeps it equal to what the modules declare."""
 
-FOLDERS: Mapping[str, str] = {"drivers.iec62056": "iec", "drivers.dlms": "dlms", "drivers.modbus": "."}
+FOLDERS: Mapping[str, str] = {
+    "drivers.iec62056.driver": "iec",
+    "drivers.dlms.driver": "dlms",
+    "drivers.modbus.driver": ".",
+}
 """Module → where in ``models_dir`` the installer's files for it lie."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.demo_house import configuration, differences, write_passwords
-from agent.control import ask_daemon
+from agent.control.unix_socket import ask_daemon
 from buffer.store import Store, StoreError
 from simulators.intake.service import Intake
 from simulators.plant import Plant, load

@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any
 
-from agent.archive import plan
-from agent.archive.book import Book, Piece
+from agent.archive import windows
+from agent.archive.gaps import Book, Piece
 from agent.archive.runs import Run, Runs
-from agent.clock import Clock, Stamp
-from agent.facts import opened, sealed
-from agent.history.chain import same
-from agent.line.state import MeterState
+from agent.history.installations import same
+from agent.host.clock import Clock, Stamp
+from agent.meters.sealed import opened, sealed
+from agent.meters.state import MeterState
 from buffer.faults import StoreError
 from buffer.record import Record
 from buffer.store import Store
@@ -98,7 +98,7 @@ class Filler:
         """These are on the disk now, wherever they came from."""
         with self._lock:
             for record in records:
-                if record.kind in plan.KINDS:
+                if record.kind in windows.KINDS:
                     if self._fresh is not None:
                         self._fresh.append(record)
                     book = self._books.get((record.point, record.kind))
@@ -116,17 +116,17 @@ class Filler:
         if again:
             self._next_plan = stamp.monotonic + PLAN_EVERY
         for point, meter in list(self._meters.items()):
-            for kind in plan.filled(meter):
+            for kind in windows.filled(meter):
                 if not again and (point, kind) in self._books:
                     continue
-                told = plan.reach(meter, kind, stamp.utc)
+                told = windows.reach(meter, kind, stamp.utc)
                 if told is None:
                     continue
                 book = self._books.get((point, kind))
                 newest = None
                 if kind == "interval" and told.step is None and book is None:
                     newest = self._store.last(point, kind, meter.config.serial)
-                slots = plan.grid(meter, kind, told, newest, stamp.utc) or (book.grid if book is not None else None)
+                slots = windows.grid(meter, kind, told, newest, stamp.utc) or (book.grid if book is not None else None)
                 if slots is None:
                     continue
                 if book is None or book.grid != slots:
@@ -135,7 +135,7 @@ class Filler:
                 with self._lock:
                     if self._meters.get(point) is meter:
                         self._books[point, kind] = book
-                        book.window = plan.window(meter, slots, told, self._keep, stamp.utc)
+                        book.window = windows.window(meter, slots, told, self._keep, stamp.utc)
                         book.forget(book.window[0])
 
     def _remember(self, book: Book) -> None:
@@ -143,28 +143,28 @@ class Filler:
             since, until = EPOCH + first * MILLISECOND, EPOCH + last * MILLISECOND
             book.absent.add(book.grid.after(since), book.grid.before(until))
 
-    def _unlooked(self) -> tuple[plan.Unit, list[Book]] | None:
+    def _unlooked(self) -> tuple[windows.Unit, list[Book]] | None:
         """The newest unit that was not looked through, snapshots before intervals, and the books that want it."""
-        found: dict[plan.Unit, list[Book]] = {}
+        found: dict[windows.Unit, list[Book]] = {}
         with self._lock:
             for book in self._books.values():
                 gaps = _unlooked(book)
                 if gaps:
-                    found.setdefault(plan.unit(book.grid, gaps[-1][1]), []).append(book)
+                    found.setdefault(windows.unit(book.grid, gaps[-1][1]), []).append(book)
         if not found:
             return None
-        wanted = min(found, key=lambda unit: (plan.KINDS.index(unit.kind), -unit.number))
+        wanted = min(found, key=lambda unit: (windows.KINDS.index(unit.kind), -unit.number))
         return wanted, found[wanted]
 
-    def _look_through(self, unit: plan.Unit, books: Collection[Book]) -> None:
+    def _look_through(self, unit: windows.Unit, books: Collection[Book]) -> None:
         """What the store has of a unit; records that are written meanwhile count too."""
         with self._looking:
             self._compare(unit, books)
 
-    def _compare(self, unit: plan.Unit, books: Collection[Book]) -> None:
+    def _compare(self, unit: windows.Unit, books: Collection[Book]) -> None:
         with self._lock:
             self._fresh = []
-        since, until = plan.bounds(next(iter(books)).grid, unit.number)
+        since, until = windows.bounds(next(iter(books)).grid, unit.number)
         moments: dict[str, list[tuple[str, datetime]]] = {}
         for point, serial, at in self._store.present(unit.kind, since, until):
             moments.setdefault(point, []).append((serial, at))
@@ -174,7 +174,7 @@ class Filler:
                     moments.setdefault(record.point, []).append((record.meter, record.at))
             self._fresh = None
             for book in books:
-                first, last = plan.slots_of(book.grid, unit.number)
+                first, last = windows.slots_of(book.grid, unit.number)
                 for low, high in book.absent.gaps(first, last):
                     book.open.add(low, high)
                 book.looked.add(unit.number, unit.number)
@@ -198,7 +198,7 @@ class Filler:
             if buses <= self._nothing:
                 return None
             for book in [
-                self._books[key] for point in points for kind in plan.KINDS if (key := (point, kind)) in self._books
+                self._books[key] for point in points for kind in windows.KINDS if (key := (point, kind)) in self._books
             ]:
                 found = book.next(stamp.monotonic)
                 if found is None:
@@ -259,8 +259,8 @@ class Filler:
         nothing can be asked: also of a time that its archive, as it is kept here, does not reach."""
         stamp = self._clock.stamp()
         meter = self._meters[point]
-        if kind not in plan.filled(meter):
-            raise ValueError(f"{point}: {kind!r} is not kept; there are: {', '.join(plan.filled(meter)) or 'none'}")
+        if kind not in windows.filled(meter):
+            raise ValueError(f"{point}: {kind!r} is not kept; there are: {', '.join(windows.filled(meter)) or 'none'}")
         if stamp.state != "unset":
             self._plan(stamp)
         book = self._books.get((point, kind))
@@ -269,9 +269,9 @@ class Filler:
         span = max(book.window[0], book.grid.after(since)), min(book.window[1], book.grid.before(until))
         if span[0] > span[1]:
             raise ValueError(f"{point}: {_reach_in_words(book)}")
-        for low, high in book.looked.gaps(*plan.units(book.grid, span)):
+        for low, high in book.looked.gaps(*windows.units(book.grid, span)):
             for number in range(high, low - 1, -1):
-                self._look_through(plan.unit(book.grid, number), [book])
+                self._look_through(windows.unit(book.grid, number), [book])
         with self._lock:
             book.again(*span)
             self._nothing.clear()
@@ -284,7 +284,7 @@ class Filler:
         being looked through."""
         with self._lock:
             meter = self._meters.get(point)
-            return {kind: self._missing(point, kind) for kind in plan.filled(meter)} if meter else {}
+            return {kind: self._missing(point, kind) for kind in windows.filled(meter)} if meter else {}
 
     def _missing(self, point: str, kind: str) -> int | None:
         book = self._books.get((point, kind))
@@ -345,7 +345,7 @@ class Filler:
 def _unlooked(book: Book) -> list[Run]:
     """The units of its window in which the store was not looked through."""
     first, last = book.window
-    return book.looked.gaps(*plan.units(book.grid, book.window)) if first <= last else []
+    return book.looked.gaps(*windows.units(book.grid, book.window)) if first <= last else []
 
 
 def _reach_in_words(book: Book) -> str:

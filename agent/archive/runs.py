@@ -3,8 +3,8 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
-from agent.delivery.ranges import Range as Run
-from agent.delivery.ranges import Ranges
+from buffer.spans import Range as Run
+from buffer.spans import Ranges
 
 __all__ = ["Run", "Runs"]
 

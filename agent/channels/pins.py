@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 
 from agent.channels.errors import ChannelError, Kind
-from agent.facts import opened, sealed
+from agent.meters.sealed import opened, sealed
 from buffer.files import put
 
 log = logging.getLogger("meterpost.sms")

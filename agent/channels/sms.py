@@ -17,8 +17,8 @@ from pathlib import Path
 
 from agent.channels.errors import ChannelError, Kind
 from agent.channels.inbox import Inbox, Place, Received, Report
+from agent.channels.modem_session import PROMPT, SLOW, Talk, Wire, explained
 from agent.channels.pins import Pins
-from agent.channels.talk import PROMPT, SLOW, Talk, Wire, explained
 from agent.config.values import Modem as Settings
 from agent.line.port import Port
 from protocols.errors import BadFrame, LinkLost, MeterError, NoReply, NotLoggedIn, Refused

@@ -10,7 +10,7 @@ import typer
 from agent.cli.output import Exit, Failure
 from agent.config.values import Config
 from agent.config.words import meant
-from agent.control import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 
 POINTS = Annotated[list[str], typer.Argument(metavar="POINT…", help="Names of points.")]
 

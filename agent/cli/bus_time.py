@@ -4,7 +4,7 @@ from typing import Any
 
 from agent.config.values import Config, Meter
 from agent.line.budget import Budget, Demand, budget
-from agent.meters import state_of
+from agent.meters.build import state_of
 from drivers.reading import Driver, Exchange
 from protocols.errors import MeterError
 

@@ -158,9 +158,9 @@ def _of_lines(made: list[Budget]) -> list[str]:
 
 def _of_statements(values: Config) -> list[str]:
     """Points whose figures should leave by SMS or e-mail where MQTT fails, and cannot by either."""
+    from agent.config.utility import profile_file
+    from agent.config.utility.profile import profile_of, ways_of
     from agent.config.words import some
-    from agent.statement import profile_file
-    from agent.statement.profile import profile_of, ways_of
 
     if not any(meter.account and meter.utility for meter in values.meters):
         return []

@@ -14,10 +14,10 @@ import typer
 from agent.cli.asking import POINTS, ask, ask_running, known_points
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, colour, fitted, load_config, note, wrapped
 from agent.config.values import Config, Meter
+from agent.control.status import exact
 from agent.delivery.payload import when as when_utc
 from agent.line.clocks import OFF
 from agent.line.correction import in_words
-from agent.status import exact
 from buffer.record import Record
 from buffer.store import Store
 

@@ -86,7 +86,7 @@ def _keys(block: Path | None, authentication: Path | None, system_title: str) ->
 
         extra["keys"] = Keys(_key(block), _key(authentication))
     if system_title:
-        from drivers.dlms_settings import title
+        from drivers.dlms.settings import title
 
         try:
             extra["title"] = title(system_title, "--title")
@@ -97,7 +97,7 @@ def _keys(block: Path | None, authentication: Path | None, system_title: str) ->
 
 def _key(file: Path) -> bytes:
     """The key in a file that only its owner can read; the Failure never holds it."""
-    from drivers.dlms_settings import key
+    from drivers.dlms.settings import key
 
     try:
         return key(read_secret(file, Path()), str(file))

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from agent.control import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 from protocols.session import Line
 from simulators.broker import BrokerProcess
 from simulators.intake.service import Intake

@@ -8,7 +8,7 @@ import typer
 
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, emit, load_config, wrapped
 from agent.config.values import Config
-from agent.doctor import BAD, DOUBT, GOOD, Finding, examine
+from agent.control.doctor import BAD, DOUBT, GOOD, Finding, examine
 
 COLOURS = {GOOD: "green", DOUBT: "yellow", BAD: "red"}
 

@@ -15,8 +15,8 @@ import typer
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, colour, load_config, note, wrapped
 from agent.cli.read import show
 from agent.config.values import Config, Meter
-from agent.control import ControlError, NotRunning, ask_daemon
-from agent.manual import NotTaken, Typed, in_store, manual_point, question, tariffs_of
+from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.manual.entry import NotTaken, Typed, in_store, manual_point, question, tariffs_of
 from buffer.body import record_from_json
 
 SCHEMA = "meterpost/enter/1"
@@ -124,8 +124,8 @@ def _ask(values: Config, meter: Meter, typed: Typed, sure: bool) -> Answer:
 
 def _without_daemon(values: Config, asked: Mapping[str, Any]) -> Answer:
     """No daemon holds the store: open it for writing for a moment, if there is one."""
-    from agent.clock import SystemClock
-    from agent.offline import change
+    from agent.control.offline import change
+    from agent.host.clock import SystemClock
     from buffer.store import Store
 
     folder = values.gateway.state_dir

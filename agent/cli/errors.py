@@ -52,7 +52,11 @@ def exit_code(error: Exception) -> Exit:
         return error.code
     if isinstance(error, ConfigError):
         return Exit.PERMISSION if error.denied else Exit.CONFIG
-    late = (("buffer.faults", "StoreBusy"), ("agent.line.port", "PortHeld"), ("agent.control", "ControlError"))
+    late = (
+        ("buffer.faults", "StoreBusy"),
+        ("agent.line.port", "PortHeld"),
+        ("agent.control.unix_socket", "ControlError"),
+    )
     if any(_is(error, *name) for name in late):
         return Exit.LATER
     if _is(error, "buffer.faults", "StoreTooNew"):

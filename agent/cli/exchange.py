@@ -9,7 +9,7 @@ import typer
 
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, emit, fitted, load_config, note, when
 from agent.config.values import Config
-from agent.control import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 
 if TYPE_CHECKING:
     from agent.report.days import Day
@@ -121,7 +121,7 @@ def _ask(path: Path, as_json: bool, **question: Any) -> None:
 
 def _offline(values: Config, question: dict[str, Any]) -> dict[str, Any]:
     from agent.channels.mail import send as post
-    from agent.offline import change
+    from agent.control.offline import change
     from agent.report.exchange import Exchange, ExchangeError, told
     from buffer.store import Store
 

@@ -16,9 +16,9 @@ import typer
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, fitted, load_config, table, width, wrapped
 from agent.config.values import Config, Meter
 from agent.history import chart
+from agent.history.plan_watch import kwh
 from agent.history.sheet import Line, Sheet, sheet
-from agent.history.slots import PERIODS, midnight
-from agent.history.watch import kwh
+from agent.host.periods import PERIODS, midnight
 from buffer.body import exact_json, milliseconds, time_text
 from buffer.record import number_text
 from buffer.store import Store

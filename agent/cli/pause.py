@@ -25,8 +25,8 @@ def pause(points: POINTS, config: Annotated[Path, CONFIG] = DEFAULT_FILE) -> Non
 def change(values: Config, points: list[str], paused: bool) -> None:
     """Tell the daemon, or note it for its next start; say what holds now."""
     if ask(values, "pause" if paused else "resume", points=points) is None:
-        from agent import offline
-        from agent.paused import keep
+        from agent.control import offline
+        from agent.meters.pauses import keep
 
         if not values.gateway.state_dir.is_dir():
             note(f"{values.gateway.state_dir} does not exist yet: nothing to note")

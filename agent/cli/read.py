@@ -12,7 +12,7 @@ import typer
 
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, load_config, note, table, when, wrapped
 from agent.config.values import Config, Meter
-from agent.control import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 from agent.line.trace import Message
 from buffer.body import record_from_json, record_json
 from buffer.record import Record, number_text
@@ -82,9 +82,9 @@ def ask(
         for line in answer["trace"]:
             _show_message(*line)
         return [record_from_json(text) for text in answer["records"]], answer["failed"], answer["exit"]
-    from agent import offline
     from agent.cli.errors import port_code
-    from agent.questions import failure
+    from agent.control import offline
+    from agent.control.requests import failure
 
     # Now we need the meters' passwords ourselves: none must be asked with another than its own, some meters lock.
     values = load_config(values.files[0])

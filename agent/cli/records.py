@@ -13,7 +13,7 @@ import typer
 
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, fitted, load_config, table, when
 from agent.config.values import Config
-from agent.control import NotRunning, ask_daemon
+from agent.control.unix_socket import NotRunning, ask_daemon
 from agent.delivery.payload import when as when_utc
 from buffer.body import record_json
 from buffer.record import Record, number_text
@@ -138,7 +138,7 @@ def resend(
 
 def _resend_in_the_store(values: Config, first: int, last: int) -> int:
     """No daemon holds the store: open it for writing for a moment, if there is one."""
-    from agent.offline import change
+    from agent.control.offline import change
 
     _open(values).close()
     return change(values.gateway.state_dir, lambda store: store.resend(first, last))

@@ -16,12 +16,12 @@ import typer
 
 from agent.cli.history import find_point
 from agent.cli.output import CONFIG, DEFAULT_FILE, Exit, Failure, colour, fitted, load_config, note, wrapped
-from agent.clock import SystemClock
 from agent.config.values import Config, Meter
-from agent.control import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.host.clock import SystemClock
 from agent.replacement import act as acts
 from agent.replacement.act import Act, NotAnAct, Readings
-from agent.replacement.newcomer import newcomer, replaced_event
+from agent.replacement.new_meter import newcomer, replaced_event
 from agent.replacement.rewrite import Unwritable, changed, new_text, put
 from buffer.body import record_from_json
 from buffer.record import Record, number_text
@@ -194,7 +194,7 @@ def _read_new(asked: _Asked, meter: Meter) -> tuple[Record | None, str]:
     except ControlError as trouble:
         records, troubles = [], [str(trouble)]
     except (NotRunning, FileNotFoundError):
-        from agent import offline
+        from agent.control import offline
 
         others = tuple(meter if one.point == meter.point else one for one in asked.values.meters)
         records, failed = offline.read(_with(asked.values, others), [meter.point], "now")
@@ -313,7 +313,7 @@ def _tell(values: Config, act: Act) -> None:
 
 
 def _keep_event(values: Config, act: Act) -> None:
-    from agent.offline import change
+    from agent.control.offline import change
 
     state_dir = values.gateway.state_dir
     with _store(values, datetime.now(UTC)) as store:

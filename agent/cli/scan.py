@@ -8,8 +8,8 @@ import typer
 
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, emit, note, wrapped
 from agent.config.words import FORMATS, SPEEDS
-from agent.scan import Found, addresses, way_of
-from agent.scan import scan as look
+from agent.line.scan import Found, addresses, way_of
+from agent.line.scan import scan as look
 from drivers.registry import UnknownDriver
 from protocols.session import Line
 

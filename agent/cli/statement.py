@@ -25,11 +25,11 @@ from agent.cli.output import (
     when,
     wrapped,
 )
+from agent.config.utility import profile_file
 from agent.config.values import Config
-from agent.control import ControlError, NotRunning, ask_daemon
-from agent.statement import profile_file
-from agent.statement.book import Book, Step
-from agent.statement.desk import Desk, NotNow
+from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.statement.actions import Desk, NotNow
+from agent.statement.log import Book, Step
 from agent.statement.making import Case
 from agent.statement.preview import Preview
 from agent.statement.view import document, history, leaving, said
@@ -259,7 +259,7 @@ def _ask(values: Config, asked: dict[str, Any]) -> dict[str, Any]:
         return found
     except (NotRunning, FileNotFoundError):
         pass
-    from agent.offline import change
+    from agent.control.offline import change
 
     _store(values).close()  # says so where there is none
     answers: list[dict[str, Any]] = []
@@ -269,9 +269,9 @@ def _ask(values: Config, asked: dict[str, Any]) -> dict[str, Any]:
 
 def _offline(values: Config, asked: dict[str, Any], answers: list[dict[str, Any]], store: Store) -> int:
     """No daemon holds the store: the same room works on it for a moment. What MQTT carries waits for the daemon."""
-    from agent.clock import SystemClock
-    from agent.statement.room import Room
-    from agent.statement.ways import ways
+    from agent.host.clock import SystemClock
+    from agent.statement.outbound import ways
+    from agent.statement.workflow import Room
 
     run: Callable[[Callable[[Store], Any]], Any] = lambda work: work(store)  # noqa: E731
     room = Room(

@@ -12,7 +12,7 @@ import typer
 
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, length, load_config, table, width, wrapped
 from agent.config.values import Config
-from agent.control import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 from agent.judge.plausible import clock_flags
 from agent.line.correction import in_words
 
@@ -64,7 +64,7 @@ def look(values: Config) -> tuple[dict[str, Any], bool]:
 
 
 def _from_the_store(values: Config) -> dict[str, Any]:
-    from agent.status import without_daemon
+    from agent.control.status import without_daemon
     from buffer.store import Store
 
     try:

@@ -12,6 +12,7 @@ from agent.config import clashes
 from agent.config.clashes import BusEntry, MeterEntry
 from agent.config.faults import ConfigError, Fault
 from agent.config.meters import KINDS, Surroundings, build, judge, line_of, secret_fault
+from agent.config.outbound import LOCAL, Ways
 from agent.config.places import KeyPath
 from agent.config.references import of_utilities
 from agent.config.secret import SecretTrouble, guard, read_secret
@@ -19,7 +20,6 @@ from agent.config.shape import BusTable, GatewayTable, IntakeTable, MeterTable, 
 from agent.config.source import ADDED, Source, is_file, read_all
 from agent.config.tables import unknown_key, validate, written
 from agent.config.values import Bus, Config, Gateway, Intake, Secret
-from agent.config.ways import LOCAL, Ways
 from agent.config.words import shown, some
 from drivers import registry
 

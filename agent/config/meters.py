@@ -9,13 +9,13 @@ from agent.config import words
 from agent.config.clashes import BusEntry, MeterEntry
 from agent.config.faults import Fault
 from agent.config.places import KeyPath
+from agent.config.plan import PlanError, read_plan
 from agent.config.secret import SecretTrouble, read_secret
 from agent.config.settings import expected, read_settings
 from agent.config.shape import MANUAL, MeterTable, PollTable
 from agent.config.source import Source, dotted, is_file
 from agent.config.tables import unknown_key
 from agent.config.values import EarlierMeter, Meter, Poll, Secret
-from agent.history.plan import PlanError, read_plan
 from drivers import manual, registry
 from drivers.reading import Family, Setting
 from protocols.session import Line

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent.delivery.down import Ignored, is_number, opened, text_of
+from agent.delivery.inbound import Ignored, is_number, opened, text_of
 from drivers.reading import KINDS
 
 LARGEST = 16 * 1024  # octets

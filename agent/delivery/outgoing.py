@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any, Protocol
 
 from agent.config.values import Config
-from agent.delivery.down import Ignored
+from agent.delivery.inbound import Ignored
 from agent.delivery.mqtt import Acknowledged, Connection
 from agent.delivery.payload import LARGEST, Envelope
-from agent.delivery.ranges import Range, Ranges
 from agent.delivery.receipts import Receipt
 from agent.delivery.tracker import Delivery, Slice, Tracker
+from buffer.spans import Range, Ranges
 
 PACKET_MARGIN = 512  # octets of an MQTT packet that are not our payload
 UNHEARD_PAUSE = 2.0  # s without sending after the broker said that nobody is there

@@ -12,15 +12,15 @@ from agent.config.values import Config
 from agent.delivery import payload
 from agent.delivery.announcer import Announcer
 from agent.delivery.backoff import Backoff
+from agent.delivery.command_runner import Desk, Do
 from agent.delivery.commands import parse_command
-from agent.delivery.desk import Desk, Do
-from agent.delivery.down import Ignored
+from agent.delivery.inbound import Ignored
+from agent.delivery.log_limit import Seldom
 from agent.delivery.mqtt import HANDSHAKE, KEEPALIVE, Acknowledged, Connection, ConnectionFailed, Will
 from agent.delivery.outgoing import Confirming, Outgoing, Records
 from agent.delivery.receipts import parse_receipt
-from agent.delivery.seldom import Seldom
 from agent.delivery.topics import Topics
-from agent.delivery.wake import Wake
+from agent.delivery.waker import Wake
 from buffer.faults import StoreError
 from buffer.record import Record
 from drivers.reading import Identity
@@ -38,8 +38,8 @@ REPLIES = 64  # replies that may wait for the broker
 
 class Publisher:
     """``clock`` gives the UTC time and its state. ``on_command(op, args)`` carries out what a utility may ask, on a
-    thread of its own (see :data:`~agent.delivery.desk.Do`). ``identities`` tells which meter answered at which point.
-    After :meth:`stop` it is used up."""
+    thread of its own (see :data:`~agent.delivery.command_runner.Do`). ``identities`` tells which meter answered at
+    which point. After :meth:`stop` it is used up."""
 
     def __init__(
         self,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from agent.delivery.down import Ignored, is_number, opened
-from agent.delivery.ranges import Range, Ranges
+from agent.delivery.inbound import Ignored, is_number, opened
+from buffer.spans import Range, Ranges
 
 LARGEST = 64 * 1024  # octets
 LONGEST_TEXT = 200  # characters of a refusal's text that are kept

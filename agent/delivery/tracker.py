@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from agent.delivery.ranges import Range, Ranges
+from buffer.spans import Range, Ranges
 
 LONGEST_PAUSE = 6 * 3600.0
 WINDOW = 16  # backlog batches that may wait for their receipts at once

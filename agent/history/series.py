@@ -14,9 +14,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Meter
-from agent.history.borders import EXACT, MILLISECOND, Border, at_border, edges, newest
-from agent.history.chain import REGISTERS, TOTAL, NoConsumption, consumed, stages
-from agent.history.slots import Slot, slots
+from agent.history.boundaries import EXACT, MILLISECOND, Border, at_border, edges, newest
+from agent.history.installations import REGISTERS, TOTAL, NoConsumption, consumed, stages
+from agent.host.periods import Slot, slots
 from buffer.store import Store
 
 INTERVAL = "1-0:1.29.0"

@@ -6,11 +6,11 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from agent.config.plan import Plan, read_plan
 from agent.config.values import Config, Meter
-from agent.history.borders import MILLISECOND
-from agent.history.plan import Plan, read_plan
+from agent.history.boundaries import MILLISECOND
+from agent.history.plan_watch import kwh
 from agent.history.series import NOTHING, ONE_SIDED, Row, series
-from agent.history.watch import kwh
 from buffer.store import Store
 
 FORMS = {"hour": "%m-%d %H:%M", "day": "%Y-%m-%d", "month": "%Y-%m"}

@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from agent.clock import Clock, Stamp
-from agent.line.clockbook import ClockBook, ClockFacts, Correction
+from agent.host.clock import Clock, Stamp
 from agent.line.correction import FARTHEST, in_words, room_from
-from agent.line.state import MeterState, gateway_event
+from agent.meters.clock_state import ClockBook, ClockFacts, Correction
+from agent.meters.state import MeterState, gateway_event
 from buffer.faults import StoreError
 from buffer.record import Record
 from drivers.reading import Ask

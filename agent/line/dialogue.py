@@ -9,13 +9,13 @@ from math import ceil
 from typing import Any, TypeVar
 
 from agent.archive.slots import live_since
-from agent.clock import Clock, Stamp
+from agent.host.clock import Clock, Stamp
 from agent.judge.identity import Verdict, judge
 from agent.judge.plausible import clock_flags, energy_flags, interval_flags, seconds_between
-from agent.line.asker import Asker, Costs, LineWanted, PoliteAsker, Wanted
 from agent.line.clocks import ClockWatch
+from agent.line.exchanger import Asker, Costs, LineWanted, PoliteAsker, Wanted
 from agent.line.link import Link, Stopping
-from agent.line.state import MeterState
+from agent.meters.state import MeterState
 from buffer.record import Record
 from drivers.reading import KINDS, Ask, Number, Reading
 from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn, Refused

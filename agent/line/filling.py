@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Callable, Collection
 
-from agent.archive.book import Piece
 from agent.archive.filler import Filler
-from agent.clock import Clock
+from agent.archive.gaps import Piece
+from agent.host.clock import Clock
 from agent.judge.identity import Verdict
-from agent.line.asker import Asker, LineWanted, PoliteAsker, Wanted
 from agent.line.dialogue import Dialogue
+from agent.line.exchanger import Asker, LineWanted, PoliteAsker, Wanted
 from agent.line.link import Link
-from agent.line.state import MeterState
+from agent.meters.state import MeterState
 from buffer.record import Record
 from protocols.errors import AccessDenied, LinkLost, MeterError
 

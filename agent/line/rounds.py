@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
 
-from agent.clock import Clock
+from agent.host.clock import Clock
+from agent.line.archive_share import LONGEST_HOLD, PATIENCE, Patience
 from agent.line.dialogue import ARCHIVES, PASSWORD_PAUSE, Outcome, PasswordPaused, WrongSerial
-from agent.line.foreign import Foreigners
 from agent.line.link import words
-from agent.line.patience import LONGEST_HOLD, PATIENCE, Patience
 from agent.line.schedule import Schedule
 from agent.line.silent import RETRY, Health, TrialBudget
-from agent.line.state import MeterState, gateway_event
+from agent.meters.foreign import Foreigners
+from agent.meters.state import MeterState, gateway_event
 from buffer.record import Record
 from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NoReply, Refused
 

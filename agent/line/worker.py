@@ -10,17 +10,17 @@ from time import sleep
 from typing import Any
 
 from agent.archive.filler import Filler
-from agent.clock import Clock
 from agent.config.values import Bus
-from agent.line.asker import Wanted
+from agent.host.clock import Clock
 from agent.line.dialogue import Before, Dialogue, Outcome, PasswordPaused
+from agent.line.exchanger import Wanted
 from agent.line.filling import Filling
-from agent.line.foreign import Foreigners
 from agent.line.link import Link, Stopping
 from agent.line.port import Port
 from agent.line.rounds import Rounds, Turn, refused_words
-from agent.line.state import MeterState, gateway_event
 from agent.line.trace import Message, Trace
+from agent.meters.foreign import Foreigners
+from agent.meters.state import MeterState, gateway_event
 from buffer.record import Record
 from protocols.errors import AccessDenied, LinkLost, MeterError
 from protocols.session import Line

@@ -8,10 +8,10 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import EarlierMeter, Meter
-from agent.history.borders import KINDS, at_border, usable
-from agent.history.chain import REGISTERS, NoConsumption, Registers, consumed, register, same, stages
+from agent.history.boundaries import KINDS, at_border, usable
+from agent.history.installations import REGISTERS, NoConsumption, Registers, consumed, register, same, stages
 from agent.history.series import tolerance
-from agent.history.slots import slot_of
+from agent.host.periods import slot_of
 from buffer.record import Record, number_text
 from buffer.store import Store
 

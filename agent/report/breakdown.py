@@ -1,6 +1,6 @@
 """Consumption of a period for organisations: a line per point, meter and tariff, from register to register.
 
-Registers are those at the period's borders (:mod:`agent.history.borders`: a snapshot, or the reading nearest to it,
+Registers are those at the period's borders (:mod:`agent.history.boundaries`: a snapshot, or the reading nearest to it,
 which the line says). A replaced meter has a line of its own that ends with its act, the new one begins with its own.
 Energies are exact, in Wh as the meter has them; ``primary`` is multiplied by the ratio. What is not known is missing,
 never 0, and the line says why.
@@ -13,8 +13,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Config, Meter
-from agent.history.borders import Border, at_border
-from agent.history.chain import REGISTERS, NoConsumption, Registers, Stage, consumed, register, same, stages
+from agent.history.boundaries import Border, at_border
+from agent.history.installations import REGISTERS, NoConsumption, Registers, Stage, consumed, register, same, stages
 from agent.history.series import DOUBTFUL, NEAR
 from buffer.store import Store
 

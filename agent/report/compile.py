@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from agent.config.values import Config, Exchange, Meter
 from agent.report.days import Day, Left
+from agent.report.half_hours import nothing, of_day
 from agent.report.layout80020 import Channel, LayoutError, MeasuringPoint, Message, Party, whole
-from agent.report.slots import nothing, of_day
 from buffer.store import Store
 
 IMPORT = "01"  # every measuring point has it, whatever its meter has told

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
-from agent.calendar import Job
-from agent.clock import Clock
 from agent.config.values import Config
-from agent.line.state import gateway_event
+from agent.host.calendar import Job
+from agent.host.clock import Clock
+from agent.meters.state import gateway_event
 from buffer.faults import StoreError
 from buffer.store import Store
 from buffer.writer import Writer

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from agent.facts import opened, sealed
+from agent.meters.sealed import opened, sealed
 from buffer.store import Store
 
 PREFIX = "exchange:"

@@ -18,7 +18,7 @@ from agent.channels.errors import ChannelError
 from agent.channels.mail import Letter, stable_id
 from agent.config.values import Config, Mail
 from agent.config.values import Exchange as Settings
-from agent.report import answer80021, slots
+from agent.report import answer80021, half_hours
 from agent.report.compile import Compiled, coded, compiled
 from agent.report.days import CATCH_UP, Day, Days, Note, balance
 from agent.report.layout80020 import LayoutError
@@ -268,8 +268,8 @@ class Exchange:
         if left_out:
             log.info("points without an exchange_code are left out: %s", ", ".join(left_out))
         points = {meter.point for meter in meters}
-        start, _ = slots.bounds(self._today() - timedelta(days=CATCH_UP), self._zone())
-        end, _ = slots.bounds(self._today(), self._zone())
+        start, _ = half_hours.bounds(self._today() - timedelta(days=CATCH_UP), self._zone())
+        end, _ = half_hours.bounds(self._today(), self._zone())
         instant = timedelta(milliseconds=1)  # the interval that ends at midnight is of the day before
         for point, _, at in self._store.present("interval", start + instant, end + instant):
             if point in points:

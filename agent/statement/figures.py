@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
+from agent.config.utility.profile import Profile
+from agent.config.utility.window import Window
 from agent.config.values import Meter
-from agent.history.chain import REGISTERS, TOTAL, same
-from agent.statement.profile import Profile
-from agent.statement.window import Window
+from agent.history.installations import REGISTERS, TOTAL, same
 from buffer.record import Record
 from drivers.reading import Number
 

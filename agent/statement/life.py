@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from agent.statement.book import Book, arrived
-from agent.statement.window import Window
+from agent.config.utility.window import Window
+from agent.statement.log import Book, arrived
 
 FIRST_PAUSE = timedelta(minutes=15)  # after a channel said that nothing has left
 LONGEST_PAUSE = timedelta(hours=2)

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent.channels.errors import plain
-from agent.statement.book import Book, Step
+from agent.statement.log import Book, Step
 from agent.statement.making import Case
-from agent.statement.ways import CLOCKS_APART, answers
+from agent.statement.outbound import CLOCKS_APART, answers
 
 if TYPE_CHECKING:
     from agent.channels.sms import Received, Report

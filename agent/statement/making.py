@@ -5,18 +5,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
-from agent.clock import Stamp
+from agent.config.utility.profile import Profile
+from agent.config.utility.window import Window
 from agent.config.values import Meter
 from agent.delivery.payload import when
-from agent.history.borders import standing
-from agent.history.chain import REGISTERS, Backwards, NoAct, NoConsumption, Registers, Stage, consumed, same, stages
+from agent.history.boundaries import standing
+from agent.history.installations import (
+    REGISTERS,
+    Backwards,
+    NoAct,
+    NoConsumption,
+    Registers,
+    Stage,
+    consumed,
+    same,
+    stages,
+)
+from agent.host.clock import Stamp
 from agent.judge.plausible import energy_flags
-from agent.statement import book as books
-from agent.statement.book import Attempt
+from agent.statement import log as books
 from agent.statement.figures import EARLY, KINDS, NoReading, Taken, billed, choose, ripe, span, taken, whole
-from agent.statement.profile import Profile
+from agent.statement.log import Attempt
 from agent.statement.verdict import Reason, Used, above_limit, doubtful, too_long, unusual, used
-from agent.statement.window import Window
 from buffer.store import Store
 from drivers.reading import Number
 

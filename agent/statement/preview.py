@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from agent.clock import Stamp
+from agent.config.utility.profile import Profile, profile_of
+from agent.config.utility.window import following
 from agent.config.values import Config
-from agent.statement import book as books
-from agent.statement.book import Book, Step
-from agent.statement.desk import NotNow, case_of
+from agent.host.clock import Stamp
+from agent.statement import log as books
+from agent.statement.actions import NotNow, case_of
 from agent.statement.figures import NoReading, Taken
+from agent.statement.log import Book, Step
 from agent.statement.making import Case, attempt, reading
-from agent.statement.profile import Profile, profile_of
-from agent.statement.window import following
 from buffer.store import Store
 
 Found = tuple[Case, Book, str]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from agent.statement.profile import WORDS
+from agent.config.utility.profile import WORDS
 
 NOTHING = "-"  # what is not known
 SEPARATORS = r"[ \t]?[#;,/*+|]?[ \t]?"

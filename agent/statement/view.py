@@ -4,13 +4,13 @@ import json
 from decimal import Decimal
 from typing import Any
 
+from agent.config.utility.profile import Profile, ways_of
+from agent.config.utility.window import Window
 from agent.config.values import Config, Meter
 from agent.delivery.payload import when
-from agent.statement.book import Book, step_document
-from agent.statement.profile import Profile, ways_of
+from agent.statement.log import Book, step_document
+from agent.statement.outbound import Message, message
 from agent.statement.spoken import spoken
-from agent.statement.ways import Message, message
-from agent.statement.window import Window
 from buffer.body import record_json
 
 

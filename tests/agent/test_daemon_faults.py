@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 import agent.daemon
-from agent.clock import SystemClock
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
 from agent.daemon import Daemon
 from agent.delivery.publisher import Publisher
+from agent.host.clock import SystemClock
 from buffer.faults import StoreUnusable
 from buffer.store import Store
 from protocols.mercury.frames import Energy

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from agent import daemon as module
-from agent.clock import SystemClock
 from agent.config.load import load
 from agent.daemon import STUCK, Daemon
+from agent.host.clock import SystemClock
 from tests.support.files import FLAT
 
 
@@ -39,7 +39,7 @@ def says(monkeypatch: pytest.MonkeyPatch, part: object, name: str, value: object
 @pytest.fixture
 def fed(house: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     times: list[float] = []
-    monkeypatch.setattr(module.notify, "watchdog", lambda: times.append(house.clock.monotonic()))
+    monkeypatch.setattr(module.systemd, "watchdog", lambda: times.append(house.clock.monotonic()))
     for part in (house.publisher, house.writer):
         says(monkeypatch, part, "alive", house.clock.monotonic())
     return times

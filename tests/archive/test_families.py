@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent.config.values import Meter
-from agent.history.chain import TOTAL
-from agent.line.state import MeterState
-from drivers import iec62056
+from agent.history.installations import TOTAL
+from agent.meters.state import MeterState
+from drivers.iec62056 import driver as iec62056
 from drivers.reading import MeterPlan
 from protocols.dlms.hdlc import Limits
 from protocols.session import Line

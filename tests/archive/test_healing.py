@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from agent.history.chain import TOTAL
+from agent.history.installations import TOTAL
 from tests.support.archive_bus import BEGIN, DAY, HALF, House, intervals, midnights
 from tests.support.healing import HOUR, MINUTE, NOW, assert_whole, heal, local_midnight
 

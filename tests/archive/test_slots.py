@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.archive.plan import grid, reach, slots_of, unit, units, window
 from agent.archive.slots import Grid, due_until, live_since
+from agent.archive.windows import grid, reach, slots_of, unit, units, window
 from agent.config.values import EarlierMeter, Meter, Poll
-from agent.line.state import MeterState
+from agent.meters.state import MeterState
 from buffer.record import Record
 from drivers.reading import Reach
 from protocols.session import Line

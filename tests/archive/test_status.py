@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from agent import status as told
 from agent.cli.status import _filling, screen
+from agent.control import status as told
 from tests.support.archive_bus import DAY, House
 from tests.support.healing import MINUTE, NOW
 

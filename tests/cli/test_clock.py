@@ -12,7 +12,7 @@ import pytest
 
 from agent.cli.clock import Day, by_day
 from agent.cli.status import screen
-from agent.control import ControlServer
+from agent.control.unix_socket import ControlServer
 from simulators.intake.validate import Validator
 from tests.buffer.plant import opened, reading
 from tests.cli.conftest import Run

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from agent.control import ControlServer
-from agent.doctor import of_meters
+from agent.control.doctor import of_meters
+from agent.control.unix_socket import ControlServer
 from agent.report.days import Day, Days
 from buffer.record import Record
 from buffer.store import Store

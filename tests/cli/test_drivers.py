@@ -48,7 +48,13 @@ def test_the_index_of_names_is_what_the_modules_declare(module: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "module"),
-    [("mercury234", "mercury230"), ("b23", "modbus"), ("neva", "iec62056"), ("sml", "push"), ("spodes", "dlms")],
+    [
+        ("mercury234", "mercury.driver"),
+        ("b23", "modbus.driver"),
+        ("neva", "iec62056.driver"),
+        ("sml", "push"),
+        ("spodes", "dlms.driver"),
+    ],
 )
 def test_a_name_loads_its_own_module_and_no_other_family(name: str, module: str) -> None:
     families = [each.removeprefix("drivers.") for each in registry.SHIPPED]
@@ -158,4 +164,4 @@ def test_a_text_that_names_drivers_brings_their_modules_and_no_others() -> None:
         "print(*sorted(name for name in registry.SHIPPED if name in sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["drivers.mercury230", "drivers.modbus"]
+    assert done.stdout.split() == ["drivers.mercury.driver", "drivers.modbus.driver"]

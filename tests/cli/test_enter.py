@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.clock import SystemClock
 from agent.config.load import load
-from agent.control import ControlServer
-from agent.reminder import ManualPoints
+from agent.control.unix_socket import ControlServer
+from agent.host.clock import SystemClock
+from agent.manual.reminder import ManualPoints
 from buffer.record import Record
 from buffer.writer import Writer
 from simulators.intake.validate import Validator

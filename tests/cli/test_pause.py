@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.control import ControlError
+from agent.control.unix_socket import ControlError
 from buffer.store import Store
 from tests.buffer.plant import NOON, opened
 from tests.cli.conftest import Run

@@ -95,7 +95,7 @@ def test_the_daemon_is_asked_without_its_passwords(run, house, mocker):
 @pytest.mark.usefixtures("secrets_of_the_service")
 def test_no_meter_is_asked_without_its_own_password(run, house, line, mocker):
     """Another one than its own, the maker's for instance, may lock it."""
-    opened = mocker.patch("agent.offline.Port")
+    opened = mocker.patch("agent.control.offline.Port")
     done = run("read", "-c", str(house))
     assert (done.code, done.out) == (77, "")
     assert "meter[1].password_file" in done.err

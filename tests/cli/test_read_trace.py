@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.cli import read as command
-from agent.questions import Questions
+from agent.control.requests import Questions
 from protocols.mercury.frames import Energy
 from simulators.faults import Faults
 from simulators.line import PtyLine

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent.scan import addresses
+from agent.line.scan import addresses
 from protocols.mercury.frames import Energy
 from simulators.line import PtyLine
 from simulators.mercury230 import Mercury230

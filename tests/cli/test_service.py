@@ -50,8 +50,8 @@ def test_the_daemon_carries_no_room_that_is_not_configured() -> None:
     """Neither statements, plans, readings by hand and exchange files, nor what they need of the standard library."""
     code = (
         "import sys; from agent.cli import service; import agent.daemon\n"
-        "rooms = ('agent.statement', 'agent.manual', 'agent.history', 'agent.report', 'agent.channels')\n"
-        "light = ('agent.statement.watch', 'agent.history.chain', 'agent.report.daily')\n"
+        "rooms = ('agent.statement', 'agent.manual.entry', 'agent.history', 'agent.report', 'agent.channels')\n"
+        "light = ('agent.statement.service', 'agent.history.installations', 'agent.report.daily')\n"
         "heavy = ('smtplib', 'email.policy', 'xml', 'html', 'xlsxwriter', 'protocols.gsm')\n"
         "print([name for name in sys.modules if name.startswith(rooms + heavy) and name not in rooms + light])"
     )

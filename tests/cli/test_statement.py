@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent.control import ControlServer
+from agent.control.unix_socket import ControlServer
 from buffer.record import Record
 from buffer.store import Store
 from simulators.intake.validate import Validator

@@ -11,10 +11,10 @@ import pytest
 from agent.config.explain import explain
 from agent.config.settings import expected, written_as
 from agent.config.values import Config, Secret
-from agent.meters import build
+from agent.meters.build import build
 from drivers import registry
-from drivers.dlms import families
-from drivers.dlms_settings import SETTINGS
+from drivers.dlms.driver import families
+from drivers.dlms.settings import SETTINGS
 from drivers.reading import MeterPlan
 from protocols.session import Line
 from tests.config.conftest import House
@@ -34,7 +34,7 @@ auth_key_file = "auth.key"
 @pytest.fixture
 def keyed(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
     """A ciphered meter whose keys are in files."""
-    monkeypatch.setattr(registry, "SHIPPED", {"drivers.dlms": ("spodes",)})
+    monkeypatch.setattr(registry, "SHIPPED", {"drivers.dlms.driver": ("spodes",)})
     monkeypatch.setattr(registry, "of_module", lambda module, models_dir=None: families())
     house.change('driver = "mercury230"\n', METER)
     house.secret(KEY + "\n", "block.key")
@@ -167,7 +167,7 @@ def test_the_daemon_s_way_hands_the_keys_over(tmp_path: Path) -> None:
     house.secret(KEY, "block.key")
     house.secret(GAK, "auth.key")
     code = (
-        "from pathlib import Path; from agent.config.child import load_in_child; from agent.meters import build\n"
+        "from pathlib import Path; from agent.config.child import load_in_child; from agent.meters.build import build\n"
         f"keys = build(load_in_child(Path({str(house.file)!r})))['riser-1'][0].driver._how.keys\n"
         "print(keys.block.hex(), keys.authentication.decode(), keys)"
     )

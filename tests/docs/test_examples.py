@@ -11,7 +11,7 @@ import pytest
 from agent.cli import COMMANDS, application
 from agent.cli.status import screen
 from agent.config.load import load
-from agent.statement import profile_file
+from agent.config.utility import profile_file
 from drivers import registry
 from tests.cli.conftest import run  # noqa: F401 - a fixture
 from tests.docs.pages import PAGES, ROOT, blocks, calls, prose, section, sessions, words

@@ -12,9 +12,10 @@ from typer.main import get_command
 from agent.cli import COMMANDS, application
 from agent.cli.screen import Exit
 from buffer import faults
-from drivers import mercury_journal, registry
-from drivers.dlms_model import models
-from drivers.iec62056_table import tables
+from drivers import registry
+from drivers.dlms.model import models
+from drivers.iec62056.table import tables
+from drivers.mercury import journal
 from drivers.reading import EVENTS, FLAGS, KINDS, TARIFFS
 from simulators import plant_file
 from tests.docs.pages import PAGES, ROOT, blocks, calls, column, names, prose, section, text, unfenced, words
@@ -145,7 +146,7 @@ def test_the_stores_events_are_in_the_list_with_the_same_words() -> None:
 def test_every_event_code_of_the_shipped_journals_is_in_the_list_and_none_is_without_a_source() -> None:
     journals = [journal for model in models() for journal in model.journals]
     told = {code for journal in journals for code, _ in journal.events.values()} | {"other"}
-    told |= {journal.code for table in tables() for journal in table.event} | mercury_journal.CODES
+    told |= {journal.code for table in tables() for journal in table.event} | journal.CODES
     assert told <= set(EVENTS)
     assert set(EVENTS) - told == set(dict(emitted())) | set(faults.EVENTS)
 

@@ -7,8 +7,8 @@ import pytest
 from drivers.reading import Reach
 from protocols.dlms import axdr
 from protocols.dlms.apdu import obis
-from tests.drivers.iec_support import driver as iec
-from tests.drivers.mercury_support import bench
+from tests.drivers.iec62056.support import driver as iec
+from tests.drivers.mercury.support import bench
 from tests.support.dlms import NOW as MARCH
 from tests.support.dlms import driver, opened, plan, spodes, station
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from drivers.iec62056_journal import events
-from drivers.iec62056_parts import Journal as IecJournal
-from drivers.mercury_journal import JOURNALS, journals
+from drivers.iec62056.journal import events
+from drivers.iec62056.parts import Journal as IecJournal
+from drivers.mercury.journal import JOURNALS, journals
 from drivers.unfinished import FRESH, Unfinished
 from protocols.mercury.frames import seal
 from simulators.mercury_archive import Journal, moments
-from tests.drivers.mercury_support import Bench, bench
-from tests.drivers.test_iec62056_journal import MOSCOW, SPAN, Meter, numbered
+from tests.drivers.iec62056.test_journal import MOSCOW, SPAN, Meter, numbered
+from tests.drivers.mercury.support import Bench, bench
 from tests.support.dlms import NOW as MARCH
 from tests.support.dlms import opened, plan, spodes, station
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Meter
-from agent.history.slots import slots
+from agent.host.periods import slots
 from buffer.record import Record
 from protocols.session import Line
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.clock import Stamp
+from agent.config.plan import PlanError, parse, read_plan
 from agent.config.values import Bus, Config, Gateway, Intake
-from agent.history import watch
-from agent.history.plan import PlanError, parse, read_plan
+from agent.history import plan_watch
+from agent.history.plan_watch import EVERY, PlanWatch
 from agent.history.series import series
-from agent.history.slots import slot_of, slots
-from agent.history.watch import EVERY, PlanWatch
+from agent.host.clock import Stamp
+from agent.host.periods import slot_of, slots
 from buffer.record import Record
 from tests.buffer.plant import opened
 from tests.history.house import BERLIN, MOSCOW, metered, reading, readings, snapshots
@@ -302,11 +302,11 @@ def test_what_ended_with_something_missing_is_read_again_seldom(watched, monkeyp
     house = watched(plan, plan_limit=Decimal(0))
     start = at("2026-11-21T00:00+03:00")
     asked = []
-    monkeypatch.setattr(watch, "series", lambda *args: asked.append(args[3]) or series(*args))
+    monkeypatch.setattr(plan_watch, "series", lambda *args: asked.append(args[3]) or series(*args))
     house.look(start + 10 * HOUR)
     first = len(asked)
     house.look(start + 10 * HOUR + timedelta(minutes=10))
     assert (first, len(asked)) == (48, 50), "the running hour, and the one that has just ended"
     house.store.put(readings(start, start + 3 * HOUR, HOUR))
-    house.seconds += watch.REST["hour"].total_seconds()
+    house.seconds += plan_watch.REST["hour"].total_seconds()
     assert len(house.look(start + 10 * HOUR + timedelta(minutes=20))) == 2, "what the archive brought"

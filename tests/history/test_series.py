@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.config.values import EarlierMeter, Meter
-from agent.history.borders import at_border
+from agent.history.boundaries import at_border
 from agent.history.series import Row, series
-from agent.history.slots import midnight, slot_of, slots
+from agent.host.periods import midnight, slot_of, slots
 from buffer.record import Record
 from buffer.store import Store
 from tests.buffer.plant import opened

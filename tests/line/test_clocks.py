@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.clockkeeper import remind
 from agent.config.values import Poll
-from agent.line.clockbook import ClockFacts, Correction
 from agent.line.clocks import ClockWatch
 from agent.line.correction import in_words, room_from
-from agent.line.state import MeterState
 from agent.line.worker import Request
+from agent.meters.clock_notes import remind
+from agent.meters.clock_state import ClockFacts, Correction
+from agent.meters.state import MeterState
 from buffer.faults import StoreUnusable
 from protocols.errors import AccessDenied, NoReply, Refused
 from protocols.session import Line

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from agent.config.values import Poll
-from agent.line.patience import PATIENCE, PIECE, SHARE
+from agent.line.archive_share import PATIENCE, PIECE, SHARE
 from agent.line.worker import Request
 from buffer.record import Record
-from drivers.mercury230 import Mercury230
-from drivers.mercury_journal import JOURNALS
+from drivers.mercury.driver import Mercury230
+from drivers.mercury.journal import JOURNALS
 from drivers.reading import Ask, Reading
 from protocols.mercury.questions import ReadSerial
 from simulators.mercury_archive import Journal, moments

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agent import offline
 from agent.config.load import load
+from agent.control import offline
 from simulators.modbus import ModbusMeter, b23
 
 FILE = """

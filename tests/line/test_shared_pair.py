@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agent import offline
 from agent.config.load import load
+from agent.control import offline
 from protocols.mercury.frames import Energy
 from protocols.session import Line
 from simulators.faults import Faults

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent.line.link import Link
 from agent.line.trace import Guard, Message, heard, sent
 from agent.line.worker import Request
-from drivers.mercury230 import Mercury230
+from drivers.mercury.driver import Mercury230
 from drivers.reading import MeterPlan
 from protocols.errors import MeterError
 from protocols.iec62056 import frames as iec

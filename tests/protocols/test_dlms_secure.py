@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.dlms import MemoryCounter
+from drivers.dlms.driver import MemoryCounter
 from protocols.dlms import axdr
 from protocols.dlms.acse import AssociationAnswer, Initiate
 from protocols.dlms.answers import (

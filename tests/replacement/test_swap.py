@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.clock import SystemClock
 from agent.config.load import load
 from agent.daemon import Daemon
 from agent.history.series import series
+from agent.host.clock import SystemClock
 from buffer.record import Record
 from buffer.store import Store
 from protocols.mercury.frames import Energy
@@ -194,7 +194,7 @@ def test_an_act_written_by_hand_is_an_event_too_with_the_reload(flat: Flat, run:
 
 @pytest.mark.slow
 def test_the_daemon_watches_the_plan_of_a_point(flat: Flat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.history.watch.EVERY", 0.1)
+    monkeypatch.setattr("agent.history.plan_watch.EVERY", 0.1)
     (flat.file.parent / "plan.csv").write_text(f"{datetime.now(ZoneInfo('Europe/Moscow')):%Y-%m},1\n")
     flat.file.write_text(flat.file.read_text() + 'plan = "plan.csv"\n')
     flat.daemon.ask_reload()

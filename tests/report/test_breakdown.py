@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from agent.config.values import EarlierMeter
-from agent.history.chain import Registers, consumed, stages
+from agent.history.installations import Registers, consumed, stages
 from agent.report.breakdown import breakdown
 from tests.report.plant import SERIAL, configured, metered, midnight, opened, reading
 

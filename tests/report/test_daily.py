@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from agent.clock import Stamp
 from agent.config.values import Mail
-from agent.control import ControlServer
+from agent.control.unix_socket import ControlServer
+from agent.host.clock import Stamp
 from agent.report.daily import Daily
 from agent.report.exchange import FOLDER
 from buffer.faults import StoreUnusable

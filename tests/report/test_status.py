@@ -10,10 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agent.cli.status import screen
-from agent.clock import SystemClock
+from agent.control.status import document, without_daemon
 from agent.daemon import Daemon
+from agent.host.clock import SystemClock
 from agent.report.days import CATCH_UP, Day, Days
-from agent.status import document, without_daemon
 from tests.report.plant import configured, metered, opened
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/status.json").read_text())

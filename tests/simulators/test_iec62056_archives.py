@@ -17,7 +17,7 @@ from protocols.iec62056.frames import command, low7, option, request
 from protocols.session import Line
 from simulators.household import Household
 from simulators.iec62056 import IecMeter, ce303, ce308, move, neva
-from tests.drivers.iec_support import driver
+from tests.drivers.iec62056.support import driver
 from tests.protocols.iec62056_player import joined
 from tests.support.wire import ScriptedPort, Time
 

@@ -19,7 +19,7 @@ from simulators.faults import Faults
 from simulators.household import Household
 from simulators.iec62056 import BUILDERS, IecMeter, ce303, ce308, move, neva, readout
 from simulators.line import PtyLine, Station
-from tests.drivers.iec_support import driver
+from tests.drivers.iec62056.support import driver
 from tests.protocols.iec62056_player import joined
 
 LINE, OPTICAL = Line(9600, "7E1"), Line(300, "7E1")

@@ -8,7 +8,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from agent.statement.ways import Message
+from agent.statement.outbound import Message
 from tests.statement.plant import Site, meter, reading, utc, with_sms
 
 START, END = "2026-10-14 12:00", "2026-10-22 00:00"

@@ -7,15 +7,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agent.clock import Stamp
+from agent.config.utility import profile_file
+from agent.config.utility.profile import Profile, Sms
 from agent.config.values import Bus, Config, Gateway, Intake, Mail, Meter, Modem, Statements
-from agent.statement import book as books
-from agent.statement import profile_file
-from agent.statement.book import Book
-from agent.statement.desk import Desk
-from agent.statement.profile import Profile, Sms
-from agent.statement.room import Room
-from agent.statement.ways import Message
+from agent.host.clock import Stamp
+from agent.statement import log as books
+from agent.statement.actions import Desk
+from agent.statement.log import Book
+from agent.statement.outbound import Message
+from agent.statement.workflow import Room
 from buffer.record import Record
 from buffer.store import Store
 from protocols.session import Line

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from agent.config.values import Poll
-from agent.control import ask_daemon
+from agent.control.unix_socket import ask_daemon
 from buffer.record import Record
 from buffer.store import Store
 from simulators.mercury230 import Mercury230

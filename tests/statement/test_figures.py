@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.config.utility.window import window_of
 from agent.statement.figures import NoReading, billed, choose, padded, ripe, span, taken, whole
-from agent.statement.window import window_of
 from tests.statement.plant import SHIPPED, meter, reading, utc
 
 PROFILE = SHIPPED["mosenergosbyt"]

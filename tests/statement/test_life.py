@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 
 from agent.channels.errors import ChannelError, Kind
-from agent.statement import book as books
-from agent.statement.desk import NotNow
+from agent.statement import log as books
+from agent.statement.actions import NotNow
 from tests.statement.plant import SHIPPED, Killed, Site, meter, reading, utc, with_sms
 
 SNAPSHOT = reading(utc("2026-10-15 00:00+03:00"), "day", T1=2_000_100, T2=1_000_050)

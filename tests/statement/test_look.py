@@ -2,8 +2,8 @@
 
 import threading
 
-from agent.facts import sealed
-from agent.statement.book import key
+from agent.meters.sealed import sealed
+from agent.statement.log import key
 from tests.statement.plant import Site, meter, reading, utc, with_sms
 
 POINTS = ("flat-11", "flat-12", "flat-13")

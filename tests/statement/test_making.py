@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.config.utility.window import window_of
 from agent.config.values import EarlierMeter
-from agent.statement import book as books
-from agent.statement.book import Attempt, Book, Step
+from agent.statement import log as books
 from agent.statement.figures import taken
+from agent.statement.log import Attempt, Book, Step
 from agent.statement.making import Case, attempt
-from agent.statement.window import window_of
 from tests.statement.plant import SHIPPED, FakeClock, Notes, meter, reading, utc
 
 PROFILE = SHIPPED["mosenergosbyt"]

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from agent.statement.book import Book
+from agent.config.utility.window import window_of
 from agent.statement.figures import taken
+from agent.statement.log import Book
 from agent.statement.making import Case, attempt
+from agent.statement.outbound import message
 from agent.statement.spoken import digit_by_digit, spoken
 from agent.statement.template import filled
-from agent.statement.ways import message
-from agent.statement.window import window_of
 from tests.statement.plant import SHIPPED, FakeClock, Site, meter, reading, utc
 
 FACTS = {"ACCOUNT": "230100456789", "METER": "23456789", "T1": "2000", "T2": "1000", "READING": "2000 1000"}

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 from agent.archive.filler import Filler
 from agent.config.values import Bus, Meter, Poll
-from agent.line.state import MeterState
 from agent.line.worker import Worker
+from agent.meters.state import MeterState
 from buffer.record import Record
 from buffer.store import Store
-from drivers.mercury230 import Mercury230 as Driver
+from drivers.mercury.driver import Mercury230 as Driver
 from drivers.reading import MeterPlan
 from protocols.mercury.frames import Energy
 from protocols.session import Line

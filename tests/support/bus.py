@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from agent.clock import Stamp
 from agent.config.values import Bus, Meter, Poll
-from agent.line.foreign import Foreigners
-from agent.line.state import MeterState
+from agent.host.clock import Stamp
 from agent.line.worker import Worker
+from agent.meters.foreign import Foreigners
+from agent.meters.state import MeterState
 from buffer.record import Record
-from drivers.mercury230 import Mercury230 as Driver
+from drivers.mercury.driver import Mercury230 as Driver
 from drivers.reading import MeterPlan
 from protocols.errors import LinkLost
 from protocols.mercury.frames import Energy

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from drivers.dlms import DlmsMeter, families
+from drivers.dlms.driver import DlmsMeter, families
 from drivers.reading import MeterPlan
 from protocols.dlms.apdu import Attribute, obis
 from protocols.dlms.hdlc import Address, Limits

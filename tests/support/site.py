@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agent.clock import SystemClock
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
 from agent.daemon import Daemon
+from agent.host.clock import SystemClock
 from protocols.session import Line
 from simulators.intake.service import Intake as Utility
 from simulators.mercury230 import Mercury230

@@ -1,0 +1,276 @@
+"""Utility profiles as TOML files: read strictly, every fault at once with its place.
+
+A file says what differs from the one that it ``extends``; tables are merged key by key. docs/statements.md explains
+each key to whoever writes one.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent.config.faults import ConfigError, Fault
+from agent.config.places import KeyPath
+from agent.config.source import Source, read
+from agent.config.utility.profile import CHANNELS, Mail, Profile, Rule, Sms, with_region
+from agent.config.utility.window import window_of
+from agent.config.words import meant, one_of, shown, time_of_day
+
+SHIPPED = Path(__file__).parent / "profiles"
+
+Test = Callable[[Any], bool]
+Keys = Mapping[str, tuple[Test, str]]
+"""Key → may this stand there? and what may, in words."""
+
+
+def _text(pattern: str = r"(?s).*\S.*") -> Test:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _day(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= 31
+
+
+def _among(*words: str) -> tuple[Test, str]:
+    return (lambda value: value in words), one_of(words)
+
+
+def _zone(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(ZoneInfo(value))
+    except (ValueError, OSError, KeyError):
+        return False
+
+
+def _time(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(time_of_day(value))
+    except ValueError:
+        return False
+
+
+def _pattern(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(value) and bool(re.compile(value))
+    except re.error:
+        return False
+
+
+def _channels(value: Any) -> bool:
+    return isinstance(value, list) and len(set(map(str, value))) == len(value) and set(map(str, value)) <= {*CHANNELS}
+
+
+FLAG: tuple[Test, str] = ((lambda value: isinstance(value, bool)), "true or false")
+SOME_TEXT: tuple[Test, str] = (_text(), "text in quotes")
+DAY: tuple[Test, str] = (_day, "a day of the month, 1 to 31 (31: its last day)")
+WINDOW: Keys = {
+    "zone": (_zone, 'a time zone such as "Europe/Moscow"'),
+    "from": DAY,
+    "to": DAY,
+    "weekend": _among("stay", "next", "previous"),
+    "reporting_day": DAY,
+    "reporting_time": (_time, 'a local time of day such as "00:00"'),
+}
+GENERAL: Keys = {
+    "name": (_text(r"[a-z0-9][a-z0-9-]{0,63}"), "a name of small letters, digits and -"),
+    "extends": SOME_TEXT,
+    "title": SOME_TEXT,
+    "account": (_pattern, "a regular expression that the whole account matches"),
+    "account_words": SOME_TEXT,
+    "energy": _among("meter", "primary"),
+    "confirm": _among("suspect", "always"),
+    "fallback": (_channels, 'a list of "sms" and "mail" in the order of their use'),
+    **WINDOW,
+}
+SMS: Keys = {
+    "number": (_text(r"(\+?[0-9]{3,15})?"), 'a telephone number such as "+79991234567"'),
+    "text": SOME_TEXT,
+    "pad": FLAG,
+    "answer": (_pattern, "a regular expression that the confirming message matches"),
+    "answer_from": (_text(r"\+?[0-9]{3,15}|[A-Za-z0-9 ._-]{1,11}"), "a telephone number or a sender's name"),
+}
+MAIL: Keys = {
+    "to": (_text(r"([^\s@,;<>]+@[^\s@,;<>]+)?"), "one e-mail address"),
+    "subject": (_text(r"[^\r\n]*\S[^\r\n]*"), "one line of text in quotes"),
+    "body": SOME_TEXT,
+    "pad": FLAG,
+}
+TARIFF: tuple[Test, str] = (_text(r"[\w][\w-]{0,31}"), 'the meaning of the tariff such as "day"')
+RATES: Keys = {f"T{number}": TARIFF for number in range(1, 5)}
+FIELDS = {"from": "first", "to": "last"}
+"""Keys that are no names in Python, and the fields of Rule that they fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One sound file: its own keys, without what it extends."""
+
+    source: Source
+    data: Mapping[str, Any]
+
+
+def load(directory: Path | None = None) -> dict[str, Profile]:
+    """All profiles by their names: those shipped and the installer's; ConfigError with every fault of his files."""
+    faults: list[Fault] = []
+    files: dict[str, _File] = {}
+    for path in [*sorted(SHIPPED.glob("*.toml")), *_own(directory, faults)]:
+        source = read(path)
+        if isinstance(source, Fault):
+            faults.append(source)
+            continue
+        found = _check(source)
+        faults += found
+        name = str(source.data.get("name"))
+        if name in files:
+            taken = f"another name (with extends): {files[name].source.file} has this one"
+            faults.append(source.fault(("name",), shown(name), taken))
+        elif not found:
+            files[name] = _File(source, source.data)
+    profiles = {}
+    for name, file in files.items():
+        profile = _profile(name, file, files, faults)
+        if profile is not None:
+            profiles[name] = profile
+    if faults:
+        raise ConfigError(faults)
+    return profiles
+
+
+def _own(directory: Path | None, faults: list[Fault]) -> list[Path]:
+    try:
+        return [] if directory is None else sorted(one for one in directory.iterdir() if one.suffix == ".toml")
+    except OSError as trouble:
+        found = f"a folder that cannot be read ({trouble.strerror})"
+        denied = isinstance(trouble, PermissionError)
+        faults.append(Fault(directory or Path(), 1, 1, "", found, "a folder of utility profiles", denied=denied))
+        return []
+
+
+def _check(source: Source) -> list[Fault]:
+    """Faults of one file by itself: unknown keys, wrong values."""
+    tables = {"sms": SMS, "mail": MAIL}
+    faults = _table(source, (), source.data, GENERAL, ("sms", "mail", "region", "rates"))
+    for name, keys in tables.items():
+        faults += _table(source, (name,), source.data.get(name, {}), keys)
+    regions = source.data.get("region", {})
+    if isinstance(regions, Mapping):
+        for region, table in regions.items():
+            faults += _table(source, ("region", region), table, WINDOW)
+    else:
+        faults.append(source.fault(("region",), shown(regions), "tables [region.NAME]"))
+    rates = source.data.get("rates", [])
+    if isinstance(rates, list):
+        for number, table in enumerate(rates):
+            faults += _table(source, ("rates", number), table, RATES)
+    else:
+        faults.append(source.fault(("rates",), shown(rates), "tables [[rates]]"))
+    if "name" not in source.data:
+        faults.append(source.fault(("name",), "nothing", GENERAL["name"][1], at_key=True))
+    return faults
+
+
+def _table(source: Source, path: KeyPath, table: Any, keys: Keys, tables: tuple[str, ...] = ()) -> list[Fault]:
+    if not isinstance(table, Mapping):
+        return [source.fault(path, shown(table), f"a table [{path[0]}]")]
+    faults = []
+    for key, value in table.items():
+        where = (*path, key)
+        if key in tables:
+            continue
+        if key not in keys:
+            known = [*keys, *tables]
+            faults.append(
+                source.fault(where, "an unknown key", one_of(known) + meant(key, known), at_key=True),
+            )
+        elif not keys[key][0](value):
+            faults.append(source.fault(where, shown(value), keys[key][1]))
+    return faults
+
+
+def _profile(name: str, file: _File, files: Mapping[str, _File], faults: list[Fault]) -> Profile | None:
+    merged = _merged(name, file, files, faults)
+    if merged is None:
+        return None
+    missing = [(key,) for key in ("title",) if key not in merged]
+    for table, keys in (("sms", ("text",)), ("mail", ("subject", "body"))):
+        missing += [(table, key) for key in keys if table in merged and key not in merged[table]]  # type: ignore[misc]
+    missing += [(way,) for way in merged.get("fallback", []) if way not in merged]
+    if missing:
+        faults += [file.source.fault(path, "nothing", f"{path[-1]}", at_key=True) for path in missing]
+        return None
+    rule = with_region(Rule(), _rule(merged))
+    regions = {region: with_region(rule, _rule(table)) for region, table in merged.get("region", {}).items()}
+    late = [path for path, one in _rules(rule, regions) if _too_late(one)]
+    if late:
+        expected = "a moment before the window closes: no figures could be taken"
+        faults += [file.source.fault(path, "a day after the window's end", expected, at_key=True) for path in late]
+        return None
+    sms, mail = merged.get("sms"), merged.get("mail")
+    return Profile(
+        name=name,
+        title=merged["title"],
+        file=file.source.file,
+        **{key: merged[key] for key in ("account", "account_words", "confirm") if key in merged},
+        rule=rule,
+        regions=regions,
+        rates=tuple(merged.get("rates") or ({"T1": "single"},)),
+        primary=merged.get("energy") == "primary",
+        fallback=tuple(merged.get("fallback", ())),
+        sms=Sms(**sms) if sms is not None else None,
+        mail=Mail(**mail) if mail is not None else None,
+    )
+
+
+def _rule(table: Mapping[str, Any]) -> dict[str, object]:
+    rule = {FIELDS.get(key, key): value for key, value in table.items() if key in WINDOW}
+    if "reporting_time" in rule:
+        rule["reporting_time"] = time_of_day(rule["reporting_time"])
+    return rule
+
+
+def _rules(rule: Rule, regions: Mapping[str, Rule]) -> Iterator[tuple[KeyPath, Rule]]:
+    """The general rule and what differs from it, with the place of their reporting day."""
+    yield ("reporting_day",), rule
+    for name, one in regions.items():
+        if one != rule:
+            yield ("region", name, "reporting_day"), one
+
+
+def _too_late(rule: Rule) -> bool:
+    """Whether the reporting moment lies behind the window's end, in some month of two years."""
+    if rule.reporting_day is None:
+        return False  # the first day's midnight, as most have it
+    months = [f"{year}-{month:02}" for year in (2027, 2028) for month in range(1, 13)]  # one of them a leap year
+    return any(one.reporting >= one.closes for one in (window_of(rule, month, "UTC") for month in months))
+
+
+def _merged(name: str, file: _File, files: Mapping[str, _File], faults: list[Fault]) -> dict[str, Any] | None:
+    """The file's keys over those that it extends, or None with a fault."""
+    chain, at = [file], file
+    while "extends" in at.data:
+        base = str(at.data["extends"])
+        known = sorted(set(files) - {name})
+        if base not in files:
+            faults.append(at.source.fault(("extends",), shown(base), one_of(known) + meant(base, known)))
+            return None
+        at = files[base]
+        if at in chain:
+            faults.append(
+                file.source.fault(("extends",), shown(file.data["extends"]), "no profile that extends itself")
+            )
+            return None
+        chain.append(at)
+    merged: dict[str, Any] = {}
+    for one in reversed(chain):
+        merged = _over(merged, one.data)
+    return merged
+
+
+def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in own.items():
+        old = merged.get(key)
+        merged[key] = _over(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged

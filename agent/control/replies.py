@@ -1,0 +1,98 @@
+"""What the utility may order over ``down/command``, once delivery has found that it may (design §7)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from agent import VERSION
+from buffer.body import exact_json
+
+if TYPE_CHECKING:
+    from agent.control.requests import Questions
+    from agent.daemon import Daemon
+
+Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Takes the checked ``args`` of a command (:mod:`agent.delivery.commands`) and gives the reply's ``result``;
+ValueError says in words why not, and nothing has changed then."""
+
+LARGEST = 60_000  # octets of a result; a message has 64 KiB
+TEXT = 200  # characters of an error that a diagnosis keeps
+
+
+class Orders:
+    """``table``: op → what carries it out. ``resend`` is not among them: delivery serves it itself."""
+
+    def __init__(self, daemon: "Daemon", questions: "Questions") -> None:
+        self._daemon, self._questions = daemon, questions
+        self.table: dict[str, Handler] = {
+            "read": lambda args: questions.read_and_store(self._points(args), str(args.get("kind", "now"))),
+            "fill": lambda args: questions.fill(self._points(args), args["kind"], args["from"], args["to"]),
+            "set-clock": lambda args: questions.set_clock(self._points(args)),
+            "pause": lambda args: questions.pause(self._points(args), True),
+            "resume": lambda args: questions.pause(self._points(args), False),
+            "statement": lambda args: daemon.statements.ordered(args.get("points") or ()),
+            "diagnose": lambda _: diagnosis(self._daemon.status()),
+        }
+
+    def carry_out(self, op: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The result, cut to what a message holds; ValueError in words."""
+        if op not in self.table:
+            raise ValueError(f"{op} is not supported by this version")
+        return fitted(self.table[op](args))
+
+    def _points(self, args: Mapping[str, Any]) -> Sequence[str]:
+        return args.get("points") or [meter.point for meter in self._daemon.config.meters if not meter.manual]
+
+
+def diagnosis(status: Mapping[str, Any]) -> dict[str, Any]:
+    """A status document cut to what is worth a message: counters, buses, how many meters are in which state, and those
+    with trouble."""
+    meters = status["meters"]
+    states = [meter["state"] for meter in meters]
+    return {
+        **{key: value for key, value in status.items() if key not in ("schema", "buses", "meters")},
+        "version": VERSION,
+        "buses": [_cut(bus) for bus in status["buses"]],
+        "meters": {state: states.count(state) for state in sorted(set(states))},
+        "trouble": [_trouble(meter) for meter in meters if _is_troubled(meter)],
+    }
+
+
+def fitted(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A result that fits one message, whatever the house: of lists that are too long the first ones, and in
+    ``left_off`` how many of each are not there."""
+    found = dict(result)
+    while len(exact_json(_plain(found)).encode()) > LARGEST:
+        lists = [name for name, value in found.items() if isinstance(value, list)]
+        longest = max(lists, key=lambda name: len(found[name]), default=None)
+        if longest is None or not found[longest]:
+            break
+        kept = found[longest][: len(found[longest]) // 2]
+        found[longest] = kept
+        found["left_off"] = {**found.get("left_off", {}), longest: len(result[longest]) - len(kept)}
+    return found
+
+
+def _is_troubled(meter: Mapping[str, Any]) -> bool:
+    return bool(meter["state"] != "ok" or meter.get("error") or "meter-clock-off" in (meter.get("flags") or ()))
+
+
+def _trouble(meter: Mapping[str, Any]) -> dict[str, Any]:
+    """What is told of one meter."""
+    known = ("point", "serial", "state", "error", "last", "meter_offset", "flags", "missing")
+    return _cut({key: meter[key] for key in known if meter.get(key)})
+
+
+def _cut(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value[:TEXT] if isinstance(value, str) else value for key, value in part.items()}
+
+
+def _plain(value: Any) -> Any:
+    """As text of about the same length: only its size is wanted."""
+    match value:
+        case Mapping():
+            return {key: _plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case float():
+            return str(value)
+    return value

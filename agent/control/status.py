@@ -1,0 +1,170 @@
+"""The live state as one document: ``meterpost status --json`` (design: schema ``meterpost/status/1``)."""
+
+from typing import TYPE_CHECKING, Any
+
+from agent.config.values import Bus, Config, Meter
+from agent.delivery.payload import when
+from agent.host.clock import SystemClock
+from buffer.faults import StoreError
+from buffer.record import Record, number_text
+from buffer.store import Store
+from drivers.reading import Number
+
+if TYPE_CHECKING:
+    from agent.archive.filler import Filler
+    from agent.daemon import Daemon
+    from agent.line.worker import Worker
+
+
+def document(daemon: "Daemon") -> dict[str, Any]:
+    delivery = daemon.publisher.status()
+    return {
+        **_head(daemon.config, daemon.store, daemon.clock.stamp().state),
+        "since": when(daemon.started.utc),
+        "online": bool(delivery.get("online")),
+        "delivery": delivery,
+        "disk": daemon.writer.trouble,
+        "exchange": _exchange(daemon.config, daemon.store),
+        "buses": [_bus(worker, daemon.filler) for worker in daemon.workers],
+        "meters": [
+            *(_meter(worker, index, daemon.filler) for worker in daemon.workers for index in range(len(worker.meters))),
+            *(_manual(*reading) for reading in daemon.manual.readings()),
+        ],
+    }
+
+
+def without_daemon(config: Config, store: Store | None) -> dict[str, Any]:
+    """What can be said when nothing runs: the store's counts and each point's newest reading."""
+    from agent.manual.reminder import Reminder
+
+    stamp = SystemClock(trust=config.gateway.clock == "trust").stamp()
+    return {
+        **_head(config, store, stamp.state),
+        "since": None,
+        "online": False,
+        "delivery": {"online": False, "broker": "the daemon is not running"},
+        "disk": None,
+        "exchange": _exchange(config, store),
+        "buses": [_closed(bus) for bus in config.buses],
+        "meters": [
+            {
+                "point": meter.point,
+                "bus": meter.bus,
+                "driver": meter.driver,
+                "address": meter.address,
+                "serial": meter.serial,
+                "state": "silent",
+                "error": None,
+                "meter_offset": None,
+                "tariffs": dict(meter.tariffs or {}),
+                **_newest(store.last(meter.point, "now") if store else None),
+            }
+            for meter in config.meters
+            if not meter.manual
+        ]
+        + [_manual(*reading) for reading in Reminder(config).readings(store, stamp.utc)],
+    }
+
+
+def _head(config: Config, store: Store | None, clock: str) -> dict[str, Any]:
+    counts = store.counts() if store else None
+    return {
+        "schema": "meterpost/status/1",
+        "gateway": config.gateway.id,
+        "epoch": store.epoch if store else None,
+        "clock": clock,
+        "last_seq": counts.last_seq if counts else 0,
+        "pending": counts.pending if counts else 0,
+        "held": counts.held if counts else 0,
+        "refused": counts.refused if counts else 0,
+        "confirmed": counts.confirmed if counts else 0,
+        "oldest_pending": when(counts.oldest_pending) if counts and counts.oldest_pending else None,
+    }
+
+
+def _exchange(config: Config, store: Store | None) -> dict[str, Any] | None:
+    """How the exchange files stand; None where the gateway makes none."""
+    if config.exchange is None:
+        return None
+    from agent.report.days import Days, in_short  # most gateways make no such files
+
+    sends = bool(config.exchange.to) and config.mail is not None
+    try:
+        return in_short(Days(store, _nothing).recent() if store else [], sends)
+    except StoreError as trouble:  # the rest of the status is what a person needs then
+        return in_short([], sends) | {"error": {"day": None, "state": "unknown", "text": str(trouble)}}
+
+
+def _nothing(key: str, text: str | None) -> None:
+    """A status writes no note."""
+
+
+def _closed(bus: Bus) -> dict[str, Any]:
+    nothing: dict[str, Any] = {"error": None, "asking": None, "polled": 0, "filling": None, "counters": {}}
+    return {"name": bus.name, "port": bus.port, "state": "closed", **nothing}
+
+
+def _bus(worker: "Worker", filler: "Filler") -> dict[str, Any]:
+    progress = filler.progress(worker.bus.name)
+    done = progress["done_at"]
+    return {
+        "name": worker.bus.name,
+        "port": worker.bus.port,
+        "state": "lost" if worker.port_error else "open",
+        "error": worker.port_error,
+        "asking": worker.asking,
+        "polled": worker.polled,
+        "filling": {"point": worker.filling, **progress, "done_at": when(done) if done else None},
+        "counters": worker.counters,
+    }
+
+
+def _meter(worker: "Worker", index: int, filler: "Filler") -> dict[str, Any]:
+    meter = worker.meters[index]
+    newest = _newest(meter.latest.get("now") or meter.latest.get("network"))
+    return {
+        "point": meter.config.point,
+        "bus": worker.bus.name,
+        "driver": meter.config.driver,
+        "address": meter.config.address,
+        "serial": meter.config.serial,
+        "state": worker.state(index),
+        "error": meter.error,
+        "meter_offset": None if meter.offset is None else exact(meter.offset),
+        "tariffs": dict(meter.config.tariffs or {}),
+        "missing": filler.missing(meter.config.point),
+        **newest,
+        "last": when(meter.last_ok) if meter.last_ok else newest["last"],
+    }
+
+
+def _manual(meter: Meter, last: Record | None, due: bool) -> dict[str, Any]:
+    """A point that a person reads: ``last`` reading of its meter, and whether the next one is ``due``."""
+    return {
+        "point": meter.point,
+        "bus": "",
+        "driver": meter.driver,
+        "address": "",
+        "serial": meter.serial,
+        "state": "ok",
+        "error": None,
+        "meter_offset": None,
+        "tariffs": dict(meter.tariffs or {}),
+        **_newest(last),
+        "due": due,
+    }
+
+
+def _newest(record: Record | None) -> dict[str, Any]:
+    if record is None:
+        return {"last": None, "values": {}, "flags": []}
+    values = {code: exact(value) for code, value in record.values.items()}
+    return {"last": when(record.at), "values": values, "flags": list(record.flags)}
+
+
+def exact(value: Number) -> int | float | str:
+    """A JSON number that is written with exactly these digits; as text where a float could not keep them."""
+    if isinstance(value, int):
+        return value
+    text = number_text(value)
+    return float(text) if number_text(type(value)(repr(float(text)))) == text else text

@@ -1,0 +1,48 @@
+"""From the configuration to meters with their drivers, grouped by bus."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent.config.values import Config, Meter, Secret
+from agent.meters.state import MeterState
+from drivers import registry
+from drivers.reading import MeterPlan
+
+
+def build(config: Config) -> dict[str, list[MeterState]]:
+    """Meters by bus name, in the order of the file; points that a person reads are on none."""
+    groups: dict[str, list[MeterState]] = {bus.name: [] for bus in config.buses}
+    for meter in (one for one in config.meters if not one.manual):
+        groups[meter.bus].append(state_of(meter, config))
+    return groups
+
+
+def state_of(meter: Meter, config: Config) -> MeterState:
+    family = registry.find(meter.driver, config.gateway.models_dir)
+    # A zone that nobody wrote is a guess; what a meter stamped must not be put into a wrong hour.
+    zone = None if "gateway.timezone" in config.defaults else config.gateway.timezone
+    plan = MeterPlan(
+        model=meter.driver,
+        address=meter.address,
+        serial=meter.serial,
+        line=meter.line,
+        tariffs=tuple(meter.tariffs) if meter.tariffs else None,
+        password=meter.password,
+        timeout=meter.timeout,
+        settings={name: _revealed(value) for name, value in meter.settings.items()},
+        zone=zone,
+    )
+    return MeterState(meter, family.build(plan), meter.line, _zone(meter.settings.get("timezone") or zone))
+
+
+def _zone(name: Any) -> ZoneInfo | None:
+    """None where nobody has said one, or one that is none: the driver says so in words when it is asked."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ValueError, TypeError, OSError, KeyError):
+        return None
+
+
+def _revealed(value: Any) -> Any:
+    """A setting as the driver takes it: what stands in a secret's file as octets."""
+    return value.text.encode() if isinstance(value, Secret) else value

@@ -1,0 +1,90 @@
+"""What is known of the meters' clocks, kept in the store's notes; and a correction at the moment at which it may be."""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from agent.line.worker import Request, Worker
+from agent.meters.clock_state import ClockFacts
+from agent.meters.sealed import opened, sealed
+from agent.meters.state import MeterState
+from buffer.record import Record
+from buffer.store import Store
+from buffer.writer import Writer
+
+NOTE = "clock:"  # + point
+
+
+class Book:
+    """The :class:`~agent.meters.clock_state.ClockBook` of one point."""
+
+    def __init__(
+        self, point: str, facts: ClockFacts, writer: Writer, submit: Callable[[Sequence[Record]], None]
+    ) -> None:
+        self.facts = facts
+        self._key, self._writer, self._submit = NOTE + point, writer, submit
+
+    def keep(self, facts: ClockFacts, events: Sequence[Record] = ()) -> None:
+        """The note is written after the events: a power cut in between repeats an event rather than losing it."""
+        self.facts = facts  # also while the disk takes nothing: the worker itself remembers until the next start
+        self._submit(events)
+        self._writer.call(lambda store: store.note(self._key, written(facts)))
+
+
+def give(
+    meters: Sequence[MeterState], store: Store, writer: Writer, submit: Callable[[Sequence[Record]], None]
+) -> None:
+    """Each meter its book, with what earlier starts have noted."""
+    notes = store.notes(NOTE)
+    for meter in meters:
+        point = meter.config.point
+        meter.watch.book = Book(point, read(notes.get(NOTE + point)), writer, submit)
+
+
+def remind(workers: Sequence[Worker], now: datetime) -> None:
+    """Ask the bus for a look where a correction was put off to about now: polls may be rarer than such moments."""
+    for worker in workers:
+        for meter in worker.meters:
+            if meter.watch.due is not None and now >= meter.watch.due and not meter.paused:
+                meter.watch.due, meter.offset_at = None, None
+                worker.request(Request([meter.config.point], "clock"))
+
+
+def afresh(workers: Sequence[Worker]) -> None:
+    """The gateway's clock was set or moved: what was measured against it before is void, the next poll measures."""
+    for worker in workers:
+        for meter in worker.meters:
+            meter.offset_at = None
+
+
+def written(facts: ClockFacts) -> str:
+    """The note's text."""
+    return sealed(
+        {
+            "serial": facts.serial,
+            "off": facts.off,
+            "tried": facts.tried and facts.tried.isoformat(),
+            "before": facts.before,
+            "told": facts.told and facts.told.isoformat(),
+        }
+    )
+
+
+def read(note: str | None) -> ClockFacts:
+    """What a note says; nothing where there is none or it is damaged."""
+    document: Any = opened(note)
+    if document is None:
+        return ClockFacts()
+    before = document["before"]
+    return ClockFacts(
+        serial=document["serial"],
+        off=document["off"],
+        tried=_day(document["tried"]),
+        before=None if before is None else Decimal(before),
+        told=_day(document["told"]),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)

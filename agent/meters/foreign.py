@@ -1,0 +1,60 @@
+"""Which foreign meters were told of: an event for each, not for each start of the program."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from agent.config.values import Meter
+from agent.host.clock import Stamp
+from agent.line.dialogue import WrongSerial
+from agent.meters.sealed import opened, sealed
+from agent.meters.state import gateway_event
+from buffer.record import Record
+
+NOTE = "foreign:"  # + point: the serials that were told of, and what was configured then
+MOST = 20  # serials of a point that are remembered; more meters than that never hang on one pair
+
+
+class Foreigners:
+    """One for the program's life. ``keep`` takes the event and its note for one transaction of the store; ``notes``:
+    what an earlier run has noted."""
+
+    def __init__(
+        self, keep: Callable[[Sequence[Record], Mapping[str, str | None]], None], notes: Mapping[str, str]
+    ) -> None:
+        self._keep = keep
+        found = {key.removeprefix(NOTE): opened(note) for key, note in notes.items() if key.startswith(NOTE)}
+        # What was damaged is told once more.
+        self._told = {point: (told or {"configured": [], "serials": []}) for point, told in found.items()}
+
+    def use(self, meters: Iterable[Meter]) -> None:
+        """The configuration that holds from now on: what was told under another one of the point is forgotten."""
+        configured = {meter.point: _configured(meter) for meter in meters}
+        for point in [point for point, told in self._told.items() if told["configured"] != configured.get(point)]:
+            self.right(point)
+
+    def came(self, meter: Meter, trouble: WrongSerial, stamp: Stamp) -> None:
+        """Another meter has answered at this point: an event, where none was raised for it."""
+        told = self._told.get(meter.point, {"serials": []})["serials"]
+        if trouble.answered in told:
+            return
+        self._told[meter.point] = {
+            "configured": _configured(meter),
+            "serials": [*told, trouble.answered][-MOST:],
+        }
+        self._keep([foreign_event(meter, trouble, stamp)], {NOTE + meter.point: sealed(self._told[meter.point])})
+
+    def right(self, point: str) -> None:
+        """The right meter has answered: the next foreign one is news again."""
+        if self._told.pop(point, None) is not None:
+            self._keep([], {NOTE + point: None})
+
+
+def _configured(meter: Meter) -> list[str]:
+    return [meter.bus, meter.driver, meter.address, meter.serial]
+
+
+def foreign_event(meter: Meter, trouble: WrongSerial, stamp: Stamp) -> Record:
+    """The event that a foreign meter answers for this point."""
+    text = f"configured {trouble.expected}, answered {trouble.answered}"
+    return gateway_event(
+        "wrong-serial", text, stamp, point=meter.point, serial=trouble.answered, flags=("wrong-serial",)
+    )

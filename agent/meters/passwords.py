@@ -1,0 +1,24 @@
+"""Refused passwords, kept across restarts and commands: none is tried again within the hour, some meters lock."""
+
+from datetime import datetime, timedelta
+
+from agent.host.clock import Stamp
+from buffer.store import Store
+
+NOTE = "denied:"  # + point: the time at which its password was refused
+
+
+def keep(store: Store, point: str, at: datetime | None) -> int:
+    """Make it durable; None: the password is accepted again."""
+    store.note(NOTE + point, at.isoformat() if at else None)
+    return 1
+
+
+def since(store: Store, point: str, stamp: Stamp) -> float | None:
+    """Monotonic time of this boot at which the password was refused; it may lie before the boot."""
+    noted = store.noted(NOTE + point)
+    if noted is None:
+        return None
+    # A note from the future says that the clock went back: the hour then starts now.
+    age = max(stamp.utc - datetime.fromisoformat(noted), timedelta())
+    return stamp.monotonic - age.total_seconds()

@@ -1,0 +1,78 @@
+"""What the daemon knows of one meter between dialogues, and the events that it raises itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from agent.config.values import Meter
+from agent.host.clock import Stamp
+from agent.meters.clock_state import ClockState
+from buffer.record import Record
+from drivers.reading import Driver, Identity
+from protocols.session import Line
+
+
+@dataclass(slots=True)
+class MeterState:
+    """What the daemon knows of one meter between dialogues."""
+
+    config: Meter
+    driver: Driver
+    line: Line
+    zone: ZoneInfo | None = None  # of the meter's own clock as configured; None: nobody has said
+    identity: Identity | None = None
+    offset: Decimal | None = None
+    offset_at: float | None = None  # monotonic
+    last_ok: datetime | None = None
+    error: str | None = None  # the last trouble in words, None after a success
+    trouble: str | None = None  # its class in one word
+    foreign: str | None = None  # serial of the meter that answers instead
+    denied_at: float | None = None  # monotonic time of the last refused password
+    paused: bool = False
+    latest: dict[str, Record] = field(default_factory=dict)  # by kind
+    looked: datetime | None = None  # the end of the last look into its journals
+    watch: ClockState = field(default_factory=ClockState)
+
+    def calendar(self, now: datetime) -> ZoneInfo | None:
+        """The zone in which its days and months begin, None while nobody has said one. A meter that states its own
+        offset goes before the gateway's zone, unless that has the same one: then the daylight rule is known too."""
+        told: ZoneInfo | None = getattr(self.driver, "zone", None)
+        if told is None or self.zone is None:
+            return self.zone or told
+        local = now.astimezone(self.zone)
+        offset, summer = local.utcoffset() or timedelta(), local.dst() or timedelta()
+        return self.zone if now.astimezone(told).utcoffset() in (offset, offset - summer) else told
+
+    @property
+    def sound(self) -> bool:
+        """It answers in this run, is the right one, and nobody has told us to leave it alone."""
+        hindered = self.paused or self.foreign or self.trouble or self.denied_at is not None
+        return self.identity is not None and not hindered
+
+
+def gateway_event(
+    code: str,
+    text: str,
+    stamp: Stamp,
+    *,
+    point: str = "",
+    serial: str = "",
+    flags: tuple[str, ...] = (),
+    extra: Mapping[str, Any] | None = None,
+) -> Record:
+    """An event that the gateway itself raises; of a point if one is named."""
+    return Record(
+        kind="event",
+        point=point,
+        meter=serial,
+        at=stamp.utc,
+        read_at=stamp.utc,
+        clock=stamp.state,
+        flags=flags,
+        event={"code": code, "maker": "", "text": text, "n": 1, **(extra or {})},
+        boot=stamp.boot if stamp.state == "unset" else None,
+        monotonic=stamp.monotonic if stamp.state == "unset" else None,
+    )

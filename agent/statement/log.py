@@ -1,0 +1,215 @@
+"""What happened to one statement, kept for ever: a sealed note of the store for each point and month.
+
+Every change is on the disk before it has an effect outside: who reads a book after a power cut knows at least as much
+as the world does.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from agent.delivery.payload import when
+from agent.meters.sealed import opened, sealed
+from buffer.record import Record
+from buffer.store import Store
+from drivers.reading import Number
+
+STATES = ("due", "checked", "held", "sent", "accepted", "refused")
+PREFIX = "statement:"
+UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)  # when a note was damaged
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """``what`` happened, the ``state`` after it, ``by`` whom ("meterpost", "intake", a person), and why.
+
+    what: opened, made, confirmed, held, queued (a record for MQTT), leaving (about to be handed to ``channel``), left,
+    failed (surely not gone), unclear (it may have gone), delivered and undelivered (the network's report of a message
+    that left), accepted, answered (the utility's confirming message), refused, missed, damaged.
+    """
+
+    at: datetime
+    state: str
+    what: str
+    by: str = "meterpost"
+    reason: str = ""
+    channel: str = ""
+    reference: str = ""
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One set of figures: all that its record says, so that the very same record can be put again."""
+
+    at: datetime  # when it was made; the record's natural key
+    meter: str
+    clock: str
+    values: Mapping[str, Number]
+    statement: Mapping[str, Any]
+    flags: tuple[str, ...] = ()
+    replaces: int | None = None
+    registers: Mapping[str, Number] = field(default_factory=dict)  # the utility's T1… in Wh
+    read_at: datetime | None = None  # moment of the registers
+
+    @property
+    def figures(self) -> Mapping[str, int]:
+        """The utility's T1… in whole kWh, as they are billed."""
+        return {name: int(figure) for name, figure in self.statement["figures"].items()}
+
+    @property
+    def suspect(self) -> bool:
+        return bool(self.statement["verdict"] == "suspect")
+
+    def record(self, point: str) -> Record:
+        return Record(
+            kind="statement",
+            point=point,
+            meter=self.meter,
+            at=self.at,
+            read_at=self.at,
+            clock=self.clock,
+            values=self.values,
+            flags=self.flags,
+            statement=self.statement,
+            replaces=self.replaces,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """A point's statement of one month ("2026-10")."""
+
+    point: str
+    month: str
+    steps: tuple[Step, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """The last step's; "due" before there is one."""
+        return self.steps[-1].state if self.steps else "due"
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The figures that count now."""
+        return self.attempts[-1] if self.attempts else None
+
+    def happened(self, *what: str, channel: str | None = None, any_attempt: bool = False) -> list[Step]:
+        """Steps of these kinds, of the present attempt only unless all are asked for."""
+        number = len(self.attempts)
+        return [
+            step
+            for step in self.steps
+            if step.what in what
+            and (any_attempt or step.attempt == number)
+            and (channel is None or step.channel == channel)
+        ]
+
+    @property
+    def waits(self) -> bool:
+        """It was held and nobody has confirmed it since."""
+        last = [step.what for step in self.steps if step.what in ("held", "damaged", "confirmed")]
+        return bool(last) and last[-1] != "confirmed"
+
+    @property
+    def confirmed(self) -> bool:
+        """A person has confirmed the present figures."""
+        return bool(self.happened("confirmed")) and not self.waits
+
+    def noted(self, step: Step) -> "Book":
+        return replace(self, steps=(*self.steps, replace(step, attempt=len(self.attempts))))
+
+    def tried(self, attempt: Attempt, step: Step) -> "Book":
+        """With further figures, and the step that says so."""
+        return replace(self, attempts=(*self.attempts, attempt)).noted(step)
+
+
+def key(point: str, month: str) -> str:
+    return f"{PREFIX}{point}:{month}"
+
+
+def load(store: Store, point: str, month: str) -> Book | None:
+    """The book, None where none was begun. A damaged note is a book that is held: what left is not known."""
+    note = store.noted(key(point, month))
+    return None if note is None else _book(point, month, note)
+
+
+def save(store: Store, book: Book) -> None:
+    """On the disk when it returns."""
+    store.note(key(book.point, book.month), sealed(_document(book)))
+
+
+def of_point(store: Store, point: str) -> list[Book]:
+    """All books of a point by month."""
+    found = store.notes(f"{PREFIX}{point}:")
+    months = {name.removeprefix(f"{PREFIX}{point}:"): note for name, note in found.items()}
+    # A point's name may itself hold a colon: "a" is not the point of "statement:a:b:2026-10".
+    return [_book(point, month, note) for month, note in sorted(months.items()) if ":" not in month]
+
+
+def earlier(store: Store, point: str, month: str, most: int) -> Iterator[Book]:
+    """Books of the months before this one, the newest first."""
+    books = [book for book in of_point(store, point) if book.month < month]
+    yield from reversed(books[-most:])
+
+
+def arrived(book: Book) -> bool:
+    """The present figures left by a fall-back channel, and its network did not say that it could not deliver them."""
+    steps = book.happened("left", "undelivered")
+    lost = {step.channel: place for place, step in enumerate(steps) if step.what == "undelivered"}
+    return any(step.what == "left" and place > lost.get(step.channel, -1) for place, step in enumerate(steps))
+
+
+def handed_over(book: Book) -> Attempt | None:
+    """The figures that the utility has: accepted, or gone by a fall-back channel and not refused since."""
+    if book.state not in ("accepted", "sent") or book.attempt is None:
+        return None
+    if book.state == "accepted" or arrived(book):
+        return book.attempt
+    return None
+
+
+def _book(point: str, month: str, note: str) -> Book:
+    document = opened(note)
+    if document is None:
+        text = "the book of this month was damaged: whether figures left is not known"
+        return Book(point, month, (Step(UNKNOWN, "held", "damaged", reason=text),))
+    return Book(
+        point,
+        month,
+        tuple(Step(**{**step, "at": datetime.fromisoformat(step["at"])}) for step in document["steps"]),
+        tuple(_attempt(attempt) for attempt in document["attempts"]),
+    )
+
+
+def _attempt(found: Mapping[str, Any]) -> Attempt:
+    moments = {name: datetime.fromisoformat(found[name]) for name in ("at", "read_at") if found[name]}
+    return Attempt(**{**found, **moments, "flags": tuple(found["flags"])})
+
+
+def step_document(step: Step) -> dict[str, Any]:
+    """As JSON has it; what is empty is left out."""
+    names = ("state", "what", "by", "reason", "channel", "reference", "attempt")
+    return {"at": when(step.at), **{name: value for name in names if (value := getattr(step, name))}}
+
+
+def _document(book: Book) -> dict[str, Any]:
+    return {
+        "steps": [step_document(step) for step in book.steps],
+        "attempts": [
+            {
+                "at": when(one.at),
+                "meter": one.meter,
+                "clock": one.clock,
+                "values": one.values,
+                "statement": one.statement,
+                "flags": one.flags,
+                "replaces": one.replaces,
+                "registers": one.registers,
+                "read_at": when(one.read_at) if one.read_at else None,
+            }
+            for one in book.attempts
+        ],
+    }

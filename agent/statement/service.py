@@ -1,0 +1,118 @@
+"""The thread that looks after the statements: a modem may take minutes, and nothing else has to wait for it.
+
+The room itself is imported when a point has a utility or somebody asks: a gateway without statements need not carry it.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from agent.config.faults import ConfigError
+from agent.config.values import Config
+from agent.host.clock import Clock
+from buffer.record import Record
+from buffer.store import Store
+
+if TYPE_CHECKING:
+    from agent.config.utility.profile import Profile
+    from agent.statement.workflow import Room
+
+log = logging.getLogger("meterpost.statement")
+
+EVERY = 60.0  # s between two looks
+GOODBYE = 5.0  # s that a message which is just leaving has when the service ends
+
+
+class Statements:
+    """The statements of the daemon, by whatever configuration is in use. Looks once a minute from ``start`` on.
+
+    ``current`` gives the configuration; the other parameters are :class:`Room`'s.
+    """
+
+    def __init__(
+        self,
+        current: Callable[[], Config],
+        store: Store,
+        *,
+        change: Callable[[Callable[[Store], Any]], Any],
+        submit: Callable[[Sequence[Record]], object],
+        clock: Clock,
+        resent: Callable[[], None],
+    ) -> None:
+        self._current, self._store, self._clock = current, store, clock
+        self._change, self._submit, self._resent = change, submit, resent
+        self._lock = threading.RLock()
+        self._made: Room | None = None
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="statements", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends after the message that is just leaving, or after 5 s with the process: the book knows about it."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(GOODBYE)
+
+    def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """A technician's question by the socket."""
+        from agent.statement.actions import Desk
+
+        return Desk(self.room()).ask(asked)
+
+    def ordered(self, points: Sequence[str]) -> dict[str, Any]:
+        """The utility's command ``statement``."""
+        from agent.statement.actions import Desk
+
+        return Desk(self.room()).asked_by_utility(points)
+
+    def room(self) -> "Room":
+        """For the configuration in use."""
+        with self._lock:
+            config = self._current()
+            if self._made is None or self._made.config is not config:
+                self._made = self._room(config)
+            return self._made
+
+    def _room(self, config: Config) -> "Room":
+        from agent.config.utility import profile_file
+        from agent.config.utility.profile import profile_of, ways_of
+        from agent.statement.outbound import ways
+        from agent.statement.workflow import Room
+
+        profiles: Mapping[str, Profile] = {}
+        if any(meter.utility for meter in config.meters):
+            try:
+                profiles = profile_file.load(config.gateway.utilities_dir)
+            except ConfigError as trouble:  # the files were changed since the configuration was checked
+                log.error("the utility profiles are not sound, no statement is made until a reload: %s", trouble)
+        for meter in config.meters:
+            profile = profile_of(meter, profiles)
+            for why in ways_of(profile, config)[1] if profile else ():
+                log.warning("%s: the fall-back has one way less: %s", meter.point, why)
+        return Room(
+            config,
+            profiles,
+            self._store,
+            change=self._change,
+            submit=self._submit,
+            clock=self._clock,
+            ways=ways(config),
+            resent=self._resent,
+            lock=self._lock,
+        )
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(EVERY)
+            if self._stopping.is_set():
+                return
+            if not any(meter.utility for meter in self._current().meters):
+                continue
+            try:
+                self.room().look(stopping=self._stopping.is_set)
+            except Exception:  # a fault of ours must not end all later statements; the log has its place
+                log.exception("statements: this look failed")

@@ -1,0 +1,371 @@
+"""Runs the life of every statement: a look once a minute. Each step is on the disk before it has an effect."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from agent.config.utility import window
+from agent.config.utility.profile import Profile, faults_of, profile_of, ways_of
+from agent.config.values import Config, Meter
+from agent.host.clock import Clock, Stamp
+from agent.meters.state import gateway_event
+from agent.statement import life, listen
+from agent.statement import log as books
+from agent.statement.figures import KINDS, NoReading, Taken, ripe
+from agent.statement.life import Act, Receipt, Rules
+from agent.statement.log import Attempt, Book, Step
+from agent.statement.making import Case, attempt, later_reading, nearest, reading
+from agent.statement.outbound import ChannelError, Listening, Way, message
+from buffer.faults import StoreError
+from buffer.record import Record
+from buffer.store import Store
+
+log = logging.getLogger("meterpost.statement")
+
+EPOCH = "statements-epoch"  # note: the epoch of the last look
+FIRST_LOOK = "statements:"  # note of a point: since when its windows are watched
+MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
+MILLISECOND = timedelta(milliseconds=1)
+
+
+class Room:
+    """``change`` runs a function on the store and returns when its writes are on the disk. ``submit`` takes records
+    for the store. One thing at a time: the looks of its thread and what people ask for wait for one another."""
+
+    def __init__(
+        self,
+        config: Config,
+        profiles: Mapping[str, Profile],
+        store: Store,
+        *,
+        change: Callable[[Callable[[Store], Any]], Any],
+        submit: Callable[[Sequence[Record]], object],
+        clock: Clock,
+        ways: Mapping[str, Way],
+        resent: Callable[[], None] = lambda: None,
+        lock: AbstractContextManager[Any] | None = None,
+    ) -> None:
+        """``resent`` is called after a record that the intake had was made pending again. ``lock``: of the room before
+        this one, where the configuration was read anew."""
+        self.config, self.profiles, self.store = config, profiles, store
+        self._change, self._submit, self.clock, self.ways = change, submit, clock, ways
+        self._resent = resent
+        self.lock: AbstractContextManager[Any] = lock or threading.RLock()
+        self.waiting: dict[tuple[str, str], str] = {}  # point and month → what is waited for, in words
+        self._seen: dict[tuple[str, str], tuple[object, Taken | None]] = {}  # what the store had, and what was found
+        self._listened = life.LONG_AGO
+        self._told: set[tuple[str, str]] = set()  # events that a power cut may have swallowed are raised once more
+
+    # ── looks ────────────────────────────────────────────────────────────
+
+    def look(self, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Every point's present window and the one before it, once; not to the end where the service is ``stopping``:
+        a hundred messages take an hour."""
+        stamp = self.clock.stamp()
+        if stamp.state == "unset":
+            return  # nobody knows which window is open
+        lost = self.store.noted(EPOCH) not in (None, self.store.epoch)
+        looked: list[Case] = []
+        for meter in self.config.meters:
+            if stopping():
+                return
+            profile = profile_of(meter, self.profiles)
+            if profile is not None and not faults_of(meter, self.profiles):
+                looked += self._look_at(meter, profile, stamp, lost)
+        with self.lock:
+            self._listen(looked)
+        if self.store.noted(EPOCH) != self.store.epoch:
+            self._change(lambda store: store.note(EPOCH, store.epoch))
+
+    def _look_at(self, meter: Meter, profile: Profile, stamp: Stamp, lost: bool) -> list[Case]:
+        zone = self.config.gateway.timezone
+        rule = profile.rule_of(meter)
+        newest = window.latest(rule, stamp.utc, zone)
+        looked: list[Case] = []
+        for one in (window.before(newest, rule, zone), newest):
+            case = Case(self.store, meter, profile, one)
+            try:
+                with self.lock:
+                    if lost:
+                        self._doubt(case, self.book(case), stamp)
+                    self.advance(case)
+                looked.append(case)
+            except StoreError as trouble:
+                log.error("%s: the statement of %s has to wait: %s", meter.point, one.month, trouble)
+            except Exception:  # a fault of ours, or in one point's book, must not keep all others from their windows
+                log.exception("%s: the statement of %s", meter.point, one.month)
+        return looked
+
+    def advance(self, case: Case, *, asked: bool = False) -> Book:
+        """As far as it goes now; the book after it. ``asked``: by a person, whose look at a month that is over is no
+        reason to tell that it was missed; the program's own looks are."""
+        book = self.book(case)
+        if not asked:
+            self._tell_again(case, book)
+        for _ in range(MOST_ACTS):
+            now = self.clock.stamp()
+            act = life.decide(book, case.window, now.utc, self.receipt(book), self.rules(case.profile))
+            if act is None or (act.what == "miss" and (asked or not self._watched(case))):
+                break
+            changed = self._do(case, book, act, now)
+            if changed is book:
+                break
+            book = changed
+        return book
+
+    def _doubt(self, case: Case, book: Book, stamp: Stamp) -> None:
+        """The store began a new epoch: the card may have lost the last steps, a message that left among them."""
+        rules, settled = self.rules(case.profile), book.happened("left", "unclear", "damaged")
+        at_stake = rules.ways and case.window.closes - rules.before <= stamp.utc < case.window.closes
+        if not at_stake or settled or book.state in ("accepted", "refused"):
+            return
+        text = "the card lost what was written last: whether a message left is not known"
+        state, what = ("sent", "unclear") if book.state == "sent" else ("held", "damaged")
+        step = Step(stamp.utc, state, what, reason=text, channel=rules.ways[0])
+        self._event_held(self.keep(book.noted(step)), stamp)
+
+    def _listen(self, looked: Sequence[Case]) -> None:
+        """For delivery reports and the utilities' confirming messages, where statements wait for one; not with every
+        look, for a modem is slow. Once a day otherwise: what strangers send must not fill its memory."""
+        way: object = self.ways.get("sms")
+        if not isinstance(way, Listening):
+            return
+        now = self.clock.stamp().utc
+        waiting = [case for case in looked if listen.expected(case, self.book(case), now)]
+        if now < self._listened + (listen.EVERY if waiting else listen.TIDY):
+            return
+        self._listened = now
+        try:
+            messages, reports = way.look()
+            told = [one for one in messages if self._noted(waiting, partial(listen.answered, one))]
+            gone = [one for one in reports if self._noted(waiting, partial(listen.reported, one))]
+            old = [one for one in reports if one not in gone and listen.stale(one, now)]
+            numbers = self._utilities()
+            strange = [one for one in messages if one not in told and listen.unwanted(one, numbers, now)]
+            way.forget([*told, *gone, *old, *strange])
+        except ChannelError as trouble:
+            log.warning("no look for the utility's messages: %s", trouble)
+
+    def _utilities(self) -> set[str]:
+        """The numbers from which the utilities of this gateway write."""
+        profiles = [profile_of(meter, self.profiles) for meter in self.config.meters]
+        forms = [profile.sms for profile in profiles if profile is not None and profile.sms is not None]
+        return {number for form in forms for number in (form.number, form.answer_from) if number}
+
+    def _noted(self, waiting: Sequence[Case], step_of: Callable[[Case, Book, datetime], Step | None]) -> bool:
+        """Whether it belongs to a statement; it stands in the book then."""
+        stamp = self.clock.stamp()
+        for case in waiting:
+            book = self.book(case)
+            step = step_of(case, book, stamp.utc)
+            if step is not None:
+                changed = self.keep(book.noted(step))
+                if step.what == "undelivered":
+                    self._event_held(changed, stamp)
+                return True
+        return False
+
+    def rules(self, profile: Profile) -> Rules:
+        usable = [way for way in ways_of(profile, self.config)[0] if way in self.ways]
+        before = timedelta(seconds=self.config.statements.fallback_before)
+        return Rules(before, profile.confirm == "always", tuple(usable))
+
+    def book(self, case: Case) -> Book:
+        """The book as it stands on the disk; a damaged one with the time at which that was found."""
+        found = books.load(self.store, case.meter.point, case.window.month)
+        if found is None:
+            return Book(case.meter.point, case.window.month)
+        if [step.what for step in found.steps] == ["damaged"] and found.steps[0].at.year == books.UNKNOWN.year:
+            return self.keep(replace(found, steps=(replace(found.steps[0], at=self.clock.stamp().utc),)))
+        return found
+
+    def keep(self, book: Book) -> Book:
+        """On the disk when it returns."""
+        self._change(lambda store: books.save(store, book))
+        return book
+
+    def receipt(self, book: Book) -> Receipt | None:
+        """What the store says of the present figures' record; None where they were never given to it."""
+        if book.attempt is None or book.state == "accepted" or not book.happened("queued"):
+            return None
+        record = self.record(book)
+        if record is None:
+            return Receipt("absent")
+        for _, state, reason in self.store.rows("all", record.seq, 1):
+            return Receipt(state, reason or "")
+        return Receipt("absent")
+
+    def record(self, book: Book) -> Record | None:
+        """The stored record of the present figures, whatever number a new epoch gave it."""
+        assert book.attempt is not None  # asked for figures only
+        at = book.attempt.at
+        return next(self.store.find(book.point, ("statement",), at, at + MILLISECOND), None)
+
+    def _watched(self, case: Case) -> bool:
+        """Whether the gateway already had this point while that window was open; notes the beginning."""
+        key = FIRST_LOOK + case.meter.point
+        noted = self.store.noted(key)
+        if noted is None:
+            noted = self.clock.stamp().utc.isoformat()
+            since = noted
+            self._change(lambda store: store.note(key, since))
+        return datetime.fromisoformat(noted) < case.window.closes
+
+    # ── acts ─────────────────────────────────────────────────────────────
+
+    def _do(self, case: Case, book: Book, act: Act, stamp: Stamp) -> Book:
+        match act.what:
+            case "open":
+                self._watched(case)
+                return self.keep(book.noted(Step(stamp.utc, "due", "opened")))
+            case "make":
+                return self._make(case, book, stamp)
+            case "hold":
+                return self.held(book, act.reason, "meterpost", stamp)
+            case "send":
+                return self.publish(book, "meterpost", "", stamp)
+            case "put":
+                self._put(book)
+                return book
+            case "accept":
+                return self.keep(book.noted(Step(stamp.utc, "accepted", "accepted", "intake", act.reason)))
+            case "refuse":
+                changed = self.keep(book.noted(Step(stamp.utc, "refused", "refused", "intake", act.reason)))
+                self._event_held(changed, stamp)
+                return changed
+            case "doubt":
+                step = Step(stamp.utc, book.state, "unclear", reason=act.reason, channel=act.channel)
+                changed = self.keep(book.noted(step))
+                self._event_held(changed, stamp)
+                return changed
+            case "fall":
+                return self.carry(case, book, act.channel, "meterpost", act.reason, stamp)
+            case _:
+                waited = self.waiting.get((book.point, book.month), "") if book.attempt is None else ""
+                reason = "; ".join(filter(None, (act.reason, waited)))
+                changed = self.keep(book.noted(Step(stamp.utc, book.state, "missed", reason=reason)))
+                self._event_missed(changed, stamp)
+                return changed
+
+    def _make(self, case: Case, book: Book, stamp: Stamp) -> Book:
+        """Figures, once there is a reading for them and nothing better has to be waited for."""
+        key = (case.meter.point, case.window.month)
+        before = timedelta(seconds=self.config.statements.fallback_before)
+        try:
+            found = ripe(self._nearest(case, stamp.utc), case.window, stamp.utc, before)
+        except NoReading as trouble:
+            self.waiting[key] = str(trouble)
+            return book
+        self.waiting.pop(key, None)
+        self._seen.pop(key, None)
+        return self.made(book, attempt(case, found, stamp, len(book.attempts) + 1), "meterpost", "", stamp)
+
+    def _nearest(self, case: Case, now: datetime) -> Taken | None:
+        """The store is searched only after a record of the point has come, or the moment of one that a meter had
+        stamped ahead: a month of records is long, and a dead meter has none."""
+        if now < case.window.reporting:
+            return None
+        key, point = (case.meter.point, case.window.month), case.meter.point
+        revision = self.store.revision(point, KINDS)
+        newest = [self.store.last(point, kind) for kind in KINDS]
+        there = revision, [last is not None and last.at > now for last in newest]
+        if key not in self._seen or self._seen[key][0] != there:
+            self._seen[key] = there, nearest(case, now)
+        return self._seen[key][1]
+
+    def make(self, case: Case, book: Book, by: str, reason: str) -> Book:
+        """Figures now, for a person who does not want to wait; NoReading where there are none."""
+        stamp = self.clock.stamp()
+        found = reading(case, stamp.utc, timedelta(), patient=False)
+        return self.made(book, attempt(case, found, stamp, len(book.attempts) + 1), by, reason, stamp)
+
+    def correct(self, case: Case, book: Book, by: str, reason: str) -> Book:
+        """New figures of a newer reading in place of the present ones; NoReading where there is none."""
+        stamp, old = self.clock.stamp(), book.attempt
+        assert old is not None and old.read_at is not None  # figures that are corrected exist
+        found = later_reading(case, old.read_at, stamp.utc)
+        record = self.record(book) if book.happened("queued") else None
+        replaces = record.seq if record is not None else None
+        return self.made(book, attempt(case, found, stamp, len(book.attempts) + 1, replaces), by, reason, stamp)
+
+    def made(self, book: Book, figures: Attempt, by: str, reason: str, stamp: Stamp) -> Book:
+        texts = "; ".join(one["text"] for one in figures.statement["reasons"])
+        words = ": ".join(filter(None, (reason, f"suspect: {texts}" if texts else "plausible")))
+        return self.keep(book.tried(figures, Step(stamp.utc, "checked", "made", by, words)))
+
+    def held(self, book: Book, reason: str, by: str, stamp: Stamp) -> Book:
+        changed = self.keep(book.noted(Step(stamp.utc, "held", "held", by, reason)))
+        self._event_held(changed, stamp)
+        return changed
+
+    def publish(self, book: Book, by: str, reason: str, stamp: Stamp) -> Book:
+        """The book says so first: after a power cut in between the same record is put once more."""
+        changed = self.keep(book.noted(Step(stamp.utc, "sent", "queued", by, reason, "mqtt")))
+        self._put(changed)
+        return changed
+
+    def publish_again(self, book: Book, by: str, reason: str, stamp: Stamp) -> Book:
+        """The same record under the same number, whatever the intake said of it."""
+        record = self.record(book)
+        if record is None:
+            return self.publish(book, by, reason, stamp)
+        state, seq = "accepted" if book.state == "accepted" else "sent", record.seq
+        changed = self.keep(book.noted(Step(stamp.utc, state, "queued", by, reason, "mqtt")))
+        self._change(lambda store: store.resend(seq, seq))
+        self._resent()
+        return changed
+
+    def _put(self, book: Book) -> None:
+        assert book.attempt is not None  # only figures are put
+        self._submit([book.attempt.record(book.point)])
+
+    def carry(self, case: Case, book: Book, channel: str, by: str, reason: str, stamp: Stamp) -> Book:
+        """By a channel beside MQTT. That it is about to leave is on the disk before it does."""
+        letter = message(channel, self.config.gateway.id, case.meter, case.profile, case.window, book)
+        before, state = book.state, "accepted" if book.state == "accepted" else "sent"
+        book = self.keep(book.noted(Step(stamp.utc, state, "leaving", by, reason, channel)))
+        try:
+            step = Step(stamp.utc, state, "left", by, "", channel, self.ways[channel].send(letter))
+        except ChannelError as trouble:
+            step = Step(stamp.utc, before, "failed", by, f"{trouble}; {trouble.hint}", channel)
+            if trouble.unclear:
+                step = replace(step, state=state, what="unclear")
+        log.info("%s: statement of %s by %s: %s %s", book.point, book.month, channel, step.what, step.reason)
+        book = self.keep(book.noted(replace(step, at=self.clock.stamp().utc)))
+        if step.what == "unclear":
+            self._event_held(book, stamp)
+        return book
+
+    # ── events ───────────────────────────────────────────────────────────
+
+    def _event_held(self, book: Book, stamp: Stamp) -> None:
+        self._told.add((book.point, book.month))
+        text = f"statement of {book.month}: {book.steps[-1].what}: {book.steps[-1].reason}"
+        at = replace(stamp, utc=book.steps[-1].at)
+        self._submit([gateway_event("statement-held", text, at, point=book.point, serial=_meter(book))])
+
+    def _event_missed(self, book: Book, stamp: Stamp) -> None:
+        self._told.add((book.point, book.month))
+        text = f"statement of {book.month}: {book.steps[-1].reason}"
+        at = replace(stamp, utc=book.steps[-1].at)
+        self._submit([gateway_event("statement-missed", text, at, point=book.point, serial=_meter(book))])
+
+    def _tell_again(self, case: Case, book: Book) -> None:
+        """After a start: the event of the last step, whose key the store knows if it was stored then."""
+        if (book.point, book.month) in self._told:
+            return
+        self._told.add((book.point, book.month))
+        last = book.steps[-1].what if book.steps else ""
+        if last in ("held", "refused", "unclear", "undelivered"):
+            self._event_held(book, self.clock.stamp())
+        elif last == "missed":
+            self._event_missed(book, self.clock.stamp())
+
+
+def _meter(book: Book) -> str:
+    return book.attempt.meter if book.attempt else ""

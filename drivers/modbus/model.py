@@ -1,0 +1,147 @@
+"""Modbus models are data: one TOML file says which registers a meter has and how they are read.
+
+``docs/adding-a-modbus-meter.md`` explains the file to whoever writes one; the shipped ones are in ``models/modbus``.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from drivers.modbus.values import TYPES, exact, low_word_first
+from drivers.reading import Number
+from protocols.modbus.questions import ReadHolding, ReadInput
+from protocols.session import Line
+
+SHIPPED = Path(__file__).parents[1] / "models" / "modbus"
+
+UNITS = {
+    "kWh": 3, "Wh": 0, "kvarh": 3, "varh": 0, "kW": 3, "W": 0, "kvar": 3, "var": 0, "kVA": 3, "VA": 0,
+    "V": 0, "A": 0, "Hz": 0, "1": 0,
+}  # fmt: skip
+"""Unit of a row → power of ten to the unit of a record (Wh, varh, W, var, VA, V, A, Hz; "1" is a plain number)."""
+
+
+class ModelError(ValueError):
+    """A model file is wrong. ``faults`` has all of them, each "FILE: where: found …, expected …"."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """Where a value stands: function 3 or 4, wire address, number of registers, type ("ascii": text)."""
+
+    function: int
+    address: int
+    count: int
+    type: str
+    status: str = "driver"  # "official" (maker's document), "driver" (working code of others), "unverified"
+
+    @property
+    def end(self) -> int:
+        return self.address + self.count
+
+    def question(self) -> ReadHolding | ReadInput:
+        return read(self.function, self.address, self.count)
+
+    def text(self, octets: bytes, low_first: bool) -> str:
+        """Identification as text: ASCII without padding, an integer in decimal digits."""
+        if self.type == "ascii":
+            return octets.decode("ascii", "replace").strip("\0 \xff\ufffd")
+        number = TYPES[self.type][1](low_word_first(octets) if low_first else octets)
+        return "" if number is None else str(exact(*number))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row(Cell):
+    """A register of a record. Its value is raw × factor × 10^exponent, in the record's units."""
+
+    obis: str = ""
+    kind: str = "now"
+    factor: int = 1
+    exponent: int = 0
+    optional: bool = False  # some variants lack it: its absence makes no partial record
+    absent: frozenset[bytes] = frozenset()  # octets (high word first) that mean: not available
+
+    def value(self, octets: bytes, low_first: bool) -> Number | None:
+        """The exact number, None where the meter says that it has none (a marked value, NaN, infinity)."""
+        if low_first:
+            octets = low_word_first(octets)
+        raw = None if octets in self.absent else TYPES[self.type][1](octets)
+        return None if raw is None else exact(raw[0] * self.factor, raw[1] + self.exponent)
+
+    @property
+    def group(self) -> str | None:
+        """The quantity whose total and tariffs belong together ("1" for A+); None for what has no tariffs."""
+        quantity, processing, _ = self.obis.removeprefix("1-0:").split(".")
+        return quantity if processing == "8" else None
+
+    @property
+    def tariff(self) -> str | None:
+        """ "T1" to "T4", None for a total."""
+        _, processing, number = self.obis.split(".")
+        return f"T{number}" if processing == "8" and number != "0" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A register that tells this model from others that would answer at the same addresses.
+
+    The text must begin with one of ``expected`` (if any) and must equal none of ``never``.
+    """
+
+    cell: Cell
+    expected: tuple[str, ...]
+    never: tuple[str, ...]
+
+    def allows(self, text: str) -> bool:
+        return text not in self.never and (not self.expected or text.startswith(self.expected))
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model file as frozen values. Times in seconds; ``resolution`` in Wh, of the coarsest energy register."""
+
+    names: tuple[str, ...]
+    maker: str
+    title: str
+    sources: tuple[str, ...]
+    line: Line
+    low_first: bool
+    word_order_settable: bool
+    max_read: int
+    holes: int  # unused registers that one read may run over; 0: none
+    unit_pause: Decimal
+    timeout: Decimal | None
+    resolution: Decimal
+    serial: Cell | None
+    check: Check | None
+    rows: tuple[Row, ...]
+
+
+def read(function: int, address: int, count: int) -> ReadHolding | ReadInput:
+    """The question for these registers."""
+    return ReadHolding(address, count) if function == 3 else ReadInput(address, count)
+
+
+def load(path: Path) -> Model:
+    """The model of this file; ModelError with every fault in it."""
+    from drivers.modbus.model_file import model  # only what reads files needs the checks
+
+    return model(path, table(path))
+
+
+def table(path: Path) -> dict[str, Any]:
+    """The file's TOML; ModelError where it is none."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as trouble:
+        raise ModelError([f"{path}: cannot be read: {trouble.strerror}"]) from trouble
+    except UnicodeDecodeError as trouble:
+        raise ModelError([f"{path}: found octets that are no UTF-8, expected a TOML text"]) from trouble
+    except tomllib.TOMLDecodeError as trouble:
+        raise ModelError([f"{path}: no TOML: {trouble}"]) from trouble

@@ -1,0 +1,102 @@
+"""The socket on which commands ask the daemon: who does not answer is not waited for."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.control import unix_socket
+from agent.control.unix_socket import ControlError, ControlServer, NotRunning, ask_daemon
+
+
+@pytest.fixture
+def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A daemon whose process is stopped: the kernel still takes connections for it."""
+    for op in ("status", "alive"):
+        monkeypatch.setitem(unix_socket.PATIENCE, op, 0.1)
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
+        line.bind(str(tmp_path / unix_socket.NAME))
+        line.listen(1)
+        yield tmp_path
+
+
+def test_a_stopped_daemon_does_not_hold_up_a_quick_question(stopped: Path) -> None:
+    with pytest.raises(ControlError, match="has not answered within"):
+        ask_daemon(stopped, "status")
+
+
+@pytest.mark.parametrize("op", ["enter", "read", "pause", "resume"])
+def test_what_is_to_be_done_is_not_even_asked_of_a_stopped_daemon(
+    stopped: Path, monkeypatch: pytest.MonkeyPatch, op: str
+) -> None:
+    asked: list[str] = []
+    exchange = unix_socket._exchange
+
+    def noted(state_dir: Path, question: str, args: Mapping[str, Any]) -> dict[str, Any]:
+        asked.append(question)
+        return exchange(state_dir, question, args)
+
+    monkeypatch.setattr(unix_socket, "_exchange", noted)
+    with pytest.raises(ControlError, match="has not answered within"):
+        ask_daemon(stopped, op, point="cellar")
+    assert asked == ["alive"]
+
+
+def test_a_daemon_of_an_older_version_is_alive_too(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path, {"enter": lambda asked: asked["point"]})
+    server._handlers = {"enter": server._handlers["enter"]}
+    try:
+        assert ask_daemon(tmp_path, "enter", point="cellar") == "cellar"
+    finally:
+        server.close()
+
+
+def test_a_stopped_daemon_that_nobody_can_reach_any_more_is_no_missing_one(stopped: Path) -> None:
+    waiting = []
+    for _ in range(3):
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        line.setblocking(False)
+        line.connect_ex(str(stopped / unix_socket.NAME))
+        waiting.append(line)
+    with pytest.raises(ControlError, match="takes no more questions"):
+        ask_daemon(stopped, "status")
+    for line in waiting:
+        line.close()
+
+
+def test_without_a_daemon_nobody_answers(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning):
+        ask_daemon(tmp_path, "status")
+
+
+def test_what_changes_nothing_but_memory_is_not_waited_for_as_an_archive_is() -> None:
+    assert all(unix_socket.PATIENCE[op] <= 10 for op in ("status", "pause", "resume"))
+    assert "read" not in unix_socket.PATIENCE and unix_socket.LONGEST_ANSWER >= 600
+
+
+def test_an_answer_is_the_handlers_own(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path, {"status": lambda asked: {"asked": asked["op"]}})
+    try:
+        assert json.dumps(ask_daemon(tmp_path, "status")) == '{"asked": "status"}'
+    finally:
+        server.close()
+
+
+def test_a_daemon_that_ends_while_it_is_asked_is_told_in_words(tmp_path: Path) -> None:
+    def hang_up(line: socket.socket) -> None:
+        with line.accept()[0] as client:
+            client.recv(1000)
+
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as line:
+        line.bind(str(tmp_path / unix_socket.NAME))
+        line.listen(1)
+        ending = threading.Thread(target=hang_up, args=(line,))
+        ending.start()
+        with pytest.raises(ControlError, match="ended while it was asked"):
+            ask_daemon(tmp_path, "status")
+        ending.join()

@@ -1,0 +1,65 @@
+"""A driver and a simulated meter with nothing but octets in between, and a meter laid out after a model file."""
+
+import struct
+from fractions import Fraction
+
+from drivers.modbus import driver as modbus
+from drivers.modbus.model import SHIPPED, load
+from drivers.reading import MeterPlan
+from protocols.errors import NoReply
+from simulators.modbus import FORMATS, ModbusMeter
+
+MODELS = sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def driver(name, *, models_dir=None, tariffs=None, address="1", **settings):
+    family = next(family for family in modbus.families(models_dir) if name in family.models)
+    return family.build(MeterPlan(name, address, "", family.line, tariffs, settings=settings))
+
+
+def asker(meter, driver, log=None):
+    """``ask`` of a driver whose questions this simulated meter answers; ``log`` gets the questions."""
+    session = driver.session()
+    tcp = session.proof() is None
+
+    def ask(question):
+        if log is not None:
+            log.append(question)
+        request = session.send(question).data
+        answer = meter.answer_tcp(request) if tcp else meter.answer(request)
+        if not answer:
+            raise NoReply("silence")
+        return session.receive(answer)
+
+    return ask
+
+
+def meter_like(name, unit=1, **more):
+    """A meter with a register for every row of the model, all 0."""
+    model = load(SHIPPED / f"{name}.toml")
+    meter = ModbusMeter(unit, open_holes=model.holes > 0, max_read=model.max_read, even_only=False, **more)
+    for row in model.rows:
+        write(meter, model, row, 0)
+    for cell in filter(None, (model.serial, model.check and model.check.cell)):
+        for address in range(cell.address, cell.end):
+            meter.registers[cell.function][address] = 0
+    if model.check and model.check.expected:
+        meter.registers[model.check.cell.function][model.check.cell.address] = int(model.check.expected[0])
+    return meter, model
+
+
+def write(meter, model, row, raw):
+    """Put a raw number (an int, or a float for float types) where the row stands."""
+    octets = struct.pack(FORMATS[row.type], raw)
+    words = [int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2)]
+    for offset, word in enumerate(reversed(words) if model.low_first else words):
+        meter.registers[row.function][row.address + offset] = word
+
+
+def in_units(row, raw):
+    """What the row's raw number is worth in the record, exactly; a float as the shortest decimal of its width."""
+    text = str(raw)
+    if row.type == "f32":
+        octets = struct.pack(">f", raw)
+        text = next(t for t in (f"{raw:.{n}g}" for n in range(1, 18)) if struct.pack(">f", float(t)) == octets)
+    return Fraction(text) * row.factor * Fraction(10) ** row.exponent

@@ -1,0 +1,362 @@
+"""The Modbus driver against simulated meters: exact values, few requests, and what the meter refuses."""
+
+from decimal import Decimal
+from fractions import Fraction
+from random import Random
+from struct import pack, unpack
+
+import pytest
+
+from drivers.modbus.driver import families
+from drivers.reading import Identity
+from protocols.errors import NoReply, Refused
+from protocols.modbus.questions import ReadDeviceIdentification, ReadHolding, ReadInput
+from simulators.modbus import b23, em24, iem3155, orno517, sdm630
+from tests.drivers.modbus.support import MODELS, asker, driver, in_units, meter_like, write
+
+A_PLUS = "1-0:1.8.0"
+T1, T2, T3, T4 = (f"1-0:1.8.{tariff}" for tariff in (1, 2, 3, 4))
+SIZES = {"16": 16, "32": 32, "64": 64}
+
+
+def any_raw(row, dice):
+    """A raw number of the row's type that marks nothing as absent; often an edge."""
+    bits = SIZES[row.type[1:]]
+    match row.type[0]:
+        case "u":
+            return dice.choice([0, 1, dice.randrange(2**bits - 1), 2**bits - 2])
+        case "i":
+            return dice.choice([0, -1, dice.randrange(2 ** (bits - 1) - 1), 1 - 2 ** (bits - 1), 2 ** (bits - 1) - 2])
+    number = dice.choice([0.0, -0.5, 16777216.0, dice.uniform(-1e7, 1e7), dice.uniform(0, 1)])
+    return unpack(">f", pack(">f", number))[0] if bits == 32 else number
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_register_of_every_model_arrives_exactly(name):
+    meter, model = meter_like(name)
+    subject, dice = driver(name), Random(name)
+    for _ in range(20):
+        raws = {row: any_raw(row, dice) for row in model.rows}
+        for row, raw in raws.items():
+            write(meter, model, row, raw)
+        for kind in ("now", "network"):
+            reading = getattr(subject, kind)(asker(meter, subject))
+            expected = {row.obis: in_units(row, raw) for row, raw in raws.items() if row.kind == kind}
+            assert {obis: Fraction(value) for obis, value in reading.values.items()} == expected
+            assert not any(isinstance(value, float) for value in reading.values.values())
+            assert reading.flags == ()
+
+
+def plan(name, kind="now", **settings):
+    log = []
+    meter, _ = meter_like(name)
+    subject = driver(name, **settings)
+    getattr(subject, kind)(asker(meter, subject, log))
+    return log
+
+
+@pytest.mark.parametrize(
+    ("name", "questions"),
+    [
+        ("b23", [ReadHolding(0x5000, 20), ReadHolding(0x5170, 16)]),  # all tariffs at once
+        ("orno517", [ReadHolding(0x108, 82)]),  # total and tariffs at once
+        ("iem3155", [ReadHolding(3203, 8), ReadHolding(3219, 8), ReadHolding(4195, 16)]),
+        ("em24", [ReadHolding(0x3E, 32)]),
+        ("em340", [ReadHolding(0x34, 28)]),
+        ("pac2200", [ReadHolding(801, 32)]),
+        ("pro380", [ReadHolding(0x600C, 18), ReadHolding(0x6030, 18)]),
+        ("sdm630", [ReadInput(0x48, 8)]),
+        ("dtsu666", [ReadHolding(0x101E, 2), ReadHolding(0x1028, 2)]),
+    ],
+)
+def test_neighbouring_registers_are_one_request(name, questions):
+    assert plan(name) == questions
+
+
+def test_a_network_poll_stays_within_reads_of_an_even_number():
+    assert plan("sdm630", "network") == [ReadInput(0, 18), ReadInput(0x34, 20)]
+
+
+def test_only_the_configured_tariffs_are_read():
+    assert plan("b23", tariffs=("T1", "T2")) == [ReadHolding(0x5000, 20), ReadHolding(0x5170, 8)]
+
+
+def test_a_lower_limit_of_the_meter_keeps_the_tariffs_together():
+    assert plan("orno517", max_read=48) == [ReadHolding(0x108, 34), ReadHolding(0x132, 40)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("framing", ["rtu", "tcp"])
+def test_the_budget_is_what_a_poll_really_puts_on_the_wire(name, framing):
+    meter, _ = meter_like(name)
+    subject = driver(name, framing=framing)
+    sizes = []
+
+    class Counting:
+        def answer(self, request):
+            return self._count(request, meter.answer(request))
+
+        def answer_tcp(self, request):
+            return self._count(request, meter.answer_tcp(request))
+
+        def _count(self, request, answer):
+            sizes.append((len(request), len(answer)))
+            return answer
+
+    for kind in ("now", "network"):
+        sizes.clear()
+        ask = asker(Counting(), subject)
+        subject.open(ask)
+        subject.identify(ask)
+        getattr(subject, kind)(ask)
+        subject.close(ask)
+        assert [(one.request, one.answer) for one in subject.exchanges(kind)] == sizes
+
+
+def test_float_kilowatt_hours_are_the_watt_hours_that_the_display_means():
+    meter = sdm630(1)
+    meter.set_energy({"total": 1_234_567, "export": 100})
+    subject = driver("sdm630")
+    reading = subject.now(asker(meter, subject))
+    assert reading.values[A_PLUS] == 1_234_567
+    assert reading.values["1-0:2.8.0"] == 100
+
+
+def test_tariffs_of_each_simulated_meter_arrive():
+    energy = {"total": 60_000, "T1": 10_000, "T2": 20_000, "T3": 30_000, "T4": 0}
+    for name, meter in (("b23", b23(1, 7)), ("orno517", orno517(1, 7)), ("iem3155", iem3155(1, 7)), ("em24", em24(1))):
+        meter.set_energy(energy)
+        subject = driver(name)
+        values = subject.now(asker(meter, subject)).values
+        assert [values[obis] for obis in (A_PLUS, T1, T2, T3, T4)] == [60_000, 10_000, 20_000, 30_000, 0], name
+
+
+def test_network_values_of_each_simulated_meter_arrive():
+    network = {"U1": Decimal("230.1"), "I2": Decimal("4.25"), "P": -1500, "PF": Decimal("0.5"), "f": Decimal("49.9")}
+    for name, meter in (
+        ("sdm630", sdm630(1)),
+        ("b23", b23(1, 7)),
+        ("orno517", orno517(1, 7)),
+        ("iem3155", iem3155(1, 7)),
+    ):
+        meter.set_network(network)
+        subject = driver(name)
+        values = subject.network(asker(meter, subject)).values
+        got = [values[f"1-0:{code}.7.0"] for code in (32, 51, 16, 13, 14)]
+        assert got == [Decimal("230.1"), Decimal("4.25"), -1500, Decimal("0.5"), Decimal("49.9")], name
+
+
+def test_a_total_that_the_meter_lacks_stays_missing():
+    meter, _ = meter_like("pac2200")
+    subject = driver("pac2200")
+    assert A_PLUS not in subject.now(asker(meter, subject)).values
+
+
+@pytest.mark.parametrize(("name", "builder"), [("b23", b23), ("orno517", orno517), ("iem3155", iem3155)])
+def test_the_meters_own_serial_number_is_read(name, builder):
+    subject = driver(name)
+    assert subject.identify(asker(builder(1, 12345678), subject)) == Identity("12345678", name)
+
+
+def test_a_model_without_a_serial_register_asks_nothing():
+    log = []
+    subject = driver("sdm630")
+    assert subject.identify(asker(sdm630(1), subject, log)) == Identity(None, "sdm630")
+    assert log == []
+
+
+def test_an_unconfirmed_serial_register_is_read_where_the_installer_wants_it():
+    meter = sdm630(1)
+    meter.registers[3] |= {0xFC00: 0x00BC, 0xFC01: 0x614E}
+    subject = driver("sdm630", unverified=True)
+    assert subject.identify(asker(meter, subject)).serial == "12345678"
+
+
+def test_another_model_at_the_same_address_is_refused_before_anything_is_read():
+    meter = em24(1)
+    meter.registers[3][0x000B] = 1651
+    subject = driver("em24")
+    with pytest.raises(Refused, match="another model answers"):
+        subject.identify(asker(meter, subject))
+    other = driver("em24-e1")
+    assert other.identify(asker(meter, other)) == Identity(None, "em24-e1")
+
+
+def test_what_the_meter_marks_as_absent_is_missing_and_the_record_partial():
+    meter = b23(1, 7)
+    meter.set_energy({"total": 1000, "T1": 1000})
+    for address in range(0x517C, 0x5180):
+        meter.registers[3][address] = 0xFFFF
+    subject = driver("b23")
+    reading = subject.now(asker(meter, subject))
+    assert T4 not in reading.values
+    assert reading.values[T1] == 1000
+    assert reading.flags == ("partial",)
+
+
+def test_what_some_variants_lack_makes_no_partial_record():
+    meter = b23(1, 7)
+    for address in range(0x5004, 0x5008):
+        meter.registers[3][address] = 0xFFFF
+    subject = driver("b23")
+    reading = subject.now(asker(meter, subject))
+    assert "1-0:2.8.0" not in reading.values
+    assert reading.flags == ()
+
+
+def test_a_float_that_is_no_number_is_missing_not_zero():
+    meter = sdm630(1)
+    meter.registers[4] |= {0x48: 0x7FC0, 0x49: 0}
+    subject = driver("sdm630")
+    reading = subject.now(asker(meter, subject))
+    assert A_PLUS not in reading.values
+    assert reading.flags == ("partial",)
+
+
+def test_a_refused_hole_is_given_up_and_the_parts_are_read_in_the_same_poll():
+    meter = em24(1)
+    meter.open_holes = False
+    meter.set_energy({"total": 5000, "T4": 5000})
+    del meter.registers[3][meter.fields["partial"].address]
+    subject, log = driver("em24"), []
+    ask = asker(meter, subject, log)
+    assert subject.now(ask).values[T4] == 5000
+    assert subject.now(ask).flags == ()
+    apart = [ReadHolding(0x3E, 2), ReadHolding(0x4C, 18)]
+    assert log == [ReadHolding(0x3E, 32), *apart, *apart]
+
+
+def test_a_length_that_is_too_long_is_found_out_once():
+    meter = orno517(1, 7)
+    meter.max_read = 50
+    meter.set_energy({"total": 70_000, "T1": 70_000})
+    subject, log = driver("orno517"), []
+    ask = asker(meter, subject, log)
+    first = subject.now(ask)
+    asked = len(log)
+    log.clear()
+    second = subject.now(ask)
+    assert first.values == second.values
+    assert second.flags == first.flags == ()
+    assert len(log) < asked
+    assert all(question.count <= 50 for question in log)
+
+
+def refusing(meter, address):
+    """The meter refuses every read that touches this register."""
+    meter.hook = lambda function, start, count: 2 if start <= address < start + count else None
+    return meter
+
+
+def test_a_refused_register_leaves_the_rest_and_is_asked_again_rarely():
+    meter = refusing(iem3155(1, 7), 4203)
+    meter.set_energy({"total": 9, "T1": 4, "T2": 5})
+    subject, log = driver("iem3155"), []
+    ask = asker(meter, subject, log)
+    reading = subject.now(ask)
+    assert reading.flags == ("partial",)
+    assert T3 not in reading.values
+    assert (reading.values[T1], reading.values[T4]) == (4, 0)
+    log.clear()
+    asks = []
+    for _ in range(24):
+        assert subject.now(ask).flags == ("partial",)
+        asks.append(any(q.address <= 4203 < q.address + q.count for q in log))
+        log.clear()
+    assert asks == [False] * 23 + [True]
+    meter.hook = None
+    for _ in range(24):
+        reading = subject.now(ask)
+    assert reading.flags == ()
+    assert reading.values[T3] == 0
+
+
+def test_a_meter_that_refuses_everything_gives_no_record_and_is_still_asked():
+    meter = b23(1, 7)
+    meter.hook = lambda function, start, count: 1
+    subject, log = driver("b23"), []
+    ask = asker(meter, subject, log)
+    for _ in range(3):
+        log.clear()
+        with pytest.raises(Refused):
+            subject.now(ask)
+        assert log == [ReadHolding(0x5000, 20), ReadHolding(0x5170, 16)]
+
+
+def test_silence_in_the_middle_of_a_poll_gives_no_half_record():
+    meter = b23(1, 7)
+    subject = driver("b23")
+    ask = asker(meter, subject)
+
+    def dies(question):
+        if question.address == 0x5170:
+            raise NoReply("silence")
+        return ask(question)
+
+    with pytest.raises(NoReply):
+        subject.now(dies)
+
+
+def test_a_counter_that_moves_between_total_and_tariffs_is_read_again():
+    meter = iem3155(1, 7)
+    meter.set_energy({"total": 100, "T1": 100})
+    subject, log = driver("iem3155"), []
+    inner = asker(meter, subject, log)
+
+    def ask(question):
+        if question.address == 4195:
+            meter.set_energy({"total": 140, "T1": 140})
+        return inner(question)
+
+    values = subject.now(ask).values
+    assert (values[A_PLUS], values[T1]) == (140, 140)
+    assert log[-1] == ReadHolding(3203, 4)
+    log.clear()
+    subject.now(inner)
+    assert len(log) == 3  # nothing moved: nothing is asked twice
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_after_a_time_out_the_channel_is_proved_by_an_answer_like_no_other(name):
+    meter, model = meter_like(name)
+    subject, log = driver(name), []
+    ask = asker(meter, subject, log)
+    subject.identify(ask)
+    subject.now(ask)
+    subject.network(ask)
+    proof = subject.session().proof()
+    if isinstance(proof, ReadDeviceIdentification):
+        assert name == "sdm72"
+        return
+    serial = model.serial.question() if model.serial and model.serial.status != "unverified" else None
+    assert proof.count not in {question.count for question in log if question != serial}
+    assert ask(proof)
+
+
+@pytest.mark.parametrize("text", ["0", "248", "-1", "0x10", "", "one", "1.5"])
+def test_an_address_that_is_no_unit_is_refused_in_words(text):
+    with pytest.raises(ValueError, match="1 to 247"):
+        families()[0].address(text)
+
+
+def test_units_are_read_as_written():
+    assert [families()[0].address(text) for text in ("1", "247", " 45 ")] == [1, 247, 45]
+
+
+def test_eastron_meters_get_the_pause_between_units_unless_it_is_switched_off():
+    subject = driver("sdm630")
+    subject.open(None)
+    assert subject.session().send(ReadInput(0, 2)).pause == 0.2
+    quick = driver("sdm630", unit_pause=Decimal(0))
+    quick.open(None)
+    assert quick.session().send(ReadInput(0, 2)).pause < 0.01
+
+
+def test_the_word_order_is_a_setting_only_where_the_meter_has_one():
+    by_name = {family.name: {setting.name for setting in family.settings} for family in families()}
+    assert "word_order" in by_name["sdm630"]
+    assert "word_order" not in by_name["em24"]
+    meter = sdm630(1)
+    meter.registers[4] |= {0x48: 0x5225, 0x49: 0x449A}
+    subject = driver("sdm630", word_order="low")
+    assert subject.now(asker(meter, subject)).values[A_PLUS] == 1_234_567

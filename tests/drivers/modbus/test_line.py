@@ -1,0 +1,69 @@
+"""The driver over a real Link in fake time: whatever comes late, no register takes another one's value."""
+
+import pytest
+
+from agent.line.link import Link
+from protocols.errors import MeterError
+from protocols.session import Line
+from simulators.modbus import iem3155, orno517
+from tests.drivers.modbus.support import driver
+from tests.support.wire import ScriptedPort, Time
+
+ENERGY = {"total": 60, "T1": 10, "T2": 20, "T3": 30, "T4": 0, "export": 5, "reactive": 6, "reactive export": 7}
+DELAYS = [0.4, 0.55, 0.7, 0.99, 1.0, 1.01, 1.4, 1.6, 2.2]
+
+
+def poll(meter, name, fate):
+    """One dialogue; ``fate(n, answer)`` gives the timed pieces of the n-th answer. The readings, or None."""
+    time, count = Time(), iter(range(1000))
+    port = ScriptedPort(time, lambda request: fate(next(count), meter.answer(request)))
+    link, subject = Link(port, monotonic=time, sleep=time.sleep), driver(name)
+    session = subject.session()
+    link.begin(Line(9600, "8E1"))
+
+    def ask(question):
+        return link.ask(session, question)
+
+    try:
+        subject.open(ask)
+        identity = subject.identify(ask)
+        reading = subject.now(ask)
+    except MeterError:
+        return None
+    assert identity.serial == "77"
+    return reading.values
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+@pytest.mark.parametrize("late", range(4))
+@pytest.mark.parametrize(("name", "builder"), [("iem3155", iem3155), ("orno517", orno517)])
+def test_a_late_answer_never_passes_for_another_register(name, builder, late, delay):
+    meter = builder(1, 77)
+    meter.set_energy(ENERGY)
+    truth = poll(meter, name, lambda n, answer: [(0.02, answer)])
+    assert truth["1-0:1.8.0"] == 60
+    assert poll(meter, name, lambda n, answer: [(delay if n == late else 0.02, answer)]) == truth
+
+
+@pytest.mark.parametrize("delay", [0.55, 1.1, 1.7])
+def test_a_meter_that_is_always_too_slow_gives_no_value_at_all(delay):
+    meter = iem3155(1, 77)
+    meter.set_energy(ENERGY)
+    assert poll(meter, "iem3155", lambda n, answer: [(delay, answer)]) is None
+
+
+def test_answers_in_pieces_with_echo_like_noise_are_read():
+    meter = iem3155(1, 77)
+    meter.set_energy(ENERGY)
+    values = poll(meter, "iem3155", lambda n, answer: [(0.01, b"\x00"), (0.02, answer[:7]), (0.036, answer[7:])])
+    assert [values[f"1-0:1.8.{tariff}"] for tariff in range(5)] == [60, 10, 20, 30, 0]
+
+
+def test_an_echoing_adapter_is_read():
+    meter = orno517(1, 77)
+    meter.set_energy(ENERGY)
+    time = Time()
+    port = ScriptedPort(time, lambda request: [(0.0, request), (0.25, meter.answer(request))])
+    link, subject = Link(port, monotonic=time, sleep=time.sleep), driver("orno517")
+    session = subject.session()
+    assert subject.now(lambda question: link.ask(session, question)).values["1-0:1.8.3"] == 30

@@ -1,0 +1,17 @@
+"""Durable notes say what was written, or nothing."""
+
+from decimal import Decimal
+
+import pytest
+
+from agent.meters.sealed import opened, sealed
+
+
+def test_a_document_comes_back_exactly():
+    document = {"T1": Decimal("12.40"), "steps": [1, "проверено", None, True]}
+    assert opened(sealed(document)) == document
+
+
+@pytest.mark.parametrize("note", [None, "", "00000000 {}", sealed({"T1": 1}).replace("1}", "2}"), "no seal"])
+def test_a_damaged_note_is_unknown(note):
+    assert opened(note) is None
