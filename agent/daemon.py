@@ -24,17 +24,17 @@ from agent.delivery.publisher import Publisher
 from agent.host import systemd
 from agent.host.calendar import Calendar, Job
 from agent.host.clock import Clock, SystemClock
-from agent.host.restamp import Timekeeper
+from agent.host.restamp import Restamper
 from agent.line.port import Port
 from agent.line.worker import Worker
 from agent.manual.reminder import ManualPoints
 from agent.meters import build, clock_notes, foreign, passwords, pauses
-from agent.meters.frame_counters import Counters
-from agent.meters.journal_cursors import Looks
+from agent.meters.frame_counters import FrameCounters
+from agent.meters.journal_cursors import JournalCursors
 from agent.meters.state import MeterState
 from agent.replacement.new_meter import Replacements, replaced
 from agent.report.daily import Daily
-from agent.statement.service import Statements
+from agent.statement.service import StatementService
 from buffer.faults import StoreError
 from buffer.record import Record
 from buffer.store import Store
@@ -69,16 +69,16 @@ class Daemon:
         self.store = Store.open(
             config.gateway.state_dir, now=lambda: self.clock.stamp().utc, monotonic=self.clock.monotonic
         )
-        self.timekeeper = Timekeeper(self.clock, self.store, hold=config.gateway.hold)
+        self.timekeeper = Restamper(self.clock, self.store, hold=config.gateway.hold)
         self.writer = Writer(self.store, on_stored=self._stored, monotonic=self.clock.monotonic)
         self.filler = Filler(self.store, self.writer.call, self.clock)
-        self.counters = Counters(self.writer.call)
-        self.looks = Looks(self.writer.call)
-        self.foreigners = foreign.Foreigners(self.submit, self.store.notes(foreign.NOTE))
+        self.counters = FrameCounters(self.writer.call)
+        self.looks = JournalCursors(self.writer.call)
+        self.foreigners = foreign.UnexpectedMeters(self.submit, self.store.notes(foreign.NOTE))
         self.questions = Questions(self)
         self.exchange = Daily(lambda: self.config, self.store, self.writer, self.clock)
         self.manual = ManualPoints(lambda: self.config, self.store, self.writer, self.clock, self.submit)
-        self.statements = Statements(
+        self.statements = StatementService(
             lambda: self.config,
             self.store,
             change=self.writer.call,

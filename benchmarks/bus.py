@@ -11,7 +11,7 @@ from agent.host.clock import SystemClock
 from agent.line.dialogue import Dialogue
 from agent.line.link import Link
 from agent.line.port import Port
-from agent.line.trace import Message
+from agent.line.trace import TraceMessage
 from agent.line.worker import Worker
 from agent.meters.state import MeterState
 from benchmarks.plants import MODBUS_SILENCE, Build, buses, mercury_meters, modbus_meters
@@ -65,7 +65,7 @@ def _round(dialogue: Dialogue, meters: Sequence[MeterState]) -> None:
 def _ratio_of_round(link: Link, dialogue: Dialogue, meters: Sequence[MeterState], silence: float) -> float:
     octets, questions, begun, ended = 0, 0, 0.0, 0.0
 
-    def trace(message: Message) -> None:
+    def trace(message: TraceMessage) -> None:
         nonlocal octets, questions, begun, ended
         octets += message.size
         ended = time.monotonic()

@@ -19,7 +19,8 @@ from protocols.iec62056.block import Block, parse
 from protocols.iec62056.frames import answer, rules_kept
 from protocols.session import Line
 from simulators.iec62056 import ce303
-from simulators.line import PtyLine, Station
+from simulators.line import PtyLine
+from simulators.pair import Station
 
 LINES = 60
 ROUNDS = 7

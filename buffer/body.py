@@ -198,3 +198,16 @@ def _time(found: dict[str, Any], key: str) -> datetime:
     if time_text(milliseconds(when)) != text:
         raise ValueError(f"{key}: found {text!r}, expected whole milliseconds")
     return when
+
+
+def when(moment: datetime) -> str:
+    """``2026-11-21T10:15:00.000Z``, of an aware time."""
+    return time_text(milliseconds(moment))
+
+
+def exact(value: Number) -> int | float | str:
+    """A JSON number that is written with exactly these digits; as text where a float could not keep them."""
+    if isinstance(value, int):
+        return value
+    text = number_text(value)
+    return float(text) if number_text(type(value)(repr(float(text)))) == text else text

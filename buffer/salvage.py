@@ -15,7 +15,7 @@ from buffer.faults import Damaged
 from buffer.files import sync_directory
 from buffer.record import Record
 from buffer.rows import Row, Words
-from buffer.states import Ranges
+from buffer.states import States
 from buffer.tables import COLUMNS, FRAMES, FRAMES_TOGETHER, Tables, connect, frames_of, load_ranges
 
 T = TypeVar("T")
@@ -128,13 +128,13 @@ class _Old:
             states = self._with(load_ranges)
         except Damaged:
             states = None
-        self._states = states or Ranges()  # unknown: what was confirmed is sent once more, the intake knows it
+        self._states = states or States()  # unknown: what was confirmed is sent once more, the intake knows it
         newest = map(Row._make, self._ask(f"SELECT {COLUMNS} FROM records ORDER BY seq DESC LIMIT 20"))
         sound = (row.seq for row in newest if rows.sound_text(row, self._words))
         self._last = max(marked, self._states.last, next(sound, 0))
         self._runs = self._states.runs(1, self._last, OPEN)
         self.wanted = sum(run.last - run.first + 1 for run in self._runs)
-        self._found = Ranges()
+        self._found = States()
 
     def close(self) -> None:
         if self._db:

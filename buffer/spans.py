@@ -3,23 +3,23 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
-Range = tuple[int, int]
+Span = tuple[int, int]
 """First and last number, both included."""
 
 
-class Ranges:
+class Spans:
     """A mutable set of integers as ascending ranges that neither overlap nor touch."""
 
     __slots__ = ("_ends", "_starts")
 
-    def __init__(self, ranges: Iterable[Range] = ()) -> None:
+    def __init__(self, ranges: Iterable[Span] = ()) -> None:
         self._starts: list[int] = []
         self._ends: list[int] = []
         for first, last in ranges:
             self.add(first, last)
 
     @classmethod
-    def of(cls, numbers: Iterable[int]) -> "Ranges":
+    def of(cls, numbers: Iterable[int]) -> "Spans":
         """The set of these numbers, given in ascending order."""
         made = cls()
         for number in numbers:
@@ -30,7 +30,7 @@ class Ranges:
                 made._ends.append(number)
         return made
 
-    def __iter__(self) -> Iterator[Range]:
+    def __iter__(self) -> Iterator[Span]:
         return zip(self._starts, self._ends, strict=True)
 
     def __len__(self) -> int:
@@ -38,7 +38,7 @@ class Ranges:
         return len(self._starts)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ranges) and list(self) == list(other)
+        return isinstance(other, Spans) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]  # mutable
 
@@ -69,15 +69,15 @@ class Ranges:
         self._starts[low:high] = starts
         self._ends[low:high] = ends
 
-    def update(self, ranges: Iterable[Range]) -> None:
+    def update(self, ranges: Iterable[Span]) -> None:
         for first, last in ranges:
             self.add(first, last)
 
-    def discard(self, ranges: Iterable[Range]) -> None:
+    def discard(self, ranges: Iterable[Span]) -> None:
         for first, last in ranges:
             self.remove(first, last)
 
-    def first(self) -> Range | None:
+    def first(self) -> Span | None:
         """The lowest range, None where the set is empty."""
         return (self._starts[0], self._ends[0]) if self._starts else None
 
@@ -90,3 +90,36 @@ class Ranges:
         """Become the one range that spans all: fewer pairs, at the price of numbers that were not there."""
         if self._starts:
             self._starts[1:], self._ends[:-1] = [], []
+
+    def __contains__(self, number: int) -> bool:
+        return self.covers(number, number)
+
+    def within(self, first: int, last: int) -> list[Span]:
+        """The runs clipped to first…last, ascending."""
+        if last < first:
+            return []
+        low = bisect_left(self._ends, first)
+        high = bisect_right(self._starts, last)
+        return [(max(first, self._starts[place]), min(last, self._ends[place])) for place in range(low, high)]
+
+    def falling(self, first: int, last: int) -> Iterator[Span]:
+        """As ``within``, the greatest first, each only when it is wanted. The set must not change meanwhile."""
+        for place in range(bisect_right(self._starts, last) - 1, -1, -1):
+            if last < first or self._ends[place] < first:
+                return
+            yield max(first, self._starts[place]), min(last, self._ends[place])
+
+    def gaps(self, first: int, last: int) -> list[Span]:
+        """The runs of first…last that are not in it, ascending."""
+        found: list[Span] = []
+        for low, high in self.within(first, last):
+            if first < low:
+                found.append((first, low - 1))
+            first = high + 1
+        if first <= last:
+            found.append((first, last))
+        return found
+
+    def among(self, first: int, last: int) -> int:
+        """How many numbers of first…last are in it."""
+        return sum(high - low + 1 for low, high in self.within(first, last))

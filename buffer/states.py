@@ -29,7 +29,7 @@ class Change(NamedTuple):
     written: list[Run]
 
 
-class Ranges:
+class States:
     """Disjoint runs in ascending order, neighbours of one state merged. Safe to read while another thread writes."""
 
     def __init__(self, runs: Iterable[Run] = ()) -> None:

@@ -8,13 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from buffer import body, look, rows, states
-from buffer.faults import StoreBusy, StoreError, StoreTooNew, StoreUnusable
 from buffer.record import Record
 from buffer.repair import RESERVE, Keeper, Monotonic, Now
 from buffer.states import grouped
 from buffer.tables import Tables
-
-__all__ = ["Counts", "Store", "StoreBusy", "StoreError", "StoreTooNew", "StoreUnusable"]
 
 DAY = 86_400_000  # ms
 CHUNK = 500  # records a transaction or a question, where there may be very many

@@ -17,7 +17,7 @@ from buffer import body, rows, schema, states
 from buffer.faults import Damaged
 from buffer.record import Record
 from buffer.rows import Row, Words
-from buffer.states import Ranges, Run
+from buffer.states import Run, States
 
 WAL_PAGES = 2000  # a checkpoint each so many pages: hot pages reach the main file once, the WAL stays at 1.1 MB
 WAL_SIZE = 32 + (WAL_PAGES + 100) * (24 + schema.PAGE)
@@ -64,7 +64,7 @@ def run_crc(run: Run) -> int:
     return rows.signed(zlib.crc32(f"{run.first}-{run.last}:{run.state}".encode()))
 
 
-def load_ranges(db: sqlite3.Connection) -> Ranges:
+def load_ranges(db: sqlite3.Connection) -> States:
     """The runs as the table has them; Damaged where a checksum fails or two overlap: a wrong one would lose records."""
     runs = []
     for *columns, crc in db.execute("SELECT first, last, state, crc FROM ranges ORDER BY first"):
@@ -74,7 +74,7 @@ def load_ranges(db: sqlite3.Connection) -> Ranges:
         runs.append(run)
     if any(one.last >= two.first for one, two in pairwise(runs)):
         raise Damaged("the store's runs overlap")
-    return Ranges(runs)
+    return States(runs)
 
 
 def frames_of(seq: int, found: Iterable[tuple[int, bytes]]) -> bytes:
@@ -113,7 +113,7 @@ class Tables:
         self.writing = writing or threading.RLock()  # whoever writes holds it
         self._reading = threading.Lock()
         self.words = Words()
-        self.ranges = Ranges()
+        self.ranges = States()
         self._unsaved: dict[int, Run | None] = {}  # by first: what ``ranges`` has to become
         self.newest: dict[int, tuple[int, int]] = {}  # series → at, seq
         self.revisions: dict[tuple[str, str], int] = {}  # point, kind → transactions of this run that touched it

@@ -20,9 +20,7 @@ from types import TracebackType
 from typing import Protocol, Self, Unpack
 
 from protocols.session import Line
-from simulators.pair import Options, Pair, SimulatedMeter, Station, Traffic, Transaction
-
-__all__ = ["Options", "PtyLine", "SimulatedMeter", "Station", "TcpLine", "Traffic", "Transaction"]
+from simulators.pair import Options, Pair, SimulatedMeter, Station, Traffic
 
 SPEEDS = {value: int(name[1:]) for name, value in vars(termios).items() if name[0] == "B" and name[1:].isdigit()}
 CONSTANTS = {speed: constant for constant, speed in SPEEDS.items()}

@@ -19,10 +19,9 @@ from protocols.mercury.frames import Energy
 from simulators import iec62056, mercury230, mercury_archive, modbus, spodes
 from simulators.faults import Faults
 from simulators.household import START, Household, Network
-from simulators.line import PtyLine, SimulatedMeter, Station
-from simulators.plant_file import PlannedMeter, PlantError, PlantPlan, read
-
-__all__ = ["Plant", "PlantError", "PlantMeter", "load", "steady_clock"]
+from simulators.line import PtyLine
+from simulators.pair import SimulatedMeter, Station
+from simulators.plant_file import PlannedMeter, PlantPlan, read
 
 Clock = Callable[[], datetime]
 Registers = Mapping[str, int | Decimal]  # by OBIS code, as the meter shows them: Wh and varh

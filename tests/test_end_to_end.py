@@ -13,7 +13,8 @@ import pytest
 
 from agent.cli.demo_house import configuration, differences, write_passwords
 from agent.control.unix_socket import ask_daemon
-from buffer.store import Store, StoreError
+from buffer.faults import StoreError
+from buffer.store import Store
 from simulators.intake.service import Intake
 from simulators.plant import Plant, load
 from tests.support.broker import Broker, needs_mosquitto

@@ -12,14 +12,14 @@ from threading import RLock
 from typing import Any
 
 from agent.archive import windows
-from agent.archive.gaps import Book, Piece
-from agent.archive.runs import Run, Runs
-from agent.history.installations import same
+from agent.archive.gaps import Gaps, Slice
 from agent.host.clock import Clock, Stamp
-from agent.meters.sealed import opened, sealed
+from agent.judge.identity import same
+from agent.meters.sealed import checksummed, verified
 from agent.meters.state import MeterState
 from buffer.faults import StoreError
 from buffer.record import Record
+from buffer.spans import Span, Spans
 from buffer.store import Store
 from protocols.errors import Busy, MeterError
 
@@ -46,7 +46,7 @@ class Filler:
         self._looking = RLock()
         self._meters: dict[str, MeterState] = {}
         self._bus_of: dict[str, str] = {}
-        self._books: dict[Key, Book] = {}
+        self._books: dict[Key, Gaps] = {}
         self._keep = timedelta(days=400)
         self._epoch = store.epoch
         self._next_look = self._next_note = self._next_plan = 0.0
@@ -130,7 +130,7 @@ class Filler:
                 if slots is None:
                     continue
                 if book is None or book.grid != slots:
-                    book = Book(point, meter.config.serial, slots)
+                    book = Gaps(point, meter.config.serial, slots)
                     self._remember(book)
                 with self._lock:
                     if self._meters.get(point) is meter:
@@ -138,14 +138,14 @@ class Filler:
                         book.window = windows.window(meter, slots, told, self._keep, stamp.utc)
                         book.forget(book.window[0])
 
-    def _remember(self, book: Book) -> None:
-        for first, last in opened(self._store.noted(_note(book))) or []:
+    def _remember(self, book: Gaps) -> None:
+        for first, last in verified(self._store.noted(_note(book))) or []:
             since, until = EPOCH + first * MILLISECOND, EPOCH + last * MILLISECOND
             book.absent.add(book.grid.after(since), book.grid.before(until))
 
-    def _unlooked(self) -> tuple[windows.Unit, list[Book]] | None:
+    def _unlooked(self) -> tuple[windows.Unit, list[Gaps]] | None:
         """The newest unit that was not looked through, snapshots before intervals, and the books that want it."""
-        found: dict[windows.Unit, list[Book]] = {}
+        found: dict[windows.Unit, list[Gaps]] = {}
         with self._lock:
             for book in self._books.values():
                 gaps = _unlooked(book)
@@ -156,12 +156,12 @@ class Filler:
         wanted = min(found, key=lambda unit: (windows.KINDS.index(unit.kind), -unit.number))
         return wanted, found[wanted]
 
-    def _look_through(self, unit: windows.Unit, books: Collection[Book]) -> None:
+    def _look_through(self, unit: windows.Unit, books: Collection[Gaps]) -> None:
         """What the store has of a unit; records that are written meanwhile count too."""
         with self._looking:
             self._compare(unit, books)
 
-    def _compare(self, unit: windows.Unit, books: Collection[Book]) -> None:
+    def _compare(self, unit: windows.Unit, books: Collection[Gaps]) -> None:
         with self._lock:
             self._fresh = []
         since, until = windows.bounds(next(iter(books)).grid, unit.number)
@@ -182,7 +182,7 @@ class Filler:
 
     # ── what to ask ──────────────────────────────────────────────────────
 
-    def next(self, points: Collection[str], prefer: str | None = None) -> Piece | None:
+    def next(self, points: Collection[str], prefer: str | None = None) -> Slice | None:
         """What to ask of one of these points; None where nothing is missing or may be asked now.
 
         What somebody wants goes first, then months and days, newest first over all points, then intervals: the point
@@ -192,7 +192,7 @@ class Filler:
         stamp = self._clock.stamp()
         if stamp.state == "unset":
             return None
-        best: tuple[tuple[int, bool, float], Piece] | None = None
+        best: tuple[tuple[int, bool, float], Slice] | None = None
         with self._lock:
             buses = {self._bus_of[point] for point in points}
             if buses <= self._nothing:
@@ -212,7 +212,7 @@ class Filler:
                 self._nothing |= buses  # until the next look: idle buses ask often
         return best[1] if best is not None else None
 
-    def finished(self, piece: Piece, moments: Collection[datetime]) -> None:
+    def finished(self, piece: Slice, moments: Collection[datetime]) -> None:
         """The meter has answered all of it with records of these moments. What is not among them it does not have,
         unless its clock is off by more than a slot."""
         now = self._clock.monotonic()
@@ -229,7 +229,7 @@ class Filler:
                 count += book.finished(piece, now)
             self._count(piece.point, count, now)
 
-    def interrupted(self, piece: Piece, moments: Collection[datetime]) -> None:
+    def interrupted(self, piece: Slice, moments: Collection[datetime]) -> None:
         """The line was wanted by others, or lost; what came until then came."""
         with self._lock:
             book = self._books.get((piece.point, piece.kind))
@@ -238,7 +238,7 @@ class Filler:
                 book.interrupted(piece, count)
                 self._count(piece.point, count, self._clock.monotonic())
 
-    def failed(self, piece: Piece, moments: Collection[datetime], trouble: MeterError) -> None:
+    def failed(self, piece: Slice, moments: Collection[datetime], trouble: MeterError) -> None:
         """It ended in this; what came until then came. Busy is no failure."""
         now = self._clock.monotonic()
         with self._lock:
@@ -331,7 +331,7 @@ class Filler:
 
         def write(store: Store) -> None:
             for key, runs in texts.items():
-                store.note(key, sealed(runs) if runs else None)
+                store.note(key, checksummed(runs) if runs else None)
 
         try:
             self._call(write)
@@ -342,13 +342,13 @@ class Filler:
                     book.changed = True
 
 
-def _unlooked(book: Book) -> list[Run]:
+def _unlooked(book: Gaps) -> list[Span]:
     """The units of its window in which the store was not looked through."""
     first, last = book.window
     return book.looked.gaps(*windows.units(book.grid, book.window)) if first <= last else []
 
 
-def _reach_in_words(book: Book) -> str:
+def _reach_in_words(book: Gaps) -> str:
     """What can be asked for of this archive; the newest slots are brought by their own polls."""
     first, last = book.window
     if first > last:
@@ -357,11 +357,11 @@ def _reach_in_words(book: Book) -> str:
     return f"its {book.grid.kind!r} archive can be asked from {since} to {until}; nothing of that time lies in it"
 
 
-def _note(book: Book) -> str:
+def _note(book: Gaps) -> str:
     return f"absent:{book.point}:{book.serial}:{book.grid.kind}"
 
 
-def _moments(book: Book) -> list[list[int]]:
+def _moments(book: Gaps) -> list[list[int]]:
     """The absent slots as runs of their moments, ms since 1970."""
-    runs: Runs = book.absent
+    runs: Spans = book.absent
     return [[(book.grid.at(number) - EPOCH) // MILLISECOND for number in run] for run in runs]

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from agent.archive.runs import Run, Runs
 from agent.archive.slots import Grid
+from buffer.spans import Span, Spans
 
 log = logging.getLogger("meterpost.archive")
 
@@ -24,7 +24,7 @@ OCCASIONS = 3  # after so many failures of one slot, while others come, the mete
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Slice:
     """What one question to a driver covers: the slots first…last of a point's kind, as moments with both ends in it."""
 
     point: str
@@ -45,18 +45,18 @@ class Shelved:
 
 
 @dataclass(slots=True)
-class Book:
+class Gaps:
     """``open``: slots that nobody has, as far as the store was looked through; ``absent``: what the meter has not
     either; ``urgent``: what somebody wants first. All times are monotonic seconds."""
 
     point: str
     serial: str
     grid: Grid
-    open: Runs = field(default_factory=Runs)
-    absent: Runs = field(default_factory=Runs)
-    urgent: Runs = field(default_factory=Runs)
-    looked: Runs = field(default_factory=Runs)  # units in which the store was looked through
-    window: Run = (0, -1)  # the slots that should be there by now, as last planned
+    open: Spans = field(default_factory=Spans)
+    absent: Spans = field(default_factory=Spans)
+    urgent: Spans = field(default_factory=Spans)
+    looked: Spans = field(default_factory=Spans)  # units in which the store was looked through
+    window: Span = (0, -1)  # the slots that should be there by now, as last planned
     size: int = 0
     pause_until: float = 0.0
     failures: int = 0
@@ -75,7 +75,7 @@ class Book:
         """How many slots of first…last nobody has."""
         return self.open.among(first, last)
 
-    def next(self, now: float) -> tuple[Piece, bool] | None:
+    def next(self, now: float) -> tuple[Slice, bool] | None:
         """What to ask of the window, the newest first, and whether it is urgent; None where nothing is to be asked
         now."""
         if now < self.pause_until:
@@ -90,7 +90,7 @@ class Book:
         piece = self._newest(window, now)
         return None if piece is None else (piece, False)
 
-    def _newest(self, window: Run, now: float) -> Piece | None:
+    def _newest(self, window: Span, now: float) -> Slice | None:
         for low, high in self.open.falling(*window):
             for last in range(high, low - 1, -1):
                 if last not in self.shelf:
@@ -109,8 +109,8 @@ class Book:
             first = lower
         return max([first, *(number + 1 for number in self.shelf if number < last)])
 
-    def _piece(self, first: int, last: int) -> Piece:
-        return Piece(self.point, self.grid.kind, first, last, self.grid.at(first), self.grid.at(last))
+    def _piece(self, first: int, last: int) -> Slice:
+        return Slice(self.point, self.grid.kind, first, last, self.grid.at(first), self.grid.at(last))
 
     def stored(self, moments: Iterable[datetime]) -> int:
         """Records with these stamps are there: how many missing slots that fills."""
@@ -130,7 +130,7 @@ class Book:
             self.shelf.pop(number, None)
         return filled
 
-    def finished(self, piece: Piece, now: float) -> int:
+    def finished(self, piece: Slice, now: float) -> int:
         """The meter answered soundly: what it did not bring of this piece it has not. How many slots that are.
 
         What lies after the newest slot that it ever gave may be still to come: our clock may have gone ahead of the
@@ -152,7 +152,7 @@ class Book:
         """The meter answered, and its clock is off by more than a slot: what did not come may be elsewhere."""
         self.pause_until = now + LONGEST_PAUSE
 
-    def interrupted(self, piece: Piece, filled: int) -> None:
+    def interrupted(self, piece: Slice, filled: int) -> None:
         """The line was wanted. Where nothing came at all, less is asked next time, so that something comes."""
         if not filled:
             self.size = max(1, (piece.last - piece.first + 1) // 2)
@@ -162,7 +162,7 @@ class Book:
         self.pause_until = now + min(LONGEST_BUSY, BUSY_PAUSE * 2**self.busy)
         self.busy = min(self.busy + 1, 10)
 
-    def failed(self, piece: Piece, now: float) -> int:
+    def failed(self, piece: Slice, now: float) -> int:
         """No sound answer, or a refusal. How many slots are given up for that (0 or 1)."""
         if piece.first != piece.last:
             self.size = max(1, (piece.last - piece.first + 1) // 2)

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent.archive.runs import Run
 from agent.archive.slots import DAY, LATE, Grid, due_until, installed_at
-from agent.history.installations import stages
+from agent.history.installations import installations
 from agent.meters.state import MeterState
 from buffer.record import Record
+from buffer.spans import Span
 from drivers.reading import Reach
 
 KINDS = ("month", "day", "interval")
@@ -60,14 +60,14 @@ def grid(meter: MeterState, kind: str, told: Reach, newest: Record | None, now: 
     return Grid.intervals(meter.zone or ZoneInfo("UTC"), step, now)
 
 
-def window(meter: MeterState, slots: Grid, told: Reach, keep: timedelta, now: datetime) -> Run:
+def window(meter: MeterState, slots: Grid, told: Reach, keep: timedelta, now: datetime) -> Span:
     """First and last slot that should be there now; the last is less than the first where there is none.
 
     From the meter's installation on (an earlier meter's time is never asked of it), within its memory and what the
     store keeps, up to those that their own poll has had its chance to bring.
     """
     oldest = max(told.oldest, now - keep + DAY)
-    began = installed_at(stages(meter.config)[-1].installed, slots.zone)
+    began = installed_at(installations(meter.config)[-1].installed, slots.zone)
     first = slots.after(oldest if began is None else max(oldest, began))
     if began is not None and slots.at(first) == began:
         first += 1  # what ended as the meter came is another meter's
@@ -75,7 +75,7 @@ def window(meter: MeterState, slots: Grid, told: Reach, keep: timedelta, now: da
     return first, first - 1 if until is None else slots.before(until)
 
 
-def units(slots: Grid, slot: Run) -> Run:
+def units(slots: Grid, slot: Span) -> Span:
     """The numbers of the units in which these slots lie."""
     if slots.kind != "interval":
         return slot
@@ -94,7 +94,7 @@ def bounds(slots: Grid, number: int) -> tuple[datetime, datetime]:
     return EPOCH_DAY + number * DAY, EPOCH_DAY + (number + 1) * DAY
 
 
-def slots_of(slots: Grid, number: int) -> Run:
+def slots_of(slots: Grid, number: int) -> Span:
     """First and last slot of a unit."""
     if slots.kind != "interval":
         return number, number

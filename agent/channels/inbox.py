@@ -15,7 +15,7 @@ GAP = "…"  # stands for a part that did not come
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SimPlace:
     """Where the modem keeps a message, and its PDU: the same place may hold another one later."""
 
     memory: str  # SM, ME, SR; "" where the modem has but one
@@ -31,11 +31,11 @@ class Received:
     sender: str
     text: str
     at: datetime | None
-    places: tuple[Place, ...] = ()
+    places: tuple[SimPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """What became of a sent message: ``state`` is ``delivered``, ``waiting`` or ``failed``, ``status`` TP-ST of
     3GPP TS 23.040, clause 9.2.3.15. It is about the part of :class:`~agent.channels.sms.Sent` whose reference and
     number it has; references come round again after 256 messages, so ``sent_at`` counts too."""
@@ -46,7 +46,7 @@ class Report:
     status: int
     sent_at: datetime | None
     at: datetime | None
-    places: tuple[Place, ...] = ()
+    places: tuple[SimPlace, ...] = ()
 
 
 class Inbox:
@@ -54,12 +54,12 @@ class Inbox:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._messages: list[tuple[pdu.Deliver, Place]] = []
-        self._reports: list[Report] = []
-        self._overheard: list[Report] = []  # no memory of the modem has them
+        self._messages: list[tuple[pdu.Deliver, SimPlace]] = []
+        self._reports: list[DeliveryReport] = []
+        self._overheard: list[DeliveryReport] = []  # no memory of the modem has them
         self._waiting_since: dict[tuple[str, int, int], float] = {}
 
-    def fill(self, places: Iterable[Place]) -> None:
+    def fill(self, places: Iterable[SimPlace]) -> None:
         """Instead of what an earlier look found. What cannot be read stays where it is, with a line in the log."""
         self._messages, self._reports = [], []
         for place in places:
@@ -84,13 +84,13 @@ class Inbox:
                 self._overheard.append(_report(read, ()))
         lines.clear()
 
-    def reports(self) -> list[Report]:
+    def reports(self) -> list[DeliveryReport]:
         return self._overheard + self._reports
 
     def messages(self) -> list[Received]:
         """Whole messages, oldest first, and incomplete ones an hour after they were first seen."""
         whole = [_joined([one]) for one in self._messages if one[0].part is None]
-        pieces: dict[tuple[str, int, int], list[tuple[pdu.Deliver, Place]]] = {}
+        pieces: dict[tuple[str, int, int], list[tuple[pdu.Deliver, SimPlace]]] = {}
         for message, place in self._messages:
             if message.part is not None:
                 key = (message.sender, message.part.reference, message.part.count)
@@ -103,14 +103,14 @@ class Inbox:
                 whole.append(_joined(found))
         return sorted(whole, key=lambda one: one.at.timestamp() if one.at else 0)
 
-    def forget(self, items: Sequence[Received | Report]) -> None:
+    def forget(self, items: Sequence[Received | DeliveryReport]) -> None:
         gone = {place for item in items for place in item.places}
         self._messages = [one for one in self._messages if one[1] not in gone]
         self._reports = [report for report in self._reports if not gone.intersection(report.places)]
         self._overheard = [report for report in self._overheard if report not in items]
 
 
-def _joined(found: Sequence[tuple[pdu.Deliver, Place]]) -> Received:
+def _joined(found: Sequence[tuple[pdu.Deliver, SimPlace]]) -> Received:
     """Parts in their order; one that came twice counts once."""
     parts = {message.part.number if message.part else 1: message for message, _ in found}
     first = parts[min(parts)]
@@ -119,5 +119,5 @@ def _joined(found: Sequence[tuple[pdu.Deliver, Place]]) -> Received:
     return Received(first.sender, text, first.at, tuple(place for _, place in found))
 
 
-def _report(read: pdu.StatusReport, places: tuple[Place, ...]) -> Report:
-    return Report(read.reference, read.recipient, read.state, read.status, read.sent_at, read.at, places)
+def _report(read: pdu.StatusReport, places: tuple[SimPlace, ...]) -> DeliveryReport:
+    return DeliveryReport(read.reference, read.recipient, read.state, read.status, read.sent_at, read.at, places)

@@ -17,7 +17,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, getaddresses, parseaddr
 
 from agent.channels.errors import ChannelError, Kind
-from agent.config.values import Mail
+from agent.config.values import MailSettings
 
 CONNECT = 30.0  # s for the connection and for each answer before the text
 ACCEPT = 600.0  # s for the answer to the text (RFC 5321, clause 4.5.3.2.6: at least 10 minutes)
@@ -28,7 +28,7 @@ Attachment = tuple[str, bytes, str]  # file name, content, MIME type as "text/cs
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Email:
     """What is sent. ``to``: one address or several; all of them get it, or none."""
 
     to: str | tuple[str, ...]
@@ -51,7 +51,7 @@ class MailState:
     longest: int | None  # octets of a letter that it takes (RFC 1870); None: it does not say
 
 
-def stable_id(config: Mail, key: str) -> str:
+def stable_id(config: MailSettings, key: str) -> str:
     """The same for the same key, so that a letter that came twice is known as one, and another for any other: mail
     servers drop what they take for a double. ``key``: letters, digits and ``._-`` as they are; other signs become
     ``-``, and a digest keeps such keys apart."""
@@ -62,7 +62,7 @@ def stable_id(config: Mail, key: str) -> str:
 
 
 def send(
-    config: Mail, letter: Letter, message_id: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    config: MailSettings, letter: Email, message_id: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> None:
     """Hand a letter to the server, which then answers for it.
 
@@ -80,7 +80,7 @@ def send(
         _hand_over(server, config, text)
 
 
-def probe(config: Mail) -> MailState:
+def probe(config: MailSettings) -> MailState:
     """Connect, prove the server's name, log in; nothing is sent. ChannelError says what is wrong."""
     with _server(config) as server:
         size = server.esmtp_features.get("size", "")
@@ -91,7 +91,7 @@ def probe(config: Mail) -> MailState:
 
 
 @contextmanager
-def _server(config: Mail) -> Iterator[smtplib.SMTP]:
+def _server(config: MailSettings) -> Iterator[smtplib.SMTP]:
     """The server, its name proved and we logged in. What goes wrong before the text is certain not to have left."""
     if config.tls == "none" and config.host not in LOCAL:
         raise ChannelError(f"{config.host}: letters go over a plain line on this very host only", Kind.TLS)
@@ -118,7 +118,7 @@ def _server(config: Mail) -> Iterator[smtplib.SMTP]:
         raise ChannelError(f"{where}: {trouble or type(trouble).__name__}", Kind.UNREACHABLE) from None
 
 
-def _log_in(server: smtplib.SMTP, config: Mail) -> None:
+def _log_in(server: smtplib.SMTP, config: MailSettings) -> None:
     if config.username is None:
         return
     where = f"{config.host}:{config.port}"
@@ -136,13 +136,13 @@ def _log_in(server: smtplib.SMTP, config: Mail) -> None:
         raise ChannelError(f"{where}: {trouble}", Kind.LOGIN) from None
 
 
-def _connected(config: Mail) -> smtplib.SMTP:
+def _connected(config: MailSettings) -> smtplib.SMTP:
     if config.tls == "tls":
         return smtplib.SMTP_SSL(config.host, config.port, timeout=CONNECT, context=_context(config))
     return smtplib.SMTP(config.host, config.port, timeout=CONNECT)
 
 
-def _context(config: Mail) -> ssl.SSLContext:
+def _context(config: MailSettings) -> ssl.SSLContext:
     """Proves the server's certificate and its name, by ``ca_file`` or by the host's own authorities."""
     try:
         return ssl.create_default_context(cafile=config.ca_file)
@@ -150,7 +150,7 @@ def _context(config: Mail) -> ssl.SSLContext:
         raise ChannelError(f"{config.ca_file}: {trouble}", Kind.TLS) from None
 
 
-def _hand_over(server: smtplib.SMTP, config: Mail, text: bytes) -> None:
+def _hand_over(server: smtplib.SMTP, config: MailSettings, text: bytes) -> None:
     """From the first octet of the text to the server's word nothing is certain."""
     if server.sock is not None:
         server.sock.settimeout(ACCEPT)
@@ -175,13 +175,13 @@ def _farewell(server: smtplib.SMTP) -> None:
         return
 
 
-def _checked(answer: tuple[int, bytes], config: Mail, what: str, wanted: range = DONE) -> None:
+def _checked(answer: tuple[int, bytes], config: MailSettings, what: str, wanted: range = DONE) -> None:
     code, said = answer
     if code not in wanted:
         raise _refusal(config, what, code, said)
 
 
-def _refusal(config: Mail, what: str, code: int, said: bytes | str) -> ChannelError:
+def _refusal(config: MailSettings, what: str, code: int, said: bytes | str) -> ChannelError:
     kind = Kind.LATER if 400 <= code < 500 else Kind.REFUSED
     return ChannelError(f"{config.host}:{config.port} refuses {what}: {_said(code, said)}", kind)
 
@@ -205,7 +205,7 @@ def _address(text: str) -> str:
     return address
 
 
-def _composed(config: Mail, letter: Letter, name: str, now: datetime) -> bytes:
+def _composed(config: MailSettings, letter: Email, name: str, now: datetime) -> bytes:
     """The letter as it goes over the line: headers in ASCII (RFC 2047), the body in UTF-8, dots doubled."""
     if not letter.receivers:
         raise ChannelError("a letter to nobody", Kind.REFUSED)

@@ -29,7 +29,7 @@ REGISTERED_STATES = {HOME, ROAMING, 6, 7}  # 6, 7: for short messages only (27.0
 NETWORK = {0: "none", HOME: "home", 2: "searching", DENIED: "denied", 4: "unknown", ROAMING: "roaming"}
 
 
-class Wire(Protocol):
+class ModemPort(Protocol):
     """What is used of :class:`agent.line.port.Port`."""
 
     def write(self, data: bytes) -> None: ...
@@ -39,11 +39,11 @@ class Wire(Protocol):
     def close(self) -> None: ...
 
 
-class Talk:
+class ModemSession:
     """Raises what the port and :mod:`protocols.gsm.at` raise, NoReply after the time given, and ChannelError where it
     knows what a person can do."""
 
-    def __init__(self, port: Wire, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
+    def __init__(self, port: ModemPort, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._port, self._monotonic, self._sleep = port, monotonic, sleep
         self._dialogue = Dialogue()
 

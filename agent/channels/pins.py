@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 
 from agent.channels.errors import ChannelError, Kind
-from agent.meters.sealed import opened, sealed
+from agent.meters.sealed import checksummed, verified
 from buffer.files import put
 
 log = logging.getLogger("meterpost.sms")
@@ -47,7 +47,7 @@ class Pins:
 
     def _read(self) -> tuple[str, list[str]]:
         try:
-            document = opened(self._file.read_text(encoding="utf-8"))
+            document = verified(self._file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return secrets.token_hex(8), []
         except (OSError, ValueError):
@@ -59,7 +59,7 @@ class Pins:
 
     def _write(self, salt: str, tried: list[str]) -> None:
         """On the disk, with its name, when this returns; what a command under sudo has left the service can read."""
-        put(self._file, sealed({"salt": salt, "tried": tried}).encode())
+        put(self._file, checksummed({"salt": salt, "tried": tried}).encode())
 
 
 def _mark(salt: str, pin: str) -> str:

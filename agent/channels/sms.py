@@ -16,18 +16,16 @@ from datetime import timedelta
 from pathlib import Path
 
 from agent.channels.errors import ChannelError, Kind
-from agent.channels.inbox import Inbox, Place, Received, Report
-from agent.channels.modem_session import PROMPT, SLOW, Talk, Wire, explained
+from agent.channels.inbox import DeliveryReport, Inbox, Received, SimPlace
+from agent.channels.modem_session import PROMPT, SLOW, ModemPort, ModemSession, explained
 from agent.channels.pins import Pins
-from agent.config.values import Modem as Settings
+from agent.config.values import ModemSettings as Settings
 from agent.line.port import Port
 from protocols.errors import BadFrame, LinkLost, MeterError, NoReply, NotLoggedIn, Refused
 from protocols.gsm import at, pdu
 from protocols.gsm.at import Command, ModemError
 from protocols.gsm.fields import number_of
 from protocols.session import Line
-
-__all__ = ["Modem", "ModemState", "Received", "Report", "Sent", "same_number"]
 
 log = logging.getLogger("meterpost.sms")
 
@@ -69,7 +67,7 @@ class Modem:
         config: Settings,
         state_dir: Path | None = None,
         *,
-        open_port: Callable[[str, Line], Wire] = Port,
+        open_port: Callable[[str, Line], ModemPort] = Port,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -115,18 +113,18 @@ class Modem:
         """Messages that came in, long ones in one piece, oldest first. They stay in the modem until :meth:`forget`."""
         return self.look()[0]
 
-    def reports(self) -> list[Report]:
+    def reports(self) -> list[DeliveryReport]:
         """Delivery reports that came in; they stay until :meth:`forget`."""
         return self.look()[1]
 
-    def look(self) -> tuple[list[Received], list[Report]]:
+    def look(self) -> tuple[list[Received], list[DeliveryReport]]:
         """Both at once: each look takes a modem some seconds."""
         with self._talk() as talk:
             self._ready(talk)
             self._look(talk)
             return self._inbox.messages(), self._inbox.reports()
 
-    def forget(self, handed_on: Iterable[Received | Report]) -> None:
+    def forget(self, handed_on: Iterable[Received | DeliveryReport]) -> None:
         """Delete what was handed on and is kept elsewhere now. A place that holds another message by now is left."""
         items = list(handed_on)
         places = {(place.memory, place.index): place for item in items for place in item.places}
@@ -160,7 +158,7 @@ class Modem:
             return ModemState(model, "ready", network, operator, signal, trouble_of_network)
 
     @contextmanager
-    def _talk(self) -> Iterator[Talk]:
+    def _talk(self) -> Iterator[ModemSession]:
         """The modem, its port open for as long as this lasts; what goes wrong on it as a ChannelError."""
         with self._one:
             try:
@@ -168,7 +166,7 @@ class Modem:
             except LinkLost as trouble:
                 raise ChannelError(str(trouble), Kind.PORT) from None
             try:
-                talk = Talk(port, self._monotonic, self._sleep)
+                talk = ModemSession(port, self._monotonic, self._sleep)
                 yield talk
                 self._inbox.overheard(talk.unasked)
             except LinkLost as trouble:
@@ -180,7 +178,7 @@ class Modem:
             finally:
                 port.close()
 
-    def _ready(self, talk: Talk) -> None:
+    def _ready(self, talk: ModemSession) -> None:
         """Awake, SIM open, PDU mode. A modem that starts anew or falls silent meanwhile gets a second chance."""
         for chance in (1, 2):
             try:
@@ -193,22 +191,22 @@ class Modem:
                     raise
                 log.info("modem: %s; once more", trouble)
 
-    def _look(self, talk: Talk) -> None:
+    def _look(self, talk: ModemSession) -> None:
         """Everything that the modem's memories hold goes into the inbox."""
         found = list(self._listed(talk))
         self._inbox.overheard(talk.unasked)
         self._inbox.fill(found)
 
-    def _listed(self, talk: Talk) -> Iterator[Place]:
+    def _listed(self, talk: ModemSession) -> Iterator[SimPlace]:
         offered = at.memories(talk.optional(Command("+CPMS=?", "+CPMS:"), SLOW) or ())
         for memory in [name for name in MEMORIES if name in offered] or [""]:
             if memory and talk.optional(Command(f'+CPMS="{memory}"', "+CPMS:"), SLOW) is None:
                 continue
             for stored in at.stored(talk.ask(Command("+CMGL=4", "+CMGL:"), SLOW)):
-                yield Place(memory, stored.index, stored.pdu)
+                yield SimPlace(memory, stored.index, stored.pdu)
 
 
-def _give(talk: Talk, length: int, line: bytes) -> int | None:
+def _give(talk: ModemSession, length: int, line: bytes) -> int | None:
     """One PDU to the network; its TP-MR. The certainty of each error is that of :meth:`Modem.send`."""
     try:
         talk.ask(Command(f"+CMGS={length}", "+CMGS:", prompt=True), PROMPT)

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import Exit, Failure
 from agent.config.values import Config
 from agent.config.words import meant
 from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.exits import Exit, Failure
 
 POINTS = Annotated[list[str], typer.Argument(metavar="POINT…", help="Names of points.")]
 

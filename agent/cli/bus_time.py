@@ -33,7 +33,7 @@ def _demand(meter: Meter, port: str, config: Config) -> Demand:
     return Demand(meter.point, meter.line, polls, _wait(driver), wired=not port.startswith("tcp://"))
 
 
-class _Asked(Exception):
+class _MeterCost(Exception):
     """Carries the longest answer time of the first question out of the driver."""
 
     def __init__(self, wait: float) -> None:
@@ -50,12 +50,12 @@ def _wait(driver: Driver) -> float:
     def ask(question: Any) -> Any:
         sending = session.send(question)
         if sending.answered:
-            raise _Asked(sending.wait)
+            raise _MeterCost(sending.wait)
 
     try:
         driver.open(ask)
         driver.identify(ask)
-    except _Asked as first:
+    except _MeterCost as first:
         return first.wait
     except MeterError:  # a driver that gives up before it asks
         pass

@@ -10,11 +10,14 @@ import typer
 
 from agent.channels import mail
 from agent.channels.errors import ChannelError, Kind
+from agent.channels.inbox import DeliveryReport
 from agent.channels.pins import Pins
-from agent.channels.sms import Modem, ModemState, Report, Sent, same_number
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, colour, emit, load_config, note, table, wrapped
+from agent.channels.sms import Modem, ModemState, Sent, same_number
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import colour, emit, note, table, wrapped
 from agent.config.values import Config
-from agent.config.values import Mail as MailServer
+from agent.config.values import MailSettings as MailServer
+from agent.exits import Exit, Failure
 from protocols.gsm import pdu
 
 T = TypeVar("T")
@@ -123,7 +126,7 @@ def test_mail(
     if server is None:
         raise Failure(f"{config} has no [mail]", Exit.CONFIG)
     now = datetime.now(UTC)
-    letter = mail.Letter(
+    letter = mail.Email(
         address,
         f"meterpost {values.gateway.id}: проверка",
         f"Test letter of {values.gateway.id}, {now:%Y-%m-%d %H:%M:%S} UTC.\n",
@@ -208,7 +211,7 @@ def _delivered(modem: Modem, sent: Sent) -> int:
     return Exit.FAILED if "failed" in states else Exit.DONE
 
 
-def _about(report: Report, sent: Sent) -> bool:
+def _about(report: DeliveryReport, sent: Sent) -> bool:
     return report.reference in sent.references and same_number(report.recipient, sent.number)
 
 

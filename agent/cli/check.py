@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, emit, explain_faults, fitted, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON
+from agent.cli.screen import colour, emit, explain_faults, fitted, wrapped
 from agent.config.faults import ConfigError
 from agent.config.values import Bus, Config, Intake
 from agent.config.words import period
+from agent.exits import Exit
 from agent.line.budget import Budget
 
 SCHEMA = "meterpost/check/1"
@@ -159,7 +161,7 @@ def _of_lines(made: list[Budget]) -> list[str]:
 def _of_statements(values: Config) -> list[str]:
     """Points whose figures should leave by SMS or e-mail where MQTT fails, and cannot by either."""
     from agent.config.utility import profile_file
-    from agent.config.utility.profile import profile_of, ways_of
+    from agent.config.utility.profile import channels_of, profile_of
     from agent.config.words import some
 
     if not any(meter.account and meter.utility for meter in values.meters):
@@ -168,7 +170,7 @@ def _of_statements(values: Config) -> list[str]:
     points: dict[tuple[str, ...], list[str]] = {}
     for meter in values.meters:
         profile = profile_of(meter, profiles)
-        usable, why = ways_of(profile, values) if profile is not None else ([], [])
+        usable, why = channels_of(profile, values) if profile is not None else ([], [])
         if why and not usable:
             points.setdefault(tuple(why), []).append(meter.point)
     text = "the monthly figures leave by MQTT or not at all"

@@ -12,12 +12,14 @@ from zoneinfo import ZoneInfo
 import typer
 
 from agent.cli.asking import POINTS, ask, ask_running, known_points
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, colour, fitted, load_config, note, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import colour, fitted, note, wrapped
 from agent.config.values import Config, Meter
-from agent.control.status import exact
-from agent.delivery.payload import when as when_utc
+from agent.exits import Exit, Failure
 from agent.line.clocks import OFF
 from agent.line.correction import in_words
+from buffer.body import exact
+from buffer.body import when as when_utc
 from buffer.record import Record
 from buffer.store import Store
 
@@ -27,7 +29,7 @@ KINDS = ("now", "network", "interval", "day", "month")
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class ClockDay:
     """The offsets of one local day, seconds."""
 
     day: date
@@ -104,7 +106,7 @@ def set_clocks(
         raise typer.Exit(Exit.SOME_FAILED)
 
 
-def by_day(records: Iterable[Record], zone: ZoneInfo) -> list[Day]:
+def by_day(records: Iterable[Record], zone: ZoneInfo) -> list[ClockDay]:
     """The smallest, last and largest offset of each local day on which one was read, ascending."""
     days: dict[date, list[tuple[datetime, Decimal]]] = {}
     for record in records:
@@ -114,7 +116,7 @@ def by_day(records: Iterable[Record], zone: ZoneInfo) -> list[Day]:
     found = []
     for day, reads in sorted(days.items()):
         offsets = [offset for _, offset in reads]
-        found.append(Day(day, min(offsets), max(reads)[1], max(offsets)))
+        found.append(ClockDay(day, min(offsets), max(reads)[1], max(offsets)))
     return found
 
 

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.output import JSON, Exit, Failure, emit, note, wrapped
+from agent.cli.output import JSON
+from agent.cli.screen import emit, note, wrapped
 from agent.config.secret import SecretTrouble, read_secret
+from agent.exits import Exit, Failure
 
 LONGEST = 65536  # octets: a readout of several hundred lines, a profile in one block
 

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.demo_house import House, Verdict, confirmed_by_point
-from agent.cli.output import Exit, Failure, colour, table, width, wrapped
+from agent.cli.demo_house import DemoVerdict, House, confirmed_by_point
+from agent.cli.screen import colour, table, width, wrapped
 from agent.cli.status import age, kwh
+from agent.exits import Exit, Failure
 
 HOUSE = Path(__file__).parents[2] / "simulators" / "plants" / "house.toml"
 WITHOUT_TERMINAL = 30.0  # s
@@ -116,7 +117,7 @@ def _row(meter: dict[str, Any], confirmed: dict[str, int]) -> tuple[str, ...]:
     return (meter["point"], meter["driver"], *shown, age(meter["last"]), str(confirmed.get(meter["point"], 0)))
 
 
-def _summary(verdict: Verdict) -> None:
+def _summary(verdict: DemoVerdict) -> None:
     counts = (
         f"polled {verdict.polled}, stored {verdict.stored}, delivered {verdict.delivered}, "
         f"confirmed {verdict.confirmed}, lost {verdict.lost}"

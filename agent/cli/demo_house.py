@@ -30,7 +30,7 @@ TARIFFS = {"T1": "day", "T2": "night", "T3": "peak"}
 
 
 @dataclass
-class Verdict:
+class DemoVerdict:
     """What came of it. ``wrong`` names every record that differs from what the meters said, and every one missing."""
 
     polled: int = 0
@@ -89,7 +89,7 @@ class House:
             return None
         return answer
 
-    def finish(self) -> Verdict:
+    def finish(self) -> DemoVerdict:
         """Stop asking the meters, let the rest be confirmed, end the daemon, compare."""
         with contextlib.suppress(NotRunning, ControlError, OSError):
             ask_daemon(self.folder / "state", "pause")
@@ -115,9 +115,9 @@ class House:
             self._daemon.kill()
             return self._daemon.wait()
 
-    def _verdict(self, status: dict[str, Any]) -> Verdict:
+    def _verdict(self, status: dict[str, Any]) -> DemoVerdict:
         rows = self.intake.rows()
-        verdict = Verdict(
+        verdict = DemoVerdict(
             polled=sum(bus["polled"] for bus in status.get("buses", [])),
             stored=status.get("last_seq", 0),
             delivered=len(rows),

@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, emit, load_config, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import colour, emit, wrapped
 from agent.config.values import Config
 from agent.control.doctor import BAD, DOUBT, GOOD, Finding, examine
+from agent.exits import Exit
 
 COLOURS = {GOOD: "green", DOUBT: "yellow", BAD: "red"}
 

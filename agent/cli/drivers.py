@@ -6,9 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, colour, emit, fitted, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON
+from agent.cli.screen import colour, emit, fitted, wrapped
 from agent.config.meters import able
 from agent.config.settings import expected, written_as
+from agent.exits import Exit, Failure
 from drivers import registry
 from drivers.manual import PROTOCOL as MANUAL
 from drivers.reading import Family, Setting

@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, colour, load_config, note, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.read import show
+from agent.cli.screen import colour, note, wrapped
 from agent.config.values import Config, Meter
 from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.exits import Exit, Failure
 from agent.manual.entry import NotTaken, Typed, in_store, manual_point, question, tariffs_of
 from buffer.body import record_from_json
 

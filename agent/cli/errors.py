@@ -3,10 +3,10 @@
 import os
 import sys
 import traceback
-from collections.abc import Collection
 
-from agent.cli.screen import Exit, Failure, colour, error_mark, explain_faults, note
+from agent.cli.screen import colour, error_mark, explain_faults, note
 from agent.config.faults import ConfigError
+from agent.exits import Exit, Failure, exit_code
 
 
 def report(error: Exception, where: bool = False) -> int:
@@ -44,38 +44,3 @@ def interrupted() -> int:
     """Ctrl-C ended a command before it was done."""
     note("interrupted")
     return Exit.FAILED
-
-
-def exit_code(error: Exception) -> Exit:
-    """Which of the documented codes an exception stands for."""
-    if isinstance(error, Failure):
-        return error.code
-    if isinstance(error, ConfigError):
-        return Exit.PERMISSION if error.denied else Exit.CONFIG
-    late = (
-        ("buffer.faults", "StoreBusy"),
-        ("agent.line.port", "PortHeld"),
-        ("agent.control.unix_socket", "ControlError"),
-    )
-    if any(_is(error, *name) for name in late):
-        return Exit.LATER
-    if _is(error, "buffer.faults", "StoreTooNew"):
-        return Exit.CONFIG
-    if isinstance(error, PermissionError) or _is(error, "agent.line.port", "PortForbidden"):
-        return Exit.PERMISSION
-    known = _is(error, "buffer.faults", "StoreError") or _is(error, "protocols.errors", "MeterError")
-    return Exit.IO if known or isinstance(error, OSError) else Exit.FAILED
-
-
-def port_code(troubles: Collection[Exception]) -> Exit:
-    """For meters that all failed: the port's own code if none of them could be asked at all, else SOME_FAILED."""
-    codes = {exit_code(trouble) for trouble in troubles if _is(trouble, "protocols.errors", "LinkLost")}
-    if not codes or not all(_is(trouble, "protocols.errors", "LinkLost") for trouble in troubles):
-        return Exit.SOME_FAILED
-    return codes.pop() if len(codes) == 1 else Exit.IO
-
-
-def _is(error: Exception, module: str, name: str) -> bool:
-    """Of this class? A module that was never imported cannot have raised it, and is not imported to ask."""
-    kind = getattr(sys.modules.get(module), name, None)
-    return isinstance(kind, type) and isinstance(error, kind)

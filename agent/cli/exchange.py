@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, emit, fitted, load_config, note, when
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import emit, fitted, note, when
 from agent.config.values import Config
 from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.exits import Exit, Failure
 
 if TYPE_CHECKING:
-    from agent.report.days import Day
+    from agent.report.days import ExchangeDay
 
 app = typer.Typer(no_args_is_help=True, help="Half-hour exchange files (Макет 80020): list, make, send, answers.")
 
@@ -27,7 +29,7 @@ def list_days(config: Annotated[Path, CONFIG] = DEFAULT_FILE, as_json: Annotated
     Example:
       meterpost exchange list
     """
-    from agent.report.days import Days
+    from agent.report.days import ExchangeDays
     from agent.report.exchange import told
     from buffer.store import Store
 
@@ -37,7 +39,7 @@ def list_days(config: Annotated[Path, CONFIG] = DEFAULT_FILE, as_json: Annotated
     except FileNotFoundError:
         raise Failure(f"no store in {values.gateway.state_dir} yet (meterpost run makes it)") from None
     try:
-        days = Days(store, lambda key, text: None).all()
+        days = ExchangeDays(store, lambda key, text: None).all()
     finally:
         store.close()
     _show(values, [told(day) for day in days], as_json)
@@ -122,7 +124,7 @@ def _ask(path: Path, as_json: bool, **question: Any) -> None:
 def _offline(values: Config, question: dict[str, Any]) -> dict[str, Any]:
     from agent.channels.mail import send as post
     from agent.control.offline import change
-    from agent.report.exchange import Exchange, ExchangeError, told
+    from agent.report.exchange import ExchangeError, ExchangeFiles, told
     from buffer.store import Store
 
     directory = values.gateway.state_dir
@@ -130,10 +132,10 @@ def _offline(values: Config, question: dict[str, Any]) -> dict[str, Any]:
         Store.open(directory, now=lambda: datetime.now(UTC), read_only=True).close()
     except FileNotFoundError:
         raise Failure(f"no store in {directory} yet (meterpost run makes it)") from None
-    done: list[Day] = []
+    done: list[ExchangeDay] = []
 
     def work(store: Store) -> int:
-        exchange = Exchange(lambda: values, store, store.note, lambda: datetime.now(UTC), post)
+        exchange = ExchangeFiles(lambda: values, store, store.note, lambda: datetime.now(UTC), post)
         done.append(exchange.do(question))
         return 0
 

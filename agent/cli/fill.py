@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from agent.cli.asking import POINTS, ask_running, known_points, moment
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, load_config, note, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import note, wrapped
+from agent.exits import Exit
 
 KINDS = ("interval", "day", "month")
 

@@ -13,11 +13,13 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, fitted, load_config, table, width, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import fitted, table, width, wrapped
 from agent.config.values import Config, Meter
+from agent.exits import Exit, Failure
 from agent.history import chart
 from agent.history.plan_watch import kwh
-from agent.history.sheet import Line, Sheet, sheet
+from agent.history.sheet import Sheet, SheetLine, sheet
 from agent.host.periods import PERIODS, midnight
 from buffer.body import exact_json, milliseconds, time_text
 from buffer.record import number_text
@@ -154,7 +156,7 @@ def document(found: Sheet) -> dict[str, Any]:
     }
 
 
-def _row(line: Line) -> dict[str, Any]:
+def _row(line: SheetLine) -> dict[str, Any]:
     row = line.row
     taken = row.taken
     return {
@@ -190,7 +192,7 @@ def _csv(found: Sheet) -> None:
     sys.stdout.buffer.write(text.getvalue().encode("utf-8-sig"))
 
 
-def _energies(found: Sheet, line: Line) -> list[Any]:
+def _energies(found: Sheet, line: SheetLine) -> list[Any]:
     return [*(line.tariffs.get(name) for name in found.tariffs), line.total, line.planned, line.deviation]
 
 
@@ -198,7 +200,7 @@ def _exact(energy: Any) -> str:
     return "" if energy is None else kwh(energy).replace(".", ",")
 
 
-def _local(line: Line, zone: ZoneInfo) -> list[str]:
+def _local(line: SheetLine, zone: ZoneInfo) -> list[str]:
     start, end = (moment.astimezone(zone) for moment in (line.row.slot.start, line.row.slot.end))
     return [f"{start:%Y-%m-%d %H:%M}", f"{end:%Y-%m-%d %H:%M}", f"UTC{start.isoformat()[-6:]}"]
 

@@ -4,41 +4,10 @@ from pathlib import Path
 
 import typer
 
-from agent.cli.screen import (
-    Exit,
-    Failure,
-    colour,
-    emit,
-    explain_faults,
-    fitted,
-    length,
-    note,
-    table,
-    when,
-    width,
-    wrapped,
-)
+from agent.cli.screen import explain_faults
 from agent.config.faults import ConfigError
 from agent.config.values import Config
-
-__all__ = [
-    "CONFIG",
-    "DEFAULT_FILE",
-    "JSON",
-    "Exit",
-    "Failure",
-    "colour",
-    "emit",
-    "explain_faults",
-    "fitted",
-    "length",
-    "load_config",
-    "note",
-    "table",
-    "when",
-    "width",
-    "wrapped",
-]
+from agent.exits import Exit
 
 DEFAULT_FILE = Path("/etc/meterpost/meterpost.toml")
 CONFIG = typer.Option("--config", "-c", metavar="FILE", help="The installer's file.", readable=False)

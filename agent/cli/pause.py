@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from agent.cli.asking import POINTS, ask, known_points
-from agent.cli.output import CONFIG, DEFAULT_FILE, load_config, note
+from agent.cli.output import CONFIG, DEFAULT_FILE, load_config
+from agent.cli.screen import note
 from agent.config.values import Config
 
 

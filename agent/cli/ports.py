@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, emit, fitted, note
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON
+from agent.cli.screen import emit, fitted, note
 
 STABLE = ("dev/meterpost", "dev/serial/by-id", "dev/serial/by-path")
 NO_UART = "0"  # /sys/class/tty/ttyS*/type of a port that the kernel prepared and no hardware has

@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, load_config, note, table, when, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import note, table, when, wrapped
 from agent.config.values import Config, Meter
 from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
-from agent.line.trace import Message
+from agent.exits import Exit
+from agent.line.trace import TraceMessage
 from buffer.body import record_from_json, record_json
 from buffer.record import Record, number_text
 
@@ -82,9 +84,9 @@ def ask(
         for line in answer["trace"]:
             _show_message(*line)
         return [record_from_json(text) for text in answer["records"]], answer["failed"], answer["exit"]
-    from agent.cli.errors import port_code
     from agent.control import offline
-    from agent.control.requests import failure
+    from agent.exits import port_code
+    from agent.line.hints import failure
 
     # Now we need the meters' passwords ourselves: none must be asked with another than its own, some meters lock.
     values = load_config(values.files[0])
@@ -93,7 +95,7 @@ def ask(
     return records, [failure(point, trouble) for point, trouble in failed.items()], code
 
 
-def _traced(point: str, message: Message) -> None:
+def _traced(point: str, message: TraceMessage) -> None:
     _show_message(point, message.direction, message.octets, message.words())
 
 

@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, fitted, load_config, table, when
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import fitted, table, when
 from agent.config.values import Config
 from agent.control.unix_socket import NotRunning, ask_daemon
-from agent.delivery.payload import when as when_utc
+from agent.exits import Exit, Failure
 from buffer.body import record_json
+from buffer.body import when as when_utc
 from buffer.record import Record, number_text
 from buffer.store import Store
 

@@ -15,12 +15,14 @@ from zoneinfo import ZoneInfo
 import typer
 
 from agent.cli.history import find_point
-from agent.cli.output import CONFIG, DEFAULT_FILE, Exit, Failure, colour, fitted, load_config, note, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, load_config
+from agent.cli.screen import colour, fitted, note, wrapped
 from agent.config.values import Config, Meter
 from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.exits import Exit, Failure
 from agent.host.clock import SystemClock
 from agent.replacement import act as acts
-from agent.replacement.act import Act, NotAnAct, Readings
+from agent.replacement.act import InvalidReplacement, Readings, ReplacementRecord
 from agent.replacement.new_meter import newcomer, replaced_event
 from agent.replacement.rewrite import Unwritable, changed, new_text, put
 from buffer.body import record_from_json
@@ -59,10 +61,10 @@ def replace(
     now, zone = datetime.now(UTC), ZoneInfo(values.gateway.timezone)
     try:
         with _store(values, now) as store:
-            act = _gather(_Asked(values, meter, zone, now, store), serial, day, final, initial, address, driver)
+            act = _gather(_Answers(values, meter, zone, now, store), serial, day, final, initial, address, driver)
             page = _page(config, act)
             _show(act, page, store, zone, now)
-    except NotAnAct as trouble:
+    except InvalidReplacement as trouble:
         raise typer.BadParameter(str(trouble), param_hint=trouble.option) from None
     if not yes:
         print(wrapped("nothing was changed; the same with --yes does it"))
@@ -76,7 +78,7 @@ def replace(
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Answers:
     values: Config
     meter: Meter
     zone: ZoneInfo
@@ -85,14 +87,14 @@ class _Asked:
 
 
 def _gather(
-    asked: _Asked,
+    asked: _Answers,
     serial: str | None,
     day: str | None,
     final: str | None,
     initial: str | None,
     address: str | None,
     driver: str | None,
-) -> Act:
+) -> ReplacementRecord:
     meter = asked.meter
 
     def of_serial(typed: str) -> str:
@@ -105,17 +107,17 @@ def _gather(
     last = acts.last_reading(asked.store, meter)
     gone = _final(asked, final, last)
     come = _initial(asked, initial, number, address, driver)
-    return Act(meter, number, when, gone, come, address, driver)
+    return ReplacementRecord(meter, number, when, gone, come, address, driver)
 
 
 def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise NotAnAct(f"found {text!r}, expected a date such as 2026-11-21", "--date") from None
+        raise InvalidReplacement(f"found {text!r}, expected a date such as 2026-11-21", "--date") from None
 
 
-def _final(asked: _Asked, text: str | None, last: Record | None) -> Readings:
+def _final(asked: _Answers, text: str | None, last: Record | None) -> Readings:
     wanted = acts.tariffs_of(asked.meter, last)
 
     def checked(energies: dict[str, Decimal]) -> dict[str, Decimal]:
@@ -143,7 +145,7 @@ def _such_as(wanted: Sequence[str]) -> str:
     )
 
 
-def _initial(asked: _Asked, text: str | None, serial: str, address: str | None, driver: str | None) -> Readings:
+def _initial(asked: _Answers, text: str | None, serial: str, address: str | None, driver: str | None) -> Readings:
     meter, why = asked.meter, None
     wanted = list(meter.tariffs or ())
 
@@ -180,11 +182,11 @@ def _or_asked(given: str | None, what: str, option: str, judge: Callable[[str], 
     while True:
         try:
             return judge(str(typer.prompt(wrapped(what))))
-        except NotAnAct as trouble:
+        except InvalidReplacement as trouble:
             note(wrapped(str(trouble)))
 
 
-def _read_new(asked: _Asked, meter: Meter) -> tuple[Record | None, str]:
+def _read_new(asked: _Answers, meter: Meter) -> tuple[Record | None, str]:
     """The new meter's registers, through the daemon or on the open port; or why not."""
     state_dir = asked.values.gateway.state_dir
     try:
@@ -234,7 +236,7 @@ class _Page:
     new: bytes
 
 
-def _page(config: Path, act: Act) -> _Page:
+def _page(config: Path, act: ReplacementRecord) -> _Page:
     """The file in which this point stands, and its new text: judged as a whole before anybody sees it."""
     from agent.config.load import judged
     from agent.config.source import read_all
@@ -255,7 +257,7 @@ def _page(config: Path, act: Act) -> _Page:
     raise Failure(f"{act.meter.point} stands in none of the files", Exit.FAILED)
 
 
-def _show(act: Act, page: _Page, store: Store | None, zone: ZoneInfo, now: datetime) -> None:
+def _show(act: ReplacementRecord, page: _Page, store: Store | None, zone: ZoneInfo, now: datetime) -> None:
     meter = act.meter
     print(wrapped(f"{meter.point}: meter {meter.serial} goes, {act.serial} comes, on {act.day}"))
     rows = [["", f"final of {meter.serial}", f"initial of {act.serial}", ""]]
@@ -288,7 +290,7 @@ def _diff(page: _Page) -> Sequence[str]:
 # ── afterwards ───────────────────────────────────────────────────────────
 
 
-def _tell(values: Config, act: Act) -> None:
+def _tell(values: Config, act: ReplacementRecord) -> None:
     """The daemon takes the new configuration and raises the event; without one the event goes into the store."""
     state_dir = values.gateway.state_dir
     try:
@@ -312,7 +314,7 @@ def _tell(values: Config, act: Act) -> None:
     raise Failure("the daemon has not taken the new configuration yet", Exit.LATER, hint)
 
 
-def _keep_event(values: Config, act: Act) -> None:
+def _keep_event(values: Config, act: ReplacementRecord) -> None:
     from agent.control.offline import change
 
     state_dir = values.gateway.state_dir

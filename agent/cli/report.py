@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, load_config, note
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import note
 from agent.config.values import Config
+from agent.exits import Exit, Failure
 from buffer.body import exact_json, milliseconds, time_text
 
 if TYPE_CHECKING:
-    from agent.report.breakdown import Line, Report, Shown
+    from agent.report.breakdown import Report, ReportLine, Shown
 
 FORMS = ("html", "csv", "xlsx")
 
@@ -122,7 +124,7 @@ def _document(found: "Report") -> dict[str, Any]:
     }
 
 
-def _line(line: "Line") -> dict[str, Any]:
+def _line(line: "ReportLine") -> dict[str, Any]:
     return {
         "point": line.point,
         "account": line.account,

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, Failure, emit, note, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON
+from agent.cli.screen import emit, note, wrapped
 from agent.config.words import FORMATS, SPEEDS
+from agent.exits import Exit, Failure
 from agent.line.scan import Found, addresses, way_of
 from agent.line.scan import scan as look
 from drivers.registry import UnknownDriver

@@ -3,7 +3,6 @@
 Knows nothing of Typer: the service prints through it too and does not carry Typer (and pydantic behind it).
 """
 
-import enum
 import json
 import os
 import re
@@ -20,27 +19,6 @@ from agent.config.faults import ConfigError
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 ESCAPE = re.compile("\033\\[[0-9;]*m")
-
-
-class Exit(enum.IntEnum):
-    """The documented exit codes; from 64 on those of BSD's sysexits."""
-
-    DONE = 0
-    FAILED = 1
-    USAGE = 2
-    SOME_FAILED = 3  # some meters
-    IO = 74  # line or disk
-    LATER = 75
-    PERMISSION = 77
-    CONFIG = 78
-
-
-class Failure(Exception):
-    """A command ends here: the message and the hint go to stderr, the code to the shell."""
-
-    def __init__(self, message: str, code: Exit = Exit.FAILED, hint: str = "") -> None:
-        super().__init__(message)
-        self.code, self.hint = code, hint
 
 
 def explain_faults(trouble: ConfigError) -> None:

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.cli.errors import exit_code
-from agent.cli.screen import Exit, to_journal
+from agent.cli.screen import to_journal
+from agent.exits import Exit, exit_code
 
 PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """syslog(3)'s numbers from a level on; 7 is below them all."""

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.output import JSON, Exit, Failure, emit, fitted, note
-from simulators.plant import Plant, PlantError, load
-from simulators.plant_file import PlannedMeter
+from agent.cli.output import JSON
+from agent.cli.screen import emit, fitted, note
+from agent.exits import Exit, Failure
+from simulators.plant import Plant, load
+from simulators.plant_file import PlannedMeter, PlantError
 
 HOUSE = Path(__file__).parents[2] / "simulators" / "plants" / "house.toml"
 

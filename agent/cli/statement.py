@@ -11,25 +11,14 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from agent.cli.output import (
-    CONFIG,
-    DEFAULT_FILE,
-    JSON,
-    Exit,
-    Failure,
-    emit,
-    fitted,
-    load_config,
-    note,
-    table,
-    when,
-    wrapped,
-)
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import emit, fitted, note, table, when, wrapped
 from agent.config.utility import profile_file
 from agent.config.values import Config
 from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
-from agent.statement.actions import Desk, NotNow
-from agent.statement.log import Book, Step
+from agent.exits import Exit, Failure
+from agent.statement.actions import NotNow, StatementActions
+from agent.statement.log import StatementLog, Step
 from agent.statement.making import Case
 from agent.statement.preview import Preview
 from agent.statement.view import document, history, leaving, said
@@ -270,20 +259,20 @@ def _ask(values: Config, asked: dict[str, Any]) -> dict[str, Any]:
 def _offline(values: Config, asked: dict[str, Any], answers: list[dict[str, Any]], store: Store) -> int:
     """No daemon holds the store: the same room works on it for a moment. What MQTT carries waits for the daemon."""
     from agent.host.clock import SystemClock
-    from agent.statement.outbound import ways
-    from agent.statement.workflow import Room
+    from agent.statement.outbound import channels
+    from agent.statement.workflow import StatementWorkflow
 
     run: Callable[[Callable[[Store], Any]], Any] = lambda work: work(store)  # noqa: E731
-    room = Room(
+    room = StatementWorkflow(
         values,
         profile_file.load(values.gateway.utilities_dir),
         store,
         change=run,
         submit=store.put,
         clock=SystemClock(trust=values.gateway.clock == "trust"),
-        ways=ways(values),
+        channels=channels(values),
     )
-    answers.append(Desk(room).ask(asked))
+    answers.append(StatementActions(room).ask(asked))
     return 1
 
 
@@ -313,11 +302,11 @@ def _emit(values: Config, statements: list[dict[str, Any]], failed: list[str] | 
     emit(found | ({"failed": failed} if failed else {}))
 
 
-def _document(values: Config, case: Case, book: Book, waiting: str) -> dict[str, Any]:
+def _document(values: Config, case: Case, book: StatementLog, waiting: str) -> dict[str, Any]:
     return document(case.meter, case.profile, case.window, book, values, waiting)
 
 
-def _whole(values: Config, case: Case, book: Book, waiting: str) -> dict[str, Any]:
+def _whole(values: Config, case: Case, book: StatementLog, waiting: str) -> dict[str, Any]:
     gone = leaving(case.meter, case.profile, case.window, book, values)
     return _document(values, case, book, waiting) | {"leaving": gone}
 
@@ -326,13 +315,13 @@ def _figures(figures: dict[str, Any]) -> str:
     return " ".join(f"{name} {figure}" for name, figure in figures.items())
 
 
-def _row(case: Case, book: Book, waiting: str) -> tuple[str, ...]:
+def _row(case: Case, book: StatementLog, waiting: str) -> tuple[str, ...]:
     figures = _figures(dict(book.attempt.figures)) if book.attempt else ""
     last = book.steps[-1].reason if book.steps and book.state not in ("sent", "accepted") else ""
     return book.point, book.month, figures, book.state, waiting or last or _until(case, book)
 
 
-def _until(case: Case, book: Book) -> str:
+def _until(case: Case, book: StatementLog) -> str:
     due = book.state == "due" and case.window.open(datetime.now(UTC))
     return f"the window closes after {case.window.last_day}" if due else ""
 
@@ -356,7 +345,7 @@ def _last(one: dict[str, Any]) -> str:
     return "; ".join(filter(None, (str((one["last"] or {}).get("reason", "")), one.get("waiting"))))
 
 
-def _show(values: Config, case: Case, book: Book, waiting: str) -> None:
+def _show(values: Config, case: Case, book: StatementLog, waiting: str) -> None:
     zone = ZoneInfo(values.gateway.timezone)
     print(wrapped(f"{book.point}  {case.profile.title}  account {case.meter.account}"))
     window = f"window {case.window.day(case.window.opens)} to {case.window.last_day}"

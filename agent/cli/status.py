@@ -10,9 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, Exit, colour, length, load_config, table, width, wrapped
+from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
+from agent.cli.screen import colour, length, table, width, wrapped
 from agent.config.values import Config
 from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.exits import Exit
 from agent.judge.plausible import clock_flags
 from agent.line.correction import in_words
 

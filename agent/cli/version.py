@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from agent import VERSION
-from agent.cli.output import JSON, emit
+from agent.cli.output import JSON
+from agent.cli.screen import emit
 
 
 def version(as_json: Annotated[bool, JSON] = False) -> None:

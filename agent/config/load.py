@@ -12,7 +12,7 @@ from agent.config import clashes
 from agent.config.clashes import BusEntry, MeterEntry
 from agent.config.faults import ConfigError, Fault
 from agent.config.meters import KINDS, Surroundings, build, judge, line_of, secret_fault
-from agent.config.outbound import LOCAL, Ways
+from agent.config.outbound import LOCAL, OutboundSettings
 from agent.config.places import KeyPath
 from agent.config.references import of_utilities
 from agent.config.secret import SecretTrouble, guard, read_secret
@@ -22,8 +22,6 @@ from agent.config.tables import unknown_key, validate, written
 from agent.config.values import Bus, Config, Gateway, Intake, Secret
 from agent.config.words import shown, some
 from drivers import registry
-
-__all__ = ["ConfigError", "Fault", "default_file", "load"]
 
 TOP = ("gateway", "intake", "poll", "statements", "modem", "mail", "exchange", "bus", "meter")
 TLS_KEYS = ("ca_file", "cert_file", "key_file")
@@ -69,7 +67,7 @@ class _Loading:
         polls = self._table(PollTable, "poll")
         known = dict(reversed(named.items()))
         self.around = Surroundings(self.base, known, polls, models_dir, service, secrets)
-        self.ways = Ways(self.main, self.around)
+        self.ways = OutboundSettings(self.main, self.around)
 
     def config(self) -> Config:
         self._top_level()

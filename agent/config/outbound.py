@@ -15,7 +15,7 @@ from agent.config.secret import SecretTrouble, read_secret
 from agent.config.shape import ExchangeTable, MailTable, ModemTable, StatementsTable, Table
 from agent.config.source import Source, is_file
 from agent.config.tables import validate, written
-from agent.config.values import Exchange, Mail, Modem, Secret, Statements
+from agent.config.values import ExchangeSettings, MailSettings, ModemSettings, Secret, StatementSettings
 from agent.config.words import shown
 
 T = TypeVar("T", bound=Table)
@@ -24,7 +24,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 MAIL_PORTS = {"starttls": 587, "tls": 465, "none": 25}  # RFC 6409 §3.1, RFC 8314 §3.3, RFC 5321 §4.5.4.2
 
 
-class Ways:
+class OutboundSettings:
     """The four tables of the main file. Read ``faults`` last: each step adds its own."""
 
     def __init__(self, main: Source, around: Surroundings) -> None:
@@ -44,10 +44,10 @@ class Ways:
         """There is an exchange file and nothing that could stand in it."""
         return self._exchange is not None and not any(codes)
 
-    def statements(self) -> Statements:
-        return Statements(**written(self._statements))
+    def statements(self) -> StatementSettings:
+        return StatementSettings(**written(self._statements))
 
-    def modem(self, buses: Sequence[BusEntry]) -> Modem | None:
+    def modem(self, buses: Sequence[BusEntry]) -> ModemSettings | None:
         """None too where it has faults. Its port is none of the buses'."""
         table = self._modem
         if table is None:
@@ -62,9 +62,9 @@ class Ways:
                 at = bus.source.places.of_value((*bus.path, "port"))
                 found = f"{shown(table.port)}, which {bus.source.file.name}:{at.line} has too"
                 self._fault(("modem", "port"), found, "a port that no bus has")
-        return Modem(pin=pin, **written(table, "pin_file"))
+        return ModemSettings(pin=pin, **written(table, "pin_file"))
 
-    def mail(self) -> Mail | None:
+    def mail(self) -> MailSettings | None:
         """None too where it has faults. A plain line goes to this very host only."""
         table = self._mail
         if table is None:
@@ -85,9 +85,9 @@ class Ways:
                 found = f"{values['ca_file']}, which is no file that you may see"
                 self._fault(("mail", "ca_file"), found, "an existing file")
         values.setdefault("port", MAIL_PORTS[table.tls or "starttls"])
-        return Mail(password=password, **values) if table.host and table.sender else None
+        return MailSettings(password=password, **values) if table.host and table.sender else None
 
-    def exchange(self) -> Exchange | None:
+    def exchange(self) -> ExchangeSettings | None:
         """None too where it has faults. Files that are to be sent need ``[mail]``."""
         table = self._exchange
         if table is None:
@@ -99,7 +99,7 @@ class Ways:
         values = written(table)
         if table.to is not None:
             values["to"] = tuple(dict.fromkeys(table.to))
-        return Exchange(**values)
+        return ExchangeSettings(**values)
 
     def _table(self, model: type[T], name: str) -> T | None:
         if name not in self._main.data:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from agent.host.periods import Slot, slots
+from agent.host.periods import Period, periods
 
 LARGEST = 4 << 20  # octets; ten years of hours take half of it
 MOST_FAULTS = 20  # that are told of one file; a wrong separator is wrong in every line
@@ -39,17 +39,17 @@ class Plan:
     step: str
     energies: Mapping[str, Decimal]
 
-    def of(self, slot: Slot, period: str, zone: ZoneInfo) -> Decimal | None:
+    def of(self, slot: Period, period: str, zone: ZoneInfo) -> Decimal | None:
         """What is planned for this hour, day or month in Wh; None where the plan does not say it. A plan by the month
         says nothing of its days."""
         if self.step == period:
             return self._one(slot, zone)
         if self.step == "month":
             return None
-        hours = [self._one(hour, zone) for hour in slots("hour", slot.start, slot.end, zone)]
+        hours = [self._one(hour, zone) for hour in periods("hour", slot.start, slot.end, zone)]
         return None if None in hours else sum((hour for hour in hours if hour is not None), Decimal(0))
 
-    def _one(self, slot: Slot, zone: ZoneInfo) -> Decimal | None:
+    def _one(self, slot: Period, zone: ZoneInfo) -> Decimal | None:
         there = slot.start.astimezone(zone)
         if self.step == "month":
             return self.energies.get(f"{there:%Y-%m}")

@@ -72,14 +72,14 @@ class Bus:
 
 
 @dataclass(frozen=True, slots=True)
-class Statements:
+class StatementSettings:
     """``[statements]``: how the monthly figures leave."""
 
     fallback_before: float = 86400.0  # s before the window closes without a receipt: SMS and e-mail take over
 
 
 @dataclass(frozen=True, slots=True)
-class Modem:
+class ModemSettings:
     """``[modem]``: a GSM modem that speaks AT commands."""
 
     port: str  # a device or any pyserial URL
@@ -89,7 +89,7 @@ class Modem:
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class MailSettings:
     """``[mail]``: the SMTP server that takes our letters."""
 
     host: str
@@ -102,7 +102,7 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class ExchangeSettings:
     """``[exchange]``: the half-hour exchange file (Макет 80020) and who gets it."""
 
     inn: str  # of the sender
@@ -162,10 +162,10 @@ class Config:
     intake: Intake
     buses: tuple[Bus, ...]
     meters: tuple[Meter, ...]
-    statements: Statements = Statements()
-    modem: Modem | None = None
-    mail: Mail | None = None
-    exchange: Exchange | None = None
+    statements: StatementSettings = StatementSettings()
+    modem: ModemSettings | None = None
+    mail: MailSettings | None = None
+    exchange: ExchangeSettings | None = None
     files: tuple[Path, ...] = ()
     defaults: tuple[str, ...] = ()  # dotted keys that were not written (for ``check --explain``)
     warnings: tuple[str, ...] = ()  # what is allowed and yet worth a look, each with its place

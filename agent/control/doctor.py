@@ -16,8 +16,9 @@ from zoneinfo import ZoneInfo
 from agent.config.values import Bus, Config, Intake
 from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 from agent.host.clock import SystemClock
-from agent.report.days import HELD, Days
-from buffer.store import Store, StoreError
+from agent.report.days import HELD, ExchangeDays
+from buffer.faults import StoreError
+from buffer.store import Store
 
 GOOD, DOUBT, BAD = "ok", "look", "bad"
 LEAST_FREE = 64 << 20  # octets; below it the store is about to prune
@@ -122,7 +123,7 @@ def _store(config: Config) -> Iterator[Finding]:
         yield Finding("store", BAD, str(trouble), "docs/store.md says what each fault means")
         return
     with closing(store):
-        counts, days = store.counts(), Days(store, lambda key, text: None).all()
+        counts, days = store.counts(), ExchangeDays(store, lambda key, text: None).all()
     yield Finding("store", GOOD, f"{counts.last_seq} records, {counts.pending} pending, {counts.confirmed} confirmed")
     if counts.refused:
         todo = "meterpost records list --state refused shows why; records resend sends them again"

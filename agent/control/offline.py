@@ -9,23 +9,25 @@ from pathlib import Path
 
 from agent.config.values import Bus, Config
 from agent.host.clock import SystemClock
-from agent.line.dialogue import Dialogue, PasswordPaused
+from agent.line.dialogue import Dialogue
 from agent.line.link import Link
 from agent.line.port import Port
-from agent.line.trace import Message
+from agent.line.trace import TraceMessage
 from agent.meters import build, passwords
-from agent.meters.frame_counters import Counters
+from agent.meters.frame_counters import FrameCounters
+from agent.meters.passwords import PasswordPaused
 from agent.meters.state import MeterState
+from buffer.faults import StoreError
 from buffer.files import hand_over
 from buffer.record import Record
-from buffer.store import Store, StoreError
+from buffer.store import Store
 from protocols.errors import AccessDenied, LinkLost, MeterError
 
 log = logging.getLogger("meterpost.read")
 
 CTRL_C = 0.3  # s until an interruption is noticed at the latest
 
-Trace = Callable[[str, Message], None]
+Trace = Callable[[str, TraceMessage], None]
 """Called with the point."""
 
 
@@ -41,7 +43,7 @@ def read(
     An exception in the calling thread (Ctrl-C) ends it after the exchange under way on each bus.
     """
     groups, links = build.build(config), list[Link]()
-    counters = Counters(partial(change, config.gateway.state_dir))
+    counters = FrameCounters(partial(change, config.gateway.state_dir))
     for group in groups.values():
         counters.give(group)
     clock = SystemClock(trust=config.gateway.clock == "trust")

@@ -9,19 +9,16 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.errors import port_code
-from agent.cli.screen import Exit
 from agent.control.replies import Orders
-from agent.control.status import exact
 from agent.control.unix_socket import ControlError, Handler
-from agent.line.hints import hint
-from agent.line.link import words
-from agent.line.trace import Message
+from agent.exits import Exit, port_code
+from agent.line.hints import failure
+from agent.line.trace import TraceMessage
 from agent.line.worker import Request
 from agent.meters.clock_state import Correction
 from agent.meters.pauses import keep
 from agent.meters.state import MeterState
-from buffer.body import record_json
+from buffer.body import exact, record_json
 from buffer.record import Record
 from protocols.errors import LinkLost, MeterError
 
@@ -56,7 +53,7 @@ class Questions:
 
     def _read(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         points = _points(asked) or [meter.point for meter in self._daemon.config.meters if not meter.manual]
-        trace: list[tuple[str, Message]] | None = [] if asked.get("trace") else None
+        trace: list[tuple[str, TraceMessage]] | None = [] if asked.get("trace") else None
         records, troubles = self.read(points, str(asked.get("kind", "now")), _span(asked), trace)
         lines = [[point, said.direction, said.octets, said.words()] for point, said in trace or ()]
         return {
@@ -71,7 +68,7 @@ class Questions:
         points: Sequence[str],
         kind: str,
         span: tuple[datetime, datetime] | None = None,
-        trace: list[tuple[str, Message]] | None = None,
+        trace: list[tuple[str, TraceMessage]] | None = None,
     ) -> tuple[list[Record], dict[str, MeterError]]:
         """Ask the meters now, all buses at the same time; nothing is stored. Records, and troubles by their point."""
         requests = self._requests(points, kind, span, trace)
@@ -99,7 +96,7 @@ class Questions:
         points: Sequence[str],
         kind: str,
         span: tuple[datetime, datetime] | None,
-        trace: list[tuple[str, Message]] | None,
+        trace: list[tuple[str, TraceMessage]] | None,
     ) -> list[Request]:
         requests = []
         for point in points:
@@ -184,11 +181,6 @@ class Questions:
                 raise ControlError(f"{point} is on no bus: a person reads it (meterpost enter)") from None
             known = ", ".join(meter.point for meter in meters if not meter.manual)
             raise ControlError(f"no point named {point!r}; there are: {known}") from None
-
-
-def failure(point: str, trouble: MeterError) -> dict[str, str]:
-    """``failed`` of ``meterpost read --json``."""
-    return {"point": point, "error": f"{words(trouble)}: {trouble}", "hint": hint(trouble)}
 
 
 def _outcome(meter: MeterState, order: "Future[Correction]", request: Request, until: float) -> Correction:

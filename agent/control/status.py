@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from agent.config.values import Bus, Config, Meter
-from agent.delivery.payload import when
 from agent.host.clock import SystemClock
+from buffer.body import exact, when
 from buffer.faults import StoreError
-from buffer.record import Record, number_text
+from buffer.record import Record
 from buffer.store import Store
-from drivers.reading import Number
 
 if TYPE_CHECKING:
     from agent.archive.filler import Filler
@@ -86,11 +85,11 @@ def _exchange(config: Config, store: Store | None) -> dict[str, Any] | None:
     """How the exchange files stand; None where the gateway makes none."""
     if config.exchange is None:
         return None
-    from agent.report.days import Days, in_short  # most gateways make no such files
+    from agent.report.days import ExchangeDays, in_short  # most gateways make no such files
 
     sends = bool(config.exchange.to) and config.mail is not None
     try:
-        return in_short(Days(store, _nothing).recent() if store else [], sends)
+        return in_short(ExchangeDays(store, _nothing).recent() if store else [], sends)
     except StoreError as trouble:  # the rest of the status is what a person needs then
         return in_short([], sends) | {"error": {"day": None, "state": "unknown", "text": str(trouble)}}
 
@@ -160,11 +159,3 @@ def _newest(record: Record | None) -> dict[str, Any]:
         return {"last": None, "values": {}, "flags": []}
     values = {code: exact(value) for code, value in record.values.items()}
     return {"last": when(record.at), "values": values, "flags": list(record.flags)}
-
-
-def exact(value: Number) -> int | float | str:
-    """A JSON number that is written with exactly these digits; as text where a float could not keep them."""
-    if isinstance(value, int):
-        return value
-    text = number_text(value)
-    return float(text) if number_text(type(value)(repr(float(text)))) == text else text

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from agent.delivery.commands import FARTHEST, Command, Reply
-from agent.delivery.payload import LARGEST, reply, when
+from agent.delivery.payload import LARGEST, reply
+from buffer.body import when
 
 Do = Callable[[str, Mapping[str, Any]], Any]
 """Carries out an op with its checked args and gives the reply's ``result``; ValueError says in words why not."""
@@ -31,7 +32,7 @@ class Notes(Protocol):
     def resend_time(self, since: datetime, until: datetime) -> int: ...
 
 
-class Desk:
+class CommandRunner:
     """``do`` carries out what is not the desk's own (``resend`` is). ``answer`` gets (id, payload of the reply) or
     (id, None) for a command that was executed before; ``resent`` the numbers that are pending again, or None where
     only their time is known. Both are called on the desk's thread."""

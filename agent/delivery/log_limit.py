@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 
-class Seldom:
+class RateLimitedLog:
     """One line in ``every`` s per subject and level; the next one says how many were left out."""
 
     def __init__(self, log: logging.Logger, monotonic: Callable[[], float], every: float = 60.0) -> None:

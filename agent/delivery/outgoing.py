@@ -11,7 +11,7 @@ from agent.delivery.mqtt import Acknowledged, Connection
 from agent.delivery.payload import LARGEST, Envelope
 from agent.delivery.receipts import Receipt
 from agent.delivery.tracker import Delivery, Slice, Tracker
-from buffer.spans import Range, Ranges
+from buffer.spans import Span, Spans
 
 PACKET_MARGIN = 512  # octets of an MQTT packet that are not our payload
 UNHEARD_PAUSE = 2.0  # s without sending after the broker said that nobody is there
@@ -42,7 +42,7 @@ class Records(Protocol):
 class Confirming(Protocol):
     """What the writer is told; confirmations and refusals are queued."""
 
-    def confirm(self, ranges: Sequence[Range]) -> None: ...
+    def confirm(self, ranges: Sequence[Span]) -> None: ...
     def refuse(self, items: Sequence[tuple[int, str, str]]) -> None: ...
     def call(self, function: Callable[[Any], Any]) -> Any: ...
 
@@ -67,7 +67,7 @@ class Outgoing:
         self._epoch = ""
         self._gateway, self._compress = config.gateway.id, intake.compress
         self._by_broker = intake.receipts == "broker"
-        self._acknowledging: dict[int, tuple[Delivery, Ranges]] = {}  # message id → what it carries
+        self._acknowledging: dict[int, tuple[Delivery, Spans]] = {}  # message id → what it carries
         self._unheard_pause = UNHEARD_PAUSE
         self._unheard_until = float("-inf")
         self._look = 64  # records asked of the store for one batch; follows their size
@@ -106,7 +106,7 @@ class Outgoing:
     def stored(self, last_seq: int) -> None:
         self._tracker.stored(last_seq)
 
-    def resend(self, seqs: Range | None) -> None:
+    def resend(self, seqs: Span | None) -> None:
         """These may be pending again; None: any."""
         if seqs is None:
             self._tracker.recheck()
@@ -166,7 +166,7 @@ class Outgoing:
         all_seen = len(bodies) < limit and len(batch.seqs) == len(bodies)
         through = turn.until if all_seen else batch.seqs[-1]
         delivery = self._tracker.sent(self._monotonic(), turn, through, batch.seqs)
-        self._acknowledging[mid] = delivery, Ranges.of(batch.seqs)
+        self._acknowledging[mid] = delivery, Spans.of(batch.seqs)
         self.batches += 1
         self.sent += len(batch.seqs)
         # One more than fits shows that the batch is full; twice as many where all of them did.
@@ -206,7 +206,7 @@ class Outgoing:
             first, last = min(strange)
             raise Ignored("never-sent", f"a receipt names {first}…{last}, which were never sent")
 
-    def _settle(self, ranges: list[Range]) -> None:
+    def _settle(self, ranges: list[Span]) -> None:
         if ranges:
             self.confirmed += self._tracker.answered(ranges)
             self._writer.confirm(ranges)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from agent.config.values import Config, Meter
-from buffer.body import exact_json, milliseconds, time_text
+from buffer.body import exact_json, when
 from drivers.reading import Identity
 
 LARGEST = 64 * 1024  # octets of a batch before it is deflated
@@ -56,11 +56,6 @@ class Envelope:
 
 def _octets(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
-
-
-def when(moment: datetime) -> str:
-    """``2026-11-21T10:15:00.000Z``, of an aware time."""
-    return time_text(milliseconds(moment))
 
 
 def online_state(

@@ -12,15 +12,16 @@ from agent.config.values import Config
 from agent.delivery import payload
 from agent.delivery.announcer import Announcer
 from agent.delivery.backoff import Backoff
-from agent.delivery.command_runner import Desk, Do
+from agent.delivery.command_runner import CommandRunner, Do
 from agent.delivery.commands import parse_command
 from agent.delivery.inbound import Ignored
-from agent.delivery.log_limit import Seldom
+from agent.delivery.log_limit import RateLimitedLog
 from agent.delivery.mqtt import HANDSHAKE, KEEPALIVE, Acknowledged, Connection, ConnectionFailed, Will
 from agent.delivery.outgoing import Confirming, Outgoing, Records
 from agent.delivery.receipts import parse_receipt
 from agent.delivery.topics import Topics
-from agent.delivery.waker import Wake
+from agent.delivery.waker import Waker
+from buffer.body import when
 from buffer.faults import StoreError
 from buffer.record import Record
 from drivers.reading import Identity
@@ -60,13 +61,13 @@ class Publisher:
         self._config, self._store, self._version = config, store, version
         self._clock, self._monotonic, self._identities = clock, monotonic, identities
         self._log = log or logging.getLogger("meterpost.delivery")
-        self._seldom = Seldom(self._log, monotonic)
+        self._seldom = RateLimitedLog(self._log, monotonic)
         self._backoff = backoff or Backoff()
         self._keepalive = keepalive
         self._topics = Topics(config.gateway.id)
         self._outgoing = Outgoing(config, store, writer, clock=clock, monotonic=monotonic)
         self._announcer = Announcer()
-        self._desk = Desk(
+        self._desk = CommandRunner(
             writer,
             allow=config.intake.allow,
             clock=clock,
@@ -75,7 +76,7 @@ class Publisher:
             resent=self._resent,
             log=self._log,
         )
-        self._wake = Wake()
+        self._wake = Waker()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._stopping = False
         self._line: Connection | None = None
@@ -128,7 +129,7 @@ class Publisher:
         return {
             "online": self._welcomed,
             "broker": self._text,
-            "since": payload.when(self._since) if self._since else None,
+            "since": when(self._since) if self._since else None,
             "connections": self._connections,
             **self._outgoing.counters(),
             "commands": self._desk.done,

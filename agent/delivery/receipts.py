@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent.delivery.inbound import Ignored, is_number, opened
-from buffer.spans import Range, Ranges
+from buffer.spans import Span, Spans
 
 LARGEST = 64 * 1024  # octets
 LONGEST_TEXT = 200  # characters of a refusal's text that are kept
@@ -21,7 +21,7 @@ class Refusal:
 class Receipt:
     """``stored`` ascending, neither overlapping nor touching."""
 
-    stored: tuple[Range, ...]
+    stored: tuple[Span, ...]
     refused: tuple[Refusal, ...]
 
 
@@ -30,7 +30,7 @@ def parse_receipt(payload: bytes, epoch: str) -> Receipt:
     message = opened(payload, "meterpost/receipt/1", LARGEST)
     if message.get("epoch") != epoch:
         raise Ignored("epoch", f"a receipt for epoch {str(message.get('epoch'))[:60]!r}, the store's is {epoch!r}")
-    stored = Ranges(_range(item) for item in _list(message, "stored"))
+    stored = Spans(_range(item) for item in _list(message, "stored"))
     refused = tuple(_refusal(item) for item in _list(message, "refused"))
     if any(stored.covers(item.seq, item.seq) for item in refused):
         raise Ignored("malformed", "a record is named as stored and as refused")
@@ -44,7 +44,7 @@ def _list(message: dict[str, Any], key: str) -> list[Any]:
     return value
 
 
-def _range(item: Any) -> Range:
+def _range(item: Any) -> Span:
     if not (isinstance(item, list) and len(item) == 2 and all(map(is_number, item)) and item[0] <= item[1]):
         raise Ignored("malformed", f"stored: [first, last] is needed, found {str(item)[:60]}")
     return item[0], item[1]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from buffer.spans import Range, Ranges
+from buffer.spans import Span, Spans
 
 LONGEST_PAUSE = 6 * 3600.0
 WINDOW = 16  # backlog batches that may wait for their receipts at once
@@ -33,7 +33,7 @@ class Slice:
 class Delivery:
     """Records sent and not yet answered."""
 
-    waiting: Ranges
+    waiting: Spans
     due: float  # monotonic s at which they are sent again
     holds: float  # until then it takes a place in the window; 0 for live records, which take none
     tries: int
@@ -49,11 +49,11 @@ class Tracker:
         self._last = 0  # the newest seq in the store
         self._live = 0  # live records up to here had their turn
         self._given = 0  # what the store held when this run began: an earlier run may have sent it
-        self._sent = Ranges()  # sent in this run
-        self._todo: dict[int, Ranges] = {}  # deliveries so far → backlog to send
+        self._sent = Spans()  # sent in this run
+        self._todo: dict[int, Spans] = {}  # deliveries so far → backlog to send
         self._deliveries: list[Delivery] = []
-        self._settled = Ranges()  # answered, while the writer may not have committed it yet
-        self._settling = Ranges()  # the same, one generation older
+        self._settled = Spans()  # answered, while the writer may not have committed it yet
+        self._settling = Spans()  # the same, one generation older
         self._tokens = 0.0
         self._filled = 0.0
 
@@ -82,7 +82,7 @@ class Tracker:
 
     def recheck(self) -> None:
         """Any record may be pending again that is not waiting for its receipt."""
-        self._settled, self._settling = Ranges(), Ranges()
+        self._settled, self._settling = Spans(), Spans()
         self._again(1, self._live)
 
     def sweep(self, pending: int) -> None:
@@ -91,12 +91,12 @@ class Tracker:
         What was answered since the sweep before last is left out: the writer has been told and commits it."""
         if pending > self.waiting() + sum(ranges.count() for ranges in self._todo.values()):
             self._again(1, self._live)
-        self._settling, self._settled = self._settled, Ranges()
+        self._settling, self._settled = self._settled, Spans()
 
     def _again(self, first: int, last: int) -> None:
         if last < first:
             return
-        ranges = self._todo.setdefault(0, Ranges())
+        ranges = self._todo.setdefault(0, Spans())
         known = [self._settled, self._settling, *(delivery.waiting for delivery in self._deliveries)]
         known += [later for tries, later in self._todo.items() if tries]
         ranges.add(first, last)
@@ -138,7 +138,7 @@ class Tracker:
     def sent(self, now: float, turn: Slice, through: int, seqs: Sequence[int]) -> Delivery:
         """These left for the broker; ``through`` is how far the slice has been looked at (``until``: to its end)."""
         self._pass(turn, through)
-        ranges = Ranges.of(seqs)
+        ranges = Spans.of(seqs)
         self._sent.update(ranges)
         if len(self._sent) > 8 * PIECES:  # many held records between them: trust up to the newest instead
             self._sent.coarsen()
@@ -156,7 +156,7 @@ class Tracker:
         """The broker had nobody to give it to: it counts as not sent."""
         if delivery in self._deliveries:  # else it is answered, or was sent again meanwhile
             self._deliveries.remove(delivery)
-            self._todo.setdefault(delivery.tries - 1, Ranges()).update(delivery.waiting)
+            self._todo.setdefault(delivery.tries - 1, Spans()).update(delivery.waiting)
 
     def skip(self, turn: Slice, through: int) -> None:
         """Nothing of the slice up to ``through`` is pending (any more)."""
@@ -172,7 +172,7 @@ class Tracker:
             if not todo:
                 del self._todo[turn.tries]
 
-    def never_sent(self, ranges: Iterable[Range]) -> list[Range]:
+    def never_sent(self, ranges: Iterable[Span]) -> list[Span]:
         """Those of the ranges that name a record which cannot have been sent, by this run or an earlier one."""
         return [
             (first, last)
@@ -180,7 +180,7 @@ class Tracker:
             if not (last <= self._given or self._sent.covers(max(first, self._given + 1), last))
         ]
 
-    def answered(self, ranges: Iterable[Range]) -> int:
+    def answered(self, ranges: Iterable[Span]) -> int:
         """The intake has named them, stored or refused: they are neither awaited nor sent again. How many of them
         were awaited."""
         ranges = list(ranges)
@@ -205,7 +205,7 @@ class Tracker:
     def _expire(self, now: float) -> None:
         for delivery in self._deliveries:
             if delivery.due <= now:
-                self._todo.setdefault(delivery.tries, Ranges()).update(delivery.waiting)
+                self._todo.setdefault(delivery.tries, Spans()).update(delivery.waiting)
         self._deliveries = [delivery for delivery in self._deliveries if delivery.due > now]
 
     def _may_send_backlog(self, now: float) -> bool:

@@ -5,7 +5,7 @@ import socket
 import threading
 
 
-class Wake:
+class Waker:
     """``set`` from any thread, any number of times, also after ``close``; ``line`` is readable until ``clear``."""
 
     def __init__(self) -> None:

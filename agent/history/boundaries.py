@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from agent.config.values import Meter
-from agent.history.installations import REGISTERS, TOTAL, Registers, same
+from agent.history.installations import REGISTERS, TOTAL, Registers
+from agent.judge.identity import same
 from buffer.record import Record
 from buffer.store import Store
 
@@ -19,7 +20,7 @@ MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Border:
+class Boundary:
     """The registers at or near a moment, of whichever meter hung there; ``off``: the reading's time minus the
     moment; ``kind`` and ``flags`` of the record."""
 
@@ -33,22 +34,22 @@ class Border:
         return abs(self.off) <= EXACT
 
 
-def at_border(store: Store, meter: Meter, moment: datetime, tolerance: timedelta = TOLERANCE) -> Border | None:
+def at_boundary(store: Store, meter: Meter, moment: datetime, tolerance: timedelta = TOLERANCE) -> Boundary | None:
     """The registers of this point at a moment (aware): the meter's day or month snapshot stamped within a minute of
     it, else the reading within a minute, else the reading or snapshot nearest to it within ``tolerance``; None where
     there is none. Records with tariff registers go before those with a total alone."""
     for reach in (EXACT, tolerance):
         found = store.find(meter.point, KINDS, moment - reach, moment + reach + MILLISECOND)
-        best = _best([border_of(record, moment) for record in standing(found) if usable(record)])
+        best = _best([border_of(record, moment) for record in not_superseded(found) if usable(record)])
         if best is not None and (reach is tolerance or _has_tariffs(best) or not meter.tariffs):
             return best
     return None
 
 
-def edges(store: Store, meter: Meter, since: datetime, until: datetime) -> tuple[Border, Border] | None:
+def edges(store: Store, meter: Meter, since: datetime, until: datetime) -> tuple[Boundary, Boundary] | None:
     """The first and the last reading in since ≤ t ≤ until, which may be one; ``off`` from since and until."""
     pairs: dict[bool, list[Record]] = {}
-    for record in standing(store.find(meter.point, KINDS, since, until + MILLISECOND)):
+    for record in not_superseded(store.find(meter.point, KINDS, since, until + MILLISECOND)):
         if usable(record):
             pair = pairs.setdefault(tariffs_in(record.values), [record])
             pair[1:] = [record]
@@ -56,14 +57,14 @@ def edges(store: Store, meter: Meter, since: datetime, until: datetime) -> tuple
     return (border_of(pair[0], since), border_of(pair[-1], until)) if pair else None
 
 
-def newest(store: Store, meter: Meter, since: datetime, until: datetime) -> Border | None:
+def newest(store: Store, meter: Meter, since: datetime, until: datetime) -> Boundary | None:
     """The newest reading of all, if it lies in since < t ≤ until; ``off`` from until. Cheap: nothing is searched."""
     found = [store.last(meter.point, kind) for kind in KINDS]
     inside = [border_of(record, until) for record in found if record and since < record.at <= until and usable(record)]
     return max(inside, key=lambda border: (_has_tariffs(border), border.registers.at), default=None)
 
 
-def standing(records: Iterable[Record]) -> Iterator[Record]:
+def not_superseded(records: Iterable[Record]) -> Iterator[Record]:
     """Records by their time without typed ones that a person took back: a correction (``replaces``) comes in place of
     the typed reading before it. Not by that number: a new epoch gives others."""
     held: Record | None = None
@@ -89,18 +90,18 @@ def tariffs_in(values: Iterable[str]) -> bool:
     return any(code in REGISTERS.values() for code in values)
 
 
-def border_of(record: Record, moment: datetime) -> Border:
-    return Border(Registers(record.meter, record.at, record.values), record.at - moment, record.kind, record.flags)
+def border_of(record: Record, moment: datetime) -> Boundary:
+    return Boundary(Registers(record.meter, record.at, record.values), record.at - moment, record.kind, record.flags)
 
 
-def _has_tariffs(border: Border) -> bool:
+def _has_tariffs(border: Boundary) -> bool:
     return tariffs_in(border.registers.values)
 
 
-def _best(borders: Sequence[Border]) -> Border | None:
+def _best(borders: Sequence[Boundary]) -> Boundary | None:
     return min(borders, key=_rank, default=None)
 
 
-def _rank(border: Border) -> tuple[bool, bool, bool, timedelta]:
+def _rank(border: Boundary) -> tuple[bool, bool, bool, timedelta]:
     exact = border.exact
     return not _has_tariffs(border), not exact, exact and border.kind not in SNAPSHOTS, abs(border.off)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from agent.history.sheet import Line, Sheet
+from agent.history.sheet import Sheet, SheetLine
 
 ROOM = 12  # columns that a bar must have at least; else a chart of one character a row stands above the table
 WIDEST = 48
@@ -42,7 +42,7 @@ def columns(sheet: Sheet) -> list[str]:
     return [*names, "kWh", *(["plan", "+/−"] if sheet.planned else [])]
 
 
-def cell(sheet: Sheet, line: Line, column: str, glyphs: Glyphs) -> str:
+def cell(sheet: Sheet, line: SheetLine, column: str, glyphs: Glyphs) -> str:
     match column:
         case "kWh":
             return number(line.total, sheet.period, glyphs)
@@ -72,7 +72,7 @@ def bars(sheet: Sheet, width: int, glyphs: Glyphs) -> list[str]:
     return [_bar(line, list(sheet.tariffs), width, most, glyphs) for line in sheet.lines]
 
 
-def _bar(line: Line, names: Sequence[str], width: int, most: Decimal, glyphs: Glyphs) -> str:
+def _bar(line: SheetLine, names: Sequence[str], width: int, most: Decimal, glyphs: Glyphs) -> str:
     text, used = "", Decimal(0)
     for fill, name in zip(glyphs.fills, names, strict=False):
         used += line.tariffs.get(name, Decimal(0))
@@ -89,7 +89,7 @@ def _columns(energy: Decimal, width: int, most: Decimal) -> int:
     return int((energy * width / most).to_integral_value(ROUND_HALF_UP)) if most else 0
 
 
-def highest(lines: Sequence[Line]) -> Decimal:
+def highest(lines: Sequence[SheetLine]) -> Decimal:
     """The largest total or plan in Wh; 0 where nothing is known."""
     return max(
         (value for line in lines for value in (line.total, line.planned) if value is not None), default=Decimal()

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from agent.config.values import Meter
+from agent.judge.identity import same
 from drivers.reading import Number
 
 TOTAL = "1-0:1.8.0"
@@ -22,7 +23,7 @@ class NoConsumption(ValueError):
     """Nothing can be said; the text is the reason in words that help."""
 
 
-class NoAct(NoConsumption):
+class MissingRecord(NoConsumption):
     """A replacement without its act: final or initial readings are missing."""
 
 
@@ -31,7 +32,7 @@ class Backwards(NoConsumption):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class MeterPeriod:
     """One meter of a point. ``initial`` and ``final`` by T register in Wh, as the acts have them; ``removed``: the
     local day on which it went, None for the meter that hangs there now; ``digits`` of its display, whole kWh."""
 
@@ -52,25 +53,20 @@ class Registers:
     values: Mapping[str, Number]
 
 
-def stages(meter: Meter) -> tuple[Stage, ...]:
+def installations(meter: Meter) -> tuple[MeterPeriod, ...]:
     """The meters of a point, the present one last. An earlier meter began when the one before it was removed; its
     initial readings are not in the configuration."""
-    earlier: list[Stage] = []
+    earlier: list[MeterPeriod] = []
     since: date | None = None
     for old in sorted(meter.before, key=lambda one: one.removed):
-        earlier.append(Stage(old.serial, since, old.removed, {}, _watt_hours(old.final), None))
+        earlier.append(MeterPeriod(old.serial, since, old.removed, {}, _watt_hours(old.final), None))
         since = old.removed
-    present = Stage(meter.serial, meter.installed or since, None, _watt_hours(meter.initial), {}, meter.digits)
+    present = MeterPeriod(meter.serial, meter.installed or since, None, _watt_hours(meter.initial), {}, meter.digits)
     return (*earlier, present)
 
 
 def _watt_hours(energies: Mapping[str, Decimal]) -> dict[str, Decimal]:
     return {tariff: kwh * 1000 for tariff, kwh in energies.items()}
-
-
-def same(one: str, other: str) -> bool:
-    """Serial numbers as people and meters write them: leading zeros and blanks do not count."""
-    return one.strip().lstrip("0").upper() == other.strip().lstrip("0").upper()
 
 
 def register(tariff: str, values: Mapping[str, Number]) -> Number | None:
@@ -81,7 +77,7 @@ def register(tariff: str, values: Mapping[str, Number]) -> Number | None:
     return value
 
 
-def consumed(chain: Sequence[Stage], tariff: str, earlier: Registers, later: Registers) -> Decimal:
+def consumed(chain: Sequence[MeterPeriod], tariff: str, earlier: Registers, later: Registers) -> Decimal:
     """Energy of T1…T4 in Wh that went through this point between the two readings; never negative.
 
     NoConsumption where a register is missing or a meter is none of this point's, NoAct where a replacement between
@@ -105,7 +101,7 @@ def consumed(chain: Sequence[Stage], tariff: str, earlier: Registers, later: Reg
     return total
 
 
-def initial(chain: Sequence[Stage], tariff: str) -> Decimal:
+def initial(chain: Sequence[MeterPeriod], tariff: str) -> Decimal:
     """What the present meter began with, in Wh, by its act; NoAct where it is not written."""
     return _act(chain[-1], tariff, "initial")
 
@@ -130,7 +126,7 @@ def _alike(earlier: Registers, later: Registers) -> None:
         raise NoConsumption(f"meter {bare.meter} gave no tariffs at {bare.at:%Y-%m-%d %H:%M} UTC")
 
 
-def _place(chain: Sequence[Stage], serial: str) -> int:
+def _place(chain: Sequence[MeterPeriod], serial: str) -> int:
     for place, stage in enumerate(chain):
         if same(stage.serial, serial):
             return place
@@ -144,15 +140,17 @@ def _value(tariff: str, registers: Registers) -> Decimal:
     return Decimal(value)
 
 
-def _act(stage: Stage, tariff: str, which: str) -> Decimal:
+def _act(stage: MeterPeriod, tariff: str, which: str) -> Decimal:
     known: Mapping[str, Decimal] = getattr(stage, which)
     if tariff not in known:
         where = "initial" if which == "initial" else "final in [[meter.before]]"
-        raise NoAct(f"meter {stage.serial}: {which} reading of {tariff} is not known; write {where} from the act")
+        raise MissingRecord(
+            f"meter {stage.serial}: {which} reading of {tariff} is not known; write {where} from the act"
+        )
     return known[tariff]
 
 
-def _step(stage: Stage, tariff: str, start: Decimal, end: Decimal) -> Decimal:
+def _step(stage: MeterPeriod, tariff: str, start: Decimal, end: Decimal) -> Decimal:
     if end >= start:
         return end - start
     if stage.digits is not None:

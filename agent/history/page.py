@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 from html import escape
 
 from agent.history.chart import UNICODE, columns, grid, highest, number
-from agent.history.sheet import LEGEND, Line, Sheet
+from agent.history.sheet import LEGEND, Sheet, SheetLine
 from buffer.record import number_text
 
 HEIGHT, TOP, BOTTOM, LEFT = 240, 28, 24, 56  # px of the chart; the axis stands in LEFT
@@ -89,7 +89,7 @@ def _head(sheet: Sheet) -> list[str]:
     return lines
 
 
-def _whole(sheet: Sheet, line: Line) -> str:
+def _whole(sheet: Sheet, line: SheetLine) -> str:
     """A line's name with its year."""
     year = f"{line.row.slot.start.astimezone(sheet.zone):%Y}"
     return line.label if line.label.startswith(year) else f"{year}-{line.label}"
@@ -157,7 +157,7 @@ def scale(most: Decimal) -> tuple[Decimal, Decimal]:
         decade *= 10
 
 
-def _column(line: Line, index: int, count: int, most: Decimal) -> str:
+def _column(line: SheetLine, index: int, count: int, most: Decimal) -> str:
     x, wide = Decimal(index) / count, Decimal(5) / (6 * count)
     place = f'x="{_percent(x)}" width="{_percent(wide)}"'
     parts = []
@@ -186,13 +186,13 @@ def _y(value: Decimal, most: Decimal) -> Decimal:
     return (HEIGHT - BOTTOM - value * room / most).quantize(Decimal("0.1"))
 
 
-def _short(sheet: Sheet, line: Line) -> str:
+def _short(sheet: Sheet, line: SheetLine) -> str:
     return (
         line.label if sheet.period == "month" else line.label.split("-", 1)[-1] if sheet.period == "day" else line.label
     )
 
 
-def _said(sheet: Sheet, line: Line) -> str:
+def _said(sheet: Sheet, line: SheetLine) -> str:
     """A bar in words, for a finger on it and for a reader of screens."""
     if line.total is None and not line.tariffs:
         return f"{line.label}: missing"

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from agent.config.plan import Plan, PlanError, read_plan
 from agent.config.values import Config, Meter
+from agent.events import gateway_event
 from agent.history.series import Row, series
 from agent.host.clock import Stamp
-from agent.host.periods import slot_of, slots
-from agent.meters.sealed import opened, sealed
-from agent.meters.state import gateway_event
+from agent.host.periods import period_of, periods
+from agent.meters.sealed import checksummed, verified
 from buffer.record import Record, number_text
 from buffer.store import Store
 
@@ -92,9 +92,9 @@ class PlanWatch:
     def _look_at(self, meter: Meter, plan: Plan, stamp: Stamp) -> None:
         key = NOTE + meter.point
         if meter.point not in self._told:
-            self._told[meter.point] = [str(name) for name in opened(self._store.noted(key)) or ()]
+            self._told[meter.point] = [str(name) for name in verified(self._store.noted(key)) or ()]
         told = self._told[meter.point]
-        oldest = slot_of(plan.step, stamp.utc - BACK[plan.step], self._zone).start
+        oldest = period_of(plan.step, stamp.utc - BACK[plan.step], self._zone).start
         rows = self._open_rows(meter, plan.step, oldest, stamp)
         fresh = {}
         for row in rows:
@@ -110,7 +110,7 @@ class PlanWatch:
             gateway_event("plan-exceeded", text, stamp, point=meter.point, serial=meter.serial, extra={"n": number})
             for number, text in enumerate(fresh.values(), 1)
         ]
-        self._submit(events, {key: sealed(told)})
+        self._submit(events, {key: checksummed(told)})
         self._told[meter.point] = told
 
     def _open_rows(self, meter: Meter, step: str, oldest: datetime, stamp: Stamp) -> list[Row]:
@@ -125,7 +125,7 @@ class PlanWatch:
         }
         rows = [
             row
-            for slot in slots(step, oldest, now, self._zone)
+            for slot in periods(step, oldest, now, self._zone)
             if slot.start.isoformat() not in settled and slot.start.isoformat() not in rest
             for row in series(self._store, meter, step, slot.start, slot.end, self._zone, now)
         ]

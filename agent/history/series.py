@@ -14,9 +14,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Meter
-from agent.history.boundaries import EXACT, MILLISECOND, Border, at_border, edges, newest
-from agent.history.installations import REGISTERS, TOTAL, NoConsumption, consumed, stages
-from agent.host.periods import Slot, slots
+from agent.history.boundaries import EXACT, MILLISECOND, Boundary, at_boundary, edges, newest
+from agent.history.installations import REGISTERS, TOTAL, NoConsumption, consumed, installations
+from agent.host.periods import Period, periods
 from buffer.store import Store
 
 INTERVAL = "1-0:1.29.0"
@@ -43,7 +43,7 @@ class Row:
     is missing, in words.
     """
 
-    slot: Slot
+    slot: Period
     tariffs: Mapping[str, Decimal] = field(default_factory=dict)
     total: Decimal | None = None
     quality: str = "missing"
@@ -64,10 +64,10 @@ def series(
 ) -> list[Row]:
     """A row for each hour, day or month of this zone with a part in since ≤ t < until (aware) that has begun by now,
     present or missing; the running one goes to the newest reading. ValueError for another period."""
-    wanted = [slot for slot in slots(period, since, until, zone) if slot.start < now]
-    borders: dict[datetime, Border | None] = {}
+    wanted = [slot for slot in periods(period, since, until, zone) if slot.start < now]
+    borders: dict[datetime, Boundary | None] = {}
     for moment in sorted({moment for slot in wanted for moment in (slot.start, slot.end) if moment <= now}):
-        borders[moment] = at_border(store, meter, moment, tolerance(meter, period))
+        borders[moment] = at_boundary(store, meter, moment, tolerance(meter, period))
     return [_row(store, meter, period, slot, borders.get(slot.start), borders.get(slot.end)) for slot in wanted]
 
 
@@ -76,7 +76,7 @@ def tolerance(meter: Meter, period: str) -> timedelta:
     return NEAR_BY_HAND if meter.manual and period == "month" else NEAR[period]
 
 
-def _row(store: Store, meter: Meter, period: str, slot: Slot, start: Border | None, end: Border | None) -> Row:
+def _row(store: Store, meter: Meter, period: str, slot: Period, start: Boundary | None, end: Boundary | None) -> Row:
     whole = _from_registers(meter, slot, start, end) if start and end else None
     at_borders = start and end and start.exact and end.exact
     if whole and whole.total is not None and (at_borders or period != "hour"):
@@ -96,7 +96,7 @@ def _row(store: Store, meter: Meter, period: str, slot: Slot, start: Border | No
     return whole or part or Row(slot, reason=ONE_SIDED if start or end else NOTHING)
 
 
-def _up_to_now(store: Store, meter: Meter, slot: Slot, start: Border) -> Row | None:
+def _up_to_now(store: Store, meter: Meter, slot: Period, start: Boundary) -> Row | None:
     """The running slot from its start to the newest reading, where intervals cannot cover more of it: then they need
     not be looked for, which in a month of records takes its time."""
     last = newest(store, meter, slot.start, slot.end)
@@ -114,8 +114,8 @@ def _covered(row: Row) -> timedelta:
     return min(row.taken[1], row.slot.end) - max(row.taken[0], row.slot.start)
 
 
-def _from_registers(meter: Meter, slot: Slot, start: Border, end: Border, partial: bool = False) -> Row:
-    chain = stages(meter)
+def _from_registers(meter: Meter, slot: Period, start: Boundary, end: Boundary, partial: bool = False) -> Row:
+    chain = installations(meter)
     tariffs: dict[str, Decimal] = {}
     reasons: list[str] = []
     for tariff in _tariffs(start, end):
@@ -141,14 +141,14 @@ def _from_registers(meter: Meter, slot: Slot, start: Border, end: Border, partia
     )
 
 
-def _tariffs(start: Border, end: Border) -> list[str]:
+def _tariffs(start: Boundary, end: Boundary) -> list[str]:
     """The tariffs that one of the two readings has; a total alone counts as T1."""
     codes = {*start.registers.values, *end.registers.values}
     found = [tariff for tariff, code in REGISTERS.items() if code in codes]
     return found or (["T1"] if TOTAL in codes else [])
 
 
-def _part(store: Store, meter: Meter, slot: Slot, start: Border | None, end: Border | None) -> Row | None:
+def _part(store: Store, meter: Meter, slot: Period, start: Boundary | None, end: Boundary | None) -> Row | None:
     """From the first reading in the slot, or at its start, to the last one in it, or at its end."""
     first, last = start, end or newest(store, meter, slot.start, slot.end)
     if first is None or last is None:
@@ -159,7 +159,7 @@ def _part(store: Store, meter: Meter, slot: Slot, start: Border | None, end: Bor
     return _from_registers(meter, slot, first, last, partial=True)
 
 
-def _from_intervals(store: Store, meter: Meter, slot: Slot) -> Row | None:
+def _from_intervals(store: Store, meter: Meter, slot: Period) -> Row | None:
     """The sum of the intervals that lie in the slot; None without any. ``taken`` goes from the first to the last; it
     is partial where they leave a gap."""
     total, flags, spans = Decimal(0), set[str](), []

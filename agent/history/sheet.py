@@ -26,7 +26,7 @@ LEGEND: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SheetLine:
     """A row as it is shown: Wh of the primary side. ``planned`` None where the plan says nothing; ``deviation`` is
     total − planned, None where a part that stays below the plan cannot be compared with it."""
 
@@ -57,7 +57,7 @@ class Sheet:
     period: str
     zone: ZoneInfo
     now: datetime
-    lines: Sequence[Line]
+    lines: Sequence[SheetLine]
     tariffs: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
@@ -87,7 +87,7 @@ class Sheet:
         ends = (self.lines[0].row.slot.start, self.lines[-1].row.slot.start)
         return " to ".join(dict.fromkeys(f"{end.astimezone(self.zone):%Y}" for end in ends))
 
-    def sums(self) -> Line:
+    def sums(self) -> SheetLine:
         """All lines together, as far as they are known; planned only where every line is."""
         total = _sum(line.total for line in self.lines)
         tariffs = {name: _sum(line.tariffs.get(name) for line in self.lines) for name in self.tariffs}
@@ -95,7 +95,7 @@ class Sheet:
         whole = all(line.row.quality not in ("partial", "missing") for line in self.lines)
         row = Row(self.lines[0].row.slot, quality="complete" if whole else "partial")
         known = {name: value for name, value in tariffs.items() if value is not None}
-        return Line("sum", row, known, total, None if None in plans else _sum(plans))
+        return SheetLine("sum", row, known, total, None if None in plans else _sum(plans))
 
 
 def sheet(
@@ -117,7 +117,7 @@ def sheet(
         known = [index for index, row in enumerate(rows) if row.source]
         rows = rows[known[0] :] if known else []
     plan = read_plan(meter.plan) if meter.plan else None
-    lines: list[Line] = []
+    lines: list[SheetLine] = []
     for row in rows:
         before = lines[-1].label if lines else ""
         lines.append(_line(row, meter, period, zone, plan, before))
@@ -127,14 +127,14 @@ def sheet(
     return Sheet(config.gateway.id, meter, period, zone, now, lines, meanings, notes)
 
 
-def _line(row: Row, meter: Meter, period: str, zone: ZoneInfo, plan: Plan | None, before: str) -> Line:
+def _line(row: Row, meter: Meter, period: str, zone: ZoneInfo, plan: Plan | None, before: str) -> SheetLine:
     there = row.slot.start.astimezone(zone)
     label = format(there, FORMS[period])
     if label == before:  # the hour that comes twice in autumn
         label += f"{there:%z}"[:3]
     tariffs = {name: value * meter.ratio for name, value in row.tariffs.items()}
     total = None if row.total is None else row.total * meter.ratio
-    return Line(label, row, tariffs, total, plan.of(row.slot, period, zone) if plan else None)
+    return SheetLine(label, row, tariffs, total, plan.of(row.slot, period, zone) if plan else None)
 
 
 def _of_months(store: Store, meter: Meter, plan: Plan, period: str, zone: ZoneInfo, now: datetime) -> list[str]:

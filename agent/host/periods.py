@@ -10,7 +10,7 @@ HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class Period:
     """start ≤ t < end, aware UTC."""
 
     start: datetime
@@ -21,7 +21,7 @@ class Slot:
         return self.end - self.start
 
 
-def slots(period: str, since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[Slot]:
+def periods(period: str, since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[Period]:
     """The hours, days or months of this zone that have a part in since ≤ t < until (aware), in their order.
 
     ValueError for another period.
@@ -29,14 +29,14 @@ def slots(period: str, since: datetime, until: datetime, zone: ZoneInfo) -> Iter
     start = _floor(period, since, zone)
     while start < until:
         end = _next(period, start, zone)
-        yield Slot(start, end)
+        yield Period(start, end)
         start = end
 
 
-def slot_of(period: str, moment: datetime, zone: ZoneInfo) -> Slot:
+def period_of(period: str, moment: datetime, zone: ZoneInfo) -> Period:
     """The hour, day or month of this zone in which the moment (aware) lies."""
     start = _floor(period, moment, zone)
-    return Slot(start, _next(period, start, zone))
+    return Period(start, _next(period, start, zone))
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -15,7 +15,7 @@ RECENT = 100  # records in which the newest time is looked for
 SYNCED = "synced-boot"  # note: the boot in which the kernel's clock has been synchronised
 
 
-class Timekeeper:
+class Restamper:
     """``look`` once a second. ``stepped`` says whether the last look found the wall clock moved."""
 
     def __init__(self, clock: Clock, store: Store, *, hold: float) -> None:

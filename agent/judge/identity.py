@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from drivers.reading import Identity
+from protocols.errors import MeterError
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class IdentityVerdict:
     """``serial`` goes into the records; ``known`` is False where the model has no serial register."""
 
     serial: str
@@ -14,15 +15,28 @@ class Verdict:
     known: bool
 
 
-def judge(configured: str, answered: Identity) -> Verdict:
+def judge(configured: str, answered: Identity) -> IdentityVerdict:
     """Compare the serial number that the meter answers with the configured one.
 
     Leading zeros and blanks do not count: nameplates, acts and registers pad differently.
     """
     if answered.serial is None:
-        return Verdict(configured, right=True, known=False)
-    return Verdict(answered.serial, right=_plain(answered.serial) == _plain(configured), known=True)
+        return IdentityVerdict(configured, right=True, known=False)
+    return IdentityVerdict(answered.serial, right=_plain(answered.serial) == _plain(configured), known=True)
 
 
 def _plain(serial: str) -> str:
     return serial.strip().lstrip("0").upper()
+
+
+def same(one: str, other: str) -> bool:
+    """Serial numbers as people and meters write them: leading zeros and blanks do not count."""
+    return one.strip().lstrip("0").upper() == other.strip().lstrip("0").upper()
+
+
+class WrongSerial(MeterError):
+    """Another meter answers than the configured one: nothing it says is a reading of this point."""
+
+    def __init__(self, expected: str, answered: str) -> None:
+        super().__init__(f"meter {answered} answers, {expected} is configured: was the meter replaced?")
+        self.expected, self.answered = expected, answered

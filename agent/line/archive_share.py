@@ -8,7 +8,7 @@ end; all pieces together take at most SHARE of the bus time.
 
 from dataclasses import dataclass, field
 
-PATIENCE = 60.0
+FAIR_WAIT = 60.0
 PIECE = 3.0
 SHARE = 0.05
 LONGEST_HOLD = 2.0  # s; who wanted the line is served by then, or it was no poll
@@ -19,7 +19,7 @@ Poll = tuple[int, str]
 
 
 @dataclass(slots=True)
-class Patience:
+class ArchiveShare:
     """The archives of one bus. Times are monotonic seconds."""
 
     further: float  # when one of them came any further
@@ -29,7 +29,7 @@ class Patience:
 
     def over(self, now: float) -> bool:
         """Whether an archive that has been due as long may keep the line for a piece."""
-        return now >= self._allowed and now - self.further > PATIENCE
+        return now >= self._allowed and now - self.further > FAIR_WAIT
 
     def piece(self, poll: Poll) -> float:
         """Seconds for which this one may keep the line."""

@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from agent.events import gateway_event
 from agent.host.clock import Clock, Stamp
-from agent.line.correction import FARTHEST, in_words, room_from
-from agent.meters.clock_state import ClockBook, ClockFacts, Correction
-from agent.meters.state import MeterState, gateway_event
+from agent.line.correction import FARTHEST, in_words, safe_window
+from agent.meters.clock_state import ClockFacts, Correction, KeepsClockFacts
+from agent.meters.state import MeterState
 from buffer.faults import StoreError
 from buffer.record import Record
 from drivers.reading import Ask
@@ -120,7 +121,14 @@ class _Visit:
     """What one look has to tell and to do."""
 
     def __init__(
-        self, watch: ClockWatch, meter: MeterState, ask: Ask, serial: str, book: ClockBook, seen: Seen, offset: Decimal
+        self,
+        watch: ClockWatch,
+        meter: MeterState,
+        ask: Ask,
+        serial: str,
+        book: KeepsClockFacts,
+        seen: Seen,
+        offset: Decimal,
     ) -> None:
         self._watch, self._meter, self._ask, self._book = watch, meter, ask, book
         self._seen, self._offset, self._serial = seen, offset, serial
@@ -158,7 +166,7 @@ class _Visit:
         if objection := self._objection(now):
             return self._refused(objection)
         shown = self._wall(self._seen.shown)
-        start = room_from(shown, self._wall(wanted), _step(meter, now.utc))
+        start = safe_window(shown, self._wall(wanted), _step(meter, now.utc))
         if start is None:
             return self._refused("the move is longer than the time between two ends of intervals allows")
         if start > shown:

@@ -10,7 +10,7 @@ QUARTERS = ((timedelta(minutes=5), timedelta(minutes=14)), (timedelta(minutes=16
 FARTHEST = Decimal(900)  # s; more than that is a wrong zone or a dead battery, and work for a person
 
 
-def room_from(shown: datetime, wanted: datetime, step: timedelta | None) -> datetime | None:
+def safe_window(shown: datetime, wanted: datetime, step: timedelta | None) -> datetime | None:
     """The meter's own time from which it may be moved by ``wanted − shown``; ``shown`` itself: now.
 
     Wall times of one zone. ``step`` is the meter's interval, None: not known. Time before and after lie in one slot,

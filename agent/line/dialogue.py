@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from agent.archive.slots import live_since
 from agent.host.clock import Clock, Stamp
-from agent.judge.identity import Verdict, judge
+from agent.judge.identity import IdentityVerdict, WrongSerial, judge
 from agent.judge.plausible import clock_flags, energy_flags, interval_flags, seconds_between
 from agent.line.clocks import ClockWatch
-from agent.line.exchanger import Asker, Costs, LineWanted, PoliteAsker, Wanted
+from agent.line.exchanger import Costs, Exchanger, Preempted, PreemptibleExchanger, ShouldYield
 from agent.line.link import Link, Stopping
+from agent.meters.passwords import PASSWORD_PAUSE, PasswordPaused
 from agent.meters.state import MeterState
 from buffer.record import Record
 from drivers.reading import KINDS, Ask, Number, Reading
@@ -28,24 +29,10 @@ FARTHEST_BEHIND = 26  # h; a clock in the wrong zone is less than that behind, a
 FIRST_LOOK = timedelta(days=62)  # into the journals of a meter that nobody has read yet
 LATER = timedelta(days=1)  # after its midnight a day or month that a poll brings was read later, too
 
-PASSWORD_PAUSE = 3600.0  # s; some meters lock after a few wrong passwords
-
 T = TypeVar("T")
 
 Before = Callable[[str, str, str], Record | None]
 """point, kind, meter → the newest stored record of it."""
-
-
-class WrongSerial(MeterError):
-    """Another meter answers than the configured one: nothing it says is a reading of this point."""
-
-    def __init__(self, expected: str, answered: str) -> None:
-        super().__init__(f"meter {answered} answers, {expected} is configured: was the meter replaced?")
-        self.expected, self.answered = expected, answered
-
-
-class PasswordPaused(AccessDenied):
-    """The password was refused within the last hour; it is not tried again before the hour is over."""
 
 
 @dataclass(slots=True)
@@ -57,7 +44,7 @@ class Outcome:
 
     records: list[Record]
     failed: dict[str, MeterError]
-    verdict: Verdict | None
+    verdict: IdentityVerdict | None
     looked: datetime | None = None
     ended: dict[str, bool] = field(default_factory=dict)
 
@@ -79,7 +66,7 @@ class Dialogue:
         *,
         span: tuple[datetime, datetime] | None = None,
         trial: bool = False,
-        wanted: Wanted | None = None,
+        wanted: ShouldYield | None = None,
         between: Callable[[Outcome], None] = lambda outcome: None,
     ) -> Outcome:
         """Read these kinds; ``span`` for archive kinds; ``trial``: the first question is asked once only.
@@ -93,18 +80,18 @@ class Dialogue:
             return self.visit(
                 meter,
                 lambda ask, verdict: self._read(meter, kinds, span, ask, verdict),
-                lambda link, session: Asker(link, session, trial),
+                lambda link, session: Exchanger(link, session, trial),
             )
         live = [kind for kind in kinds if kind not in ARCHIVES]
         archives = [kind for kind in kinds if kind in ARCHIVES]
         costs = self.costs(meter, kinds[0])
 
-        def polite(link: Link, session: Session) -> PoliteAsker:
-            ask = PoliteAsker(link, session, self._clock, wanted, costs, trial)
+        def polite(link: Link, session: Session) -> PreemptibleExchanger:
+            ask = PreemptibleExchanger(link, session, self._clock, wanted, costs, trial)
             ask.polite = not live and not trial
             return ask
 
-        def talk(ask: Asker, verdict: Verdict) -> Outcome:
+        def talk(ask: Exchanger, verdict: IdentityVerdict) -> Outcome:
             ask.look()
             ask.polite = False  # a look at the clock, and what may follow from it, is not cut in two
             outcome = self._read(meter, live, span, ask, verdict)
@@ -121,7 +108,7 @@ class Dialogue:
 
         try:
             return self.visit(meter, talk, polite)
-        except LineWanted:
+        except Preempted:
             return Outcome([], {}, None, ended=dict.fromkeys(archives, False))
 
     def costs(self, meter: MeterState, kind: str) -> Costs:
@@ -132,7 +119,10 @@ class Dialogue:
         return known
 
     def visit(
-        self, meter: MeterState, talk: Callable[[Asker, Verdict], T], asker: Callable[[Link, Session], Asker]
+        self,
+        meter: MeterState,
+        talk: Callable[[Exchanger, IdentityVerdict], T],
+        asker: Callable[[Link, Session], Exchanger],
     ) -> T:
         """Log in, prove the meter's identity, talk, say goodbye however the talk ends; raises as ``run``."""
         now = self._clock.monotonic()
@@ -146,7 +136,7 @@ class Dialogue:
             outcome = talk(ask, self._identify(meter, ask))
         except LinkLost:
             raise
-        except (MeterError, LineWanted):
+        except (MeterError, Preempted):
             self._goodbye(meter, ask)
             raise
         self._goodbye(meter, ask)
@@ -160,7 +150,7 @@ class Dialogue:
             raise
         meter.denied_at = None
 
-    def _identify(self, meter: MeterState, ask: Ask) -> Verdict:
+    def _identify(self, meter: MeterState, ask: Ask) -> IdentityVerdict:
         identity = self._again_if_forgotten(meter, ask, lambda: meter.driver.identify(ask))
         verdict = judge(meter.config.serial, identity)
         if not verdict.right:
@@ -181,8 +171,8 @@ class Dialogue:
         meter: MeterState,
         kinds: Iterable[str],
         span: tuple[datetime, datetime] | None,
-        ask: Asker,
-        verdict: Verdict,
+        ask: Exchanger,
+        verdict: IdentityVerdict,
     ) -> Outcome:
         outcome = Outcome(self._watch.look(meter, ask, verdict.serial), {}, verdict)
         self._read_kinds(meter, kinds, span, ask, outcome)
@@ -193,7 +183,7 @@ class Dialogue:
         meter: MeterState,
         kinds: Iterable[str],
         span: tuple[datetime, datetime] | None,
-        ask: Asker,
+        ask: Exchanger,
         outcome: Outcome,
     ) -> None:
         broken: MeterError | None = None
@@ -213,7 +203,7 @@ class Dialogue:
                         broken = trouble  # what was read stays read; the rest would only cost the others their time
 
     def _read_kind(
-        self, meter: MeterState, kind: str, span: tuple[datetime, datetime] | None, ask: Asker, outcome: Outcome
+        self, meter: MeterState, kind: str, span: tuple[datetime, datetime] | None, ask: Exchanger, outcome: Outcome
     ) -> None:
         """Its records; where others want the line, those that came until then. Events come all at once: the driver
         remembers those that it has read, and gives them again when it has been through all journals."""
@@ -223,7 +213,7 @@ class Dialogue:
         readings: list[Reading] = []
         try:
             self._again_if_forgotten(meter, ask, partial(_read_all, readings, meter.driver, kind, ask, due))
-        except LineWanted:
+        except Preempted:
             outcome.ended[kind] = ask.answers > answers if kind == "event" else bool(readings)
             if kind == "event":
                 return
@@ -245,12 +235,14 @@ class Dialogue:
         newest = self._before(meter.config.point, kind, serial)
         return max(since, newest.at) if newest else since, stamp.utc
 
-    def restored(self, meter: MeterState, reading: Reading, frames: bytes, verdict: Verdict) -> Record:
+    def restored(self, meter: MeterState, reading: Reading, frames: bytes, verdict: IdentityVerdict) -> Record:
         """The record of an archive's row that is read later."""
         flags = (*reading.flags, "restored")
         return self._record(meter, replace(reading, flags=flags), self._clock.stamp(), frames, verdict)
 
-    def _record(self, meter: MeterState, reading: Reading, stamp: Stamp, frames: bytes, verdict: Verdict) -> Record:
+    def _record(
+        self, meter: MeterState, reading: Reading, stamp: Stamp, frames: bytes, verdict: IdentityVerdict
+    ) -> Record:
         flags: list[str] = [] if verdict.known else ["unidentified"]
         record = Record(
             kind=reading.kind,
@@ -300,7 +292,7 @@ class Dialogue:
             mismatch=getattr(meter.driver, "mismatch", None),
         )
 
-    def _goodbye(self, meter: MeterState, ask: Asker) -> None:
+    def _goodbye(self, meter: MeterState, ask: Exchanger) -> None:
         if not ask.heard:
             return
         ask.leave()

@@ -9,15 +9,15 @@ from agent.meters.state import MeterState
 from protocols.errors import BadFrame, LinkLost, MeterError, NoReply
 from protocols.session import Session
 
-Wanted = Callable[[float], bool]
+ShouldYield = Callable[[float], bool]
 """Whether somebody else wants the line before this moment (monotonic)."""
 
 
-class LineWanted(Exception):
+class Preempted(Exception):
     """Others want the line: what can wait ends here. No MeterError, so that no driver takes it for the meter's."""
 
 
-class Asker:
+class Exchanger:
     """The ``ask`` of one dialogue. In a trial the first question is asked once, until the meter has answered."""
 
     def __init__(self, link: Link, session: Session, trial: bool = False) -> None:
@@ -46,14 +46,14 @@ class Asker:
         return reply
 
     def look(self) -> None:
-        """LineWanted where others want the line. Nobody else is looked for here."""
+        """Preempted where others want the line. Nobody else is looked for here."""
 
     def leave(self) -> None:
         """Only the goodbye is said now, and not twice."""
         self.tries = 1
 
 
-class PoliteAsker(Asker):
+class PreemptibleExchanger(Exchanger):
     """While ``polite``, looks before each exchange whether it and the goodbye would end in time; LineWanted where they
     would not.
 
@@ -61,7 +61,7 @@ class PoliteAsker(Asker):
     """
 
     def __init__(
-        self, link: Link, session: Session, clock: Clock, wanted: Wanted, costs: "Costs", trial: bool = False
+        self, link: Link, session: Session, clock: Clock, wanted: ShouldYield, costs: "Costs", trial: bool = False
     ) -> None:
         super().__init__(link, session, trial)
         self._clock, self._wanted, self._costs = clock, wanted, costs
@@ -89,11 +89,11 @@ class PoliteAsker(Asker):
         raise AssertionError("unreachable")
 
     def look(self) -> None:
-        """LineWanted where one more exchange and the goodbye would not end in time."""
+        """Preempted where one more exchange and the goodbye would not end in time."""
         if self._leaving or not self.polite:
             return
         if self._wanted(self._clock.monotonic() + self._costs.exchange + self._costs.goodbye):
-            raise LineWanted
+            raise Preempted
 
     def leave(self) -> None:
         self._leaving = True

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Collection
 
 from agent.archive.filler import Filler
-from agent.archive.gaps import Piece
+from agent.archive.gaps import Slice
 from agent.host.clock import Clock
-from agent.judge.identity import Verdict
+from agent.judge.identity import IdentityVerdict
 from agent.line.dialogue import Dialogue
-from agent.line.exchanger import Asker, LineWanted, PoliteAsker, Wanted
+from agent.line.exchanger import Exchanger, Preempted, PreemptibleExchanger, ShouldYield
 from agent.line.link import Link
 from agent.meters.state import MeterState
 from buffer.record import Record
@@ -31,7 +31,7 @@ class Filling:
         clock: Clock,
         *,
         store: Callable[[MeterState, list[Record]], None],
-        wanted: Wanted,
+        wanted: ShouldYield,
     ) -> None:
         self._dialogue, self._link, self._filler, self._clock = dialogue, link, filler, clock
         self._store, self._wanted = store, wanted
@@ -45,7 +45,7 @@ class Filling:
         begin = self._clock.monotonic()
         costs = self._dialogue.costs(meter, kind)
 
-        def talk(ask: Asker, verdict: Verdict) -> None:
+        def talk(ask: Exchanger, verdict: IdentityVerdict) -> None:
             now = self._clock.monotonic()
             end = now + max(STAY, WORTH * (now - begin))
             while (piece := self._filler.next(points, meter.config.point)) is not None:
@@ -56,17 +56,17 @@ class Filling:
 
         try:
             self._dialogue.visit(
-                meter, talk, lambda link, session: PoliteAsker(link, session, self._clock, self._wanted, costs)
+                meter, talk, lambda link, session: PreemptibleExchanger(link, session, self._clock, self._wanted, costs)
             )
-        except LineWanted:
+        except Preempted:
             log.debug("%s: filling goes on later", meter.config.point)
 
-    def _fill(self, meter: MeterState, piece: Piece, ask: Asker, verdict: Verdict) -> bool:
+    def _fill(self, meter: MeterState, piece: Slice, ask: Exchanger, verdict: IdentityVerdict) -> bool:
         """One piece; False where this meter had better be left alone for now."""
         records: list[Record] = []
         try:
             self._rows(meter, piece, ask, verdict, records)
-        except (LineWanted, LinkLost, AccessDenied):
+        except (Preempted, LinkLost, AccessDenied):
             self._keep(meter, records)
             self._filler.interrupted(piece, [record.at for record in records])
             raise
@@ -78,7 +78,9 @@ class Filling:
         self._filler.finished(piece, [record.at for record in records])
         return True
 
-    def _rows(self, meter: MeterState, piece: Piece, ask: Asker, verdict: Verdict, records: list[Record]) -> None:
+    def _rows(
+        self, meter: MeterState, piece: Slice, ask: Exchanger, verdict: IdentityVerdict, records: list[Record]
+    ) -> None:
         """What comes is in ``records``, however it ends. A row that was not asked for is nobody's."""
         seen, frames = len(self._link.frames), b""
         for reading in getattr(meter.driver, piece.kind)(ask, piece.since, piece.until):

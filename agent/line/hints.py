@@ -31,3 +31,25 @@ def hint(trouble: MeterError) -> str:
     return next(
         (text for kind, text in HINTS if isinstance(trouble, kind)), "meterpost read --trace shows the dialogue"
     )
+
+
+WORDS = {
+    "WrongSerial": "wrong-serial",
+    "LinkLost": "port",
+    "NoReply": "silent",
+    "BadFrame": "broken",
+    "Refused": "refused",
+    "Busy": "busy",
+    "NotLoggedIn": "login",
+    "AccessDenied": "access",
+}
+
+
+def words(trouble: MeterError) -> str:
+    """The class of a trouble, or the nearest above it, in one word: for states, counters and ``--json``."""
+    return next((WORDS[kind.__name__] for kind in type(trouble).__mro__ if kind.__name__ in WORDS), "line")
+
+
+def failure(point: str, trouble: MeterError) -> dict[str, str]:
+    """``failed`` of ``meterpost read --json``."""
+    return {"point": point, "error": f"{words(trouble)}: {trouble}", "hint": hint(trouble)}

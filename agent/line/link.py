@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from agent.line import trace as traces
-from agent.line.trace import Guard, Trace
+from agent.line.trace import Redactor, Trace
 from protocols.errors import BadFrame, Busy, LinkLost, MeterError, NoReply
 from protocols.session import Line, Sending, Session
 
@@ -63,7 +63,9 @@ class Link:
         self._doubtful: Session | None = None  # lost a question; must be proved in step before the next
         self._awaited: Sending | None = None  # its answer is heard now
         self._heard, self._late = bytearray(), bytearray()  # since it was sent; while draining
-        self._guards: list[Guard] = []  # of the secrets that this dialogue has sent: an echo may hold them, even late
+        self._guards: list[
+            Redactor
+        ] = []  # of the secrets that this dialogue has sent: an echo may hold them, even late
 
     def begin(self, line: Line) -> None:
         """Start a dialogue with a meter: its own line settings, nothing kept of the one before."""
@@ -133,7 +135,7 @@ class Link:
     def _hush(self, trouble: MeterError) -> None:
         """A message that quotes octets goes to logs and screens."""
         if traces.tells_text(self._guards, str(trouble)):
-            trouble.args = (f"octets that are {traces.UNSAID}",)
+            trouble.args = (f"octets that are {traces.REDACTED}",)
 
     def _note(self, session: Session) -> None:
         """The answer is over: kept and traced as a whole, for a secret's echo may come in any pieces."""
@@ -157,7 +159,7 @@ class Link:
             self._port.set_line(sending.before)
         self.counters["stale"] += self._port.discard()
         if sending.secret:
-            self._guards.append(Guard(sending))
+            self._guards.append(Redactor(sending))
         if sending.answered:
             self._awaited = sending
         if sending.data:
@@ -217,20 +219,3 @@ class Link:
             self.counters["stale"] += len(data)
             self._quiet_since = self._monotonic()
             self._late += data
-
-
-WORDS = {
-    "WrongSerial": "wrong-serial",
-    "LinkLost": "port",
-    "NoReply": "silent",
-    "BadFrame": "broken",
-    "Refused": "refused",
-    "Busy": "busy",
-    "NotLoggedIn": "login",
-    "AccessDenied": "access",
-}
-
-
-def words(trouble: MeterError) -> str:
-    """The class of a trouble, or the nearest above it, in one word: for states, counters and ``--json``."""
-    return next((WORDS[kind.__name__] for kind in type(trouble).__mro__ if kind.__name__ in WORDS), "line")

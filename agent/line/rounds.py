@@ -5,14 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import time
 
+from agent.events import gateway_event
 from agent.host.clock import Clock
-from agent.line.archive_share import LONGEST_HOLD, PATIENCE, Patience
-from agent.line.dialogue import ARCHIVES, PASSWORD_PAUSE, Outcome, PasswordPaused, WrongSerial
-from agent.line.link import words
+from agent.judge.identity import WrongSerial
+from agent.line.archive_share import FAIR_WAIT, LONGEST_HOLD, ArchiveShare
+from agent.line.dialogue import ARCHIVES, Outcome
+from agent.line.hints import words
 from agent.line.schedule import Schedule
 from agent.line.silent import RETRY, Health, TrialBudget
-from agent.meters.foreign import Foreigners
-from agent.meters.state import MeterState, gateway_event
+from agent.meters.foreign import UnexpectedMeters
+from agent.meters.passwords import PASSWORD_PAUSE, PasswordPaused
+from agent.meters.state import MeterState
 from buffer.record import Record
 from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NoReply, Refused
 
@@ -56,7 +59,7 @@ class Rounds:
         clock: Clock,
         submit: Callable[[Sequence[Record]], None],
         denied: Callable[[str, bool], None],
-        foreigners: Foreigners,
+        foreigners: UnexpectedMeters,
     ) -> None:
         self._bus, self._meters, self._clock = bus, meters, clock
         self._submit, self._denied, self._foreigners = submit, denied, foreigners
@@ -68,7 +71,7 @@ class Rounds:
                     self._schedule.later(index, kind, now + ARCHIVES_AFTER)
         self._health = [Health() for _ in meters]
         self._budget = TrialBudget()
-        self._patience = Patience(now)
+        self._patience = ArchiveShare(now)
         self._costs = [0.3] * len(meters)  # s of the bus that one dialogue with each meter takes, as measured
 
     # ── what comes next ──────────────────────────────────────────────────
@@ -83,7 +86,7 @@ class Rounds:
             kinds = self._schedule.of_meter(silent, now) or self._schedule.kinds(silent)[:1]
             return Turn(silent, tuple(kinds), trial=True)
         waiting = self._schedule.longest(now, skip, ARCHIVES) if self._patience.over(now) else None
-        if waiting is not None and now - waiting.due > PATIENCE:
+        if waiting is not None and now - waiting.due > FAIR_WAIT:
             return Turn(waiting.meter, (waiting.kind,), piece=self._patience.piece((waiting.meter, waiting.kind)))
         job = self._schedule.due(now, skip, LIVE)
         if job is None and now >= self._patience.held:

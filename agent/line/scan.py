@@ -14,7 +14,7 @@ from protocols.session import Line
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ScanProfile:
     """How a protocol's meters are looked for. ``addresses``: where they usually are; ``opened``: they must be greeted
     first; ``settings`` that keep passwords out of it; ``speeds`` that are usual beside the family's own."""
 
@@ -24,11 +24,11 @@ class Way:
     speeds: tuple[int, ...] = ()
 
 
-WAYS: Mapping[str, Way] = {
-    "mercury23x": Way("1-240"),
-    "modbus": Way("1-247"),
-    "iec": Way("", opened=True, settings={"login": "never"}, speeds=(300,)),  # optical ports begin slowly
-    "dlms": Way("1-127", opened=True, settings={"client": 16, "mechanism": "none"}),
+WAYS: Mapping[str, ScanProfile] = {
+    "mercury23x": ScanProfile("1-240"),
+    "modbus": ScanProfile("1-247"),
+    "iec": ScanProfile("", opened=True, settings={"login": "never"}, speeds=(300,)),  # optical ports begin slowly
+    "dlms": ScanProfile("1-127", opened=True, settings={"client": 16, "mechanism": "none"}),
 }
 
 
@@ -44,7 +44,7 @@ class Found:
     note: str = ""
 
 
-def way_of(driver: str, models_dir: Path | None) -> tuple[Family, Way]:
+def way_of(driver: str, models_dir: Path | None) -> tuple[Family, ScanProfile]:
     """How this driver's meters are looked for; ValueError in words where they cannot be."""
     family = registry.find(driver, models_dir)
     if family.protocol not in WAYS:
@@ -91,7 +91,7 @@ def scan(
                 yield found
 
 
-def _try(link: Link, family: Family, way: Way, driver: str, line: Line, number: str) -> Found | None:
+def _try(link: Link, family: Family, way: ScanProfile, driver: str, line: Line, number: str) -> Found | None:
     settings = {setting.name: setting.default for setting in family.settings if setting.default is not None}
     plan = MeterPlan(driver, number, "", line, settings=settings | dict(way.settings or {}))
     meter = family.build(plan)
@@ -112,7 +112,7 @@ def _try(link: Link, family: Family, way: Way, driver: str, line: Line, number: 
     return answer
 
 
-def _who(meter: Any, ask: Callable[[Any], Any], way: Way, found: Callable[..., Found]) -> Found:
+def _who(meter: Any, ask: Callable[[Any], Any], way: ScanProfile, found: Callable[..., Found]) -> Found:
     if way.opened:
         meter.open(ask)
     identity = meter.identify(ask)

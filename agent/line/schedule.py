@@ -14,7 +14,7 @@ PRIORITY = {"event": 6, "month": 2, "day": 3, "now": 4, "interval": 5, "network"
 
 
 @dataclass(slots=True)
-class Job:
+class DueKind:
     """One kind of poll of one meter. ``period`` in seconds; None for calendar kinds, which are started by name."""
 
     meter: int
@@ -33,25 +33,25 @@ class Schedule:
     def __init__(self, periods: Mapping[tuple[int, str], float | None], now: float) -> None:
         """``periods`` by (meter, kind). Everything with a period is due at once: the first values come at the start."""
         self._jobs = {
-            (meter, kind): Job(meter, kind, period, now if period is not None else math.inf, PRIORITY[kind])
+            (meter, kind): DueKind(meter, kind, period, now if period is not None else math.inf, PRIORITY[kind])
             for (meter, kind), period in periods.items()
         }
         # A bus may have hundreds of jobs, and is asked several times for each dialogue.
-        self._of_kind: dict[str, list[Job]] = {}
-        self._of_meter: dict[int, list[Job]] = {}
+        self._of_kind: dict[str, list[DueKind]] = {}
+        self._of_meter: dict[int, list[DueKind]] = {}
         for job in self._jobs.values():
             self._of_kind.setdefault(job.kind, []).append(job)
             self._of_meter.setdefault(job.meter, []).append(job)
 
-    def due(self, now: float, skip: Collection[int] = (), kinds: Collection[str] = tuple(PRIORITY)) -> Job | None:
+    def due(self, now: float, skip: Collection[int] = (), kinds: Collection[str] = tuple(PRIORITY)) -> DueKind | None:
         """The most urgent job of these kinds that is due, by priority, then the earliest deadline."""
         return min(self._ready(now, skip, kinds), key=_urgency, default=None)
 
-    def longest(self, now: float, skip: Collection[int], kinds: Collection[str]) -> Job | None:
+    def longest(self, now: float, skip: Collection[int], kinds: Collection[str]) -> DueKind | None:
         """The job of these kinds that has been due for longest."""
         return min(self._ready(now, skip, kinds), key=lambda job: job.due, default=None)
 
-    def _ready(self, now: float, skip: Collection[int], kinds: Collection[str]) -> list[Job]:
+    def _ready(self, now: float, skip: Collection[int], kinds: Collection[str]) -> list[DueKind]:
         return [
             job for kind in kinds for job in self._of_kind.get(kind, ()) if job.due <= now and job.meter not in skip
         ]

@@ -9,7 +9,7 @@ from typing import Any
 from protocols.session import Sending, Session
 
 HIDDEN = "**"
-UNSAID = "not shown: it may hold a password"
+REDACTED = "not shown: it may hold a password"
 
 RUN = 3  # neighbouring octets of a secret that tell of it
 AROUND = 3  # octets before or behind a secret that tell whose echo a broken piece of it is
@@ -18,7 +18,7 @@ SHORT = 4  # characters: a shorter password is in every other word
 _LOW = bytes(octet & 0x7F for octet in range(256))  # an echo may come back without its parity bits
 
 
-class Guard:
+class Redactor:
     """Knows a secret that was sent, and tells its echo: whole or broken, in time or late."""
 
     def __init__(self, sending: Sending) -> None:
@@ -46,7 +46,7 @@ class Guard:
         return any(shape in folded for shape in shapes) or any(one in text for one in self._texts)
 
 
-Guards = Sequence[Guard]
+Guards = Sequence[Redactor]
 
 
 def tells(guards: Guards, octets: bytes) -> bool:
@@ -58,7 +58,7 @@ def tells_text(guards: Guards, text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class TraceMessage:
     """What went one way in one exchange: ``>>`` a question, ``<<`` all that was heard until the next one.
 
     ``octets`` in hex, those that must not be seen as ``**``; ``size`` counts them all. No answer is an empty one.
@@ -77,26 +77,26 @@ class Message:
         if not self.size:
             return ["silence"]
         if self._plain is None:
-            return [UNSAID]
+            return [REDACTED]
         explain = _explainer(self._package)
         if explain is None or not self._plain:
             return []
         lines = explain(self._plain, self._question)
         lines = _of_question(lines) if self.direction == ">>" else _of_answer(lines)
-        return [UNSAID] if tells_text(self._guards, "\n".join(lines)) else lines
+        return [REDACTED] if tells_text(self._guards, "\n".join(lines)) else lines
 
 
-Trace = Callable[[Message], None]
+Trace = Callable[[TraceMessage], None]
 """Called for each message, in their order."""
 
 
-def sent(session: Session, sending: Sending, guards: Guards) -> Message:
+def sent(session: Session, sending: Sending, guards: Guards) -> TraceMessage:
     """A question. From its secret's first octet to its end nothing is shown: a checksum tells of what it covers."""
     text = _question_text(sending)
-    return Message(">>", text, len(sending.data), _package_of(session), sending.data, None, guards)
+    return TraceMessage(">>", text, len(sending.data), _package_of(session), sending.data, None, guards)
 
 
-def heard(session: Session, question: bytes, data: bytes, guards: Guards) -> Message:
+def heard(session: Session, question: bytes, data: bytes, guards: Guards) -> TraceMessage:
     """What came back, with the guards of all secrets that an echo may hold."""
     package = _package_of(session)
     before, echo, behind = data, "", b""
@@ -105,9 +105,9 @@ def heard(session: Session, question: bytes, data: bytes, guards: Guards) -> Mes
             before, _, behind = data.partition(sending.data)
             echo = _question_text(sending)
     if tells(guards, before) or tells(guards, behind):
-        return Message("<<", _hidden(len(data)), len(data), package, None)
+        return TraceMessage("<<", _hidden(len(data)), len(data), package, None)
     text = " ".join(filter(None, (before.hex(" "), echo, behind.hex(" "))))
-    return Message("<<", text, len(data), package, behind if echo else before, question or None, guards)
+    return TraceMessage("<<", text, len(data), package, behind if echo else before, question or None, guards)
 
 
 def _question_text(sending: Sending) -> str:

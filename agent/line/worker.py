@@ -11,16 +11,18 @@ from typing import Any
 
 from agent.archive.filler import Filler
 from agent.config.values import Bus
+from agent.events import gateway_event
 from agent.host.clock import Clock
-from agent.line.dialogue import Before, Dialogue, Outcome, PasswordPaused
-from agent.line.exchanger import Wanted
+from agent.line.dialogue import Before, Dialogue, Outcome
+from agent.line.exchanger import ShouldYield
 from agent.line.filling import Filling
 from agent.line.link import Link, Stopping
 from agent.line.port import Port
 from agent.line.rounds import Rounds, Turn, refused_words
-from agent.line.trace import Message, Trace
-from agent.meters.foreign import Foreigners
-from agent.meters.state import MeterState, gateway_event
+from agent.line.trace import Trace, TraceMessage
+from agent.meters.foreign import UnexpectedMeters
+from agent.meters.passwords import PasswordPaused
+from agent.meters.state import MeterState
 from buffer.record import Record
 from protocols.errors import AccessDenied, LinkLost, MeterError
 from protocols.session import Line
@@ -38,7 +40,7 @@ class Request:
     points: Sequence[str]
     kind: str
     span: tuple[datetime, datetime] | None = None
-    trace: Callable[[str, Message], None] | None = None  # called with the point
+    trace: Callable[[str, TraceMessage], None] | None = None  # called with the point
     meters: Sequence[MeterState] | None = None  # asked in place of the configured ones: a new meter, before it is
     answer: "Future[tuple[list[Record], dict[str, MeterError]]]" = field(default_factory=Future)
 
@@ -55,7 +57,7 @@ class Worker:
         submit: Callable[[Sequence[Record]], None],
         before: Before,
         denied: Callable[[str, bool], None],
-        foreigners: Foreigners | None = None,
+        foreigners: UnexpectedMeters | None = None,
         filler: Filler | None = None,
         open_port: Callable[[str, Line], Any] = Port,
         sleep: Callable[[float], None] = sleep,
@@ -74,7 +76,7 @@ class Worker:
         self._filler = filler
         self._filling: Filling | None = None
         now = clock.monotonic()
-        known = foreigners or Foreigners(lambda records, notes: submit(records), {})
+        known = foreigners or UnexpectedMeters(lambda records, notes: submit(records), {})
         self._rounds = Rounds(bus.name, self.meters, clock=clock, submit=submit, denied=denied, foreigners=known)
         self._requests: list[Request] = []
         self._wake = threading.Condition()
@@ -263,7 +265,7 @@ class Worker:
         self._rounds.took(turn, self._clock.monotonic() - started)
         return True
 
-    def _before_archives(self, theirs: float) -> Wanted:
+    def _before_archives(self, theirs: float) -> ShouldYield:
         """Whether others than archives want the line; polls not within the piece that ends at ``theirs``."""
 
         def wanted(until: float) -> bool:

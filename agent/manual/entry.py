@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 from agent.config.values import Config, Meter
 from agent.control.unix_socket import ControlError
-from agent.history.boundaries import standing
-from agent.history.installations import REGISTERS, same
+from agent.history.boundaries import not_superseded
+from agent.history.installations import REGISTERS
 from agent.host.clock import Stamp
+from agent.judge.identity import same
 from agent.judge.plausible import energy_flags, seconds_between
 from buffer.body import record_json
 from buffer.record import Record, number_text
@@ -215,7 +216,7 @@ def _doubts(
 def _before(meter: Meter, store: Store, until: datetime, skip: int = 0) -> Record | None:
     """The newest reading up to this moment that nobody has taken back, but for so many."""
     for reach in REACHES:
-        earlier = standing(store.find(meter.point, ("now",), until - reach, until, meter.serial))
+        earlier = not_superseded(store.find(meter.point, ("now",), until - reach, until, meter.serial))
         last = deque(earlier, maxlen=1 + skip)
         if len(last) == 1 + skip:
             return last[0]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from agent.config.faults import ConfigError
 from agent.config.values import Config, Meter
+from agent.events import gateway_event
 from agent.host.calendar import Job
 from agent.host.clock import Clock, Stamp
-from agent.meters.state import gateway_event
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer

@@ -7,7 +7,7 @@ from typing import Any
 
 from agent.line.worker import Request, Worker
 from agent.meters.clock_state import ClockFacts
-from agent.meters.sealed import opened, sealed
+from agent.meters.sealed import checksummed, verified
 from agent.meters.state import MeterState
 from buffer.record import Record
 from buffer.store import Store
@@ -16,8 +16,8 @@ from buffer.writer import Writer
 NOTE = "clock:"  # + point
 
 
-class Book:
-    """The :class:`~agent.meters.clock_state.ClockBook` of one point."""
+class ClockNotes:
+    """The :class:`~agent.meters.clock_state.KeepsClockFacts` of one point."""
 
     def __init__(
         self, point: str, facts: ClockFacts, writer: Writer, submit: Callable[[Sequence[Record]], None]
@@ -39,7 +39,7 @@ def give(
     notes = store.notes(NOTE)
     for meter in meters:
         point = meter.config.point
-        meter.watch.book = Book(point, read(notes.get(NOTE + point)), writer, submit)
+        meter.watch.book = ClockNotes(point, read(notes.get(NOTE + point)), writer, submit)
 
 
 def remind(workers: Sequence[Worker], now: datetime) -> None:
@@ -60,7 +60,7 @@ def afresh(workers: Sequence[Worker]) -> None:
 
 def written(facts: ClockFacts) -> str:
     """The note's text."""
-    return sealed(
+    return checksummed(
         {
             "serial": facts.serial,
             "off": facts.off,
@@ -73,7 +73,7 @@ def written(facts: ClockFacts) -> str:
 
 def read(note: str | None) -> ClockFacts:
     """What a note says; nothing where there is none or it is damaged."""
-    document: Any = opened(note)
+    document: Any = verified(note)
     if document is None:
         return ClockFacts()
     before = document["before"]

@@ -22,7 +22,7 @@ class ClockFacts:
     told: date | None = None  # the day of the newest meter-clock-not-corrected
 
 
-class ClockBook(Protocol):
+class KeepsClockFacts(Protocol):
     """The durable facts of one point."""
 
     facts: ClockFacts
@@ -47,7 +47,7 @@ class ClockState:
     """``orders``: who has ordered a correction and waits for its outcome; the next look at the clock answers them all.
     ``due``: gateway time (aware UTC) from which a correction that is due may be made, None: none is put off."""
 
-    book: ClockBook | None = None
+    book: KeepsClockFacts | None = None
     orders: "deque[Future[Correction]]" = field(default_factory=deque)
     due: datetime | None = None
     limit: date | None = None  # the meter's day on which its driver said that the move is more than the meter takes

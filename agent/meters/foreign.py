@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from agent.config.values import Meter
+from agent.events import gateway_event
 from agent.host.clock import Stamp
-from agent.line.dialogue import WrongSerial
-from agent.meters.sealed import opened, sealed
-from agent.meters.state import gateway_event
+from agent.judge.identity import WrongSerial
+from agent.meters.sealed import checksummed, verified
 from buffer.record import Record
 
 NOTE = "foreign:"  # + point: the serials that were told of, and what was configured then
 MOST = 20  # serials of a point that are remembered; more meters than that never hang on one pair
 
 
-class Foreigners:
+class UnexpectedMeters:
     """One for the program's life. ``keep`` takes the event and its note for one transaction of the store; ``notes``:
     what an earlier run has noted."""
 
@@ -21,7 +21,7 @@ class Foreigners:
         self, keep: Callable[[Sequence[Record], Mapping[str, str | None]], None], notes: Mapping[str, str]
     ) -> None:
         self._keep = keep
-        found = {key.removeprefix(NOTE): opened(note) for key, note in notes.items() if key.startswith(NOTE)}
+        found = {key.removeprefix(NOTE): verified(note) for key, note in notes.items() if key.startswith(NOTE)}
         # What was damaged is told once more.
         self._told = {point: (told or {"configured": [], "serials": []}) for point, told in found.items()}
 
@@ -40,7 +40,7 @@ class Foreigners:
             "configured": _configured(meter),
             "serials": [*told, trouble.answered][-MOST:],
         }
-        self._keep([foreign_event(meter, trouble, stamp)], {NOTE + meter.point: sealed(self._told[meter.point])})
+        self._keep([foreign_event(meter, trouble, stamp)], {NOTE + meter.point: checksummed(self._told[meter.point])})
 
     def right(self, point: str) -> None:
         """The right meter has answered: the next foreign one is news again."""

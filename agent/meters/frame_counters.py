@@ -51,7 +51,7 @@ class DurableCounter:
         return start
 
 
-class Counters:
+class FrameCounters:
     """The frame counters of this gateway: one for each key, kept as notes of its store."""
 
     def __init__(self, change: Change) -> None:

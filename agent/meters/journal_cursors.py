@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agent.meters.sealed import opened, sealed
+from agent.meters.sealed import checksummed, verified
 from agent.meters.state import MeterState
 from buffer.faults import StoreError
 from buffer.store import Store
@@ -23,7 +23,7 @@ Change = Callable[[Callable[[Store], None]], None]
 """Runs a function on the store that may write."""
 
 
-class Looks:
+class JournalCursors:
     """The ends of the last looks, by point with the meter's serial: one note for all of them."""
 
     def __init__(self, change: Change) -> None:
@@ -32,7 +32,7 @@ class Looks:
 
     def give(self, meters: Iterable[MeterState], store: Store) -> None:
         """To each meter what was noted of it; another meter at its point begins with all that its journals have."""
-        self._noted = _read(opened(store.noted(NOTE)))
+        self._noted = _read(verified(store.noted(NOTE)))
         for meter in meters:
             serial, until = self._noted.get(meter.config.point, ("", None))
             meter.looked = until if serial == meter.config.serial else None
@@ -43,7 +43,7 @@ class Looks:
         if not any(self._is_late(point, *end, every) for point, end in ends.items()):
             return
         noted = self._noted | ends
-        text = sealed({point: [serial, until.isoformat()] for point, (serial, until) in noted.items()})
+        text = checksummed({point: [serial, until.isoformat()] for point, (serial, until) in noted.items()})
         try:
             self._change(lambda store: store.note(NOTE, text))
         except StoreError as trouble:  # a full disk: written again with the next look

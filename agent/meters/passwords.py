@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from agent.host.clock import Stamp
 from buffer.store import Store
+from protocols.errors import AccessDenied
 
 NOTE = "denied:"  # + point: the time at which its password was refused
 
@@ -22,3 +23,10 @@ def since(store: Store, point: str, stamp: Stamp) -> float | None:
     # A note from the future says that the clock went back: the hour then starts now.
     age = max(stamp.utc - datetime.fromisoformat(noted), timedelta())
     return stamp.monotonic - age.total_seconds()
+
+
+PASSWORD_PAUSE = 3600.0  # s; some meters lock after a few wrong passwords
+
+
+class PasswordPaused(AccessDenied):
+    """The password was refused within the last hour; it is not tried again before the hour is over."""

@@ -8,13 +8,13 @@ from typing import Any
 from buffer.body import exact_json
 
 
-def sealed(document: Any) -> str:
+def checksummed(document: Any) -> str:
     """A note's text; numbers stay exact. TypeError for a binary float or what JSON has no word for."""
     text = exact_json(document)
     return f"{zlib.crc32(text.encode()):08x} {text}"
 
 
-def opened(note: str | None) -> Any:
+def verified(note: str | None) -> Any:
     """The document of a note; None where there is none or its checksum fails."""
     seal, _, text = (note or "").partition(" ")
     if not text or seal != f"{zlib.crc32(text.encode()):08x}":

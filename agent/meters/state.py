@@ -1,14 +1,11 @@
 """What the daemon knows of one meter between dialogues, and the events that it raises itself."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Meter
-from agent.host.clock import Stamp
 from agent.meters.clock_state import ClockState
 from buffer.record import Record
 from drivers.reading import Driver, Identity
@@ -51,28 +48,3 @@ class MeterState:
         """It answers in this run, is the right one, and nobody has told us to leave it alone."""
         hindered = self.paused or self.foreign or self.trouble or self.denied_at is not None
         return self.identity is not None and not hindered
-
-
-def gateway_event(
-    code: str,
-    text: str,
-    stamp: Stamp,
-    *,
-    point: str = "",
-    serial: str = "",
-    flags: tuple[str, ...] = (),
-    extra: Mapping[str, Any] | None = None,
-) -> Record:
-    """An event that the gateway itself raises; of a point if one is named."""
-    return Record(
-        kind="event",
-        point=point,
-        meter=serial,
-        at=stamp.utc,
-        read_at=stamp.utc,
-        clock=stamp.state,
-        flags=flags,
-        event={"code": code, "maker": "", "text": text, "n": 1, **(extra or {})},
-        boot=stamp.boot if stamp.state == "unset" else None,
-        monotonic=stamp.monotonic if stamp.state == "unset" else None,
-    )

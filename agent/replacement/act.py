@@ -8,10 +8,11 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import EarlierMeter, Meter
-from agent.history.boundaries import KINDS, at_border, usable
-from agent.history.installations import REGISTERS, NoConsumption, Registers, consumed, register, same, stages
+from agent.history.boundaries import KINDS, at_boundary, usable
+from agent.history.installations import REGISTERS, NoConsumption, Registers, consumed, installations, register
 from agent.history.series import tolerance
-from agent.host.periods import slot_of
+from agent.host.periods import period_of
+from agent.judge.identity import same
 from buffer.record import Record, number_text
 from buffer.store import Store
 
@@ -20,7 +21,7 @@ FIGURE = re.compile(r"\d{1,9}(?:[.,]\d{1,6})?")
 DISPLAY = Decimal(1)  # kWh; acts often have what stands before the comma only
 
 
-class NotAnAct(ValueError):
+class InvalidReplacement(ValueError):
     """What was given cannot be right; the words say why. ``option`` names it."""
 
     def __init__(self, text: str, option: str) -> None:
@@ -37,7 +38,7 @@ class Readings:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class ReplacementRecord:
     """``meter`` as it is configured now; ``address`` and ``driver`` None where they stay."""
 
     meter: Meter
@@ -63,24 +64,26 @@ class Act:
 
 
 def check_serial(meter: Meter, serial: str, others: Collection[Meter]) -> None:
-    """NotAnAct for what cannot be the number of the new meter of this point."""
+    """InvalidReplacement for what cannot be the number of the new meter of this point."""
     if not SERIAL.fullmatch(serial):
-        raise NotAnAct(f"{serial!r} is no serial number: latin letters, digits and . / _ - , at most 32", "--serial")
+        raise InvalidReplacement(
+            f"{serial!r} is no serial number: latin letters, digits and . / _ - , at most 32", "--serial"
+        )
     if same(serial, meter.serial):
-        raise NotAnAct(f"{serial} hangs at {meter.point} already", "--serial")
+        raise InvalidReplacement(f"{serial} hangs at {meter.point} already", "--serial")
     if any(same(serial, old.serial) for old in meter.before):
-        raise NotAnAct(f"{serial} hung at {meter.point} before; one meter cannot be there twice", "--serial")
+        raise InvalidReplacement(f"{serial} hung at {meter.point} before; one meter cannot be there twice", "--serial")
     for other in others:
         if other.point != meter.point and same(serial, other.serial):
-            raise NotAnAct(f"{serial} is the meter of {other.point}", "--serial")
+            raise InvalidReplacement(f"{serial} is the meter of {other.point}", "--serial")
 
 
 def check_day(meter: Meter, day: date, today: date) -> None:
     if day > today:
-        raise NotAnAct(f"{day} is in the future; today is {today}", "--date")
+        raise InvalidReplacement(f"{day} is in the future; today is {today}", "--date")
     since = max([old.removed for old in meter.before] + ([meter.installed] if meter.installed else []), default=None)
     if since is not None and day < since:
-        raise NotAnAct(f"{day} is before meter {meter.serial} was installed ({since})", "--date")
+        raise InvalidReplacement(f"{day} is before meter {meter.serial} was installed ({since})", "--date")
 
 
 def figures(text: str, option: str) -> dict[str, Decimal]:
@@ -91,19 +94,21 @@ def figures(text: str, option: str) -> dict[str, Decimal]:
         name, sign, figure = part.partition("=")
         name = name.strip().upper()
         if not sign or name not in REGISTERS or not FIGURE.fullmatch(figure.strip()):
-            raise NotAnAct(f"found {part[:40]!r}, expected kWh such as T1=30122.7,T2=11873", option)
+            raise InvalidReplacement(f"found {part[:40]!r}, expected kWh such as T1=30122.7,T2=11873", option)
         if name in found:
-            raise NotAnAct(f"{name} stands there twice", option)
+            raise InvalidReplacement(f"{name} stands there twice", option)
         found[name] = Decimal(figure.strip().replace(",", "."))
     if not found:
-        raise NotAnAct("found nothing, expected kWh such as T1=30122.7,T2=11873", option)
+        raise InvalidReplacement("found nothing, expected kWh such as T1=30122.7,T2=11873", option)
     return found
 
 
 def check_tariffs(energies: Mapping[str, Decimal], wanted: Sequence[str], option: str) -> None:
     """All tariffs of the meter and no other; nothing is wanted where nobody knows which it has."""
     if wanted and set(energies) != set(wanted):
-        raise NotAnAct(f"found {', '.join(sorted(energies))}, expected {', '.join(wanted)}: each tariff of it", option)
+        raise InvalidReplacement(
+            f"found {', '.join(sorted(energies))}, expected {', '.join(wanted)}: each tariff of it", option
+        )
 
 
 def check_final(energies: Mapping[str, Decimal], last: Record | None, zone: ZoneInfo) -> None:
@@ -114,7 +119,7 @@ def check_final(energies: Mapping[str, Decimal], last: Record | None, zone: Zone
         known = register(name, last.values)
         if known is not None and kwh + DISPLAY <= Decimal(known) / 1000:
             when = f"{last.at.astimezone(zone):%Y-%m-%d %H:%M}"
-            raise NotAnAct(
+            raise InvalidReplacement(
                 f"{name}={number_text(kwh)} is less than the {number_text(Decimal(known) / 1000)} kWh that meter "
                 f"{last.meter} told at {when}",
                 "--final",
@@ -147,15 +152,15 @@ def energies_of(record: Record, wanted: Collection[str] = ()) -> dict[str, Decim
     }
 
 
-def used_this_month(store: Store | None, act: Act, now: datetime, zone: ZoneInfo) -> dict[str, str]:
+def used_this_month(store: Store | None, act: ReplacementRecord, now: datetime, zone: ZoneInfo) -> dict[str, str]:
     """T1… → "12.5 kWh" from the start of the month, or the words why that is not known, through both meters up to the
     new one's initial reading. Secondary energy, as the registers show it."""
-    slot = slot_of("month", now, zone)
-    start = at_border(store, act.meter, slot.start, tolerance(act.meter, "month")) if store else None
+    slot = period_of("month", now, zone)
+    start = at_boundary(store, act.meter, slot.start, tolerance(act.meter, "month")) if store else None
     if start is None:
         return {}
     values = {REGISTERS[name]: kwh * 1000 for name, kwh in act.initial.energies.items()}
-    end, chain = Registers(act.serial, now, values), stages(act.after())
+    end, chain = Registers(act.serial, now, values), installations(act.after())
     found = {}
     for name in sorted({*act.final.energies, *act.initial.energies}):
         try:

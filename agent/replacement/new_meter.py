@@ -5,13 +5,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agent.config.values import Config, Meter
-from agent.control.requests import ANSWER_LIMIT, failure
+from agent.control.requests import ANSWER_LIMIT
 from agent.control.unix_socket import ControlError
-from agent.history.installations import same
+from agent.events import gateway_event
 from agent.host.clock import Stamp
+from agent.judge.identity import same
+from agent.line.hints import failure
 from agent.line.worker import Request
 from agent.meters import build
-from agent.meters.state import MeterState, gateway_event
+from agent.meters.state import MeterState
 from buffer.body import record_json
 from buffer.record import Record, number_text
 from protocols.errors import LinkLost, MeterError

@@ -19,7 +19,7 @@ from typing import Any
 
 from agent.config.places import KeyPath, Place, Places, scan
 from agent.config.source import Source
-from agent.replacement.act import Act
+from agent.replacement.act import ReplacementRecord
 from buffer.record import number_text
 
 LONGEST = 4000  # characters of a value that is replaced
@@ -39,7 +39,7 @@ def changed(source: Source, text: str) -> Source:
     return replace(source, data=_parsed(text), places=scan(text.removeprefix(MARK)))
 
 
-def new_text(text: str, source: Source, index: int, act: Act) -> str:
+def new_text(text: str, source: Source, index: int, act: ReplacementRecord) -> str:
     """The file's new text, proven to say what was meant; Unwritable."""
     try:
         new = _Editor(text.removeprefix(MARK), source.places, index, source.data["meter"][index]).edit(act)
@@ -51,7 +51,7 @@ def new_text(text: str, source: Source, index: int, act: Act) -> str:
     return MARK + new if text.startswith(MARK) else new
 
 
-def by_hand(act: Act) -> str:
+def by_hand(act: ReplacementRecord) -> str:
     """What a person would write into the meter's table."""
     lines = [f"{key} = {literal}" for key, literal in _keys(act).items()]
     return "\n".join([*lines, "", *_before(act)])
@@ -103,7 +103,7 @@ class _Editor:
         self._changes: list[tuple[int, int, str]] = []
         self._newline = "\r\n" if "\r\n" in text else "\n"
 
-    def edit(self, act: Act) -> str:
+    def edit(self, act: ReplacementRecord) -> str:
         added = []
         for key, literal in _keys(act).items():
             place = self._places.values.get((*self._path, key))
@@ -174,7 +174,7 @@ def _parsed(text: str) -> dict[str, Any]:
     return tomllib.loads(text.removeprefix(MARK), parse_float=Decimal)
 
 
-def _meant(data: Mapping[str, Any], index: int, act: Act) -> dict[str, Any]:
+def _meant(data: Mapping[str, Any], index: int, act: ReplacementRecord) -> dict[str, Any]:
     whole = deepcopy(dict(data))
     table = whole["meter"][index]
     table |= {"serial": act.serial, "installed": act.day, "initial": dict(act.initial.energies)}
@@ -187,7 +187,7 @@ def _meant(data: Mapping[str, Any], index: int, act: Act) -> dict[str, Any]:
     return whole
 
 
-def _keys(act: Act) -> dict[str, str]:
+def _keys(act: ReplacementRecord) -> dict[str, str]:
     """Key → what is to stand behind its "="."""
     keys = {
         "serial": json.dumps(act.serial),
@@ -205,7 +205,7 @@ def _number(address: str) -> int | str:
     return int(address) if address.isascii() and address.isdecimal() and str(int(address)) == address else address
 
 
-def _before(act: Act) -> list[str]:
+def _before(act: ReplacementRecord) -> list[str]:
     return [
         "[[meter.before]]",
         f"serial = {json.dumps(act.meter.serial)}",

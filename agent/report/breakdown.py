@@ -13,9 +13,18 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Config, Meter
-from agent.history.boundaries import Border, at_border
-from agent.history.installations import REGISTERS, NoConsumption, Registers, Stage, consumed, register, same, stages
+from agent.history.boundaries import Boundary, at_boundary
+from agent.history.installations import (
+    REGISTERS,
+    MeterPeriod,
+    NoConsumption,
+    Registers,
+    consumed,
+    installations,
+    register,
+)
 from agent.history.series import DOUBTFUL, NEAR
+from agent.judge.identity import same
 from buffer.store import Store
 
 TARIFFS = tuple(REGISTERS)
@@ -33,7 +42,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportLine:
     """``used``: Wh by the meter's own registers, None where it is missing; ``mark`` one of MARKS with its reason."""
 
     point: str
@@ -64,7 +73,7 @@ class Report:
     last: date
     zone: ZoneInfo
     made: datetime
-    lines: tuple[Line, ...]
+    lines: tuple[ReportLine, ...]
     totals: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
@@ -78,8 +87,8 @@ class _Ends:
 
     since: datetime
     until: datetime
-    opening: Border | None
-    closing: Border | None
+    opening: Boundary | None
+    closing: Boundary | None
 
     def within(self, day: date) -> bool:
         return self.since.date() <= day < self.until.date()
@@ -94,7 +103,7 @@ def breakdown(
     """The report from the first to the last local day, both included; of all points, or of those named."""
     zone = ZoneInfo(config.gateway.timezone)
     since, until = (datetime.combine(day, time(), zone) for day in (first, last + timedelta(days=1)))
-    lines: list[Line] = []
+    lines: list[ReportLine] = []
     for meter in config.meters:
         if not points or meter.point in points:
             lines += _point(store, meter, since, until, now)
@@ -105,17 +114,17 @@ def breakdown(
     return Report(config.gateway.id, first, last, zone, now, tuple(lines), dict(sorted(totals.items())))
 
 
-def _point(store: Store, meter: Meter, since: datetime, until: datetime, now: datetime) -> Iterator[Line]:
-    start = at_border(store, meter, since, NEAR["month"])
-    end = at_border(store, meter, until, NEAR["month"]) if until <= now else None
-    chain = stages(meter)
+def _point(store: Store, meter: Meter, since: datetime, until: datetime, now: datetime) -> Iterator[ReportLine]:
+    start = at_boundary(store, meter, since, NEAR["month"])
+    end = at_boundary(store, meter, until, NEAR["month"]) if until <= now else None
+    chain = installations(meter)
     late = "" if until <= now else "the period is not over"
     for tariff in _tariffs(meter, start, end):
         for stage in _present(chain, start, end, since, until):
             yield _line(meter, chain, stage, tariff, _Ends(since, until, start, end), late)
 
 
-def _tariffs(meter: Meter, start: Border | None, end: Border | None) -> list[str]:
+def _tariffs(meter: Meter, start: Boundary | None, end: Boundary | None) -> list[str]:
     """Those that are configured, else those that the readings have; a total alone is T1."""
     if meter.tariffs:
         return [tariff for tariff in TARIFFS if tariff in meter.tariffs]
@@ -124,8 +133,8 @@ def _tariffs(meter: Meter, start: Border | None, end: Border | None) -> list[str
 
 
 def _present(
-    chain: Sequence[Stage], start: Border | None, end: Border | None, since: datetime, until: datetime
-) -> list[Stage]:
+    chain: Sequence[MeterPeriod], start: Boundary | None, end: Boundary | None, since: datetime, until: datetime
+) -> list[MeterPeriod]:
     """The meters that hung there in the period: by the readings at its borders, else by the acts' days."""
     first = _place(chain, start.registers.meter) if start else None
     last = _place(chain, end.registers.meter) if end else None
@@ -138,18 +147,18 @@ def _present(
     return found or [chain[-1]]
 
 
-def _place(chain: Sequence[Stage], serial: str) -> int | None:
+def _place(chain: Sequence[MeterPeriod], serial: str) -> int | None:
     return next((number for number, stage in enumerate(chain) if same(stage.serial, serial)), None)
 
 
 def _line(
     meter: Meter,
-    chain: Sequence[Stage],
-    stage: Stage,
+    chain: Sequence[MeterPeriod],
+    stage: MeterPeriod,
     tariff: str,
     ends: _Ends,
     late: str,
-) -> Line:
+) -> ReportLine:
     opening = _read(stage, tariff, ends.opening) or _initial(stage, tariff, ends)
     closing = _read(stage, tariff, ends.closing) or _final(stage, tariff, ends)
     used, reason = None, ""
@@ -166,7 +175,7 @@ def _line(
         reason = ", ".join(_doubts(stage, ends))
         mark = "doubtful" if reason else "complete"
     meaning = (meter.tariffs or {}).get(tariff)
-    return Line(
+    return ReportLine(
         meter.point,
         meter.account,
         meter.place,
@@ -182,32 +191,32 @@ def _line(
     )
 
 
-def _read(stage: Stage, tariff: str, border: Border | None) -> Shown | None:
+def _read(stage: MeterPeriod, tariff: str, border: Boundary | None) -> Shown | None:
     if border is None or not same(stage.serial, border.registers.meter):
         return None
     value = register(tariff, border.registers.values)
     return None if value is None else Shown(Decimal(value), border.registers.at)
 
 
-def _initial(stage: Stage, tariff: str, ends: _Ends) -> Shown | None:
+def _initial(stage: MeterPeriod, tariff: str, ends: _Ends) -> Shown | None:
     """By the act of commissioning, where the meter came within the period."""
     if stage.installed is None or not ends.within(stage.installed) or tariff not in stage.initial:
         return None
     return Shown(stage.initial[tariff], ends.midnight(stage.installed), act=True)
 
 
-def _final(stage: Stage, tariff: str, ends: _Ends) -> Shown | None:
+def _final(stage: MeterPeriod, tariff: str, ends: _Ends) -> Shown | None:
     """By the act of replacement, where the meter went within the period."""
     if stage.removed is None or not ends.within(stage.removed) or tariff not in stage.final:
         return None
     return Shown(stage.final[tariff], ends.midnight(stage.removed), act=True)
 
 
-def _registers(stage: Stage, tariff: str, shown: Shown) -> Registers:
+def _registers(stage: MeterPeriod, tariff: str, shown: Shown) -> Registers:
     return Registers(stage.serial, shown.at, {REGISTERS[tariff]: shown.energy})
 
 
-def _why(chain: Sequence[Stage], stage: Stage, tariff: str, lacks: Sequence[str], ends: _Ends) -> str:
+def _why(chain: Sequence[MeterPeriod], stage: MeterPeriod, tariff: str, lacks: Sequence[str], ends: _Ends) -> str:
     borders = {"opening": ends.opening, "closing": ends.closing}
     reasons = []
     for word in lacks:
@@ -223,7 +232,7 @@ def _why(chain: Sequence[Stage], stage: Stage, tariff: str, lacks: Sequence[str]
     return ", ".join(reasons)
 
 
-def _doubts(stage: Stage, ends: _Ends) -> Iterator[str]:
+def _doubts(stage: MeterPeriod, ends: _Ends) -> Iterator[str]:
     for word, border in (("opening", ends.opening), ("closing", ends.closing)):
         if border is None or not same(stage.serial, border.registers.meter):
             continue

@@ -8,10 +8,10 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from agent.config.values import Config, Exchange, Meter
-from agent.report.days import Day, Left
+from agent.config.values import Config, ExchangeSettings, Meter
+from agent.report.days import ExchangeDay, Left
 from agent.report.half_hours import nothing, of_day
-from agent.report.layout80020 import Channel, LayoutError, MeasuringPoint, Message, Party, whole
+from agent.report.layout80020 import Channel, ExchangeDocument, LayoutError, MeasuringPoint, Party, whole
 from buffer.store import Store
 
 IMPORT = "01"  # every measuring point has it, whatever its meter has told
@@ -37,9 +37,11 @@ class Compiled:
         ]
         return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
 
-    def message(self, number: int, day: date, made: datetime, exchange: Exchange, zone: ZoneInfo) -> Message:
+    def message(
+        self, number: int, day: date, made: datetime, exchange: ExchangeSettings, zone: ZoneInfo
+    ) -> ExchangeDocument:
         """``made``: aware. Daylight saving is what holds at noon."""
-        return Message(
+        return ExchangeDocument(
             number=number,
             day=day,
             made=made.astimezone(zone),
@@ -66,7 +68,7 @@ def coded(config: Config) -> tuple[list[Meter], list[str]]:
 
 
 def compiled(
-    store: Store, meters: Sequence[Meter], day: date, zone: ZoneInfo, balance: Left, before: Day | None
+    store: Store, meters: Sequence[Meter], day: date, zone: ZoneInfo, balance: Left, before: ExchangeDay | None
 ) -> Compiled:
     """``balance``: left over of all days so far; ``before``: this day as it was made before. A day that is made again
     begins with what it began with then, so that the same records give the same values. A channel that a meter has

@@ -10,15 +10,15 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
 from agent.config.values import Config
+from agent.events import gateway_event
 from agent.host.calendar import Job
 from agent.host.clock import Clock
-from agent.meters.state import gateway_event
 from buffer.faults import StoreError
 from buffer.store import Store
 from buffer.writer import Writer
 
 if TYPE_CHECKING:
-    from agent.report.exchange import Exchange
+    from agent.report.exchange import ExchangeFiles
 
 log = logging.getLogger("meterpost.exchange")
 
@@ -32,7 +32,7 @@ class Daily:
     def __init__(self, config: Callable[[], Config], store: Store, writer: Writer, clock: Clock) -> None:
         self._config, self._store, self._writer, self._clock = config, store, writer, clock
         self._lock = threading.Lock()
-        self._exchange: Exchange | None = None
+        self._exchange: ExchangeFiles | None = None
 
     def jobs(self) -> list[Job]:
         """None where [exchange] is not configured."""
@@ -67,13 +67,13 @@ class Daily:
             if self._exchange is not None:
                 self._exchange.stopping = True
 
-    def _get(self) -> "Exchange":
+    def _get(self) -> "ExchangeFiles":
         from agent.channels.mail import send
-        from agent.report.exchange import Exchange
+        from agent.report.exchange import ExchangeFiles
 
         with self._lock:
             if self._exchange is None:
-                self._exchange = Exchange(self._config, self._store, self._note, self._now, send, self._tell)
+                self._exchange = ExchangeFiles(self._config, self._store, self._note, self._now, send, self._tell)
             return self._exchange
 
     def _note(self, key: str, text: str | None) -> None:

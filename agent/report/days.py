@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from agent.meters.sealed import opened, sealed
+from agent.meters.sealed import checksummed, verified
 from buffer.store import Store
 
 PREFIX = "exchange:"
@@ -34,7 +34,7 @@ Left = Mapping[str, Mapping[str, Decimal]]
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class ExchangeDay:
     """``since``: when it came into this state (aware UTC). ``gaps``: half hours of all channels that are not
     commercial, ``reason`` why; ``trouble``: why it did not leave. ``digest`` of its values and statuses. ``carry`` and
     ``left``: what its half hours began and ended with; ``balance``: what all days had left over when it was made.
@@ -54,7 +54,7 @@ class Day:
     earlier: tuple[int, ...] = ()
     trouble: str = ""
 
-    def turned(self, state: str, since: datetime, reason: str = "", trouble: str = "") -> "Day":
+    def turned(self, state: str, since: datetime, reason: str = "", trouble: str = "") -> "ExchangeDay":
         return replace(self, state=state, since=since, reason=reason, trouble=trouble)
 
     @property
@@ -63,39 +63,39 @@ class Day:
         return self.trouble or self.reason
 
 
-class Days:
+class ExchangeDays:
     """The notes of one store. ``note`` writes one; what it has answered is on the disk."""
 
     def __init__(self, store: Store, note: Note) -> None:
         self._store, self._note = store, note
 
-    def all(self) -> list[Day]:
+    def all(self) -> list[ExchangeDay]:
         """By day. A damaged note is a day in the state ``unknown``: it may have left, nobody knows."""
         return [_day(key, note) for key, note in sorted(self._store.notes(PREFIX).items())]
 
-    def recent(self) -> list[Day]:
+    def recent(self) -> list[ExchangeDay]:
         """By day, the newest 45 at most: what a status may open each second."""
         return [_day(key, note) for key, note in sorted(self._store.notes(PREFIX).items())[-CATCH_UP:]]
 
-    def get(self, day: date) -> Day | None:
+    def get(self, day: date) -> ExchangeDay | None:
         key = PREFIX + day.isoformat()
         note = self._store.noted(key)
         return None if note is None else _day(key, note)
 
-    def keep(self, day: Day) -> Day:
-        self._note(PREFIX + day.day.isoformat(), sealed(_document(day)))
+    def keep(self, day: ExchangeDay) -> ExchangeDay:
+        self._note(PREFIX + day.day.isoformat(), checksummed(_document(day)))
         return day
 
     def forget(self, day: date) -> None:
         self._note(PREFIX + day.isoformat(), None)
 
 
-def balance(days: list[Day]) -> Left:
+def balance(days: list[ExchangeDay]) -> Left:
     """What the files made so far have left over."""
     return max(days, key=lambda one: one.number).balance if days else {}
 
 
-def in_short(days: Sequence[Day], sends: bool) -> dict[str, Any]:
+def in_short(days: Sequence[ExchangeDay], sends: bool) -> dict[str, Any]:
     """What ``status`` tells of these days: the newest that was made and that has left; how many wait to leave (none
     where the service ``sends`` nothing), for an answer, for a person; the newest trouble."""
     states = [one.state for one in days]
@@ -110,16 +110,16 @@ def in_short(days: Sequence[Day], sends: bool) -> dict[str, Any]:
     }
 
 
-def _error(day: Day) -> dict[str, Any]:
+def _error(day: ExchangeDay) -> dict[str, Any]:
     return {"day": day.day.isoformat(), "state": day.state, "text": day.words}
 
 
-def _day(key: str, note: str) -> Day:
+def _day(key: str, note: str) -> ExchangeDay:
     day = date.fromisoformat(key.removeprefix(PREFIX))
-    document = opened(note)
+    document = verified(note)
     if document is None:
-        return Day(day, 0, "", "unknown", datetime.fromtimestamp(0, UTC), reason=STATES["unknown"])
-    return Day(
+        return ExchangeDay(day, 0, "", "unknown", datetime.fromtimestamp(0, UTC), reason=STATES["unknown"])
+    return ExchangeDay(
         day,
         document["number"],
         document["file"],
@@ -136,7 +136,7 @@ def _day(key: str, note: str) -> Day:
     )
 
 
-def _document(day: Day) -> dict[str, Any]:
+def _document(day: ExchangeDay) -> dict[str, Any]:
     return {
         "number": day.number,
         "file": day.file,

@@ -15,12 +15,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.channels.errors import ChannelError
-from agent.channels.mail import Letter, stable_id
-from agent.config.values import Config, Mail
-from agent.config.values import Exchange as Settings
+from agent.channels.mail import Email, stable_id
+from agent.config.values import Config, MailSettings
+from agent.config.values import ExchangeSettings as Settings
 from agent.report import answer80021, half_hours
 from agent.report.compile import Compiled, coded, compiled
-from agent.report.days import CATCH_UP, Day, Days, Note, balance
+from agent.report.days import CATCH_UP, ExchangeDay, ExchangeDays, Note, balance
 from agent.report.layout80020 import LayoutError
 from buffer.body import milliseconds, time_text
 from buffer.files import hand_over, put, sync_directory
@@ -32,7 +32,7 @@ FOLDER = "exchange"  # in state_dir
 NUMBER = re.compile(r"80020_\d+_\d{8}_(\d+)_\w+\.xml", re.ASCII)
 STATE_OF = {0: "accepted", 1: "in-part", 2: "refused", 3: "refused", 4: "refused"}
 
-Post = Callable[[Mail, Letter, str], None]
+Post = Callable[[MailSettings, Email, str], None]
 """Send a letter under this Message-ID, or ChannelError."""
 
 
@@ -40,7 +40,7 @@ class ExchangeError(ValueError):
     """It cannot be done; the text says why and what to do."""
 
 
-class Exchange:
+class ExchangeFiles:
     """The exchange of one gateway. Its methods may be called from any thread; they wait for one another."""
 
     def __init__(
@@ -55,17 +55,17 @@ class Exchange:
         """``note`` writes a durable note (None forgets it), ``now`` is aware UTC; ``tell`` raises an event of a file
         that was refused or did not leave."""
         self._config, self._store, self._now, self._post, self._tell = config, store, now, post, tell
-        self._days = Days(store, note)
+        self._days = ExchangeDays(store, note)
         self._lock = threading.RLock()
         self.stopping = False  # set by whoever ends the service: a round stops after the letter under way
 
-    def make(self, day: date) -> Day:
+    def make(self, day: date) -> ExchangeDay:
         """Write the file of this day under a new number, whatever became of earlier ones. ExchangeError for a day
         that is not over."""
         with self._lock:
             return self._make(day, self._days.get(day))
 
-    def send(self, day: date, again: bool = False) -> Day:
+    def send(self, day: date, again: bool = False) -> ExchangeDay:
         """Send the file of this day by e-mail. ExchangeError where it has left already (``again`` sends it
         nevertheless), where there is none, or where the mail server does not take it."""
         with self._lock:
@@ -76,7 +76,7 @@ class Exchange:
                 raise ExchangeError(f"{day}: {known.file or 'its file'} is {known.state}; --again sends it once more")
             return self._send(known)
 
-    def answer(self, data: bytes) -> Day:
+    def answer(self, data: bytes) -> ExchangeDay:
         """Take the receiver's answer (Макет 80021). ExchangeError where it is none or of no file of ours; nothing
         has changed then."""
         settings = self._settings()
@@ -124,7 +124,7 @@ class Exchange:
                     log.warning("exchange: %s", trouble)
             self._prune()
 
-    def _up_to_date(self, day: date) -> Day:
+    def _up_to_date(self, day: date) -> ExchangeDay:
         """As it is, or made anew: where there is none, its file is gone, or the records have become better since."""
         known = self._get(day)
         if known is None:
@@ -141,7 +141,7 @@ class Exchange:
         """A technician's command through the daemon: ``verb`` make, send or answer."""
         return {"day": told(self.do(question))}
 
-    def do(self, question: Mapping[str, Any]) -> Day:
+    def do(self, question: Mapping[str, Any]) -> ExchangeDay:
         verb = question.get("verb")
         if verb == "answer":
             return self.answer(bytes.fromhex(str(question["data"])))
@@ -154,12 +154,12 @@ class Exchange:
 
     # ── making ───────────────────────────────────────────────────────────
 
-    def _make(self, day: date, known: Day | None) -> Day:
+    def _make(self, day: date, known: ExchangeDay | None) -> ExchangeDay:
         if day >= self._today():
             raise ExchangeError(f"{day} is not over")
         return self._write(day, known, self._compile(day, known))
 
-    def _compile(self, day: date, known: Day | None) -> Compiled:
+    def _compile(self, day: date, known: ExchangeDay | None) -> Compiled:
         try:
             meters, _ = coded(self._config())
         except LayoutError as trouble:
@@ -170,7 +170,7 @@ class Exchange:
         before = known if known is not None and known.state != "unknown" else None
         return compiled(self._store, meters, day, self._zone(), balance(self._days.all()), before)
 
-    def _write(self, day: date, known: Day | None, found: Compiled) -> Day:
+    def _write(self, day: date, known: ExchangeDay | None, found: Compiled) -> ExchangeDay:
         """The file first, its note second: a number may be lost by a power cut, and is never given twice."""
         number = 1 + max([one.number for one in self._days.all()] + self._numbers(), default=0)
         now = self._now()
@@ -182,7 +182,7 @@ class Exchange:
         folder = self._folder()
         put(folder / message.file_name, octets)
         earlier = (*known.earlier, known.number) if known and known.number else ()
-        made = Day(day, number, message.file_name, "made", now, found.gaps, found.reason, found.digest)
+        made = ExchangeDay(day, number, message.file_name, "made", now, found.gaps, found.reason, found.digest)
         made = replace(made, carry=found.carry, left=found.left, balance=found.balance, earlier=earlier)
         self._days.keep(made)
         if known is None or known.state != "unknown":
@@ -204,7 +204,7 @@ class Exchange:
     def _can_send(self) -> bool:
         return bool(self._settings().to) and self._config().mail is not None
 
-    def _send(self, known: Day) -> Day:
+    def _send(self, known: ExchangeDay) -> ExchangeDay:
         config, settings = self._config(), self._settings()
         if not settings.to or config.mail is None:
             raise ExchangeError("nobody to send it to: [exchange] to and [mail] are not configured")
@@ -213,7 +213,7 @@ class Exchange:
         except OSError:
             raise ExchangeError(f"{known.day}: its file is gone; meterpost exchange make {known.day}") from None
         attached = ((known.file, octets, "application/xml"),)
-        letter = Letter(settings.to, known.file, f"Макет 80020 за {known.day:%d.%m.%Y}: {known.file}\n", attached)
+        letter = Email(settings.to, known.file, f"Макет 80020 за {known.day:%d.%m.%Y}: {known.file}\n", attached)
         self._days.keep(known.turned("sending", self._now(), known.reason))
         try:
             self._post(config.mail, letter, stable_id(config.mail, known.file.removesuffix(".xml")))
@@ -228,14 +228,14 @@ class Exchange:
             raise ExchangeError(f"{known.day}: {known.file} is {state}: {trouble}") from None
         return self._days.keep(known.turned("sent", self._now(), known.reason))
 
-    def _get(self, day: date) -> Day | None:
+    def _get(self, day: date) -> ExchangeDay | None:
         """Nobody else is sending while we hold the lock: a file that is ``sending`` was when the power went."""
         known = self._days.get(day)
         if known is None or known.state != "sending":
             return known
         return self._told(known.turned("unclear", self._now(), known.reason, "the power went while it was being sent"))
 
-    def _told(self, day: Day) -> Day:
+    def _told(self, day: ExchangeDay) -> ExchangeDay:
         """Kept, with an event: first that, for a power cut in between would swallow it."""
         self._tell(f"{day.file} of {day.day}: {day.state}: {day.words}")
         return self._days.keep(day)
@@ -294,7 +294,7 @@ def _number(path: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def told(day: Day) -> dict[str, Any]:
+def told(day: ExchangeDay) -> dict[str, Any]:
     """A day as ``--json`` shows it."""
     return {
         "day": day.day.isoformat(),

@@ -24,7 +24,7 @@ SOUND = frozenset({"restored", "unidentified"})
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class HalfHour:
     """Energy of half an hour in Wh (varh) as the meter counts it, ratio not applied; 0 where nothing is known.
     ``reason`` says why it is doubtful, "" where it is not."""
 
@@ -46,12 +46,12 @@ class _Gathering:
         if reason not in self.reasons:
             self.reasons.append(reason)
 
-    def done(self) -> Slot:
+    def done(self) -> HalfHour:
         if not self.covered:
             self.doubt("missing")
         elif self.covered < self.end - self.start:
             self.doubt("incomplete")
-        return Slot(self.energy, ", ".join(self.reasons))
+        return HalfHour(self.energy, ", ".join(self.reasons))
 
 
 def bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -60,7 +60,7 @@ def bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return start, end
 
 
-def of_day(store: Store, point: str, day: date, zone: ZoneInfo) -> dict[str, tuple[Slot, ...]]:
+def of_day(store: Store, point: str, day: date, zone: ZoneInfo) -> dict[str, tuple[HalfHour, ...]]:
     """The 48 half hours of each channel that this point's records of the day have.
 
     They go by the wall clock, 00:00 first. On the day on which the clock goes forward the half hours that do not
@@ -76,9 +76,9 @@ def of_day(store: Store, point: str, day: date, zone: ZoneInfo) -> dict[str, tup
     }
 
 
-def nothing() -> tuple[Slot, ...]:
+def nothing() -> tuple[HalfHour, ...]:
     """A day of which nothing is known."""
-    return (Slot(reason="missing"),) * SLOTS
+    return (HalfHour(reason="missing"),) * SLOTS
 
 
 def _gather(records: Iterable[Record], code: str, start: datetime, end: datetime) -> list[_Gathering]:
@@ -115,12 +115,12 @@ def _count(at: datetime, since: datetime, energy: Decimal, touched: Sequence[_Ga
             slot.energy += energy
 
 
-def _by_wall_clock(slots: Iterable[_Gathering], zone: ZoneInfo) -> Iterator[Slot]:
-    found: dict[int, list[Slot]] = {}
+def _by_wall_clock(slots: Iterable[_Gathering], zone: ZoneInfo) -> Iterator[HalfHour]:
+    found: dict[int, list[HalfHour]] = {}
     for slot in slots:
         local = slot.start.astimezone(zone)
         found.setdefault(local.hour * 2 + local.minute // 30, []).append(slot.done())
     for number in range(SLOTS):
         passes = found.get(number, [])
         reasons = dict.fromkeys(one.reason for one in passes if one.reason)
-        yield Slot(sum((one.energy for one in passes), Decimal(0)), ", ".join(reasons))
+        yield HalfHour(sum((one.energy for one in passes), Decimal(0)), ", ".join(reasons))

@@ -50,7 +50,7 @@ class MeasuringPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ExchangeDocument:
     """``made``: local time. ``summer``: daylight saving time holds on that day."""
 
     number: int

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from agent.report.breakdown import Line, Report, Shown
+from agent.report.breakdown import Report, ReportLine, Shown
 
 Cell = str | Decimal | datetime | None
 """Decimal: kWh or a ratio; datetime: aware, to be shown in the report's zone."""
@@ -15,7 +15,7 @@ Cell = str | Decimal | datetime | None
 @dataclass(frozen=True, slots=True)
 class Column:
     name: str
-    cell: Callable[[Line], Cell]
+    cell: Callable[[ReportLine], Cell]
 
 
 def kwh(energy: Decimal | None) -> Decimal | None:

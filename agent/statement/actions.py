@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from agent.config.utility import window
-from agent.config.utility.profile import Profile, faults_of, profile_of, ways_of
+from agent.config.utility.profile import Profile, channels_of, faults_of, profile_of
 from agent.config.values import Config
 from agent.statement.figures import NoReading
-from agent.statement.log import Book, Step
+from agent.statement.log import StatementLog, Step
 from agent.statement.making import Case
 from agent.statement.view import document
-from agent.statement.workflow import Room
+from agent.statement.workflow import StatementWorkflow
 from buffer.store import Store
 
 
@@ -20,10 +20,10 @@ class NotNow(ValueError):
     """It cannot be done, or must not; the text says why and what to do."""
 
 
-class Desk:
+class StatementActions:
     """Each method gives the documents of the statements that it concerned (:func:`agent.statement.view.document`)."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: StatementWorkflow) -> None:
         self._room = room
 
     def ask(self, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Desk:
                 found.append({"point": point, "error": str(trouble)})
         return {"statements": found}
 
-    def _for_utility(self, case: Case, book: Book) -> Book:
+    def _for_utility(self, case: Case, book: StatementLog) -> StatementLog:
         if book.attempt is None:
             book = self._room.make(case, book, "utility", "asked by the utility's command")
         book = self._room.advance(case, asked=True)
@@ -73,7 +73,7 @@ class Desk:
             raise NotNow("the gateway's clock is not set: nobody knows which window is open (timedatectl)")
         return case_of(room.config, room.profiles, room.store, point, month, now.utc)
 
-    def check(self, case: Case, by: str, why: str, *, correct: bool = False) -> Book:
+    def check(self, case: Case, by: str, why: str, *, correct: bool = False) -> StatementLog:
         """Figures now, or new ones in place of the present ones; what is plausible then leaves by itself."""
         room, book = self._room, self._room.book(case)
         try:
@@ -90,7 +90,7 @@ class Desk:
             raise NotNow(f"{book.point}: {trouble}") from None
         return room.advance(case, asked=True)
 
-    def confirm(self, case: Case, by: str, why: str, *, late: bool = False) -> Book:
+    def confirm(self, case: Case, by: str, why: str, *, late: bool = False) -> StatementLog:
         """A person answers for the figures; they leave at once where the window is open."""
         room, book = self._room, self._room.book(case)
         if book.attempt is None:
@@ -104,7 +104,7 @@ class Desk:
             return room.publish(book, by, "late", stamp)
         return room.advance(case, asked=True)
 
-    def hold(self, case: Case, by: str, why: str) -> Book:
+    def hold(self, case: Case, by: str, why: str) -> StatementLog:
         """Nothing leaves until somebody confirms."""
         room, book = self._room, self._room.book(case)
         if book.state not in ("due", "checked", "held"):
@@ -120,7 +120,7 @@ class Desk:
         channel: str | None = None,
         again: bool = False,
         late: bool = False,
-    ) -> Book:
+    ) -> StatementLog:
         """Now, by MQTT or by the channel that is named; the same figures a second time only with ``again``."""
         room, book = self._room, self._room.book(case)
         way = channel or "mqtt"
@@ -144,14 +144,14 @@ class Desk:
             return room.carry(case, book, way, by, why or "sent by a person", stamp)
         return (room.publish_again if gone else room.publish)(book, by, why or "sent by a person", stamp)
 
-    def _must_confirm(self, case: Case, book: Book) -> bool:
+    def _must_confirm(self, case: Case, book: StatementLog) -> bool:
         """Whether a person has to answer for the figures before they may leave."""
         doubted = _suspect(book) or self._room.rules(case.profile).always
         return book.waits or (doubted and not book.confirmed)
 
     def _must_have(self, way: str, case: Case) -> None:
-        usable, whys = ways_of(case.profile, self._room.config)
-        there = ["mqtt", *(name for name in usable if name in self._room.ways)]
+        usable, whys = channels_of(case.profile, self._room.config)
+        there = ["mqtt", *(name for name in usable if name in self._room.channels)]
         if way in there:
             return
         why = [text for text in whys if text.startswith(way)]
@@ -163,13 +163,13 @@ class Desk:
         if case.window.passed(now) and not late:
             raise NotNow(f"{case.meter.point}: {_closed(case)}, then --late")
 
-    def _document(self, case: Case, book: Book) -> dict[str, Any]:
+    def _document(self, case: Case, book: StatementLog) -> dict[str, Any]:
         over = case.window.passed(self._room.clock.stamp().utc) and book.state in ("checked", "held")
         do = "confirm" if self._must_confirm(case, book) else "send"
         text = f"{_closed(case)}, then meterpost statement {do} --late" if over else ""
         return document(case.meter, case.profile, case.window, book, self._room.config, text)
 
-    def _short(self, case: Case, book: Book) -> dict[str, Any]:
+    def _short(self, case: Case, book: StatementLog) -> dict[str, Any]:
         """For the utility's reply: many points fit one message."""
         figures = dict(book.attempt.figures) if book.attempt else {}
         reason = book.steps[-1].reason if book.steps and book.state != "sent" else ""
@@ -177,17 +177,17 @@ class Desk:
         return found | ({"reason": reason[:200]} if reason else {})
 
 
-def _refused(book: Book) -> bool:
+def _refused(book: StatementLog) -> bool:
     """The last figures before these were refused."""
     number = len(book.attempts) - 1
     return any(step.attempt == number and step.what == "refused" for step in book.steps)
 
 
-def _suspect(book: Book) -> bool:
+def _suspect(book: StatementLog) -> bool:
     return book.attempt is not None and book.attempt.suspect
 
 
-def _why(book: Book) -> str:
+def _why(book: StatementLog) -> str:
     return book.steps[-1].reason or "not confirmed"
 
 
@@ -196,7 +196,7 @@ def _closed(case: Case) -> str:
     return f"the window of {case.window.month} closed on {last}; ask the utility whether it still takes the figures"
 
 
-def _gone(book: Book, way: str) -> Step | None:
+def _gone(book: StatementLog, way: str) -> Step | None:
     """The step by which the present figures left, or may have left; of the ways beside MQTT any counts."""
     if way == "mqtt":
         return next(reversed(book.happened("queued")), None)

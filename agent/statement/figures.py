@@ -8,7 +8,8 @@ from decimal import ROUND_FLOOR, Decimal
 from agent.config.utility.profile import Profile
 from agent.config.utility.window import Window
 from agent.config.values import Meter
-from agent.history.installations import REGISTERS, TOTAL, same
+from agent.history.installations import REGISTERS, TOTAL
+from agent.judge.identity import same
 from buffer.record import Record
 from drivers.reading import Number
 

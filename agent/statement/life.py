@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from agent.config.utility.window import Window
-from agent.statement.log import Book, arrived
+from agent.statement.log import StatementLog, arrived
 
 FIRST_PAUSE = timedelta(minutes=15)  # after a channel said that nothing has left
 LONGEST_PAUSE = timedelta(hours=2)
@@ -14,7 +14,7 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class ReceiptState:
     """What the store knows of the statement's record: pending, held, confirmed, refused, or "absent" where it has no
     such record; and the refusal's words."""
 
@@ -33,7 +33,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Decision:
     """open (the window is open), make (figures), hold, send (the record, by MQTT), put (the same record once more: it
     never reached the store), accept, refuse, doubt (whether a channel's message left is not known), fall (back to a
     channel), miss (the window closed)."""
@@ -43,7 +43,9 @@ class Act:
     channel: str = ""
 
 
-def decide(book: Book, window: Window, now: datetime, receipt: Receipt | None, rules: Rules) -> Act | None:
+def decide(
+    book: StatementLog, window: Window, now: datetime, receipt: ReceiptState | None, rules: Rules
+) -> Decision | None:
     """The next act, None while there is nothing to do. ``receipt`` is needed once figures have left."""
     if book.state in ("sent", "refused", "accepted") and receipt is not None:
         heard = _heard(book, receipt)
@@ -58,30 +60,30 @@ def decide(book: Book, window: Window, now: datetime, receipt: Receipt | None, r
     if book.state == "sent":
         return _fall_back(book, window, now, rules)
     if not book.steps:
-        return Act("open")
+        return Decision("open")
     if book.attempt is None:
-        return Act("make")
+        return Decision("make")
     if not book.confirmed and (book.waits or book.attempt.suspect or rules.always):
-        return None if book.state == "held" else Act("hold", _why(book, rules))
-    return Act("send")
+        return None if book.state == "held" else Decision("hold", _why(book, rules))
+    return Decision("send")
 
 
-def _heard(book: Book, receipt: Receipt) -> Act | None:
+def _heard(book: StatementLog, receipt: ReceiptState) -> Decision | None:
     if receipt.state == "confirmed" and book.state != "accepted":
         late = "the receipt came after the figures had left another way" if book.happened("left") else ""
-        return Act("accept", late)
+        return Decision("accept", late)
     if receipt.state == "refused" and book.happened("queued", "refused")[-1].what == "queued":
-        return Act("refuse", receipt.reason)
+        return Decision("refuse", receipt.reason)
     if receipt.state == "absent" and book.state == "sent" and _by_mqtt(book):
-        return Act("put")
+        return Decision("put")
     return None
 
 
-def _by_mqtt(book: Book) -> bool:
+def _by_mqtt(book: StatementLog) -> bool:
     return bool(book.happened("queued"))
 
 
-def _why(book: Book, rules: Rules) -> str:
+def _why(book: StatementLog, rules: Rules) -> str:
     assert book.attempt is not None  # asked for figures only
     texts = [reason["text"] for reason in book.attempt.statement["reasons"]]
     if book.waits:
@@ -91,32 +93,34 @@ def _why(book: Book, rules: Rules) -> str:
     return "; ".join(dict.fromkeys(texts))
 
 
-def unsettled(book: Book) -> str | None:
+def unsettled(book: StatementLog) -> str | None:
     """The channel that was given the figures by a run which then ended: nobody knows whether they left."""
     last = book.happened("leaving", "left", "failed", "unclear")
     return last[-1].channel if last and last[-1].what == "leaving" else None
 
 
-def _fall_back(book: Book, window: Window, now: datetime, rules: Rules) -> Act | None:
+def _fall_back(book: StatementLog, window: Window, now: datetime, rules: Rules) -> Decision | None:
     doubtful = unsettled(book)
     if doubtful is not None:
-        return Act("doubt", f"the gateway ended while {doubtful} was sending: whether it left is not known", doubtful)
+        return Decision(
+            "doubt", f"the gateway ended while {doubtful} was sending: whether it left is not known", doubtful
+        )
     if book.happened("left", "unclear") or now < _begins(book, window, rules.before):
         return None
     for channel in rules.ways:
         if now >= _next_try(book, channel):
-            return Act("fall", "no receipt has come and the window is about to close", channel)
+            return Decision("fall", "no receipt has come and the window is about to close", channel)
     return None
 
 
-def _begins(book: Book, window: Window, before: timedelta) -> datetime:
+def _begins(book: StatementLog, window: Window, before: timedelta) -> datetime:
     """When the fall-back takes over: so long before the end, but MQTT first has its hour where there is one."""
     queued = book.happened("queued")
     given = queued[0].at + GRACE if queued else LONG_AGO
     return max(window.closes - before, min(given, window.closes - LAST_CALL))
 
 
-def _next_try(book: Book, channel: str) -> datetime:
+def _next_try(book: StatementLog, channel: str) -> datetime:
     failures = book.happened("failed", channel=channel)
     if not failures:
         return LONG_AGO
@@ -124,10 +128,10 @@ def _next_try(book: Book, channel: str) -> datetime:
     return failures[-1].at + pause
 
 
-def _passed(book: Book) -> Act | None:
+def _passed(book: StatementLog) -> Decision | None:
     """Once, where nothing is known to have reached the utility in time."""
     if book.happened("missed", any_attempt=True) or arrived(book):
         return None
     failed = book.happened("failed", "undelivered")
     last = f"; {failed[-1].channel}: {failed[-1].reason}" if failed else ""
-    return Act("miss", f"the window has closed; the statement is {book.state}{last}")
+    return Decision("miss", f"the window has closed; the statement is {book.state}{last}")

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from agent.channels.errors import plain
-from agent.statement.log import Book, Step
+from agent.statement.log import StatementLog, Step
 from agent.statement.making import Case
 from agent.statement.outbound import CLOCKS_APART, answers
 
 if TYPE_CHECKING:
-    from agent.channels.sms import Received, Report
+    from agent.channels.inbox import DeliveryReport, Received
 
 log = logging.getLogger("meterpost.statement")
 
@@ -21,7 +21,7 @@ NOBODYS = timedelta(hours=1)  # so long what no statement knows is left to whoev
 SHOWN = 5  # digits: a number that is longer is a person's, and stands in the log with a gap
 
 
-def expected(case: Case, book: Book, now: datetime) -> bool:
+def expected(case: Case, book: StatementLog, now: datetime) -> bool:
     """Whether something may still come about this statement."""
     left = _left(book)
     if left is None or now > left.at + FOR:
@@ -29,7 +29,7 @@ def expected(case: Case, book: Book, now: datetime) -> bool:
     return _wants_answer(case, book) or bool(_open(book, left))
 
 
-def answered(came: "Received", case: Case, book: Book, now: datetime) -> Step | None:
+def answered(came: "Received", case: Case, book: StatementLog, now: datetime) -> Step | None:
     """The step of the utility's confirming message; None where this is none of this statement."""
     left, form = _left(book), case.profile.sms
     if left is None or form is None or not _wants_answer(case, book):
@@ -39,7 +39,7 @@ def answered(came: "Received", case: Case, book: Book, now: datetime) -> Step | 
     return Step(now, "accepted", "answered", "utility", plain(came.text), "sms")
 
 
-def reported(came: "Report", case: Case, book: Book, now: datetime) -> Step | None:
+def reported(came: "DeliveryReport", case: Case, book: StatementLog, now: datetime) -> Step | None:
     """The step of the service centre's last word; None while it goes on trying, and for another message."""
     from agent.channels.sms import same_number
 
@@ -56,7 +56,7 @@ def reported(came: "Report", case: Case, book: Book, now: datetime) -> Step | No
     return Step(now, book.state, "undelivered", "network", why, "sms", str(came.reference))
 
 
-def stale(came: "Report", now: datetime) -> bool:
+def stale(came: "DeliveryReport", now: datetime) -> bool:
     """Nobody waits for it: it is of earlier figures or of a test, or the centre will say more. A modem keeps few."""
     return came.state == "waiting" or came.sent_at is None or came.sent_at < now - NOBODYS
 
@@ -86,18 +86,18 @@ def masked(sender: str) -> str:
     return f"{plain(sender[:4])}…{plain(sender[-2:])}"
 
 
-def _left(book: Book) -> Step | None:
+def _left(book: StatementLog) -> Step | None:
     """The present figures' last message."""
     return next(reversed(book.happened("left", channel="sms")), None)
 
 
-def _open(book: Book, left: Step) -> Sequence[str]:
+def _open(book: StatementLog, left: Step) -> Sequence[str]:
     """References of its parts of which the network has not said what became of them."""
     since = book.steps.index(left)
     told = [one.reference for one in book.steps[since:] if one.what in ("delivered", "undelivered")]
     return [one for one in left.reference.split(",") if one and one not in told]
 
 
-def _wants_answer(case: Case, book: Book) -> bool:
+def _wants_answer(case: Case, book: StatementLog) -> bool:
     form = case.profile.sms
     return form is not None and form.answer is not None and book.state == "sent"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from agent.delivery.payload import when
-from agent.meters.sealed import opened, sealed
+from agent.meters.sealed import checksummed, verified
+from buffer.body import when
 from buffer.record import Record
 from buffer.store import Store
 from drivers.reading import Number
@@ -78,7 +78,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class StatementLog:
     """A point's statement of one month ("2026-10")."""
 
     point: str
@@ -118,10 +118,10 @@ class Book:
         """A person has confirmed the present figures."""
         return bool(self.happened("confirmed")) and not self.waits
 
-    def noted(self, step: Step) -> "Book":
+    def noted(self, step: Step) -> "StatementLog":
         return replace(self, steps=(*self.steps, replace(step, attempt=len(self.attempts))))
 
-    def tried(self, attempt: Attempt, step: Step) -> "Book":
+    def tried(self, attempt: Attempt, step: Step) -> "StatementLog":
         """With further figures, and the step that says so."""
         return replace(self, attempts=(*self.attempts, attempt)).noted(step)
 
@@ -130,18 +130,18 @@ def key(point: str, month: str) -> str:
     return f"{PREFIX}{point}:{month}"
 
 
-def load(store: Store, point: str, month: str) -> Book | None:
+def load(store: Store, point: str, month: str) -> StatementLog | None:
     """The book, None where none was begun. A damaged note is a book that is held: what left is not known."""
     note = store.noted(key(point, month))
     return None if note is None else _book(point, month, note)
 
 
-def save(store: Store, book: Book) -> None:
+def save(store: Store, book: StatementLog) -> None:
     """On the disk when it returns."""
-    store.note(key(book.point, book.month), sealed(_document(book)))
+    store.note(key(book.point, book.month), checksummed(_document(book)))
 
 
-def of_point(store: Store, point: str) -> list[Book]:
+def of_point(store: Store, point: str) -> list[StatementLog]:
     """All books of a point by month."""
     found = store.notes(f"{PREFIX}{point}:")
     months = {name.removeprefix(f"{PREFIX}{point}:"): note for name, note in found.items()}
@@ -149,20 +149,20 @@ def of_point(store: Store, point: str) -> list[Book]:
     return [_book(point, month, note) for month, note in sorted(months.items()) if ":" not in month]
 
 
-def earlier(store: Store, point: str, month: str, most: int) -> Iterator[Book]:
+def earlier(store: Store, point: str, month: str, most: int) -> Iterator[StatementLog]:
     """Books of the months before this one, the newest first."""
     books = [book for book in of_point(store, point) if book.month < month]
     yield from reversed(books[-most:])
 
 
-def arrived(book: Book) -> bool:
+def arrived(book: StatementLog) -> bool:
     """The present figures left by a fall-back channel, and its network did not say that it could not deliver them."""
     steps = book.happened("left", "undelivered")
     lost = {step.channel: place for place, step in enumerate(steps) if step.what == "undelivered"}
     return any(step.what == "left" and place > lost.get(step.channel, -1) for place, step in enumerate(steps))
 
 
-def handed_over(book: Book) -> Attempt | None:
+def handed_over(book: StatementLog) -> Attempt | None:
     """The figures that the utility has: accepted, or gone by a fall-back channel and not refused since."""
     if book.state not in ("accepted", "sent") or book.attempt is None:
         return None
@@ -171,12 +171,12 @@ def handed_over(book: Book) -> Attempt | None:
     return None
 
 
-def _book(point: str, month: str, note: str) -> Book:
-    document = opened(note)
+def _book(point: str, month: str, note: str) -> StatementLog:
+    document = verified(note)
     if document is None:
         text = "the book of this month was damaged: whether figures left is not known"
-        return Book(point, month, (Step(UNKNOWN, "held", "damaged", reason=text),))
-    return Book(
+        return StatementLog(point, month, (Step(UNKNOWN, "held", "damaged", reason=text),))
+    return StatementLog(
         point,
         month,
         tuple(Step(**{**step, "at": datetime.fromisoformat(step["at"])}) for step in document["steps"]),
@@ -195,7 +195,7 @@ def step_document(step: Step) -> dict[str, Any]:
     return {"at": when(step.at), **{name: value for name in names if (value := getattr(step, name))}}
 
 
-def _document(book: Book) -> dict[str, Any]:
+def _document(book: StatementLog) -> dict[str, Any]:
     return {
         "steps": [step_document(step) for step in book.steps],
         "attempts": [

@@ -8,25 +8,25 @@ from decimal import ROUND_FLOOR, Decimal
 from agent.config.utility.profile import Profile
 from agent.config.utility.window import Window
 from agent.config.values import Meter
-from agent.delivery.payload import when
-from agent.history.boundaries import standing
+from agent.history.boundaries import not_superseded
 from agent.history.installations import (
     REGISTERS,
     Backwards,
-    NoAct,
+    MeterPeriod,
+    MissingRecord,
     NoConsumption,
     Registers,
-    Stage,
     consumed,
-    same,
-    stages,
+    installations,
 )
 from agent.host.clock import Stamp
+from agent.judge.identity import same
 from agent.judge.plausible import energy_flags
 from agent.statement import log as books
 from agent.statement.figures import EARLY, KINDS, NoReading, Taken, billed, choose, ripe, span, taken, whole
 from agent.statement.log import Attempt
 from agent.statement.verdict import Reason, Used, above_limit, doubtful, too_long, unusual, used
+from buffer.body import when
 from buffer.store import Store
 from drivers.reading import Number
 
@@ -70,14 +70,14 @@ def nearest(case: Case, now: datetime) -> Taken | None:
     if now < case.window.reporting:
         return None
     since, until = span(case.window, now)
-    records = standing(case.store.find(case.meter.point, KINDS, since, until))
+    records = not_superseded(case.store.find(case.meter.point, KINDS, since, until))
     return choose(records, case.meter, case.profile, case.window)
 
 
 def later_reading(case: Case, after: datetime, now: datetime) -> Taken:
     """The newest reading since the figures that are to be corrected; NoReading where there is none."""
     since = max(after + timedelta(milliseconds=1), case.window.reporting - EARLY)
-    records = standing(case.store.find(case.meter.point, KINDS, since, now + timedelta(milliseconds=1)))
+    records = not_superseded(case.store.find(case.meter.point, KINDS, since, now + timedelta(milliseconds=1)))
     found = [one for record in records if (one := taken(record, case.meter, case.profile)) is not None]
     if not found:
         raise NoReading("no reading is newer than the figures: read the meter again, or type a reading in")
@@ -170,7 +170,7 @@ def _consumption(case: Case, last: Last | None, found: Taken) -> tuple[dict[str,
         return {name: consumed(chain, _own(case.meter, own), before, now) for name, own in named.items()}, []
     except Backwards as trouble:
         return {}, [Reason("backwards", str(trouble))]
-    except NoAct as trouble:
+    except MissingRecord as trouble:
         return {}, [Reason("no-act", str(trouble))]
     except NoConsumption as trouble:
         return {}, [Reason("not-comparable", str(trouble))]
@@ -187,9 +187,9 @@ def _own(meter: Meter, register: str) -> str:
     return register if meter.tariffs else "T1"
 
 
-def _chain(meter: Meter) -> list[Stage]:
+def _chain(meter: Meter) -> list[MeterPeriod]:
     """The meters of the point. Of a point without tariffs the acts' figures count together, as its total does."""
-    found = list(stages(meter))
+    found = list(installations(meter))
     if meter.tariffs:
         return found
     return [replace(one, initial=_total(one.initial), final=_total(one.final)) for one in found]

@@ -7,26 +7,24 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
-from agent.channels.errors import ChannelError
-from agent.config.utility.profile import Profile, Sms
+from agent.config.utility.profile import Profile, SmsTemplate
 from agent.config.utility.window import Window
 from agent.config.values import Config, Meter
 from agent.statement.figures import padded
-from agent.statement.log import Attempt, Book
+from agent.statement.log import Attempt, StatementLog
 from agent.statement.template import filled
 from buffer.record import number_text
 
 if TYPE_CHECKING:
-    from agent.channels.sms import Modem, Received, Report
-    from agent.config.values import Mail as MailServer
-
-__all__ = ["ChannelError", "Listening", "Message", "Way", "answers", "message", "ways"]
+    from agent.channels.inbox import DeliveryReport, Received
+    from agent.channels.sms import Modem
+    from agent.config.values import MailSettings as MailServer
 
 CLOCKS_APART = timedelta(minutes=10)  # the service centre's clock and ours
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class StatementMessage:
     """What leaves by a channel. ``id`` names the figures: a double can be recognised by it."""
 
     channel: str
@@ -36,22 +34,22 @@ class Message:
     id: str = ""
 
 
-class Way(Protocol):
+class OutboundChannel(Protocol):
     """A channel. It blocks for as long as a network takes."""
 
-    def send(self, message: Message) -> str:
+    def send(self, message: StatementMessage) -> str:
         """The channel's own reference, once the message has left. ChannelError: it has not; ``unclear``: who knows."""
 
 
 @runtime_checkable
 class Listening(Protocol):
-    """A channel by which the utility may answer; see :class:`SmsWay`."""
+    """A channel by which the utility may answer; see :class:`SmsChannel`."""
 
-    def look(self) -> "tuple[Sequence[Received], Sequence[Report]]": ...
-    def forget(self, handed_on: "Sequence[Received | Report]") -> None: ...
+    def look(self) -> "tuple[Sequence[Received], Sequence[DeliveryReport]]": ...
+    def forget(self, handed_on: "Sequence[Received | DeliveryReport]") -> None: ...
 
 
-def answers(received: "Received", form: Sms, account: str, since: datetime) -> bool:
+def answers(received: "Received", form: SmsTemplate, account: str, since: datetime) -> bool:
     """Whether this is the utility's confirming message for the account, and no older than ours."""
     from agent.channels.sms import same_number
 
@@ -61,7 +59,9 @@ def answers(received: "Received", form: Sms, account: str, since: datetime) -> b
     return recent and same_number(received.sender, sender) and re.search(pattern, received.text) is not None
 
 
-def message(channel: str, gateway: str, meter: Meter, profile: Profile, window: Window, book: Book) -> Message:
+def message(
+    channel: str, gateway: str, meter: Meter, profile: Profile, window: Window, book: StatementLog
+) -> StatementMessage:
     """The utility's form of words with the book's present figures. ValueError where the profile has no such channel."""
     attempt = book.attempt
     form = {"sms": profile.sms, "mail": profile.mail}.get(channel)
@@ -71,10 +71,10 @@ def message(channel: str, gateway: str, meter: Meter, profile: Profile, window: 
     name = f"statement.{gateway}.{book.point}.{book.month}.{len(book.attempts)}"
     if channel == "sms":
         assert profile.sms is not None  # the form above
-        return Message("sms", profile.sms.number, filled(profile.sms.text, facts), id=name)
+        return StatementMessage("sms", profile.sms.number, filled(profile.sms.text, facts), id=name)
     assert profile.mail is not None
     subject, body = filled(profile.mail.subject, facts), filled(profile.mail.body, facts)
-    return Message("mail", profile.mail.to, body, subject, name)
+    return StatementMessage("mail", profile.mail.to, body, subject, name)
 
 
 def facts_of(meter: Meter, attempt: Attempt, zone: ZoneInfo, *, pad: bool = False) -> dict[str, str]:
@@ -105,44 +105,44 @@ def _day(text: str, zone: ZoneInfo) -> str:
     return f"{datetime.fromisoformat(text).astimezone(zone):%d.%m.%Y}"
 
 
-class SmsWay:
+class SmsChannel:
     def __init__(self, modem: "Modem") -> None:
         self._modem = modem
 
-    def send(self, message: Message) -> str:
+    def send(self, message: StatementMessage) -> str:
         """TP-MR of each part, as the network gave them."""
         return ",".join(map(str, self._modem.send(message.to, message.text).references))
 
-    def look(self) -> "tuple[Sequence[Received], Sequence[Report]]":
+    def look(self) -> "tuple[Sequence[Received], Sequence[DeliveryReport]]":
         """What came in, and delivery reports; they stay in the modem until ``forget``."""
         return self._modem.look()
 
-    def forget(self, handed_on: "Sequence[Received | Report]") -> None:
+    def forget(self, handed_on: "Sequence[Received | DeliveryReport]") -> None:
         """They are kept elsewhere now, or of no use."""
         if handed_on:
             self._modem.forget(handed_on)
 
 
-class MailWay:
+class MailChannel:
     def __init__(self, server: "MailServer") -> None:
         self._server = server
 
-    def send(self, message: Message) -> str:
+    def send(self, message: StatementMessage) -> str:
         """The letter's own Message-ID."""
-        from agent.channels.mail import Letter, send, stable_id
+        from agent.channels.mail import Email, send, stable_id
 
         name = stable_id(self._server, message.id)
-        send(self._server, Letter(message.to, message.subject, message.text), name)
+        send(self._server, Email(message.to, message.subject, message.text), name)
         return name
 
 
-def ways(config: Config) -> Mapping[str, Way]:
+def channels(config: Config) -> Mapping[str, OutboundChannel]:
     """The channels that this gateway has."""
-    found: dict[str, Way] = {}
+    found: dict[str, OutboundChannel] = {}
     if config.modem is not None:
         from agent.channels.sms import Modem
 
-        found["sms"] = SmsWay(Modem(config.modem, config.gateway.state_dir))
+        found["sms"] = SmsChannel(Modem(config.modem, config.gateway.state_dir))
     if config.mail is not None:
-        found["mail"] = MailWay(config.mail)
+        found["mail"] = MailChannel(config.mail)
     return found

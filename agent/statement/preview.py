@@ -11,11 +11,11 @@ from agent.host.clock import Stamp
 from agent.statement import log as books
 from agent.statement.actions import NotNow, case_of
 from agent.statement.figures import NoReading, Taken
-from agent.statement.log import Book, Step
+from agent.statement.log import StatementLog, Step
 from agent.statement.making import Case, attempt, reading
 from buffer.store import Store
 
-Found = tuple[Case, Book, str]
+Found = tuple[Case, StatementLog, str]
 """The statement, its book, and what is waited for in words."""
 
 
@@ -35,7 +35,7 @@ class Preview:
     def look(self, point: str, month: str | None) -> Found:
         """As it stands."""
         case = case_of(self._config, self._profiles, self._store, point, month, self._now)
-        book = books.load(self._store, point, case.window.month) or Book(point, case.window.month)
+        book = books.load(self._store, point, case.window.month) or StatementLog(point, case.window.month)
         return case, book, "" if book.attempt else self._waiting(case)
 
     def _waiting(self, case: Case) -> str:
@@ -64,7 +64,7 @@ class Preview:
         step = Step(self._now, book.state, "made", reason="not kept: this is what a check would find now")
         return case, replace(book, attempts=(figures,), steps=(*book.steps, replace(step, attempt=1))), waiting
 
-    def books(self, point: str) -> list[Book]:
+    def books(self, point: str) -> list[StatementLog]:
         """Every month of this point; NotNow for one that is not known at all."""
         found = books.of_point(self._store, point)
         if not found and point not in [one.point for one in self._config.meters]:

@@ -16,7 +16,7 @@ from buffer.store import Store
 
 if TYPE_CHECKING:
     from agent.config.utility.profile import Profile
-    from agent.statement.workflow import Room
+    from agent.statement.workflow import StatementWorkflow
 
 log = logging.getLogger("meterpost.statement")
 
@@ -24,10 +24,10 @@ EVERY = 60.0  # s between two looks
 GOODBYE = 5.0  # s that a message which is just leaving has when the service ends
 
 
-class Statements:
+class StatementService:
     """The statements of the daemon, by whatever configuration is in use. Looks once a minute from ``start`` on.
 
-    ``current`` gives the configuration; the other parameters are :class:`Room`'s.
+    ``current`` gives the configuration; the other parameters are :class:`StatementWorkflow`'s.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Statements:
         self._current, self._store, self._clock = current, store, clock
         self._change, self._submit, self._resent = change, submit, resent
         self._lock = threading.RLock()
-        self._made: Room | None = None
+        self._made: StatementWorkflow | None = None
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="statements", daemon=True)
 
@@ -59,17 +59,17 @@ class Statements:
 
     def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A technician's question by the socket."""
-        from agent.statement.actions import Desk
+        from agent.statement.actions import StatementActions
 
-        return Desk(self.room()).ask(asked)
+        return StatementActions(self.room()).ask(asked)
 
     def ordered(self, points: Sequence[str]) -> dict[str, Any]:
         """The utility's command ``statement``."""
-        from agent.statement.actions import Desk
+        from agent.statement.actions import StatementActions
 
-        return Desk(self.room()).asked_by_utility(points)
+        return StatementActions(self.room()).asked_by_utility(points)
 
-    def room(self) -> "Room":
+    def room(self) -> "StatementWorkflow":
         """For the configuration in use."""
         with self._lock:
             config = self._current()
@@ -77,11 +77,11 @@ class Statements:
                 self._made = self._room(config)
             return self._made
 
-    def _room(self, config: Config) -> "Room":
+    def _room(self, config: Config) -> "StatementWorkflow":
         from agent.config.utility import profile_file
-        from agent.config.utility.profile import profile_of, ways_of
-        from agent.statement.outbound import ways
-        from agent.statement.workflow import Room
+        from agent.config.utility.profile import channels_of, profile_of
+        from agent.statement.outbound import channels
+        from agent.statement.workflow import StatementWorkflow
 
         profiles: Mapping[str, Profile] = {}
         if any(meter.utility for meter in config.meters):
@@ -91,16 +91,16 @@ class Statements:
                 log.error("the utility profiles are not sound, no statement is made until a reload: %s", trouble)
         for meter in config.meters:
             profile = profile_of(meter, profiles)
-            for why in ways_of(profile, config)[1] if profile else ():
+            for why in channels_of(profile, config)[1] if profile else ():
                 log.warning("%s: the fall-back has one way less: %s", meter.point, why)
-        return Room(
+        return StatementWorkflow(
             config,
             profiles,
             self._store,
             change=self._change,
             submit=self._submit,
             clock=self._clock,
-            ways=ways(config),
+            channels=channels(config),
             resent=self._resent,
             lock=self._lock,
         )

@@ -4,18 +4,17 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from agent.config.utility.profile import Profile, ways_of
+from agent.config.utility.profile import Profile, channels_of
 from agent.config.utility.window import Window
 from agent.config.values import Config, Meter
-from agent.delivery.payload import when
-from agent.statement.log import Book, step_document
-from agent.statement.outbound import Message, message
+from agent.statement.log import StatementLog, step_document
+from agent.statement.outbound import StatementMessage, message
 from agent.statement.spoken import spoken
-from buffer.body import record_json
+from buffer.body import record_json, when
 
 
 def document(
-    meter: Meter, profile: Profile, window: Window, book: Book, config: Config, waiting: str = ""
+    meter: Meter, profile: Profile, window: Window, book: StatementLog, config: Config, waiting: str = ""
 ) -> dict[str, Any]:
     """Of ``meterpost/statements/1``; ``figures`` are empty while there are none, ``waiting`` says why."""
     attempt = book.attempt
@@ -33,23 +32,23 @@ def document(
         "waiting": waiting,
         "last": step_document(book.steps[-1]) if book.steps else None,
         "attempts": len(book.attempts),
-        "without": ways_of(profile, config)[1],
+        "without": channels_of(profile, config)[1],
     }
 
 
-def history(book: Book) -> list[dict[str, Any]]:
+def history(book: StatementLog) -> list[dict[str, Any]]:
     """Every step, the oldest first."""
     return [step_document(step) for step in book.steps]
 
 
-def leaving(meter: Meter, profile: Profile, window: Window, book: Book, config: Config) -> list[dict[str, Any]]:
+def leaving(meter: Meter, profile: Profile, window: Window, book: StatementLog, config: Config) -> list[dict[str, Any]]:
     """Exactly what leaves by each channel: the record by MQTT first, then the fall-back's messages."""
     attempt = book.attempt
     if attempt is None:
         return []
     record = json.loads(record_json(attempt.record(book.point)), parse_float=Decimal)
     found: list[dict[str, Any]] = [{"channel": "mqtt", "record": record}]
-    usable, why = ways_of(profile, config)
+    usable, why = channels_of(profile, config)
     for channel in profile.fallback:
         letter = message(channel, config.gateway.id, meter, profile, window, book)
         reason = next((text for text in why if text.startswith(f"{channel}:")), "")
@@ -57,7 +56,7 @@ def leaving(meter: Meter, profile: Profile, window: Window, book: Book, config: 
     return found
 
 
-def _message(letter: Message) -> dict[str, Any]:
+def _message(letter: StatementMessage) -> dict[str, Any]:
     found: dict[str, Any] = {"channel": letter.channel, "to": letter.to, "text": letter.text}
     if letter.channel == "mail":
         return found | {"subject": letter.subject, "id": letter.id}
@@ -66,7 +65,7 @@ def _message(letter: Message) -> dict[str, Any]:
     return found | {"characters": len(letter.text), "parts": len(submits(letter.to or "0", letter.text))}
 
 
-def said(book: Book) -> str:
+def said(book: StatementLog) -> str:
     """To be read out on the telephone; "" while there are no figures."""
     if book.attempt is None:
         return ""

@@ -9,18 +9,19 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from agent.channels.errors import ChannelError
 from agent.config.utility import window
-from agent.config.utility.profile import Profile, faults_of, profile_of, ways_of
+from agent.config.utility.profile import Profile, channels_of, faults_of, profile_of
 from agent.config.values import Config, Meter
+from agent.events import gateway_event
 from agent.host.clock import Clock, Stamp
-from agent.meters.state import gateway_event
 from agent.statement import life, listen
 from agent.statement import log as books
 from agent.statement.figures import KINDS, NoReading, Taken, ripe
-from agent.statement.life import Act, Receipt, Rules
-from agent.statement.log import Attempt, Book, Step
+from agent.statement.life import Decision, ReceiptState, Rules
+from agent.statement.log import Attempt, StatementLog, Step
 from agent.statement.making import Case, attempt, later_reading, nearest, reading
-from agent.statement.outbound import ChannelError, Listening, Way, message
+from agent.statement.outbound import Listening, OutboundChannel, message
 from buffer.faults import StoreError
 from buffer.record import Record
 from buffer.store import Store
@@ -33,7 +34,7 @@ MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
 MILLISECOND = timedelta(milliseconds=1)
 
 
-class Room:
+class StatementWorkflow:
     """``change`` runs a function on the store and returns when its writes are on the disk. ``submit`` takes records
     for the store. One thing at a time: the looks of its thread and what people ask for wait for one another."""
 
@@ -46,14 +47,14 @@ class Room:
         change: Callable[[Callable[[Store], Any]], Any],
         submit: Callable[[Sequence[Record]], object],
         clock: Clock,
-        ways: Mapping[str, Way],
+        channels: Mapping[str, OutboundChannel],
         resent: Callable[[], None] = lambda: None,
         lock: AbstractContextManager[Any] | None = None,
     ) -> None:
         """``resent`` is called after a record that the intake had was made pending again. ``lock``: of the room before
         this one, where the configuration was read anew."""
         self.config, self.profiles, self.store = config, profiles, store
-        self._change, self._submit, self.clock, self.ways = change, submit, clock, ways
+        self._change, self._submit, self.clock, self.channels = change, submit, clock, channels
         self._resent = resent
         self.lock: AbstractContextManager[Any] = lock or threading.RLock()
         self.waiting: dict[tuple[str, str], str] = {}  # point and month → what is waited for, in words
@@ -101,7 +102,7 @@ class Room:
                 log.exception("%s: the statement of %s", meter.point, one.month)
         return looked
 
-    def advance(self, case: Case, *, asked: bool = False) -> Book:
+    def advance(self, case: Case, *, asked: bool = False) -> StatementLog:
         """As far as it goes now; the book after it. ``asked``: by a person, whose look at a month that is over is no
         reason to tell that it was missed; the program's own looks are."""
         book = self.book(case)
@@ -118,7 +119,7 @@ class Room:
             book = changed
         return book
 
-    def _doubt(self, case: Case, book: Book, stamp: Stamp) -> None:
+    def _doubt(self, case: Case, book: StatementLog, stamp: Stamp) -> None:
         """The store began a new epoch: the card may have lost the last steps, a message that left among them."""
         rules, settled = self.rules(case.profile), book.happened("left", "unclear", "damaged")
         at_stake = rules.ways and case.window.closes - rules.before <= stamp.utc < case.window.closes
@@ -132,7 +133,7 @@ class Room:
     def _listen(self, looked: Sequence[Case]) -> None:
         """For delivery reports and the utilities' confirming messages, where statements wait for one; not with every
         look, for a modem is slow. Once a day otherwise: what strangers send must not fill its memory."""
-        way: object = self.ways.get("sms")
+        way: object = self.channels.get("sms")
         if not isinstance(way, Listening):
             return
         now = self.clock.stamp().utc
@@ -157,7 +158,7 @@ class Room:
         forms = [profile.sms for profile in profiles if profile is not None and profile.sms is not None]
         return {number for form in forms for number in (form.number, form.answer_from) if number}
 
-    def _noted(self, waiting: Sequence[Case], step_of: Callable[[Case, Book, datetime], Step | None]) -> bool:
+    def _noted(self, waiting: Sequence[Case], step_of: Callable[[Case, StatementLog, datetime], Step | None]) -> bool:
         """Whether it belongs to a statement; it stands in the book then."""
         stamp = self.clock.stamp()
         for case in waiting:
@@ -171,36 +172,36 @@ class Room:
         return False
 
     def rules(self, profile: Profile) -> Rules:
-        usable = [way for way in ways_of(profile, self.config)[0] if way in self.ways]
+        usable = [way for way in channels_of(profile, self.config)[0] if way in self.channels]
         before = timedelta(seconds=self.config.statements.fallback_before)
         return Rules(before, profile.confirm == "always", tuple(usable))
 
-    def book(self, case: Case) -> Book:
+    def book(self, case: Case) -> StatementLog:
         """The book as it stands on the disk; a damaged one with the time at which that was found."""
         found = books.load(self.store, case.meter.point, case.window.month)
         if found is None:
-            return Book(case.meter.point, case.window.month)
+            return StatementLog(case.meter.point, case.window.month)
         if [step.what for step in found.steps] == ["damaged"] and found.steps[0].at.year == books.UNKNOWN.year:
             return self.keep(replace(found, steps=(replace(found.steps[0], at=self.clock.stamp().utc),)))
         return found
 
-    def keep(self, book: Book) -> Book:
+    def keep(self, book: StatementLog) -> StatementLog:
         """On the disk when it returns."""
         self._change(lambda store: books.save(store, book))
         return book
 
-    def receipt(self, book: Book) -> Receipt | None:
+    def receipt(self, book: StatementLog) -> ReceiptState | None:
         """What the store says of the present figures' record; None where they were never given to it."""
         if book.attempt is None or book.state == "accepted" or not book.happened("queued"):
             return None
         record = self.record(book)
         if record is None:
-            return Receipt("absent")
+            return ReceiptState("absent")
         for _, state, reason in self.store.rows("all", record.seq, 1):
-            return Receipt(state, reason or "")
-        return Receipt("absent")
+            return ReceiptState(state, reason or "")
+        return ReceiptState("absent")
 
-    def record(self, book: Book) -> Record | None:
+    def record(self, book: StatementLog) -> Record | None:
         """The stored record of the present figures, whatever number a new epoch gave it."""
         assert book.attempt is not None  # asked for figures only
         at = book.attempt.at
@@ -218,7 +219,7 @@ class Room:
 
     # ── acts ─────────────────────────────────────────────────────────────
 
-    def _do(self, case: Case, book: Book, act: Act, stamp: Stamp) -> Book:
+    def _do(self, case: Case, book: StatementLog, act: Decision, stamp: Stamp) -> StatementLog:
         match act.what:
             case "open":
                 self._watched(case)
@@ -252,7 +253,7 @@ class Room:
                 self._event_missed(changed, stamp)
                 return changed
 
-    def _make(self, case: Case, book: Book, stamp: Stamp) -> Book:
+    def _make(self, case: Case, book: StatementLog, stamp: Stamp) -> StatementLog:
         """Figures, once there is a reading for them and nothing better has to be waited for."""
         key = (case.meter.point, case.window.month)
         before = timedelta(seconds=self.config.statements.fallback_before)
@@ -278,13 +279,13 @@ class Room:
             self._seen[key] = there, nearest(case, now)
         return self._seen[key][1]
 
-    def make(self, case: Case, book: Book, by: str, reason: str) -> Book:
+    def make(self, case: Case, book: StatementLog, by: str, reason: str) -> StatementLog:
         """Figures now, for a person who does not want to wait; NoReading where there are none."""
         stamp = self.clock.stamp()
         found = reading(case, stamp.utc, timedelta(), patient=False)
         return self.made(book, attempt(case, found, stamp, len(book.attempts) + 1), by, reason, stamp)
 
-    def correct(self, case: Case, book: Book, by: str, reason: str) -> Book:
+    def correct(self, case: Case, book: StatementLog, by: str, reason: str) -> StatementLog:
         """New figures of a newer reading in place of the present ones; NoReading where there is none."""
         stamp, old = self.clock.stamp(), book.attempt
         assert old is not None and old.read_at is not None  # figures that are corrected exist
@@ -293,23 +294,23 @@ class Room:
         replaces = record.seq if record is not None else None
         return self.made(book, attempt(case, found, stamp, len(book.attempts) + 1, replaces), by, reason, stamp)
 
-    def made(self, book: Book, figures: Attempt, by: str, reason: str, stamp: Stamp) -> Book:
+    def made(self, book: StatementLog, figures: Attempt, by: str, reason: str, stamp: Stamp) -> StatementLog:
         texts = "; ".join(one["text"] for one in figures.statement["reasons"])
         words = ": ".join(filter(None, (reason, f"suspect: {texts}" if texts else "plausible")))
         return self.keep(book.tried(figures, Step(stamp.utc, "checked", "made", by, words)))
 
-    def held(self, book: Book, reason: str, by: str, stamp: Stamp) -> Book:
+    def held(self, book: StatementLog, reason: str, by: str, stamp: Stamp) -> StatementLog:
         changed = self.keep(book.noted(Step(stamp.utc, "held", "held", by, reason)))
         self._event_held(changed, stamp)
         return changed
 
-    def publish(self, book: Book, by: str, reason: str, stamp: Stamp) -> Book:
+    def publish(self, book: StatementLog, by: str, reason: str, stamp: Stamp) -> StatementLog:
         """The book says so first: after a power cut in between the same record is put once more."""
         changed = self.keep(book.noted(Step(stamp.utc, "sent", "queued", by, reason, "mqtt")))
         self._put(changed)
         return changed
 
-    def publish_again(self, book: Book, by: str, reason: str, stamp: Stamp) -> Book:
+    def publish_again(self, book: StatementLog, by: str, reason: str, stamp: Stamp) -> StatementLog:
         """The same record under the same number, whatever the intake said of it."""
         record = self.record(book)
         if record is None:
@@ -320,17 +321,17 @@ class Room:
         self._resent()
         return changed
 
-    def _put(self, book: Book) -> None:
+    def _put(self, book: StatementLog) -> None:
         assert book.attempt is not None  # only figures are put
         self._submit([book.attempt.record(book.point)])
 
-    def carry(self, case: Case, book: Book, channel: str, by: str, reason: str, stamp: Stamp) -> Book:
+    def carry(self, case: Case, book: StatementLog, channel: str, by: str, reason: str, stamp: Stamp) -> StatementLog:
         """By a channel beside MQTT. That it is about to leave is on the disk before it does."""
         letter = message(channel, self.config.gateway.id, case.meter, case.profile, case.window, book)
         before, state = book.state, "accepted" if book.state == "accepted" else "sent"
         book = self.keep(book.noted(Step(stamp.utc, state, "leaving", by, reason, channel)))
         try:
-            step = Step(stamp.utc, state, "left", by, "", channel, self.ways[channel].send(letter))
+            step = Step(stamp.utc, state, "left", by, "", channel, self.channels[channel].send(letter))
         except ChannelError as trouble:
             step = Step(stamp.utc, before, "failed", by, f"{trouble}; {trouble.hint}", channel)
             if trouble.unclear:
@@ -343,19 +344,19 @@ class Room:
 
     # ── events ───────────────────────────────────────────────────────────
 
-    def _event_held(self, book: Book, stamp: Stamp) -> None:
+    def _event_held(self, book: StatementLog, stamp: Stamp) -> None:
         self._told.add((book.point, book.month))
         text = f"statement of {book.month}: {book.steps[-1].what}: {book.steps[-1].reason}"
         at = replace(stamp, utc=book.steps[-1].at)
         self._submit([gateway_event("statement-held", text, at, point=book.point, serial=_meter(book))])
 
-    def _event_missed(self, book: Book, stamp: Stamp) -> None:
+    def _event_missed(self, book: StatementLog, stamp: Stamp) -> None:
         self._told.add((book.point, book.month))
         text = f"statement of {book.month}: {book.steps[-1].reason}"
         at = replace(stamp, utc=book.steps[-1].at)
         self._submit([gateway_event("statement-missed", text, at, point=book.point, serial=_meter(book))])
 
-    def _tell_again(self, case: Case, book: Book) -> None:
+    def _tell_again(self, case: Case, book: StatementLog) -> None:
         """After a start: the event of the last step, whose key the store knows if it was stored then."""
         if (book.point, book.month) in self._told:
             return
@@ -367,5 +368,5 @@ class Room:
             self._event_missed(book, self.clock.stamp())
 
 
-def _meter(book: Book) -> str:
+def _meter(book: StatementLog) -> str:
     return book.attempt.meter if book.attempt else ""

@@ -15,10 +15,9 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from drivers.dlms.budget import exchanges
-from drivers.dlms.journal import told
 from drivers.dlms.meter_time import MeterTime
 from drivers.dlms.model import Model, Profile, Register, models
-from drivers.dlms.profile import Habits, Layout, Row, layout, rows, values
+from drivers.dlms.profile import Habits, Layout, Row, layout, rows, told, values
 from drivers.dlms.reach import Depth, reach
 from drivers.dlms.read import Reader, text
 from drivers.dlms.settings import (

@@ -1,15 +1,15 @@
 """Profiles of a DLMS meter: which column is what, and rows with exact values in UTC."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from drivers.dlms.meter_time import MeterTime
-from drivers.dlms.model import DEEPEST, Profile
+from drivers.dlms.model import DEEPEST, Journal, Profile
 from drivers.dlms.read import Reader
-from drivers.reading import Ask, Number
+from drivers.reading import Ask, Number, Reading
 from protocols.dlms.apdu import Attribute, Entries, Range, obis_text
 from protocols.dlms.cosem.objects import CLOCK, DEMAND, EXTENDED, PROFILE, REGISTER, Column, Scale, capture_objects
 from protocols.dlms.cosem.stamp import Stamp
@@ -201,3 +201,17 @@ def _value(found: Value | Denied, code: bytes) -> Any:
     if isinstance(found, Denied):
         raise access_error(f"profile {obis_text(code)}", found.result)
     return found.data
+
+
+def told(journal: Journal, shape: Layout, rows: Iterable[Row]) -> Iterator[Reading]:
+    """An event for each row, in their order. ``maker`` is the journal's name and the meter's own number; ``n`` counts
+    events of one second and code, so ``rows`` have all of a second or none."""
+    at_code = next((at for at, each in enumerate(shape.columns) if at != shape.clock), None)
+    counted: dict[tuple[datetime, str], int] = {}
+    for row in rows:
+        number = row.cells[at_code] if at_code is not None else None
+        maker = number if isinstance(number, int) else None
+        code, words = journal.events.get(-1 if maker is None else maker, ("other", f"{journal.name} {maker}"))
+        n = counted[row.at, code] = counted.get((row.at, code), 0) + 1
+        event = {"code": code, "maker": f"{journal.name}.{maker}", "text": words, "n": n}
+        yield Reading("event", {}, (), at=row.at, event=event)

@@ -11,8 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from drivers.iec62056.parts import Archive
-from drivers.iec62056.row import registers
+from drivers.iec62056.parts import Archive, registers
 from drivers.reading import Number, Reach
 from protocols.errors import BadFrame, Refused
 from protocols.iec62056.block import Value

@@ -16,10 +16,9 @@ from drivers.iec62056 import obis
 from drivers.iec62056.archive import frozen, near_midnight, reach
 from drivers.iec62056.budget import exchanges
 from drivers.iec62056.journal import events
-from drivers.iec62056.parts import Row
+from drivers.iec62056.parts import Row, registers
 from drivers.iec62056.profile import period, powers, profile_reach, unsteady
 from drivers.iec62056.ring import Kept
-from drivers.iec62056.row import registers
 from drivers.iec62056.settings import SETTINGS, address, password, zone
 from drivers.iec62056.table import Table, clock_reader, tables
 from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reach, Reading

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from drivers.events import EVENTS
 from drivers.iec62056.parts import PERIODS, Archive, ClockRow, Correction, Journal, Profile, Row
-from drivers.reading import EVENTS
 from protocols.session import Line
 
 OWN = Path(__file__).parents[1] / "models" / "iec"

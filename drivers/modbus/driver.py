@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from drivers.modbus.blocks import Block, blocks
-from drivers.modbus.model import SHIPPED, Cell, Check, Model, ModelError, Row, load
+from drivers.modbus.model import Cell, Check, Model, ModelError, Row
+from drivers.modbus.model_file import SHIPPED, load
 from drivers.reading import Ask, Driver, Exchange, Family, Identity, MeterPlan, Number, Reading, Setting
 from protocols.errors import Refused
 from protocols.modbus.questions import ReadDeviceIdentification, ReadHolding, ReadInput

@@ -3,18 +3,13 @@
 ``docs/adding-a-modbus-meter.md`` explains the file to whoever writes one; the shipped ones are in ``models/modbus``.
 """
 
-import tomllib
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 from drivers.modbus.values import TYPES, exact, low_word_first
 from drivers.reading import Number
 from protocols.modbus.questions import ReadHolding, ReadInput
 from protocols.session import Line
-
-SHIPPED = Path(__file__).parents[1] / "models" / "modbus"
 
 UNITS = {
     "kWh": 3, "Wh": 0, "kvarh": 3, "varh": 0, "kW": 3, "W": 0, "kvar": 3, "var": 0, "kVA": 3, "VA": 0,
@@ -126,22 +121,3 @@ class Model:
 def read(function: int, address: int, count: int) -> ReadHolding | ReadInput:
     """The question for these registers."""
     return ReadHolding(address, count) if function == 3 else ReadInput(address, count)
-
-
-def load(path: Path) -> Model:
-    """The model of this file; ModelError with every fault in it."""
-    from drivers.modbus.model_file import model  # only what reads files needs the checks
-
-    return model(path, table(path))
-
-
-def table(path: Path) -> dict[str, Any]:
-    """The file's TOML; ModelError where it is none."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except OSError as trouble:
-        raise ModelError([f"{path}: cannot be read: {trouble.strerror}"]) from trouble
-    except UnicodeDecodeError as trouble:
-        raise ModelError([f"{path}: found octets that are no UTF-8, expected a TOML text"]) from trouble
-    except tomllib.TOMLDecodeError as trouble:
-        raise ModelError([f"{path}: no TOML: {trouble}"]) from trouble

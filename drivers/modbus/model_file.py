@@ -1,6 +1,7 @@
 """A model file's TOML into a Model, or every fault in it at once."""
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -254,3 +255,25 @@ class _File:
                 if other is not row:
                     top.fault(f"{row.kind}/{row.obis}", row.address, f"registers that {other.obis} has not")
                     break
+
+
+SHIPPED = Path(__file__).parents[1] / "models" / "modbus"
+
+
+def load(path: Path) -> Model:
+    """The model of this file; ModelError with every fault in it."""
+    from drivers.modbus.model_file import model  # only what reads files needs the checks
+
+    return model(path, table(path))
+
+
+def table(path: Path) -> dict[str, Any]:
+    """The file's TOML; ModelError where it is none."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as trouble:
+        raise ModelError([f"{path}: cannot be read: {trouble.strerror}"]) from trouble
+    except UnicodeDecodeError as trouble:
+        raise ModelError([f"{path}: found octets that are no UTF-8, expected a TOML text"]) from trouble
+    except tomllib.TOMLDecodeError as trouble:
+        raise ModelError([f"{path}: no TOML: {trouble}"]) from trouble

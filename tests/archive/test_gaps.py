@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.archive.gaps import LONGEST_PAUSE, NARROWING, SIZES, Book
+from agent.archive.gaps import LONGEST_PAUSE, NARROWING, SIZES, Gaps
 from agent.archive.slots import Grid
 
 GRID = Grid.intervals(ZoneInfo("UTC"), timedelta(minutes=30), datetime(2026, 11, 21, tzinfo=UTC))
 WINDOW = (1000, 1999)
 
 
-def book(*missing: tuple[int, int]) -> Book:
-    made = Book("flat-1", "1", GRID, newest=1999, window=WINDOW)
+def book(*missing: tuple[int, int]) -> Gaps:
+    made = Gaps("flat-1", "1", GRID, newest=1999, window=WINDOW)
     for first, last in missing or (WINDOW,):
         made.open.add(first, last)
     return made
 
 
-def asked(made: Book, now: float = 0.0):
+def asked(made: Gaps, now: float = 0.0):
     found = made.next(now)
     return None if found is None else (found[0].first, found[0].last)
 
@@ -31,7 +31,7 @@ def at(*numbers: int) -> list[datetime]:
     return [GRID.at(number) for number in numbers]
 
 
-def piece(made: Book, now: float = 0.0):
+def piece(made: Gaps, now: float = 0.0):
     found = made.next(now)
     assert found is not None
     return found[0]

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from buffer import schema
-from buffer.store import Store, StoreBusy, StoreTooNew, StoreUnusable
+from buffer.faults import StoreBusy, StoreTooNew, StoreUnusable
+from buffer.store import Store
 from buffer.tables import WAL_SIZE
 from tests.buffer.plant import Clock, crashed, everything, opened, reading, readings
 

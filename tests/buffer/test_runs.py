@@ -1,18 +1,18 @@
-"""Runs of whole numbers behave as sets of them."""
+"""Spans of whole numbers behave as sets of them."""
 
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.archive.runs import Runs
+from buffer.spans import Spans
 
 RUN = st.tuples(st.integers(0, 40), st.integers(-2, 12)).map(lambda run: (run[0], run[0] + run[1]))
 CHANGES = st.lists(st.tuples(st.booleans(), RUN), max_size=30)
 
 
-def changed(changes) -> tuple[Runs, set[int]]:
-    runs, numbers = Runs(), set()
+def changed(changes) -> tuple[Spans, set[int]]:
+    runs, numbers = Spans(), set()
     for add, (first, last) in changes:
         (runs.add if add else runs.remove)(first, last)
         numbers = numbers | {*range(first, last + 1)} if add else numbers - {*range(first, last + 1)}

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buffer.states import CONFIRMED, GONE, HELD, PENDING, REFUSED, Ranges, Run, grouped
+from buffer.states import CONFIRMED, GONE, HELD, PENDING, REFUSED, Run, States, grouped
 
 STEPS = st.lists(
     st.tuples(st.integers(1, 40), st.integers(0, 15), st.sampled_from([PENDING, CONFIRMED, REFUSED, HELD, GONE])),
@@ -11,7 +11,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_runs_say_the_same_as_a_state_for_each_number(steps):
-    runs, table, model = Ranges(), {}, dict.fromkeys(range(1, 61), PENDING)
+    runs, table, model = States(), {}, dict.fromkeys(range(1, 61), PENDING)
     for first, more, state in steps:
         change = runs.put(first, first + more, state)
         for dropped in change.dropped:
@@ -19,7 +19,7 @@ def test_runs_say_the_same_as_a_state_for_each_number(steps):
         table |= {run.first: run for run in change.written}
         model |= dict.fromkeys(range(first, first + more + 1), state)
     assert [runs.state(number) for number in model] == list(model.values())
-    assert Ranges(table.values()).runs(1, 60, {CONFIRMED, REFUSED}) == runs.runs(1, 60, {CONFIRMED, REFUSED})
+    assert States(table.values()).runs(1, 60, {CONFIRMED, REFUSED}) == runs.runs(1, 60, {CONFIRMED, REFUSED})
     for state in (CONFIRMED, REFUSED, HELD, GONE):
         assert runs.counts(60)[state] == list(model.values()).count(state)
         assert runs.counts(30)[state] == list(model.values())[:30].count(state)
@@ -28,14 +28,14 @@ def test_runs_say_the_same_as_a_state_for_each_number(steps):
 
 
 def test_receipts_that_follow_one_another_are_one_run():
-    runs = Ranges()
+    runs = States()
     for first in range(1, 3000, 10):
         assert len(runs.put(first, first + 9, CONFIRMED).written) == 1
     assert runs.runs(1, 3005, (CONFIRMED, PENDING)) == [Run(1, 3000, CONFIRMED), Run(3001, 3005, PENDING)]
 
 
 def test_a_question_ends_when_there_is_enough():
-    runs = Ranges(Run(number, number, CONFIRMED) for number in range(2, 2000, 2))
+    runs = States(Run(number, number, CONFIRMED) for number in range(2, 2000, 2))
     assert len(runs.runs(1, 10**9, (PENDING,), enough=5)) == 5
 
 

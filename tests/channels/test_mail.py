@@ -12,11 +12,11 @@ import pytest
 
 from agent.channels import mail
 from agent.channels.errors import ChannelError, Kind
-from agent.channels.mail import Letter
-from agent.config.values import Mail, Secret
+from agent.channels.mail import Email
+from agent.config.values import MailSettings, Secret
 from tests.channels.post import Post, Server, certificate, serving
 
-LETTER = Letter(
+LETTER = Email(
     "energo@example.org",
     "Показания 230100456789",
     "Т1 4711\n.Т2 815\n",
@@ -34,7 +34,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1")
 
 
-Start = Callable[..., Mail]
+Start = Callable[..., MailSettings]
 
 
 @pytest.fixture
@@ -47,12 +47,12 @@ def start(post: Post, files: tuple[Path, Path]) -> Iterator[Start]:
     """Start a server as ``serving`` has it; the settings that fit it."""
     running: list[Server] = []
 
-    def started(*, tls: str = "starttls", login: bool = True, ours: tuple[Path, Path] = files) -> Mail:
+    def started(*, tls: str = "starttls", login: bool = True, ours: tuple[Path, Path] = files) -> MailSettings:
         server = serving(post, None if tls == "none" else ours, wrapped=tls == "tls", login=login)
         server.start()
         running.append(server)
         known = {"username": "meter", "password": Secret("secret")} if login else {}
-        return Mail("127.0.0.1", "Meters <gw@example.org>", server.port, tls, ca_file=files[0], **known)
+        return MailSettings("127.0.0.1", "Meters <gw@example.org>", server.port, tls, ca_file=files[0], **known)
 
     yield started
     for server in running:
@@ -85,7 +85,7 @@ def test_every_header_is_ascii_on_the_line(start: Start, post: Post) -> None:
 
 
 def test_a_plain_line_that_begins_with_a_dot_stays_as_it_is(start: Start, post: Post) -> None:
-    mail.send(start(), Letter("a@example.org", "x", "one\n.\n.two\n"), NAME)
+    mail.send(start(), Email("a@example.org", "x", "one\n.\n.two\n"), NAME)
     assert post.letters[0].get_content().splitlines() == ["one", ".", ".two"]
 
 
@@ -95,14 +95,14 @@ def test_several_receivers_get_one_letter(start: Start, post: Post) -> None:
 
 
 def test_the_message_id_of_a_statement_is_always_the_same_and_an_address() -> None:
-    config = Mail("smtp.example.org", "Meters <gw@example.org>")
+    config = MailSettings("smtp.example.org", "Meters <gw@example.org>")
     assert mail.stable_id(config, "gw-1.flat-12.2026-10") == "<meterpost.gw-1.flat-12.2026-10@example.org>"
     assert mail.stable_id(config, "кв. 1") == "<meterpost.--.-1.ddd7e0429c28@example.org>"
 
 
 def test_letters_of_two_points_never_have_one_message_id() -> None:
     """A mail server drops the second letter of one id, and nobody is told."""
-    config = Mail("smtp.example.org", "gw@example.org")
+    config = MailSettings("smtp.example.org", "gw@example.org")
     points = ("кв-12", "оф-12", "кв 12", "кв/12", "--12", "--.12")
     names = [mail.stable_id(config, f"statement.gw-1.{point}.2026-10.1") for point in points]
     assert len(set(names)) == len(points)
@@ -200,14 +200,14 @@ def test_a_plain_line_is_for_this_very_host_only(start: Start, post: Post) -> No
     mail.send(start(tls="none", login=False), LETTER, NAME)
     assert post.over_tls == [False]
     with pytest.raises(ChannelError, match="this very host only"):
-        mail.send(Mail("smtp.example.org", "a@example.org", tls="none"), LETTER, NAME)
+        mail.send(MailSettings("smtp.example.org", "a@example.org", tls="none"), LETTER, NAME)
 
 
 def test_a_server_that_is_not_there_may_be_tried_again() -> None:
     with socket.socket() as taken:  # bound and not listening: nobody else gets this port meanwhile
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(ChannelError) as caught:
-            mail.send(Mail("127.0.0.1", "a@example.org", taken.getsockname()[1]), LETTER, NAME)
+            mail.send(MailSettings("127.0.0.1", "a@example.org", taken.getsockname()[1]), LETTER, NAME)
     assert caught.value.kind is Kind.UNREACHABLE
     assert caught.value.again
 

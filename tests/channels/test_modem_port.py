@@ -6,7 +6,7 @@ import pytest
 
 from agent.channels.errors import ChannelError, Kind
 from agent.channels.sms import Modem
-from agent.config.values import Modem as Settings
+from agent.config.values import ModemSettings as Settings
 from agent.line.port import Port
 from protocols.session import Line
 from simulators.modem import Modem as Simulated

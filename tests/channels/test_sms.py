@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from agent.channels.errors import ChannelError, Kind
-from agent.channels.sms import Modem, Received, Sent, same_number
-from agent.config.values import Modem as Settings
+from agent.channels.inbox import Received
+from agent.channels.sms import Modem, Sent, same_number
+from agent.config.values import ModemSettings as Settings
 from agent.config.values import Secret
 from agent.line.port import PortHeld
 from protocols.errors import LinkLost

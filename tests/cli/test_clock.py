@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.cli.clock import Day, by_day
+from agent.cli.clock import ClockDay, by_day
 from agent.cli.status import screen
 from agent.control.unix_socket import ControlServer
 from simulators.intake.validate import Validator
@@ -49,8 +49,8 @@ def test_the_series_is_the_least_last_and_largest_offset_of_each_local_day() -> 
 
     records = [at(20, 20, "2.5"), at(20, 10, "-1"), at(20, 15, "4"), at(20, 22, "7"), at(21, 5, None)]
     assert by_day(records, MOSCOW) == [
-        Day(date(2026, 11, 20), Decimal(-1), Decimal("2.5"), Decimal(4)),
-        Day(date(2026, 11, 21), Decimal(7), Decimal(7), Decimal(7)),
+        ClockDay(date(2026, 11, 20), Decimal(-1), Decimal("2.5"), Decimal(4)),
+        ClockDay(date(2026, 11, 21), Decimal(7), Decimal(7), Decimal(7)),
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from agent.control.doctor import of_meters
 from agent.control.unix_socket import ControlServer
-from agent.report.days import Day, Days
+from agent.report.days import ExchangeDay, ExchangeDays
 from buffer.record import Record
 from buffer.store import Store
 from tests.cli.conftest import Run, change
@@ -49,9 +49,9 @@ def test_refused_and_waiting_records_are_named(closed, run: Run):
 
 def test_exchange_files_that_wait_for_a_person_are_named(closed, run: Run):
     store = Store.open(closed.parent / "state", now=lambda: NOW)
-    days = Days(store, store.note)
+    days = ExchangeDays(store, store.note)
     for number, state in ((1, "refused"), (2, "unclear"), (3, "accepted")):
-        days.keep(Day(date(2026, 11, number), number, f"80020_{number}.xml", state, NOW))
+        days.keep(ExchangeDay(date(2026, 11, number), number, f"80020_{number}.xml", state, NOW))
     store.close()
     found = by_what(run("doctor", "-c", str(closed), "--json"))
     assert found["exchange"]["text"] == "2 files wait for a person, the newest of 2026-11-02: unclear"

@@ -10,8 +10,8 @@ import pytest
 
 from agent import VERSION, cli
 from agent.cli import errors
-from agent.cli.screen import Exit, Failure
 from agent.config.faults import ConfigError, Fault
+from agent.exits import Exit, Failure
 from buffer.faults import StoreBusy, StoreTooNew, StoreUnusable
 from protocols.errors import NoReply
 from tests.cli.conftest import Run

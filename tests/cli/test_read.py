@@ -10,9 +10,8 @@ from decimal import Decimal
 
 import pytest
 
-from agent.cli.errors import port_code
-from agent.cli.output import Exit
 from agent.cli.read import _shown
+from agent.exits import Exit, port_code
 from agent.line.port import Port, PortForbidden, PortHeld
 from protocols.errors import NoReply
 from tests.cli.conftest import change

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.config.load import ConfigError, Fault, load
+from agent.config.faults import ConfigError, Fault
+from agent.config.load import load
 from agent.config.values import Config
 from drivers import registry
 from tests.config import families

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.config.explain import explain
-from agent.config.values import Exchange, Mail, Modem, Secret, Statements
+from agent.config.values import ExchangeSettings, MailSettings, ModemSettings, Secret, StatementSettings
 from tests.config.conftest import House
 
 Meter = Callable[..., str]
@@ -27,7 +27,7 @@ area_name = "Краснодар, ул. Красная"
 def test_without_these_tables_nothing_leaves_but_by_mqtt(house: House) -> None:
     loaded = house.load()
     assert (loaded.modem, loaded.mail, loaded.exchange) == (None, None, None)
-    assert loaded.statements == Statements(86400.0)
+    assert loaded.statements == StatementSettings(86400.0)
 
 
 def test_all_that_may_be_written_is_read(house: House) -> None:
@@ -39,14 +39,14 @@ def test_all_that_may_be_written_is_read(house: House) -> None:
     house.add(MAIL + 'port = 2525\ntls = "tls"\nusername = "gw"\npassword_file = "mail.secret"\nca_file = "ca.pem"\n')
     house.add(EXCHANGE + 'area_timezone = 2\nto = ["a@example.org", "b@example.org", "a@example.org"]\nat = "02:15"\n')
     loaded = house.load()
-    assert loaded.statements == Statements(36 * 3600.0)
-    assert loaded.modem == Modem("/dev/ttyUSB7", 9600, Secret("1234"), "+79184330000")
+    assert loaded.statements == StatementSettings(36 * 3600.0)
+    assert loaded.modem == ModemSettings("/dev/ttyUSB7", 9600, Secret("1234"), "+79184330000")
     ca_file = house.folder / "ca.pem"
-    mail = Mail("smtp.example.org", "meters@example.org", 2525, "tls", "gw", Secret("s3cret"), ca_file)
+    mail = MailSettings("smtp.example.org", "meters@example.org", 2525, "tls", "gw", Secret("s3cret"), ca_file)
     assert loaded.mail == mail
     to = ("a@example.org", "b@example.org")
     names = ("7707083893", "ООО «Сети»", "2300000000", "Краснодар, ул. Красная")
-    assert loaded.exchange == Exchange(*names, 2, to, time(2, 15))
+    assert loaded.exchange == ExchangeSettings(*names, 2, to, time(2, 15))
     assert loaded.warnings == ()
     assert pickle.loads(pickle.dumps(loaded)) == loaded
 

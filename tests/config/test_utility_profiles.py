@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agent.config.faults import ConfigError
 from agent.config.utility import profile_file
-from agent.config.utility.profile import faults_of, profile_of, ways_of
+from agent.config.utility.profile import channels_of, faults_of, profile_of
 from agent.config.utility.window import window_of
 from tests.statement.plant import SHIPPED, Site, meter, utc
 
@@ -141,7 +141,7 @@ def test_a_meter_without_account_or_utility_makes_no_statement():
 
 def test_a_channel_without_a_number_or_a_modem_says_what_is_missing(tmp_path):
     site = Site(tmp_path)
-    usable, why = ways_of(SHIPPED["tns-energo"], site.config)
+    usable, why = channels_of(SHIPPED["tns-energo"], site.config)
     assert usable == []
     assert [line.split(":")[0] for line in why] == ["sms", "mail"]
     assert 'extends = "tns-energo"' in why[0] and "number" in why[0]

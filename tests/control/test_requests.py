@@ -15,10 +15,10 @@ from agent.control.replies import diagnosis, fitted
 from agent.control.requests import Questions
 from agent.control.unix_socket import ControlError
 from agent.delivery.payload import LARGEST, reply
+from agent.events import gateway_event
 from agent.line.worker import Request
 from agent.meters import clock_notes
 from agent.meters.clock_state import ClockFacts, Correction
-from agent.meters.state import gateway_event
 from buffer.writer import Writer
 from protocols.errors import LinkLost, NoReply
 from tests.buffer.plant import crashed, opened

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.delivery.command_runner import REMEMBERED, WAITING, Desk
+from agent.delivery.command_runner import REMEMBERED, WAITING, CommandRunner
 from agent.delivery.commands import Command
 from tests.delivery.fakes import House, wait_for
 
@@ -24,7 +24,7 @@ class Counter:
         self.done: list[str] = []
         self.replies: list[tuple[str, dict[str, Any] | None]] = []
         self.resent: list[tuple[int, int] | None] = []
-        self.desk = Desk(
+        self.desk = CommandRunner(
             house.writer,
             allow=allow,
             clock=lambda: (self.now, self.clock),

@@ -14,7 +14,7 @@ import pytest
 from pytest_mock import MockerFixture
 
 from agent.config.values import Secret
-from simulators.intake import Intake
+from simulators.intake.service import Intake
 from tests.delivery.fakes import House, config, same_as_expected, wait_for
 from tests.support.broker import Broker, free_port, needs_mosquitto
 

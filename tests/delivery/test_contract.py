@@ -20,9 +20,9 @@ from agent.delivery.commands import ARGUMENTS, parse_command
 from agent.delivery.receipts import parse_receipt
 from agent.delivery.topics import Topics
 from buffer.body import record_json
-from drivers.reading import FLAGS, KINDS, Identity
-from simulators.intake import Intake
-from simulators.intake.service import receipt
+from drivers.events import FLAGS
+from drivers.reading import KINDS, Identity
+from simulators.intake.service import Intake, receipt
 from simulators.intake.tables import Outcome
 from simulators.intake.validate import SCHEMAS, Validator
 from tests.delivery.fakes import House, config, record, wait_for

@@ -12,7 +12,7 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
-from simulators.intake import Behaviour, Intake
+from simulators.intake.service import Behaviour, Intake
 from tests.delivery.fakes import GATEWAY, House, config, same_as_expected, wait_for
 from tests.support.broker import Broker, needs_mosquitto
 

@@ -149,7 +149,7 @@ def test_every_make_target_exists(page: str) -> None:
 
 
 def test_every_exit_code_stands_in_its_table_and_no_other() -> None:
-    from agent.cli.screen import Exit
+    from agent.exits import Exit
     from tests.docs.pages import column
 
     assert [int(cell) for cell in column(section("docs/technician.md", "Exit codes"))] == sorted(Exit)

@@ -10,13 +10,14 @@ import pytest
 from typer.main import get_command
 
 from agent.cli import COMMANDS, application
-from agent.cli.screen import Exit
+from agent.exits import Exit
 from buffer import faults
 from drivers import registry
 from drivers.dlms.model import models
+from drivers.events import EVENTS, FLAGS
 from drivers.iec62056.table import tables
 from drivers.mercury import journal
-from drivers.reading import EVENTS, FLAGS, KINDS, TARIFFS
+from drivers.reading import KINDS, TARIFFS
 from simulators import plant_file
 from tests.docs.pages import PAGES, ROOT, blocks, calls, column, names, prose, section, text, unfenced, words
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Meter
-from agent.host.periods import slots
+from agent.host.periods import periods
 from buffer.record import Record
 from protocols.session import Line
 
@@ -41,7 +41,7 @@ def reading(moment: datetime, kind: str = "now", truth: Truth = steady, **more: 
 
 
 def snapshots(kind: str, since: datetime, until: datetime, zone: ZoneInfo, truth: Truth = steady) -> list[Record]:
-    return [reading(slot.start, kind, truth) for slot in slots(kind, since, until, zone) if slot.start >= since]
+    return [reading(slot.start, kind, truth) for slot in periods(kind, since, until, zone) if slot.start >= since]
 
 
 def readings(since: datetime, until: datetime, step: timedelta, truth: Truth = steady) -> list[Record]:

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config.values import EarlierMeter, Meter
-from agent.history.installations import Backwards, NoAct, NoConsumption, Registers, Stage, consumed, register, stages
+from agent.history.installations import (
+    Backwards,
+    MeterPeriod,
+    MissingRecord,
+    NoConsumption,
+    Registers,
+    consumed,
+    installations,
+    register,
+)
 from protocols.session import Line
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -25,20 +34,20 @@ def point(**more) -> Meter:
 
 def test_across_a_replacement_the_acts_count():
     old = EarlierMeter("1234567", date(2026, 10, 10), {"T1": Decimal("30122.7"), "T2": Decimal(11873)})
-    chain = stages(point(before=(old,), initial={"T1": Decimal("12.4"), "T2": Decimal("3.1")}))
+    chain = installations(point(before=(old,), initial={"T1": Decimal("12.4"), "T2": Decimal("3.1")}))
     before, after = shown("1234567", T1=30_000_000, T2=11_873_000), shown("23456789", T1=50_000, T2=3_100)
     assert consumed(chain, "T1", before, after) == 122_700 + 37_600
     assert consumed(chain, "T2", before, after) == 0
 
 
 def test_leading_zeros_of_a_serial_do_not_make_another_meter():
-    assert consumed(stages(point()), "T1", shown("0023456789", T1=1), shown("23456789", T1=5)) == 4
+    assert consumed(installations(point()), "T1", shown("0023456789", T1=1), shown("23456789", T1=5)) == 4
 
 
 @pytest.mark.parametrize(
     ("before", "after", "error", "words"),
     [
-        (shown("1", T1=5), shown("2", T1=5), NoAct, "final reading of T1"),
+        (shown("1", T1=5), shown("2", T1=5), MissingRecord, "final reading of T1"),
         (shown("2", T1=5), shown("1", T1=5), NoConsumption, "wrong order"),
         (shown("3", T1=5), shown("2", T1=5), NoConsumption, "none of this point"),
         (shown("2", T1=5), shown("2", T1=4), Backwards, "ran back"),
@@ -47,18 +56,21 @@ def test_leading_zeros_of_a_serial_do_not_make_another_meter():
 )
 def test_what_is_not_known_is_said_and_not_guessed(before, after, error, words):
     with pytest.raises(error, match=words):
-        consumed([Stage("1"), Stage("2")], "T1", before, after)
+        consumed([MeterPeriod("1"), MeterPeriod("2")], "T1", before, after)
 
 
 def test_a_display_rolls_over_only_near_its_end():
-    chain = [Stage("1", digits=5)]
+    chain = [MeterPeriod("1", digits=5)]
     assert consumed(chain, "T1", shown("1", T1=99_999_000), shown("1", T1=2_000)) == 3_000
     with pytest.raises(Backwards):
         consumed(chain, "T1", shown("1", T1=50_000_000), shown("1", T1=2_000))
 
 
 def test_a_total_alone_is_not_measured_against_an_act_with_tariffs():
-    chain = [Stage("1", final={"T1": Decimal(900), "T2": Decimal(100)}), Stage("2", initial={"T1": Decimal(0)})]
+    chain = [
+        MeterPeriod("1", final={"T1": Decimal(900), "T2": Decimal(100)}),
+        MeterPeriod("2", initial={"T1": Decimal(0)}),
+    ]
     bare = Registers("1", AT, {"1-0:1.8.0": 800})
     with pytest.raises(NoConsumption, match="gave no tariffs"):
         consumed(chain, "T1", bare, shown("2", T1=5))
@@ -77,7 +89,7 @@ def test_consumption_of_the_parts_is_that_of_the_whole(used, data):
     """Any chain of meters: from the first to the last reading goes what went through each of them."""
     chain, truth = [], 0
     for number, (first, step) in enumerate(used):
-        chain.append(Stage(str(number + 1), initial={"T1": Decimal(first)}, final={"T1": Decimal(first + step)}))
+        chain.append(MeterPeriod(str(number + 1), initial={"T1": Decimal(first)}, final={"T1": Decimal(first + step)}))
         truth += step
     start, end = shown("1", T1=used[0][0]), shown(str(len(used)), T1=sum(used[-1]))
     assert consumed(chain, "T1", start, end) == truth

@@ -15,7 +15,7 @@ from agent.history import plan_watch
 from agent.history.plan_watch import EVERY, PlanWatch
 from agent.history.series import series
 from agent.host.clock import Stamp
-from agent.host.periods import slot_of, slots
+from agent.host.periods import period_of, periods
 from buffer.record import Record
 from tests.buffer.plant import opened
 from tests.history.house import BERLIN, MOSCOW, metered, reading, readings, snapshots
@@ -39,23 +39,23 @@ def test_a_plan_by_the_month_is_read_however_the_office_writes_it(text, tmp_path
     file = tmp_path / "plan.csv"
     file.write_bytes(b"\xef\xbb\xbf" + text.encode())
     plan = read_plan(file)
-    assert plan.of(slot_of("month", at("2026-11-21T10:00+03:00"), MOSCOW), "month", MOSCOW) == 300_000
-    assert plan.of(slot_of("month", at("2026-12-31T23:59+03:00"), MOSCOW), "month", MOSCOW) == 310_500
-    assert plan.of(slot_of("month", at("2027-01-01T00:00+03:00"), MOSCOW), "month", MOSCOW) is None
-    assert plan.of(slot_of("day", at("2026-11-21T10:00+03:00"), MOSCOW), "day", MOSCOW) is None, "a guess"
+    assert plan.of(period_of("month", at("2026-11-21T10:00+03:00"), MOSCOW), "month", MOSCOW) == 300_000
+    assert plan.of(period_of("month", at("2026-12-31T23:59+03:00"), MOSCOW), "month", MOSCOW) == 310_500
+    assert plan.of(period_of("month", at("2027-01-01T00:00+03:00"), MOSCOW), "month", MOSCOW) is None
+    assert plan.of(period_of("day", at("2026-11-21T10:00+03:00"), MOSCOW), "day", MOSCOW) is None, "a guess"
 
 
 def test_hours_of_a_plan_are_local_and_sum_up_to_days_where_all_are_there():
     since, until = at("2026-11-21T00:00+03:00"), at("2026-11-23T00:00+03:00")
-    hours = [f"{slot.start.astimezone(MOSCOW):%Y-%m-%dT%H:00},1.25" for slot in slots("hour", since, until, MOSCOW)]
+    hours = [f"{slot.start.astimezone(MOSCOW):%Y-%m-%dT%H:00},1.25" for slot in periods("hour", since, until, MOSCOW)]
     plan = parse("\n".join(hours[:-1]))
-    first, second = slots("day", since, until, MOSCOW)
-    assert plan.of(slot_of("hour", since, MOSCOW), "hour", MOSCOW) == 1250
+    first, second = periods("day", since, until, MOSCOW)
+    assert plan.of(period_of("hour", since, MOSCOW), "hour", MOSCOW) == 1250
     assert (plan.of(first, "day", MOSCOW), plan.of(second, "day", MOSCOW)) == (30_000, None)
 
 
 def test_the_hour_that_comes_twice_in_autumn_has_its_row_twice_or_one_for_each():
-    twice = list(slots("hour", at("2026-10-25T02:00+02:00"), at("2026-10-25T04:00+01:00"), BERLIN))
+    twice = list(periods("hour", at("2026-10-25T02:00+02:00"), at("2026-10-25T04:00+01:00"), BERLIN))
     plan = parse("2026-10-25T02:00,5\n2026-10-25T02:00+01:00,7\n2026-10-25 03:00,1\n")
     assert [plan.of(slot, "hour", BERLIN) for slot in twice] == [5000, 7000, 1000]
     assert parse("2026-10-25T02:00,5\n").of(twice[1], "hour", BERLIN) == 5000

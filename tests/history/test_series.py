@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.config.values import EarlierMeter, Meter
-from agent.history.boundaries import at_border
+from agent.history.boundaries import at_boundary
 from agent.history.series import Row, series
-from agent.host.periods import midnight, slot_of, slots
+from agent.host.periods import midnight, period_of, periods
 from buffer.record import Record
 from buffer.store import Store
 from tests.buffer.plant import opened
@@ -61,15 +61,15 @@ def rows(store: Store, period: str, since: datetime, until: datetime, zone: Zone
 )
 def test_a_day_has_the_hours_that_its_zone_gives_it(zone, day, hours):
     start, end = midnight(day, zone), midnight(day + timedelta(days=1), zone)
-    found = list(slots("hour", start, end, zone))
+    found = list(periods("hour", start, end, zone))
     assert len(found) == hours
     assert (found[0].start, found[-1].end) == (start, end)
-    assert slot_of("day", start, zone) == slot_of("day", end - timedelta(milliseconds=1), zone)
-    assert [(one.start, one.end) for one in slots("day", start, end, zone)] == [(start, end)]
+    assert period_of("day", start, zone) == period_of("day", end - timedelta(milliseconds=1), zone)
+    assert [(one.start, one.end) for one in periods("day", start, end, zone)] == [(start, end)]
 
 
 def test_months_join_whatever_their_length():
-    year = list(slots("month", local(MOSCOW, 2027, 12, 5), local(MOSCOW, 2029, 1, 1), MOSCOW))
+    year = list(periods("month", local(MOSCOW, 2027, 12, 5), local(MOSCOW, 2029, 1, 1), MOSCOW))
     assert [slot.length.days for slot in year] == [31, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
     assert all(one.end == two.start for one, two in pairwise(year))
 
@@ -118,7 +118,7 @@ def test_a_snapshot_goes_before_a_reading_that_is_nearer(keep):
     border = local(MOSCOW, 2026, 11, 2)
     late = reading(border + timedelta(seconds=20), "day")
     store = keep([reading(border), late])
-    found = at_border(store, metered(), border)
+    found = at_boundary(store, metered(), border)
     assert (found.kind, found.off) == ("day", timedelta(seconds=20))
 
 
@@ -130,7 +130,7 @@ def test_without_a_snapshot_the_nearest_reading_stands_for_the_border_and_says_s
     assert (row.quality, row.source, row.near, row.off) == ("complete", "registers", True, timedelta(minutes=7))
     assert row.taken == (early.at, start + DAY)
     assert row.total == sum(steady(start + DAY)) - sum(steady(early.at))
-    assert at_border(store, metered(), start, timedelta(minutes=5)) is None
+    assert at_boundary(store, metered(), start, timedelta(minutes=5)) is None
 
 
 def test_hours_of_a_point_without_readings_come_from_its_intervals(keep):
@@ -189,7 +189,7 @@ def test_the_running_day_goes_to_the_newest_reading(keep):
 def test_a_reading_whose_time_nobody_knows_is_not_used(keep):
     start = local(MOSCOW, 2026, 11, 2)
     unset = replace(reading(start), clock="unset", flags=("clock-unset",))
-    assert at_border(keep([unset]), metered(), start) is None
+    assert at_boundary(keep([unset]), metered(), start) is None
 
 
 @pytest.mark.parametrize("flag", ["sum-mismatch", "backwards", "step-too-large"])

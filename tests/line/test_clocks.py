@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.config.values import Poll
 from agent.line.clocks import ClockWatch
-from agent.line.correction import in_words, room_from
+from agent.line.correction import in_words, safe_window
 from agent.line.worker import Request
 from agent.meters.clock_notes import remind
 from agent.meters.clock_state import ClockFacts, Correction
@@ -329,7 +329,7 @@ def test_no_move_crosses_the_end_of_an_interval_or_a_day_or_comes_near_one(
 ) -> None:
     step = timedelta(minutes=minutes) if minutes else None
     move = timedelta(seconds=seconds)
-    start = room_from(shown, shown + move, step)
+    start = safe_window(shown, shown + move, step)
     slot = min(step or timedelta(minutes=30), timedelta(minutes=30))
     edge = min(timedelta(minutes=5), slot / 4)
     if start is None:
@@ -343,11 +343,11 @@ def test_no_move_crosses_the_end_of_an_interval_or_a_day_or_comes_near_one(
 
 
 def test_now_is_the_answer_where_now_is_right() -> None:
-    assert room_from(AT_TEN_PAST, AT_TEN_PAST + timedelta(seconds=30), None) == AT_TEN_PAST
+    assert safe_window(AT_TEN_PAST, AT_TEN_PAST + timedelta(seconds=30), None) == AT_TEN_PAST
     quarter = AT_TEN_PAST.replace(minute=14, second=30)
-    assert room_from(quarter, quarter + timedelta(minutes=1), None) == AT_TEN_PAST.replace(minute=16)
+    assert safe_window(quarter, quarter + timedelta(minutes=1), None) == AT_TEN_PAST.replace(minute=16)
     late = AT_TEN_PAST.replace(minute=20)
-    assert room_from(late, late + timedelta(minutes=12), None) == AT_TEN_PAST.replace(minute=35)
+    assert safe_window(late, late + timedelta(minutes=12), None) == AT_TEN_PAST.replace(minute=35)
 
 
 @pytest.mark.parametrize(

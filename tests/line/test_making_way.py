@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.config.values import Poll
-from agent.line.archive_share import PATIENCE, PIECE, SHARE
+from agent.line.archive_share import FAIR_WAIT, PIECE, SHARE
 from agent.line.worker import Request
 from buffer.record import Record
 from drivers.mercury.driver import Mercury230
@@ -81,7 +81,7 @@ def test_no_energy_waits_longer_than_one_exchange_for_journals(period: float, al
 def test_a_bus_that_never_rests_reads_its_journals_in_pieces(all_events: Counter[Any]) -> None:
     bus = with_journals(now=0.05, meters=1)
     bus.simulated[0].delay = 0.1  # so that the poll takes 18 s
-    bus.run(PATIENCE)
+    bus.run(FAIR_WAIT)
     assert bus.readings() and not told(bus)
     pieces, last = [], bus.time.now
 
@@ -91,7 +91,7 @@ def test_a_bus_that_never_rests_reads_its_journals_in_pieces(all_events: Counter
             pieces.append((last, bus.time.now - last))
         last = bus.time.now
 
-    bus.run(5 * PATIENCE, each=watch)
+    bus.run(5 * FAIR_WAIT, each=watch)
     assert told(bus) == {event: 1 for event in all_events if event[0] == "flat-1"}
     (first, long), (second, longer), (third, rest) = pieces
     assert long < PIECE + 0.5 and longer < 2 * PIECE + 0.5

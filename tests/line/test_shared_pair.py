@@ -9,9 +9,10 @@ from agent.control import offline
 from protocols.mercury.frames import Energy
 from protocols.session import Line
 from simulators.faults import Faults
-from simulators.line import PtyLine, Station
+from simulators.line import PtyLine
 from simulators.mercury230 import Mercury230
 from simulators.modbus import b23
+from simulators.pair import Station
 
 HEAD = """
 [gateway]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.line.link import Link
-from agent.line.trace import Guard, Message, heard, sent
+from agent.line.trace import Redactor, TraceMessage, heard, sent
 from agent.line.worker import Request
 from drivers.mercury.driver import Mercury230
 from drivers.reading import MeterPlan
@@ -152,7 +152,7 @@ class Traced:
             return [*pieces, (max([late, *(at for at, _ in pieces if at < 1)]) + late, said)] if said else pieces
 
         link = Link(ScriptedPort(time, answer), monotonic=time, sleep=time.sleep)
-        self.messages: list[Message] = []
+        self.messages: list[TraceMessage] = []
         self.trouble = ""
         link.trace = self.messages.append
         link.begin(case.link_line)
@@ -296,7 +296,7 @@ def test_the_daemons_log_and_its_records_hold_no_password(caplog: pytest.LogCapt
     meter.driver = Mercury230(MeterPlan("mercury230", "1", meter.config.serial, Line(), password=RAW))
     answer = bus.answer
     bus.answer = lambda request: [*flipped(request, next(places)), *((at + 0.02, said) for at, said in answer(request))]
-    messages: list[Message] = []
+    messages: list[TraceMessage] = []
     bus.worker.request(Request(["flat-1"], "now", trace=lambda point, message: messages.append(message)))
     with caplog.at_level("DEBUG"):
         bus.run(300)
@@ -319,7 +319,7 @@ def test_no_piece_of_a_secret_is_shown_in_any_answer(
     sending = Sending(around[0] + secret + around[1], wait=1.0, secret=secret)
     start, end = min([0, *places]), max([len(sending.data), *places])
     said = noise + sending.data[start:end] + answer
-    shown = heard(MercurySession(1, Line()), sending.data, said, [Guard(sending)])
+    shown = heard(MercurySession(1, Line()), sending.data, said, [Redactor(sending)])
     assert len(shown.octets.split()) == shown.size == len(said)
     asked = sent(MercurySession(1, Line()), sending, [])
     assert len(asked.octets.split()) == asked.size

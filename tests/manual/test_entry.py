@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agent.config.values import Config, Gateway, Intake, Meter
 from agent.control.unix_socket import ControlError
-from agent.history.boundaries import standing
+from agent.history.boundaries import not_superseded
 from agent.host.clock import Stamp
 from agent.manual.entry import Judged, NotTaken, Typed, answer, in_store, judge, manual_point, question
 from buffer.record import Record
@@ -300,13 +300,13 @@ def test_only_what_stands_counts(store: Store) -> None:
     put(store, at=stamp(HOUR), T1="01294,5", T2="00567")
     store.put([correct(store, 2 * HOUR, T1="01249,5", T2="00567").record])
     found = store.find("cellar", ("now",), NOON, NOON + 3 * HOUR)
-    assert [record.values[T1] for record in standing(found)] == [1_234_500, 1_249_500]
+    assert [record.values[T1] for record in not_superseded(found)] == [1_234_500, 1_249_500]
 
 
 def test_a_reading_of_another_meter_is_not_taken_back() -> None:
     old = Record("now", "cellar", "00099", NOON, NOON, values={T1: 1}, flags=("manual",))
     new = replace(old, meter="00123", at=NOON + HOUR, replaces=1)
-    assert list(standing([old, new])) == [old, new]
+    assert list(not_superseded([old, new])) == [old, new]
 
 
 # ── the question of the control socket ───────────────────────────────────

@@ -17,8 +17,8 @@ from agent.manual.entry import Typed, question
 from agent.manual.reminder import ManualPoints
 from agent.meters.build import build
 from agent.statement import log as books
-from agent.statement.actions import Desk
-from agent.statement.workflow import Room
+from agent.statement.actions import StatementActions
+from agent.statement.workflow import StatementWorkflow
 from buffer.record import Record
 from buffer.writer import Writer
 from protocols.session import Line
@@ -52,7 +52,9 @@ class House:
         self.points = ManualPoints(lambda: self.config, self.store, self.writer, self.clock, self.writer.submit)
         profiles = profile_file.load()
         call, submit = self.writer.call, self.writer.submit
-        self.room = Room(self.config, profiles, self.store, change=call, submit=submit, clock=self.clock, ways={})
+        self.room = StatementWorkflow(
+            self.config, profiles, self.store, change=call, submit=submit, clock=self.clock, channels={}
+        )
 
     def on(self, moment: datetime) -> None:
         self.clock.step((moment - self.clock.stamp().utc).total_seconds())
@@ -151,7 +153,7 @@ def test_a_figure_that_left_is_corrected_by_a_second_statement_that_a_person_con
     house.writer.flush()
     house.clock.step(60)
     house.points.asked(question("flat-2", Typed({"T1": "01350,0"}, corrects=True), False))
-    desk, asked = Desk(house.room), {"points": ["flat-2"], "by": "ivanov"}
+    desk, asked = StatementActions(house.room), {"points": ["flat-2"], "by": "ivanov"}
     (held,) = desk.ask({"do": "check", "correct": True, **asked})["statements"]
     assert (held["state"], held["figures"], held["reasons"]) == ("held", {"T1": 1350}, [])
     (sent,) = desk.ask({"do": "confirm", **asked})["statements"]

@@ -18,7 +18,7 @@ from agent.config.values import Bus, Config, Gateway, Intake, Meter, Secret
 from agent.control import offline
 from agent.daemon import Daemon
 from agent.meters.build import build
-from agent.meters.frame_counters import BLOCK, Counters, DurableCounter
+from agent.meters.frame_counters import BLOCK, DurableCounter, FrameCounters
 from agent.meters.state import MeterState
 from buffer.faults import StoreUnusable
 from buffer.record import Record
@@ -94,7 +94,7 @@ def house(folder: Path, *meters: Meter, port: str = "/dev/none") -> Config:
     return Config(Gateway("gw", state_dir=folder), intake, (Bus("riser", port),), meters)
 
 
-def counters_of(config: Config, counters: Counters) -> list[Any]:
+def counters_of(config: Config, counters: FrameCounters) -> list[Any]:
     states: list[MeterState] = build(config)["riser"]
     counters.give(states)
     return [state.driver.counter for state in states]  # type: ignore[attr-defined]
@@ -210,7 +210,7 @@ def test_killed_at_any_moment_no_number_is_given_twice(tmp_path: Path) -> None:
 
 def test_two_meters_of_one_key_share_a_counter_and_others_do_not(tmp_path: Path) -> None:
     store = opened(tmp_path)
-    counters = Counters(lambda work: work(store))
+    counters = FrameCounters(lambda work: work(store))
     shared = counters_of(house(tmp_path, meter("a"), meter("b")), counters)
     assert shared[0] is shared[1] and [shared[0].next(), shared[1].next()] == [0, 1]
     mine, other = counters_of(house(tmp_path, meter("a"), meter("b", OTHER)), counters)
@@ -226,7 +226,7 @@ def test_a_meter_without_ciphering_gets_no_counter(tmp_path: Path) -> None:
     plain = meter("a", security="none", mechanism="none")
     mercury = Meter("m", "riser", "mercury230", "1", "1", Line())
     states = build(house(tmp_path, plain, mercury))["riser"]
-    Counters(lambda work: work(store)).give(states)
+    FrameCounters(lambda work: work(store)).give(states)
     assert store.notes("counter:") == {} and not hasattr(states[1].driver, "counter")
     store.close()
 
@@ -255,7 +255,7 @@ def test_ciphered_dialogues_of_two_runs_use_no_number_twice(tmp_path: Path) -> N
         answer = secure_station(numbers)
         store = opened(tmp_path)
         state = build(house(tmp_path, meter("a", counter_from_meter=False)))["riser"][0]
-        Counters(lambda work, store=store: work(store)).give([state])
+        FrameCounters(lambda work, store=store: work(store)).give([state])
         reads = state.driver
         assert isinstance(reads, DlmsMeter)
         wire = Wire(reads.session(), answer)
@@ -272,7 +272,7 @@ def test_a_question_that_cannot_be_ciphered_is_not_sent(tmp_path: Path) -> None:
         raise StoreUnusable("no room on the disk")
 
     state = build(house(tmp_path, meter("a", counter_from_meter=False)))["riser"][0]
-    Counters(full).give([state])
+    FrameCounters(full).give([state])
     wire = Wire(state.driver.session(), secure_station([]))  # type: ignore[arg-type]
     with pytest.raises(Busy, match="no room on the disk"):
         state.driver.open(wire)

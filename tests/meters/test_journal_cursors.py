@@ -10,7 +10,7 @@ import pytest
 from agent.config.load import load
 from agent.config.values import Poll
 from agent.daemon import Daemon
-from agent.meters.journal_cursors import EVERY, NOTE, Looks
+from agent.meters.journal_cursors import EVERY, NOTE, JournalCursors
 from buffer.faults import StoreUnusable
 from buffer.store import Store
 from protocols.errors import LinkLost
@@ -32,7 +32,7 @@ class Gateway:
         journal = Archive("event")
         self.bus = FakeBus(1, Poll(now=60.0, network=None, event=3600.0), prepare=journal)
         self.bus.clock.step(self.away)
-        self.looks = Looks(self.change)
+        self.looks = JournalCursors(self.change)
         self.looks.give(self.bus.meters, self.store)
         return journal
 
@@ -66,7 +66,7 @@ def test_a_power_cut_before_the_journals_turn_costs_nothing_of_the_outage(gatewa
 def test_the_note_is_written_once_a_day_and_never_older(gateway: Gateway) -> None:
     gateway.start()
     notes = []
-    gateway.looks = Looks(lambda work: notes.append(gateway.bus.clock.stamp().utc) or work(gateway.store))
+    gateway.looks = JournalCursors(lambda work: notes.append(gateway.bus.clock.stamp().utc) or work(gateway.store))
     gateway.run(3 * 86400)
     assert len(notes) == 3
     journal = gateway.start()
@@ -114,7 +114,7 @@ def test_a_disk_that_takes_no_note_is_asked_again(gateway: Gateway) -> None:
         raise StoreUnusable("the disk is full")
 
     gateway.start()
-    gateway.looks = Looks(full)
+    gateway.looks = JournalCursors(full)
     gateway.run(60)
     assert gateway.store.noted(NOTE) is None
     gateway.looks._change = gateway.change

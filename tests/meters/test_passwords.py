@@ -6,8 +6,8 @@ from pathlib import Path
 from agent.config.load import load
 from agent.control import offline
 from agent.host.clock import SystemClock
-from agent.line.dialogue import PasswordPaused
 from agent.meters import passwords
+from agent.meters.passwords import PasswordPaused
 from buffer.store import Store
 from protocols.errors import AccessDenied
 from simulators.line import PtyLine

@@ -4,14 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from agent.meters.sealed import opened, sealed
+from agent.meters.sealed import checksummed, verified
 
 
 def test_a_document_comes_back_exactly():
     document = {"T1": Decimal("12.40"), "steps": [1, "проверено", None, True]}
-    assert opened(sealed(document)) == document
+    assert verified(checksummed(document)) == document
 
 
-@pytest.mark.parametrize("note", [None, "", "00000000 {}", sealed({"T1": 1}).replace("1}", "2}"), "no seal"])
+@pytest.mark.parametrize("note", [None, "", "00000000 {}", checksummed({"T1": 1}).replace("1}", "2}"), "no seal"])
 def test_a_damaged_note_is_unknown(note):
-    assert opened(note) is None
+    assert verified(note) is None

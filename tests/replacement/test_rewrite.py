@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from agent.config.places import scan
 from agent.config.source import Source
-from agent.replacement.act import Act, Readings
+from agent.replacement.act import Readings, ReplacementRecord
 from agent.replacement.rewrite import Unwritable, new_text, put
 from tests.history.house import metered
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-ACT = Act(
+ACT = ReplacementRecord(
     metered(),
     "30000001",
     date(2026, 11, 20),
@@ -54,7 +54,7 @@ serial = "3"
 """
 
 
-def edited(text: str, index: int = 1, act: Act = ACT) -> str:
+def edited(text: str, index: int = 1, act: ReplacementRecord = ACT) -> str:
     source = Source(Path("meterpost.toml"), tomllib.loads(text, parse_float=Decimal), scan(text))
     return new_text(text, source, index, act)
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from agent.config.values import Bus, Config, Exchange, Gateway, Intake, Mail, Meter
+from agent.config.values import Bus, Config, ExchangeSettings, Gateway, Intake, MailSettings, Meter
 from buffer.record import Record
 from buffer.store import Store
 from protocols.session import Line
@@ -28,13 +28,13 @@ def metered(point: str = "shop", **more: object) -> Meter:
 
 def configured(folder: Path, *meters: Meter, zone: str = "Europe/Moscow", **more: object) -> Config:
     fields: dict[str, object] = {"to": ("askue@example.org",)} | more
-    exchange = Exchange("7700000001", "ООО «Ромашка»", "7700000002", "АИИС КУЭ «Ромашка»", **fields)  # type: ignore[arg-type]
+    exchange = ExchangeSettings("7700000001", "ООО «Ромашка»", "7700000002", "АИИС КУЭ «Ромашка»", **fields)  # type: ignore[arg-type]
     return Config(
         Gateway("gw-000123", zone, folder),
         Intake("intake.example.org", 8883, True, "mqtts://intake.example.org"),
         (Bus("riser-1", "/dev/null"),),
         meters,
-        mail=Mail("mail.example.org", "gw@example.org"),
+        mail=MailSettings("mail.example.org", "gw@example.org"),
         exchange=exchange,
     )
 

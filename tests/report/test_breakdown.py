@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from agent.config.values import EarlierMeter
-from agent.history.installations import Registers, consumed, stages
+from agent.history.installations import Registers, consumed, installations
 from agent.report.breakdown import breakdown
 from tests.report.plant import SERIAL, configured, metered, midnight, opened, reading
 
@@ -68,7 +68,7 @@ def test_a_replaced_meter_has_its_own_line_up_to_its_act_and_the_new_one_from_it
     assert (old.opening.act, old.closing.act, new.opening.act, new.closing.act) == (False, True, True, False)
     assert old.closing.at == new.opening.at == midnight(date(2026, 10, 10))
     whole = consumed(
-        stages(REPLACED), "T1", Registers("1234567", START, first.values), Registers(SERIAL, END, last.values)
+        installations(REPLACED), "T1", Registers("1234567", START, first.values), Registers(SERIAL, END, last.values)
     )
     assert old.used + new.used == whole
     assert report.totals == {"T1": 222_700 * 40, "T2": 73_500 * 40}

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from agent.config.values import Mail
+from agent.config.values import MailSettings
 from agent.control.unix_socket import ControlServer
 from agent.host.clock import Stamp
 from agent.report.daily import Daily
@@ -120,7 +120,7 @@ def test_the_receivers_mail_server_gets_the_very_file_once(room):
     server = serving(post, None, wrapped=False, login=False)
     server.start()
     try:
-        room.config = replace(room.config, mail=Mail("127.0.0.1", "gw@example.org", server.port, "none"))
+        room.config = replace(room.config, mail=MailSettings("127.0.0.1", "gw@example.org", server.port, "none"))
         for _ in range(2):
             room.daily.round()
     finally:
@@ -133,7 +133,7 @@ def test_the_receivers_mail_server_gets_the_very_file_once(room):
 
 
 def test_a_letter_that_cannot_leave_is_an_event_in_the_store(room):
-    room.config = replace(room.config, mail=Mail("127.0.0.1", "gw@example.org", free_port(), "none"))
+    room.config = replace(room.config, mail=MailSettings("127.0.0.1", "gw@example.org", free_port(), "none"))
     room.daily.round()
     room.daily.round()
     events = [record.event for record, _, _ in room.store.rows() if record.event]

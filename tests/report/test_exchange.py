@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.channels.errors import ChannelError, Kind
-from agent.report.exchange import FOLDER, Exchange, ExchangeError
+from agent.report.exchange import FOLDER, ExchangeError, ExchangeFiles
 from tests.report.plant import (
     BERLIN,
     CODE,
@@ -45,7 +45,7 @@ class House:
 
     def start(self):
         given = (lambda: self.config, self.store, self.store.note, lambda: self.now, self.post, self.told.append)
-        self.exchange = Exchange(*given)
+        self.exchange = ExchangeFiles(*given)
 
     def restart(self):
         self.store.close()

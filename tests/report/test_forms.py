@@ -12,13 +12,13 @@ import openpyxl
 import pytest
 
 from agent.report import as_csv, as_html, as_xlsx
-from agent.report.breakdown import Line, Report, Shown
+from agent.report.breakdown import Report, ReportLine, Shown
 from agent.report.table import COLUMNS
 from tests.report.plant import MOSCOW, midnight
 
 NAMES = [column.name for column in COLUMNS]
 START, END = midnight(date(2026, 10, 1)), midnight(date(2026, 11, 1))
-WHOLE = Line(
+WHOLE = ReportLine(
     "shop",
     "00123",
     'ТП-12, "ввод" <1> & Ко',

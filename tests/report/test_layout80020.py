@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.report.layout80020 import Channel, LayoutError, MeasuringPoint, Message, Party, whole
+from agent.report.layout80020 import Channel, ExchangeDocument, LayoutError, MeasuringPoint, Party, whole
 from tests.report.plant import CODE, read_80020, values_of
 
 CHANNELS = tuple(Channel(f"0{code}", tuple(range(48)), (0,) * 48) for code in range(1, 5))
-MESSAGE = Message(
+MESSAGE = ExchangeDocument(
     number=12,
     day=date(2026, 10, 5),
     made=datetime(2026, 10, 6, 1, 30, 7),

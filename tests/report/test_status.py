@@ -13,7 +13,7 @@ from agent.cli.status import screen
 from agent.control.status import document, without_daemon
 from agent.daemon import Daemon
 from agent.host.clock import SystemClock
-from agent.report.days import CATCH_UP, Day, Days
+from agent.report.days import CATCH_UP, ExchangeDay, ExchangeDays
 from tests.report.plant import configured, metered, opened
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/status.json").read_text())
@@ -29,9 +29,9 @@ def store(tmp_path):
 
 def keep(store, *states: str, trouble: str = "", reason: str = "") -> None:
     """A day for each state from 15 November on; the trouble and the reason are the last one's."""
-    days = Days(store, store.note)
+    days = ExchangeDays(store, store.note)
     for number, state in enumerate(states, 1):
-        days.keep(Day(FIRST + timedelta(days=number - 1), number, f"{number}.xml", state, NOW))
+        days.keep(ExchangeDay(FIRST + timedelta(days=number - 1), number, f"{number}.xml", state, NOW))
     last = days.all()[-1]
     days.keep(replace(last, trouble=trouble, reason=reason))
 

@@ -16,7 +16,8 @@ from protocols.errors import AccessDenied, Refused
 from protocols.iec62056.frames import command, low7, option, request
 from protocols.session import Line
 from simulators.household import Household
-from simulators.iec62056 import IecMeter, ce303, ce308, move, neva
+from simulators.iec62056 import ce303, ce308, move, neva
+from simulators.iec62056_meter import IecMeter
 from tests.drivers.iec62056.support import driver
 from tests.protocols.iec62056_player import joined
 from tests.support.wire import ScriptedPort, Time

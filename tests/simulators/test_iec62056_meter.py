@@ -17,8 +17,10 @@ from protocols.iec62056.frames import command, low7, option, request, rules_kept
 from protocols.session import Line
 from simulators.faults import Faults
 from simulators.household import Household
-from simulators.iec62056 import BUILDERS, IecMeter, ce303, ce308, move, neva, readout
-from simulators.line import PtyLine, Station
+from simulators.iec62056 import BUILDERS, ce303, ce308, move, neva, readout
+from simulators.iec62056_meter import IecMeter
+from simulators.line import PtyLine
+from simulators.pair import Station
 from tests.drivers.iec62056.support import driver
 from tests.protocols.iec62056_player import joined
 

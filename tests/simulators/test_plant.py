@@ -17,7 +17,8 @@ from simulators import iec62056
 from simulators.household import Household
 from simulators.modbus import BUILDERS
 from simulators.modbus import seal as modbus_seal
-from simulators.plant import PlantError, load
+from simulators.plant import load
+from simulators.plant_file import PlantError
 
 ROOT = Path(__file__).parents[2]
 HOUSE = ROOT / "simulators" / "plants" / "house.toml"

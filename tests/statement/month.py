@@ -8,7 +8,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from agent.statement.outbound import Message
+from agent.statement.outbound import StatementMessage
 from tests.statement.plant import Site, meter, reading, utc, with_sms
 
 START, END = "2026-10-14 12:00", "2026-10-22 00:00"
@@ -21,7 +21,7 @@ class Paper:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def send(self, message: Message) -> str:
+    def send(self, message: StatementMessage) -> str:
         note(self._file, message.text)
         return "1"
 
@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     now = reached[-2] if len(reached) > 1 else START
     site = Site(folder / "state", [meter()], now=now, profiles=with_sms(), ways=("sms",))
     site.put(reading(utc("2026-10-15 00:00+03:00"), "day", T1=2_000_100, T2=1_000_050))
-    site.room.ways = {"sms": Paper(folder / "sms")}
+    site.room.channels = {"sms": Paper(folder / "sms")}
     print("runs", flush=True)
     while site.clock.now < utc(END):
         site.clock.now += STEP

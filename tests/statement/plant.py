@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.utility import profile_file
-from agent.config.utility.profile import Profile, Sms
-from agent.config.values import Bus, Config, Gateway, Intake, Mail, Meter, Modem, Statements
+from agent.config.utility.profile import Profile, SmsTemplate
+from agent.config.values import Bus, Config, Gateway, Intake, MailSettings, Meter, ModemSettings, StatementSettings
 from agent.host.clock import Stamp
 from agent.statement import log as books
-from agent.statement.actions import Desk
-from agent.statement.log import Book
-from agent.statement.outbound import Message
-from agent.statement.workflow import Room
+from agent.statement.actions import StatementActions
+from agent.statement.log import StatementLog
+from agent.statement.outbound import StatementMessage
+from agent.statement.workflow import StatementWorkflow
 from buffer.record import Record
 from buffer.store import Store
 from protocols.session import Line
@@ -86,10 +86,10 @@ class FakeClock:
 class FakeWay:
     """``troubles`` are raised by the next calls, one each; None lets one through."""
 
-    carried: list[Message] = field(default_factory=list)
+    carried: list[StatementMessage] = field(default_factory=list)
     troubles: list[Exception | None] = field(default_factory=list)
 
-    def send(self, message: Message) -> str:
+    def send(self, message: StatementMessage) -> str:
         trouble = self.troubles.pop(0) if self.troubles else None
         if trouble is not None:
             raise trouble
@@ -122,9 +122,9 @@ class Site:
             Intake("broker", 1883, False, "mqtt://broker"),
             (Bus("riser", "/dev/null"),),
             tuple(meters) or (meter(),),
-            statements=Statements(fallback_before=fallback_before),
-            modem=Modem("/dev/null") if "sms" in ways else None,
-            mail=Mail("mail.example.org", "gw@example.org") if "mail" in ways else None,
+            statements=StatementSettings(fallback_before=fallback_before),
+            modem=ModemSettings("/dev/null") if "sms" in ways else None,
+            mail=MailSettings("mail.example.org", "gw@example.org") if "mail" in ways else None,
         )
         self.store = Store.open(folder, now=lambda: self.clock.now, reserve=0)
         self.die: Callable[[str], None] = lambda where: None  # called before and after each effect
@@ -136,15 +136,15 @@ class Site:
         self.store = Store.open(folder, now=lambda: self.clock.now, reserve=0)
         self.restart()
 
-    def restart(self) -> Room:
-        self.room = Room(
+    def restart(self) -> StatementWorkflow:
+        self.room = StatementWorkflow(
             self.config,
             self.profiles,
             self.store,
             change=self._change,
             submit=self._submit,
             clock=self.clock,
-            ways={name: _Mortal(way, self) for name, way in self.ways.items()},
+            channels={name: _Mortal(way, self) for name, way in self.ways.items()},
         )
         return self.room
 
@@ -176,16 +176,16 @@ class Site:
             self.room.look()
 
     @property
-    def desk(self) -> Desk:
-        return Desk(self.room)
+    def desk(self) -> StatementActions:
+        return StatementActions(self.room)
 
     def ask(self, do: str, *points: str, **more: Any) -> dict[str, Any]:
         asked = {"do": do, "points": points or ["flat-12"], "by": "ivanov", "why": "looked", **more}
         found: dict[str, Any] = self.desk.ask(asked)["statements"][0]
         return found
 
-    def book(self, month: str = "2026-10", point: str = "flat-12") -> Book:
-        return books.load(self.store, point, month) or Book(point, month)
+    def book(self, month: str = "2026-10", point: str = "flat-12") -> StatementLog:
+        return books.load(self.store, point, month) or StatementLog(point, month)
 
     def statements(self) -> list[Record]:
         """Records of statements in the store, in their order."""
@@ -210,7 +210,7 @@ class _Mortal:
     way: FakeWay
     site: Site
 
-    def send(self, message: Message) -> str:
+    def send(self, message: StatementMessage) -> str:
         self.site.die("before sending")
         found = self.way.send(message)
         self.site.die("after sending")
@@ -220,5 +220,5 @@ class _Mortal:
 def with_sms(profile: str = "mosenergosbyt", text: str = "ACCOUNT#METER#T1#T2", **more: Any) -> dict[str, Profile]:
     """The shipped profiles, one of them with an SMS number as an installer would write it."""
     base = SHIPPED[profile]
-    sms = Sms(text, number="+79990000001", **more)
+    sms = SmsTemplate(text, number="+79990000001", **more)
     return {**SHIPPED, profile: replace(base, sms=sms, fallback=("sms",))}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.statement import log as books
-from agent.statement.log import STATES, Attempt, Book, Step, step_document
+from agent.statement.log import STATES, Attempt, StatementLog, Step, step_document
 from buffer.body import record_from_json, record_json
 from buffer.store import Store
 from tests.statement.plant import Notes, Site, meter, reading, utc
@@ -31,10 +31,10 @@ STEPS = (
     Step(AT, "sent", "queued", channel="mqtt", attempt=1),
     Step(AT, "sent", "left", "meterpost", "", "sms", "7,8", 1),
 )
-BOOK = Book("flat-12", "2026-10", STEPS, (ATTEMPT, replace(ATTEMPT, replaces=None)))
+BOOK = StatementLog("flat-12", "2026-10", STEPS, (ATTEMPT, replace(ATTEMPT, replaces=None)))
 
 
-def kept(book: Book) -> Notes:
+def kept(book: StatementLog) -> Notes:
     notes = Notes()
     books.save(notes, book)  # type: ignore[arg-type]
     return notes
@@ -101,7 +101,7 @@ def test_steps_as_json_leave_out_what_is_empty():
     ],
 )
 def test_what_was_held_waits_until_somebody_confirms(whats, waits):
-    assert Book("a", "2026-10", tuple(Step(AT, "due", what) for what in whats)).waits is waits
+    assert StatementLog("a", "2026-10", tuple(Step(AT, "due", what) for what in whats)).waits is waits
 
 
 def test_a_book_lives_on_when_the_store_begins_a_new_epoch(tmp_path):

@@ -2,7 +2,7 @@
 
 import threading
 
-from agent.meters.sealed import sealed
+from agent.meters.sealed import checksummed
 from agent.statement.log import key
 from tests.statement.plant import Site, meter, reading, utc, with_sms
 
@@ -20,7 +20,9 @@ def house(tmp_path, **more):
 def test_a_book_that_nobody_understands_keeps_no_other_point_from_its_window(tmp_path, caplog):
     """As a newer program would have written it, before the card was put back."""
     site = house(tmp_path)
-    site.store.note(key("flat-11", "2026-10"), sealed({"steps": [{"what": "opened", "colour": "red"}], "attempts": []}))
+    site.store.note(
+        key("flat-11", "2026-10"), checksummed({"steps": [{"what": "opened", "colour": "red"}], "attempts": []})
+    )
     site.at("2026-10-15 12:00+03:00")
     kept = [record.point for record, _, _ in site.store.rows() if record.kind == "statement"]
     site.store.close()

@@ -9,10 +9,10 @@ import pytest
 from agent.channels import mail as letters
 from agent.channels.mail import stable_id
 from agent.channels.sms import Modem
-from agent.config.values import Mail
-from agent.config.values import Modem as Settings
+from agent.config.values import MailSettings
+from agent.config.values import ModemSettings as Settings
 from agent.statement import log as books
-from agent.statement.outbound import MailWay, Message, SmsWay, ways
+from agent.statement.outbound import MailChannel, SmsChannel, StatementMessage, channels
 from simulators.modem import Modem as Simulated
 from simulators.short_messages import status_report
 from tests.statement.plant import Site, meter, reading, utc, with_sms
@@ -38,8 +38,8 @@ def month_without_mqtt(tmp_path, answer=None, simulated=None, **more) -> tuple[S
     simulated = simulated or Simulated(now=LEFT_AT)
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(answer=answer, **more), ways=("sms",))
     one.put(SNAPSHOT)
-    one.ways["sms"] = SmsWay(modem(tmp_path, simulated))  # type: ignore[assignment]
-    one.room.ways = one.ways
+    one.ways["sms"] = SmsChannel(modem(tmp_path, simulated))  # type: ignore[assignment]
+    one.room.channels = one.ways
     one.run("2026-10-20 00:30+03:00")
     return one, simulated
 
@@ -56,8 +56,8 @@ def test_a_modem_without_a_sim_is_told_with_what_to_do_and_nothing_is_lost(tmp_p
     simulated = Simulated(sim="")
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(), ways=("sms",))
     one.put(SNAPSHOT)
-    one.ways["sms"] = SmsWay(modem(tmp_path, simulated))  # type: ignore[assignment]
-    one.room.ways = one.ways
+    one.ways["sms"] = SmsChannel(modem(tmp_path, simulated))  # type: ignore[assignment]
+    one.room.channels = one.ways
     one.run("2026-10-20 00:30+03:00")
     assert one.book().happened("left") == []
     assert "SIM" in one.book().happened("failed")[0].reason
@@ -177,8 +177,8 @@ def test_a_message_of_the_utility_that_is_no_answer_stays_two_days_and_is_told_w
 def test_the_modem_is_tidied_once_a_day_when_nothing_is_waited_for(tmp_path):
     simulated = Simulated(now=utc("2026-10-02 00:00"))
     one = Site(tmp_path, [meter()], now="2026-10-02 12:00", profiles=with_sms(), ways=("sms",))
-    one.ways["sms"] = SmsWay(modem(tmp_path, simulated))  # type: ignore[assignment]
-    one.room.ways = one.ways
+    one.ways["sms"] = SmsChannel(modem(tmp_path, simulated))  # type: ignore[assignment]
+    one.room.channels = one.ways
     one.room.look()
     for day in range(2, 8):
         simulated.receive("+79161234567", "реклама")
@@ -201,15 +201,15 @@ def test_report_and_confirming_message_of_one_look_are_both_noted(tmp_path):
 def test_a_letter_has_an_id_by_which_a_double_is_known(monkeypatch):
     sent = []
     monkeypatch.setattr(letters, "send", lambda *given: sent.append(given))
-    server = Mail("mail.example.org", "gw@example.org")
-    letter = Message("mail", "a@b", "230100456789 2000", "Показания", "statement.gw-1.flat-12.2026-10.1")
-    assert MailWay(server).send(letter) == stable_id(server, letter.id)
+    server = MailSettings("mail.example.org", "gw@example.org")
+    letter = StatementMessage("mail", "a@b", "230100456789 2000", "Показания", "statement.gw-1.flat-12.2026-10.1")
+    assert MailChannel(server).send(letter) == stable_id(server, letter.id)
     ((_, what, name),) = sent
     assert (what.to, what.subject, what.body, name) == ("a@b", "Показания", letter.text, stable_id(server, letter.id))
 
 
 def test_the_gateways_ways_are_those_that_it_is_configured_with(tmp_path):
     one = Site(tmp_path)
-    assert set(ways(one.config)) == set()
-    both = replace(one.config, modem=Settings("/dev/modem"), mail=Mail("mail.example.org", "gw@example.org"))
-    assert set(ways(both)) == {"sms", "mail"}
+    assert set(channels(one.config)) == set()
+    both = replace(one.config, modem=Settings("/dev/modem"), mail=MailSettings("mail.example.org", "gw@example.org"))
+    assert set(channels(both)) == {"sms", "mail"}

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from agent.statement.verdict import DOUBTFUL, REASONS, Used, above_limit, doubtful, too_long, unusual, used
-from drivers.reading import FLAGS
+from drivers.events import FLAGS
 from tests.statement.plant import utc
 
 AT = utc("2026-10-01")

@@ -6,7 +6,7 @@ import pytest
 
 from agent.config.utility.window import window_of
 from agent.statement.figures import taken
-from agent.statement.log import Book
+from agent.statement.log import StatementLog
 from agent.statement.making import Case, attempt
 from agent.statement.outbound import message
 from agent.statement.spoken import digit_by_digit, spoken
@@ -24,7 +24,7 @@ def letter(tmp_path, channel, profile, values, **more):
     assert found is not None
     site = Site(tmp_path, [one])
     made = attempt(Case(site.store, one, profile, window), found, FakeClock(window.reporting).stamp(), 1)
-    return message(channel, "gw-1", one, profile, window, Book("flat-12", "2026-10", attempts=(made,)))
+    return message(channel, "gw-1", one, profile, window, StatementLog("flat-12", "2026-10", attempts=(made,)))
 
 
 TWO = {"T1": 2_000_999, "T2": 1_000_001}

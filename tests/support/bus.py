@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from agent.config.values import Bus, Meter, Poll
 from agent.host.clock import Stamp
 from agent.line.worker import Worker
-from agent.meters.foreign import Foreigners
+from agent.meters.foreign import UnexpectedMeters
 from agent.meters.state import MeterState
 from buffer.record import Record
 from drivers.mercury.driver import Mercury230 as Driver
@@ -85,7 +85,7 @@ class FakeBus:
 
     def restart(self) -> None:
         """A worker that knows only what was stored; the meters' states are kept."""
-        foreigners = Foreigners(self.submit, self.notes)
+        foreigners = UnexpectedMeters(self.submit, self.notes)
         foreigners.use([meter.config for meter in self.meters])
         self.worker = Worker(
             Bus("riser", "/dev/fake"),

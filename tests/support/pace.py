@@ -5,7 +5,8 @@ from collections.abc import Callable
 from agent.line.link import Link
 from agent.line.port import Port
 from protocols.session import Line
-from simulators.line import PtyLine, SimulatedMeter, Station
+from simulators.line import PtyLine
+from simulators.pair import SimulatedMeter, Station
 
 TRIES = 5
 

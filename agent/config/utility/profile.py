@@ -47,7 +47,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Sms:
+class SmsTemplate:
     """``answer``: what the utility's confirming message looks like (a regular expression in which ACCOUNT stands for
     the account), None: it sends none. It comes from ``answer_from``, from ``number`` where that is not written."""
 
@@ -59,7 +59,7 @@ class Sms:
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
+class MailTemplate:
     subject: str
     body: str
     to: str = ""
@@ -81,8 +81,8 @@ class Profile:
     primary: bool = False  # it bills primary energy: figures are multiplied by the ratio
     confirm: str = "suspect"  # what waits for a person: "suspect" ones, or "always" all of them
     fallback: tuple[str, ...] = ()
-    sms: Sms | None = None
-    mail: Mail | None = None
+    sms: SmsTemplate | None = None
+    mail: MailTemplate | None = None
 
     def rule_of(self, meter: Meter) -> Rule:
         """The rule of the meter's region; the utility's general one where it names none."""
@@ -163,7 +163,7 @@ def _templates(meter: Meter, profile: Profile) -> "Iterator[Trouble]":
         yield "digits", "nothing", f"the whole digits of the display: {profile.name} wants zeros before the figures"
 
 
-def ways_of(profile: Profile, config: Config) -> tuple[list[str], list[str]]:
+def channels_of(profile: Profile, config: Config) -> tuple[list[str], list[str]]:
     """The fall-back channels that can be used, and for each other one of the profile why it cannot."""
     usable: list[str] = []
     why: list[str] = []

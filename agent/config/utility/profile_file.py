@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from agent.config.faults import ConfigError, Fault
 from agent.config.places import KeyPath
 from agent.config.source import Source, read
-from agent.config.utility.profile import CHANNELS, Mail, Profile, Rule, Sms, with_region
+from agent.config.utility.profile import CHANNELS, MailTemplate, Profile, Rule, SmsTemplate, with_region
 from agent.config.utility.window import window_of
 from agent.config.words import meant, one_of, shown, time_of_day
 
@@ -218,8 +218,8 @@ def _profile(name: str, file: _File, files: Mapping[str, _File], faults: list[Fa
         rates=tuple(merged.get("rates") or ({"T1": "single"},)),
         primary=merged.get("energy") == "primary",
         fallback=tuple(merged.get("fallback", ())),
-        sms=Sms(**sms) if sms is not None else None,
-        mail=Mail(**mail) if mail is not None else None,
+        sms=SmsTemplate(**sms) if sms is not None else None,
+        mail=MailTemplate(**mail) if mail is not None else None,
     )
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.events import EVENTS
 from drivers.iec62056.journal import PAGE, events
 from drivers.iec62056.parts import Journal
-from drivers.reading import EVENTS
 from protocols.errors import AccessDenied, BadFrame, MeterError, NoReply, Refused
 from protocols.iec62056.block import Value
 from protocols.iec62056.frames import answer, command, option, request

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from drivers.mercury.driver import FAMILY, Mercury230, address, password
+from drivers.mercury.driver import FAMILY, Mercury230
+from drivers.mercury.settings import address, password
 from drivers.reading import Identity, MeterPlan
 from protocols.errors import AccessDenied, BadFrame, MeterError, NoReply, NotLoggedIn, Refused
 from protocols.mercury import questions

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from drivers.events import EVENTS
 from drivers.mercury.journal import CODES, JOURNALS, journals
-from drivers.reading import EVENTS
 from protocols.errors import BadFrame, MeterError
 from protocols.mercury.archives import ReadJournal
 from protocols.mercury.frames import seal

@@ -4,7 +4,7 @@ import struct
 from fractions import Fraction
 
 from drivers.modbus import driver as modbus
-from drivers.modbus.model import SHIPPED, load
+from drivers.modbus.model_file import SHIPPED, load
 from drivers.reading import MeterPlan
 from protocols.errors import NoReply
 from simulators.modbus import FORMATS, ModbusMeter

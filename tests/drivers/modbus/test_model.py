@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from drivers.modbus.driver import families
-from drivers.modbus.model import SHIPPED, ModelError, load
+from drivers.modbus.model import ModelError
+from drivers.modbus.model_file import SHIPPED, load
 from protocols.session import Line
 from tests.drivers.modbus.support import MODELS
 
