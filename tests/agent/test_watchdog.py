@@ -45,6 +45,7 @@ def fed(house: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return times
 
 
+@pytest.mark.slow
 def test_while_all_make_progress_it_is_fed(house: Daemon, fed: list[float]) -> None:
     now = house.clock.monotonic()
     house.workers = [Part("riser-1", now), Part("riser-2", now - STUCK + 1)]  # type: ignore[list-item]

@@ -112,6 +112,7 @@ def registers_are_true(house: Any, kind: str, since: datetime) -> None:
         assert abs(row.values[TOTAL] - truth["total"]) < 10 and abs(row.values["1-0:1.8.2"] - truth["T2"]) < 10
 
 
+@pytest.mark.slow
 def test_a_spodes_meters_history_is_whole_after_outages_and_its_energies_agree(folder):
     house = SpodesHouse(folder, NOW, installed=(NOW - 60 * DAY).date())
     outages(house)
@@ -132,6 +133,7 @@ def test_a_spodes_meters_history_is_whole_after_outages_and_its_energies_agree(f
     house.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("written", [None, "Europe/Moscow", "Asia/Yekaterinburg"])
 def test_days_and_months_of_a_meter_that_says_its_zone_itself_are_whole(folder, written):
     """Also where the gateway stands in another one: its own midnight is not the meter's."""
@@ -148,6 +150,7 @@ def test_days_and_months_of_a_meter_that_says_its_zone_itself_are_whole(folder, 
     house.stop()
 
 
+@pytest.mark.slow
 def test_rows_that_a_spodes_meter_never_captured_are_asked_once(folder):
     off = (NOW - 5 * DAY, NOW - 4 * DAY)
     house = SpodesHouse(folder, NOW, installed=(NOW - 10 * DAY).date(), archive={"off": [off]})
@@ -162,6 +165,7 @@ def test_rows_that_a_spodes_meter_never_captured_are_asked_once(folder):
     house.stop()
 
 
+@pytest.mark.slow
 def test_an_energomeras_days_and_months_are_whole_after_outages(folder):
     house = EnergomeraHouse(folder, NOW, installed=(NOW - 100 * DAY).date())
     outages(house)

@@ -40,6 +40,7 @@ def places(house: House, request: bytes) -> range:
     return range(first, first + (17 if request[5] == 0xFF else 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("now", [60.0, 20.0])
 def test_a_due_poll_never_waits_for_more_than_the_exchange_under_way(folder, now):
     house = House(folder, NOW.replace(minute=0), 6, poll=replace(POLL, now=now), installed=(NOW - 60 * DAY).date())
@@ -62,6 +63,7 @@ def test_a_due_poll_never_waits_for_more_than_the_exchange_under_way(folder, now
     house.stop()
 
 
+@pytest.mark.slow
 def test_a_question_from_outside_is_answered_after_the_exchange_under_way(folder):
     house = House(folder, NOW, 2, installed=(NOW - 90 * DAY).date())
     house.start()
@@ -88,6 +90,7 @@ def test_a_question_from_outside_is_answered_after_the_exchange_under_way(folder
     house.stop()
 
 
+@pytest.mark.slow
 def test_a_bus_with_little_time_to_spare_heals_all_the_same(folder):
     """A round of six meters takes nearly all of the two seconds between two of them."""
     house = House(folder, NOW, 6, poll=replace(POLL, now=2.5), installed=(NOW - 4 * DAY).date())
@@ -97,6 +100,7 @@ def test_a_bus_with_little_time_to_spare_heals_all_the_same(folder):
     house.stop()
 
 
+@pytest.mark.slow
 def test_a_bus_without_any_time_to_spare_polls_as_ever_and_begins_nothing_that_it_cannot_end(folder):
     house = House(folder, NOW, 4, poll=replace(POLL, now=0.2), installed=(NOW - 4 * DAY).date())
     house.start()
@@ -106,6 +110,7 @@ def test_a_bus_without_any_time_to_spare_polls_as_ever_and_begins_nothing_that_i
     house.stop()
 
 
+@pytest.mark.slow
 def test_a_meter_that_answers_only_some_rows_gives_those_and_the_rest_is_given_up(folder):
     house = House(folder, NOW, installed=(NOW - 3 * DAY).date())
     place_of = house.simulated[0].archive.last()[0]
@@ -134,6 +139,7 @@ def test_a_meter_that_answers_only_some_rows_gives_those_and_the_rest_is_given_u
     house.stop()
 
 
+@pytest.mark.slow
 def test_a_noisy_line_costs_time_and_no_slot(folder):
     house = House(folder, NOW, 2, installed=(NOW - 8 * DAY).date())
     count = [0]
@@ -150,6 +156,7 @@ def test_a_noisy_line_costs_time_and_no_slot(folder):
     house.stop()
 
 
+@pytest.mark.slow
 def test_a_row_that_no_connection_could_carry_travels_with_a_flag_and_as_it_is(folder):
     house = House(folder, NOW, installed=(NOW - 3 * DAY).date(), limit_kw=Decimal(15))
     archive = house.simulated[0].archive
@@ -167,6 +174,7 @@ def test_a_row_that_no_connection_could_carry_travels_with_a_flag_and_as_it_is(f
     house.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [timedelta(minutes=-7), timedelta(minutes=40), timedelta(days=-400)])
 def test_a_row_outside_of_what_was_asked_or_between_two_slots_fills_no_slot(folder, shift):
     """A driver that is led astray: whatever it yields, nothing that was not asked for is stored."""
@@ -198,6 +206,7 @@ def test_a_row_outside_of_what_was_asked_or_between_two_slots_fills_no_slot(fold
 NOW_SLOT = intervals(NOW - 30 * HOUR, NOW - 20 * HOUR)[3]
 
 
+@pytest.mark.slow
 def test_while_the_clock_is_not_set_nothing_is_filled_and_then_everything(folder):
     house = House(folder, NOW, installed=(NOW - 5 * DAY).date())
     house.clock.state = "unset"
@@ -211,6 +220,7 @@ def test_while_the_clock_is_not_set_nothing_is_filled_and_then_everything(folder
     house.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [-3 * 86400.0, -5400.0, 5400.0, 20 * 86400.0])
 def test_a_step_of_the_gateways_clock_makes_and_skips_no_slot(folder, step):
     house = House(folder, NOW, installed=(NOW - 6 * DAY).date())
@@ -225,6 +235,7 @@ def test_a_step_of_the_gateways_clock_makes_and_skips_no_slot(folder, step):
     house.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [HOUR, -HOUR, timedelta(minutes=10), timedelta(minutes=-45)])
 def test_a_meter_whose_clock_was_changed_gives_what_it_stamped_and_no_slot_twice(folder, step):
     """What was written twice, or skipped, is no reason to ask for ever."""
@@ -242,6 +253,7 @@ def test_a_meter_whose_clock_was_changed_gives_what_it_stamped_and_no_slot_twice
     house.stop()
 
 
+@pytest.mark.slow
 def test_two_gateways_that_read_the_same_meter_make_each_record_once(folder):
     house = House(folder, NOW, installed=(NOW - 4 * DAY).date())
     house.start()
@@ -252,6 +264,7 @@ def test_two_gateways_that_read_the_same_meter_make_each_record_once(folder):
     house.stop()
 
 
+@pytest.mark.slow
 def test_a_dead_meter_and_a_foreign_one_are_not_asked_and_the_others_heal(folder):
     house = House(folder, NOW, 3, poll=EACH_MINUTE, installed=(NOW - 5 * DAY).date())
     house.dead.add(2)
@@ -269,6 +282,7 @@ def test_a_dead_meter_and_a_foreign_one_are_not_asked_and_the_others_heal(folder
     house.stop()
 
 
+@pytest.mark.slow
 def test_a_meter_that_dies_in_the_middle_of_a_piece_keeps_what_came_and_goes_on_where_it_was(folder):
     house = House(folder, NOW, poll=EACH_MINUTE, installed=(NOW - 20 * DAY).date())
     house.start()
@@ -291,6 +305,7 @@ def test_a_meter_that_dies_in_the_middle_of_a_piece_keeps_what_came_and_goes_on_
     house.stop()
 
 
+@pytest.mark.slow
 def test_what_the_utility_wants_is_asked_at_once_also_what_counted_as_absent(folder):
     off = (NOW - 3 * DAY, NOW - 2 * DAY)
     house = House(folder, NOW, installed=(NOW - 6 * DAY).date(), archive={"off": [off]})
@@ -312,6 +327,7 @@ def test_what_the_utility_wants_is_asked_at_once_also_what_counted_as_absent(fol
     house.stop()
 
 
+@pytest.mark.slow
 def test_an_archive_that_is_not_polled_is_not_filled(folder):
     house = House(folder, NOW, poll=Poll(now=900.0, network=None, interval=None, day=time(0, 10), month=time(0, 15)))
     house.start()
@@ -321,6 +337,7 @@ def test_an_archive_that_is_not_polled_is_not_filled(folder):
     house.stop()
 
 
+@pytest.mark.slow
 def test_a_meter_whose_clock_is_far_off_loses_no_slot_for_it(folder):
     house = House(folder, NOW, installed=(NOW - 3 * DAY).date())
     right = house.simulated[0].now
@@ -333,6 +350,7 @@ def test_a_meter_whose_clock_is_far_off_loses_no_slot_for_it(folder):
     house.stop()
 
 
+@pytest.mark.slow
 def test_the_newest_snapshots_of_all_meters_come_before_any_interval(folder):
     house = House(folder, datetime(2026, 11, 21, 12, 7, tzinfo=UTC), 3, installed=(NOW - 40 * DAY).date())
     house.start()

@@ -163,6 +163,7 @@ def test_what_is_out_of_reach_is_forgotten():
     assert made.missing(0, 9999) == 800 and not len(made.absent) and made.changed
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.sets(st.integers(1000, 1400), min_size=1), st.sets(st.integers(1000, 1400)), st.integers(0, 10_000))
 def test_whatever_the_meter_has_and_however_often_it_fails_asking_ends(missing, has, seed):

@@ -17,6 +17,7 @@ def folder(tmp_path):
     return tmp_path / "state"
 
 
+@pytest.mark.slow
 def test_a_new_gateway_reads_all_that_the_meter_kept_since_it_was_installed(folder):
     house = House(folder, NOW, installed=(NOW - 40 * DAY).date())
     house.start()
@@ -26,6 +27,7 @@ def test_a_new_gateway_reads_all_that_the_meter_kept_since_it_was_installed(fold
     house.stop()
 
 
+@pytest.mark.slow
 def test_what_was_read_later_says_so_and_what_its_own_poll_brought_does_not(folder):
     house = House(folder, NOW, installed=(NOW - 3 * DAY).date())
     house.start()
@@ -39,6 +41,7 @@ def test_what_was_read_later_says_so_and_what_its_own_poll_brought_does_not(fold
     house.stop()
 
 
+@pytest.mark.slow
 def test_a_month_that_its_poll_brings_weeks_later_says_so_and_one_that_it_brings_in_time_does_not(folder):
     house = House(folder, NOW, installed=(NOW - 100 * DAY).date())
     house.start()
@@ -97,6 +100,7 @@ def test_an_outage_at_a_random_place_and_length_with_restarts_and_power_cuts_end
     house.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_energies_agree_interval_by_day_by_month_and_tariff_by_total(folder, seed):
     """Sum of intervals = difference of day registers = difference of month registers; tariffs sum to the total."""
@@ -119,6 +123,7 @@ def test_energies_agree_interval_by_day_by_month_and_tariff_by_total(folder, see
     house.stop()
 
 
+@pytest.mark.slow
 def test_what_the_meter_does_not_have_is_asked_once_and_then_never_again(folder):
     """The supply failed for two days: the meter wrote nothing meanwhile."""
     off = (NOW - 5 * DAY, NOW - 3 * DAY)
@@ -139,6 +144,7 @@ def test_what_the_meter_does_not_have_is_asked_once_and_then_never_again(folder)
     house.stop()
 
 
+@pytest.mark.slow
 def test_absences_of_one_meter_are_not_those_of_the_next_at_this_point(folder):
     house = House(folder, NOW, installed=(NOW - 4 * DAY).date(), archive={"off": [(NOW - 3 * DAY, NOW - 2 * DAY)]})
     house.start()
@@ -153,6 +159,7 @@ def test_absences_of_one_meter_are_not_those_of_the_next_at_this_point(folder):
     house.stop()
 
 
+@pytest.mark.slow
 def test_the_memory_of_the_meter_bounds_what_is_missing(folder):
     """A ring of 170 days: what is older is lost, and nobody waits for it."""
     house = House(folder, NOW, installed=(NOW - 400 * DAY).date(), keep_days=1000)
@@ -163,6 +170,7 @@ def test_the_memory_of_the_meter_bounds_what_is_missing(folder):
     house.stop()
 
 
+@pytest.mark.slow
 def test_days_of_forty_six_and_fifty_half_hours_are_whole(folder):
     house = House(
         folder, datetime(2026, 10, 27, 9, 0, tzinfo=UTC), zone="Europe/Berlin", installed=datetime(2026, 10, 22)
@@ -178,6 +186,7 @@ def test_days_of_forty_six_and_fifty_half_hours_are_whole(folder):
     house.stop()
 
 
+@pytest.mark.slow
 def test_rows_of_another_gateway_or_a_restored_store_are_not_asked_again(folder):
     """The same point was read before: what the store holds is what counts."""
     house = House(folder, NOW, installed=(NOW - 6 * DAY).date())

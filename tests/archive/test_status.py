@@ -33,6 +33,7 @@ def parts(house: House) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_it_counts_by_meter_and_kind_and_says_when_the_bus_will_be_done(house):
     house.start()
     house.run(timedelta(seconds=40))
@@ -50,6 +51,7 @@ def test_it_counts_by_meter_and_kind_and_says_when_the_bus_will_be_done(house):
     house.stop()
 
 
+@pytest.mark.slow
 def test_the_forecast_is_near_what_it_takes(house):
     house.start()
     house.run(3 * MINUTE)
@@ -60,6 +62,7 @@ def test_the_forecast_is_near_what_it_takes(house):
     house.stop()
 
 
+@pytest.mark.slow
 def test_the_forecast_leaves_out_a_meter_that_cannot_be_asked(house, monkeypatch):
     house.dead.add(2)
     house.start()
@@ -77,6 +80,7 @@ def test_the_forecast_leaves_out_a_meter_that_cannot_be_asked(house, monkeypatch
     assert "60 wait for 2 meters" in _filling({"name": "riser", "filling": {"missing": 69}}, [dead, other, well])
 
 
+@pytest.mark.slow
 def test_the_document_is_what_the_schema_says(house):
     house.start()
     house.run(2 * MINUTE)

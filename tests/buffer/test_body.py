@@ -51,6 +51,7 @@ def test_an_interval_says_where_it_began_and_an_event_what_happened():
     assert json.loads(record_json(reading(1, kind="event", values={}, event=event)))["event"] == event
 
 
+@pytest.mark.slow
 @given(RECORDS)
 def test_what_is_written_is_read_back_exactly(record):
     text = record_json(record)
@@ -64,6 +65,7 @@ def test_what_is_written_is_read_back_exactly(record):
     )
 
 
+@pytest.mark.slow
 @given(RECORDS)
 def test_a_compact_row_gives_the_same_object_and_the_same_record(record):
     words = Words()
@@ -72,6 +74,7 @@ def test_a_compact_row_gives_the_same_object_and_the_same_record(record):
     assert record_json(unpack(row, words)) == record_json(record)
 
 
+@pytest.mark.slow
 @given(RECORDS)
 def test_what_has_a_row_passes_the_check(record):
     check(record)
@@ -157,6 +160,7 @@ def test_a_text_that_is_no_record_is_a_value_error(text):
         record_from_json(text)
 
 
+@pytest.mark.slow
 @given(st.lists(NUMBERS, max_size=8))
 def test_packed_digits_are_the_same_numbers(numbers):
     texts = [format(number, "f") for number in numbers]

@@ -61,6 +61,7 @@ def unconfirmed(directory: Path) -> set[tuple[str, str, str, str]]:
         return set(keys(everything(store)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_damage_anywhere_costs_at_most_the_records_of_the_damaged_pages(tmp_path, sound, seed):
     chance = random.Random(seed)
@@ -118,6 +119,7 @@ def test_a_store_whose_file_vanished_says_so(tmp_path, sound):
         assert store.last_seq == 0
 
 
+@pytest.mark.slow
 def test_damage_that_shows_while_the_daemon_runs_is_mended_on_the_spot(tmp_path, monkeypatch):
     store = filled(tmp_path)
     store.note("password:45", "tried")
@@ -210,6 +212,7 @@ def test_a_lost_mark_is_written_anew_and_reported(tmp_path, sound, mark):
         assert store.events == []
 
 
+@pytest.mark.slow
 def test_an_older_copy_of_the_store_is_not_taken_for_the_store(tmp_path, sound):
     state = crashed(sound, tmp_path / "state")
     with closing(opened(state)) as store:
@@ -272,6 +275,7 @@ def test_an_older_store_is_brought_to_the_programs_version(tmp_path, monkeypatch
     assert sqlite3.connect(tmp_path / "store.db").execute("SELECT count(*) FROM extra").fetchone() == (0,)
 
 
+@pytest.mark.slow
 def test_the_schema_tool_is_not_loaded_by_a_store_that_needs_no_change(tmp_path):
     opened(tmp_path).close()
     code = HOLD.replace("sys.stdin.read()", "print('sqlite_utils' in sys.modules)")
@@ -310,6 +314,7 @@ def limited(store: Store, pages: int) -> None:
     store._keeper.tables.write.execute(f"PRAGMA max_page_count = {now + pages}")
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_confirmed_records_first_and_the_oldest_first(tmp_path):
     store = opened(tmp_path, reserve=1 << 20)
     store.put(readings(1, 2000))
@@ -325,6 +330,7 @@ def test_a_full_disk_costs_confirmed_records_first_and_the_oldest_first(tmp_path
     store.close()
 
 
+@pytest.mark.slow
 def test_unconfirmed_records_go_last_and_an_event_counts_them(tmp_path):
     store = opened(tmp_path)
     store.put(readings(1, 2000))
@@ -350,6 +356,7 @@ def test_a_full_disk_frees_files_that_were_set_aside_before_any_record(tmp_path)
     store.close()
 
 
+@pytest.mark.slow
 def test_a_disk_on_which_nothing_helps_is_said_in_words(tmp_path):
     store = opened(tmp_path)
     limited(store, 0)

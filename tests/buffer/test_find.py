@@ -52,6 +52,7 @@ def test_events_of_one_second_are_all_found(store):
     assert sorted((each["code"], each["n"]) for each in found) == [("power-off", 1), ("power-off", 2), ("power-on", 1)]
 
 
+@pytest.mark.slow
 def test_events_are_found_among_more_series_than_their_keys_tell_apart(store):
     """An event's key is its series' number and a step for ``n``; beyond some four thousand series they mix."""
     store.put([Record("now", f"point-{number}", "1", START, START) for number in range(4200)])

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ def changed(changes) -> tuple[Spans, set[int]]:
     return runs, numbers
 
 
+@pytest.mark.slow
 @given(CHANGES)
 def test_what_was_added_and_not_removed_is_in_it_in_ascending_runs_that_do_not_touch(changes):
     runs, numbers = changed(changes)
@@ -29,6 +31,7 @@ def test_what_was_added_and_not_removed_is_in_it_in_ascending_runs_that_do_not_t
     assert [number for number in range(-5, 60) if number in runs] == sorted(numbers)
 
 
+@pytest.mark.slow
 @given(CHANGES, RUN)
 def test_questions_about_a_span_answer_as_a_set_would(changes, span):
     runs, numbers = changed(changes)

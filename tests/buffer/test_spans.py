@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ def numbers(ranges: Spans) -> set[int]:
     return {number for first, last in ranges for number in range(first, last + 1)}
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.booleans(), SPANS)))
 def test_ranges_hold_what_a_set_of_numbers_would_hold(steps: list[tuple[bool, tuple[int, int]]]) -> None:
     ranges, model = Spans(), set[int]()
@@ -28,6 +30,7 @@ def test_ranges_hold_what_a_set_of_numbers_would_hold(steps: list[tuple[bool, tu
         assert all(one[1] + 1 < other[0] for one, other in pairwise(pieces))
 
 
+@pytest.mark.slow
 @given(st.sets(st.integers(1, 60)), SPANS)
 def test_covers_says_whether_every_number_is_there(members: set[int], span: tuple[int, int]) -> None:
     ranges = Spans.of(sorted(members))

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(STEPS)
 def test_runs_say_the_same_as_a_state_for_each_number(steps):
     runs, table, model = States(), {}, dict.fromkeys(range(1, 61), PENDING)

@@ -197,6 +197,7 @@ def test_raw_frames_go_earlier_than_their_records(tmp_path):
     store.close()
 
 
+@pytest.mark.slow
 def test_a_record_that_is_being_corrected_never_goes_out_as_it_was_before(store, monkeypatch):
     store.put([reading(1, clock="unset", boot="boot-1", monotonic=100.0)])
     seen: list[tuple[int, str]] = []
@@ -291,6 +292,7 @@ def test_a_look_while_a_daemon_runs_changes_nothing(tmp_path):
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.slow
 def test_threads_read_while_one_writes(store):
     stop = threading.Event()
     seen: list[int] = []
@@ -415,6 +417,7 @@ def hasty(request) -> None:
     sys.setswitchinterval(1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_the_newest_record_is_never_missing_while_a_newer_one_is_stored(store):
     store.put(readings(1, 1))
@@ -435,6 +438,7 @@ def test_the_newest_record_is_never_missing_while_a_newer_one_is_stored(store):
     assert seen and None not in seen
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
 def test_a_refusal_is_never_seen_without_its_reason(store):
     store.put(readings(1, 1))

@@ -136,6 +136,7 @@ def test_while_the_disk_says_no_records_wait_and_are_stored_later(plant, monkeyp
     plant.until(lambda: plant.writer.trouble is None)
 
 
+@pytest.mark.slow
 def test_a_caller_waits_when_too_much_is_in_memory(plant, monkeypatch):
     real = plant.store.apply
     monkeypatch.setattr(plant.store, "apply", lambda *args: (_ for _ in ()).throw(StoreUnusable("no")))

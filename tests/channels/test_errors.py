@@ -21,6 +21,7 @@ def test_an_answer_is_shown_in_one_line_without_what_moves_a_cursor(said: str, s
     assert str(ChannelError(said, Kind.REFUSED)) == shown
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_whatever_is_said_can_be_printed(said: str) -> None:
     assert all(sign == " " or sign.isprintable() for sign in plain(said))

@@ -53,6 +53,7 @@ def test_the_demo_s_table_has_the_columns_that_the_screen_has_room_for(monkeypat
     assert lines[1].split() == ["flat-1", "30156.17", "2s", "3"]
 
 
+@pytest.mark.slow
 def test_the_demo_delivers_every_meter_at_its_real_speed_and_says_so(run: Run) -> None:
     done = run("demo", "--for", "12")
     assert done.code == 0, done.out + done.err
@@ -60,6 +61,7 @@ def test_the_demo_delivers_every_meter_at_its_real_speed_and_says_so(run: Run) -
     assert "lost 0" in done.out and "exactly what the meters said" in done.out
 
 
+@pytest.mark.slow
 def test_a_demo_whose_terminal_goes_leaves_nobody_behind(tmp_path: Path) -> None:
     surroundings = os.environ | {"TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "agent", "demo", "--for", "120"]

@@ -158,6 +158,7 @@ def test_a_broken_model_of_the_installer_is_named(run: Run, tmp_path: Path, kind
     assert "mine.toml" in done.err
 
 
+@pytest.mark.slow
 def test_a_text_that_names_drivers_brings_their_modules_and_no_others() -> None:
     script = (
         'import sys; from drivers import registry; registry.expect(\'driver = "mercury230"\\nserial = "b23" # x\');'

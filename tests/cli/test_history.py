@@ -125,6 +125,7 @@ def test_no_line_is_wider_than_the_screen(
     assert max(map(len, done.out.splitlines())) <= columns
 
 
+@pytest.mark.slow
 def test_a_terminal_without_utf8_gets_plain_characters(house: Path, keep: Keep) -> None:
     change(house, "ratio = 1", "ratio = 20")
     keep(week())
@@ -310,6 +311,7 @@ def test_the_chart_is_sound_xml_with_a_stack_for_each_day_and_a_hatch_for_a_miss
     assert heights[0] / heights[1] == pytest.approx(4, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [1, 2, 7, 13, 50, 168])
 @pytest.mark.parametrize(("screen", "room"), [("narrow", 232), ("broad", 590), ("paper", 640)])
 def test_no_label_of_the_chart_is_cut_off_or_lies_on_another(

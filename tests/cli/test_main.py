@@ -58,6 +58,7 @@ def test_a_misspelt_command_is_answered_with_the_likely_one(run: Run) -> None:
     assert "check" in run("chek").err
 
 
+@pytest.mark.slow
 def test_a_command_imports_no_other_command_and_help_imports_none() -> None:
     code = (
         "import sys; from agent.cli import main; main(sys.argv[1:])\n"
@@ -131,6 +132,7 @@ def test_ctrl_c_ends_a_command_without_a_traceback(run: Run, monkeypatch: pytest
     assert (done.code, done.err) == (1, "interrupted\n")
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     code = "import sys; from agent.cli import main; sys.exit(main(sys.argv[1:]))"
     command = f"{sys.executable} -c '{code}' drivers --json | head -1; echo ${{PIPESTATUS[0]}}"
@@ -159,6 +161,7 @@ def test_the_list_of_commands_is_whole_on_a_narrow_phone(run: Run, monkeypatch: 
     assert all(f"{name} {summary}" in said for name, summary in cli.COMMANDS.items())
 
 
+@pytest.mark.slow
 def test_a_terminal_without_our_letters_ends_no_command() -> None:
     call = "import sys; from agent.cli import main; sys.exit(main(['drivers', 'mercury230']))"
     env = {**os.environ, "PYTHONIOENCODING": "ascii"}

@@ -104,6 +104,7 @@ def test_csv_has_a_line_a_register_and_json_lines_a_line_a_record(run: Run, hous
     assert run("records", "export", "-o", str(house.parent / "no" / "folder.csv"), "-c", str(house)).code == 74
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_a_reader_that_has_seen_enough_ends_an_export_quietly(house: Path, form: str) -> None:
     preload(house, 3000)

@@ -109,6 +109,7 @@ def test_nothing_is_guessed_where_nobody_can_say(run: Run, house: Path) -> None:
     assert "before" not in house.read_text()
 
 
+@pytest.mark.slow
 def test_without_a_daemon_the_new_meter_is_read_on_the_line(run: Run, house: Path, stored: datetime) -> None:
     new = Mercury230(
         address=46,

@@ -93,6 +93,7 @@ def test_each_line_for_the_journal_has_its_priority() -> None:
     assert line(logging.DEBUG, "asked") == "<7>asked"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("journal", [True, False])
 def test_why_the_service_does_not_start_is_an_error_in_the_journal(house: Path, journal: bool) -> None:
     change(house, "speed = 9600", "sped = 9600")

@@ -83,6 +83,7 @@ def test_the_list_says_where_each_point_stands(run: Run, gateway: Path) -> None:
     assert "flat-12" in done.out and "due" in done.out
 
 
+@pytest.mark.slow
 def test_a_dry_run_shows_exactly_what_would_leave_and_keeps_nothing(run: Run, gateway: Path) -> None:
     (one,) = documents(run, gateway, "check", "flat-12", "--dry-run")
     mqtt, sms = one["leaving"]
@@ -97,6 +98,7 @@ def test_a_dry_run_shows_exactly_what_would_leave_and_keeps_nothing(run: Run, ga
     assert run("statement", "history", "flat-12", "-c", str(gateway)).err == "flat-12: no statement yet\n"
 
 
+@pytest.mark.slow
 def test_a_check_without_a_daemon_puts_the_record_into_the_store(run: Run, gateway: Path) -> None:
     done = run("statement", "check", "flat-12", "--by", "ivanov", "-c", str(gateway))
     assert (done.code, done.err) == (0, "")
@@ -109,6 +111,7 @@ def test_a_check_without_a_daemon_puts_the_record_into_the_store(run: Run, gatew
     assert "--again repeats it" in again.err
 
 
+@pytest.mark.slow
 def test_held_figures_are_confirmed_with_a_name_and_a_reason(run: Run, gateway: Path) -> None:
     profile(gateway, 'confirm = "always"')
     assert documents(run, gateway, "check")[0]["state"] == "held"
@@ -122,6 +125,7 @@ def test_held_figures_are_confirmed_with_a_name_and_a_reason(run: Run, gateway: 
     assert "petrova" in shown and "display compared" in shown
 
 
+@pytest.mark.slow
 def test_what_is_said_on_the_telephone(run: Run, gateway: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     done = run("statement", "show", "flat-12", "--spoken", "-c", str(gateway))
@@ -136,6 +140,7 @@ def test_what_is_said_on_the_telephone(run: Run, gateway: Path, monkeypatch: pyt
     assert narrow.split() == done.out.split()
 
 
+@pytest.mark.slow
 def test_show_fits_a_phone(run: Run, gateway: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run("statement", "show", "flat-12", "-c", str(gateway))
     assert done.out.splitlines()[0] == "flat-12  SMS: ACCOUNT#METER#T1#T2  account 230100456789"
@@ -173,6 +178,7 @@ def test_some_points_that_fail_do_not_keep_the_others_back(run: Run, gateway: Pa
     assert done.document["failed"][0].startswith("no point named 'flat-99'")
 
 
+@pytest.mark.slow
 def test_a_modem_that_is_not_there_ends_with_1_and_what_to_do(run: Run, gateway: Path) -> None:
     change(gateway, "[[bus]]", '[modem]\nport = "/dev/nowhere"\n\n[[bus]]')
     done = run("statement", "send", "flat-12", "--channel", "sms", "-c", str(gateway))

@@ -365,6 +365,7 @@ def test_a_clash_is_found_across_files(house: House, meter: Meter) -> None:
 # --- whatever the file holds
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=300))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_a_configuration_or_faults(tmp_path: Path, content: bytes) -> None:
@@ -386,6 +387,7 @@ JUNK = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.sampled_from([line for line in SOUND.splitlines() if "=" in line]), JUNK)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_value_under_any_key_is_sound_or_a_fault_at_its_line(tmp_path: Path, line: str, junk: str) -> None:

@@ -182,6 +182,7 @@ def documents(draw: st.DrawFn) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 @given(documents())
 def test_every_value_is_found_where_tomllib_read_it(text: str) -> None:
     try:

@@ -175,6 +175,7 @@ def test_a_new_region_in_its_own_zone(tmp_path):
     assert (window.opens, window.closes) == (utc("2026-12-23 00:00+02:00"), utc("2027-01-03 00:00+02:00"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -250,6 +251,7 @@ PIECES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(SHIPPED_TEXT)), st.integers(0, 30), PIECES)
 def test_any_text_is_a_profile_or_faults_with_places(tmp_path, at, length, piece):

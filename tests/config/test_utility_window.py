@@ -96,6 +96,7 @@ def test_the_newest_window_is_open_or_has_passed(now, month, state):
     assert (window.month, window.open(utc(now)), window.passed(utc(now))) == (month, state == "open", state == "passed")
 
 
+@pytest.mark.slow
 @given(rules, moments)
 def test_windows_follow_one_another_month_by_month(rule, now):
     newest, next_one = latest(rule, now, "UTC"), following(rule, now, "UTC")

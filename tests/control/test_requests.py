@@ -57,6 +57,7 @@ def test_a_diagnosis_counts_the_meters_and_names_those_with_trouble() -> None:
     assert found["buses"] == document["buses"] and found["delivery"]["sent"] == 3 and "left_off" not in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("meters", "buses"), [(100, 4), (1000, 4), (3000, 900)])
 def test_a_diagnosis_fits_one_message_however_large_the_house(meters: int, buses: int) -> None:
     found = fitted(diagnosis(status(meters, "ё" * 500, buses)))

@@ -25,11 +25,13 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path
 
 
+@pytest.mark.slow
 def test_a_stopped_daemon_does_not_hold_up_a_quick_question(stopped: Path) -> None:
     with pytest.raises(ControlError, match="has not answered within"):
         ask_daemon(stopped, "status")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("op", ["enter", "read", "pause", "resume"])
 def test_what_is_to_be_done_is_not_even_asked_of_a_stopped_daemon(
     stopped: Path, monkeypatch: pytest.MonkeyPatch, op: str

@@ -136,6 +136,7 @@ def test_resend_by_time_makes_the_records_of_that_time_pending_again(counter: Co
     assert counter.resent == [None]
 
 
+@pytest.mark.slow
 def test_remembered_ids_are_bounded_and_only_expired_ones_are_forgotten(counter: Counter, house: House) -> None:
     far = (NOW + timedelta(days=1)).isoformat()
 

@@ -87,6 +87,7 @@ def old_broker(request: pytest.FixtureRequest, mocker: MockerFixture) -> Iterato
     broker.close()
 
 
+@pytest.mark.slow
 def test_a_broker_that_does_not_know_mqtt_5_is_spoken_to_in_3_1_1(house: House, old_broker: OldBroker) -> None:
     house.poll(range(30))
     with house.publishing(config(old_broker.port, receipts="broker")) as publisher:
@@ -239,6 +240,7 @@ def test_the_right_password_opens_and_never_shows(
     assert "s3cret" not in caplog.text and "wr0ng" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_listener_that_never_answers_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.delivery.publisher.HANDSHAKE", 0.3)
     mute = socket.create_server(("127.0.0.1", 0))

@@ -92,6 +92,7 @@ def test_a_receipt_that_does_not_fit_is_ignored_with_its_reason(data: bytes, rea
     assert why(parse_receipt, data, "e-1").reason == reason
 
 
+@pytest.mark.slow
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes_are_a_receipt_or_ignored(data: bytes) -> None:
     with contextlib.suppress(Ignored):
@@ -100,12 +101,14 @@ def test_any_bytes_are_a_receipt_or_ignored(data: bytes) -> None:
         parse_command(data)
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["stored", "refused", "epoch", "schema"]), JSON))
 def test_any_content_of_a_receipt_is_a_receipt_or_ignored(members: dict[str, Any]) -> None:
     with contextlib.suppress(Ignored):
         parse_receipt(receipt(**members), "e-1")
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(["id", "op", "args", "expires", "schema"]), JSON), JSON)
 def test_any_content_of_a_command_is_a_command_or_ignored(members: dict[str, Any], args: Any) -> None:
     for op in ("read", "fill", "resend", "diagnose"):

@@ -51,6 +51,7 @@ def test_the_first_octet_tells_zlib_from_json(count: int, compress: str, first: 
     assert len(json.loads(opened(batch.payload))["records"]) == count
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(2, 30_000), min_size=1, max_size=40), st.integers(500, LARGEST))
 def test_a_batch_never_exceeds_its_limit_and_takes_all_that_fit(sizes: list[int], largest: int) -> None:
     texts = [(seq, '"' + "ж" * ((size - 2) // 2) + '"') for seq, size in enumerate(sizes, 1)]

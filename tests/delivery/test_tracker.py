@@ -184,6 +184,7 @@ def test_what_the_broker_had_nobody_for_is_due_again_without_counting_as_a_deliv
     assert it.run() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1, 5, 40, 2000])
 def test_the_backlog_keeps_its_rate_in_every_second_and_is_not_slowed_much_below_it(rate: int) -> None:
     it = bench(10 * rate + 200, rate=rate)
@@ -229,6 +230,7 @@ def test_wait_never_asks_for_a_busy_loop() -> None:
     assert len(it.sent) > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3_000, 300_000])
 def test_memory_does_not_grow_with_the_records_that_a_silent_intake_leaves_unanswered(count: int) -> None:
     it = Tracker(timeout=600.0, rate=0)
@@ -249,6 +251,7 @@ def test_memory_does_not_grow_with_the_records_that_a_silent_intake_leaves_unans
     assert pieces * 2 * sys.getsizeof(count) < 40_000
 
 
+@pytest.mark.slow
 def test_live_records_for_weeks_without_a_receipt_cost_no_memory_and_all_come_again() -> None:
     it = bench(0, window=16)
     for _ in range(2000):
@@ -274,6 +277,7 @@ def test_a_number_that_was_never_sent_is_told_from_those_that_were() -> None:
     assert it.tracker.never_sent([(1, 15), (12, 15), (16, 16), (1, 16)]) == [(16, 16), (1, 16)]
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_whatever_happens_every_record_is_sent_until_it_is_answered(data: st.DataObject) -> None:
     it = bench(data.draw(st.integers(0, 40)), timeout=60.0, window=data.draw(st.integers(1, 5)), rate=0)

@@ -134,6 +134,7 @@ def _called(node: ast.Call) -> str:
     return str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
 
 
+@pytest.mark.slow
 def test_every_event_code_that_the_gateway_raises_is_in_the_list() -> None:
     found = dict(emitted())
     assert {"port-lost", "meter-silent", "wrong-serial", "store-full", "store-tail-lost"} <= set(found)
@@ -144,6 +145,7 @@ def test_the_stores_events_are_in_the_list_with_the_same_words() -> None:
     assert {code: EVENTS.get(code) for code in faults.EVENTS} == dict(faults.EVENTS)
 
 
+@pytest.mark.slow
 def test_every_event_code_of_the_shipped_journals_is_in_the_list_and_none_is_without_a_source() -> None:
     journals = [journal for model in models() for journal in model.journals]
     told = {code for journal in journals for code, _ in journal.events.values()} | {"other"}

@@ -57,6 +57,7 @@ def keys(found: list[Any]) -> list[Any]:
     return [(each.at, *sorted((each.event or {}).items())) for each in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 7, 20])
 def test_a_mercury_s_event_poll_comes_to_its_end_in_pieces_of_any_size(count: int) -> None:
     whole = keys(full().read("event", WEEK, NOW))

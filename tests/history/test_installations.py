@@ -84,6 +84,7 @@ def test_a_meter_without_tariffs_has_all_its_energy_in_t1():
     assert register("T1", {"1-0:1.8.0": 7, "1-0:1.8.2": 3}) is None
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(energies, energies), min_size=1, max_size=5), st.data())
 def test_consumption_of_the_parts_is_that_of_the_whole(used, data):
     """Any chain of meters: from the first to the last reading goes what went through each of them."""

@@ -74,6 +74,7 @@ def test_months_join_whatever_their_length():
     assert all(one.end == two.start for one, two in pairwise(year))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", [MOSCOW, BERLIN])
 def test_hours_days_and_months_add_up_over_a_year_of_snapshots_and_readings(keep, zone):
     since, until = local(zone, 2026, 10, 1), local(zone, 2026, 12, 1)
@@ -91,6 +92,7 @@ def test_hours_days_and_months_add_up_over_a_year_of_snapshots_and_readings(keep
     assert sums["hour"] == sums["day"] == sums["month"] == [minutes * 20, minutes * 5]
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(steps=st.lists(st.integers(0, 50_000), min_size=49, max_size=49), zone=st.sampled_from([MOSCOW, BERLIN]))
 def test_sums_of_hours_are_the_days_whatever_was_used(steps, zone, tmp_path_factory):

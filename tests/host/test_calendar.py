@@ -7,6 +7,8 @@ from datetime import UTC, datetime, time
 from threading import Event
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from agent.host.calendar import Calendar, Job
 from buffer.writer import Writer
 from tests.buffer.plant import opened
@@ -38,6 +40,7 @@ ENDS = """
 """
 
 
+@pytest.mark.slow
 def test_a_job_that_hangs_does_not_hold_up_the_end_of_the_program(tmp_path):
     """systemd would kill it after TimeoutStopSec."""
     command = [sys.executable, "-c", textwrap.dedent(ENDS), str(tmp_path)]
@@ -45,6 +48,7 @@ def test_a_job_that_hangs_does_not_hold_up_the_end_of_the_program(tmp_path):
     assert (ended.returncode, ended.stdout) == (0, "closed\n"), ended.stderr
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_is_logged_and_runs_again_the_next_day(tmp_path, caplog):
     store = opened(tmp_path)
     writer = Writer(store, on_stored=lambda records: None)

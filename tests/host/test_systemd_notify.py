@@ -86,6 +86,7 @@ def test_without_a_socket_in_the_environment_nothing_happens(monkeypatch):
     assert systemd.ready() is None
 
 
+@pytest.mark.slow
 def test_a_faulty_file_shows_in_the_status_until_it_is_mended(tmp_path, monkeypatch):
     file = tmp_path / "meterpost.toml"
     file.write_text(FLAT)

@@ -49,6 +49,7 @@ def test_the_first_readings_come_before_any_archive():
     assert len(bus.readings(kind="interval")) == 3
 
 
+@pytest.mark.slow
 def test_a_poll_asks_from_the_newest_record_on():
     archive = Archive("interval")
     bus = bus_with(archive, interval=1800.0)

@@ -186,6 +186,7 @@ def test_a_meter_that_was_corrected_today_by_somebody_else_says_so_once() -> Non
     assert "corrected today already" in bus.told()[1]["text"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "state", "words"),
     [

@@ -65,6 +65,7 @@ def all_events() -> Counter[tuple[Any, ...]]:
     return told(bus)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("period", [5.0, 10.0])
 def test_no_energy_waits_longer_than_one_exchange_for_journals(period: float, all_events: Counter[Any]) -> None:
     alone = FakeBus(METERS, Poll(now=period, network=None), prepare=only("now"))
@@ -78,6 +79,7 @@ def test_no_energy_waits_longer_than_one_exchange_for_journals(period: float, al
     assert max(found.values()) <= usual + EXCHANGE
 
 
+@pytest.mark.slow
 def test_a_bus_that_never_rests_reads_its_journals_in_pieces(all_events: Counter[Any]) -> None:
     bus = with_journals(now=0.05, meters=1)
     bus.simulated[0].delay = 0.1  # so that the poll takes 18 s
@@ -111,6 +113,7 @@ def forgetful(driver: Mercury230) -> None:
     driver.day = day  # type: ignore[method-assign]
 
 
+@pytest.mark.slow
 def test_an_archive_of_which_nothing_is_remembered_ends_too() -> None:
     bus = FakeBus(1, Poll(now=0.1, network=None), prepare=forgetful)
     bus.run(200)
@@ -118,6 +121,7 @@ def test_an_archive_of_which_nothing_is_remembered_ends_too() -> None:
     assert len(bus.readings()) > 190 * 5
 
 
+@pytest.mark.slow
 def test_a_question_from_outside_waits_for_one_exchange(all_events: Counter[Any]) -> None:
     bus = with_journals(now=900.0)
     bus.run(29)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from agent.config.load import load
 from agent.control import offline
 from simulators.modbus import ModbusMeter, b23
@@ -60,11 +62,13 @@ def check_reading(tmp_path: Path, url: str) -> None:
     assert records[0].meter == "1234567" and records[0].values["1-0:1.8.1"] == 10_000
 
 
+@pytest.mark.slow
 def test_modbus_tcp_is_read_with_its_own_framing(tmp_path):
     with converter(meter().answer_tcp) as port:
         check_reading(tmp_path, f"tcp://127.0.0.1:{port}")
 
 
+@pytest.mark.slow
 def test_rtu_frames_in_a_tcp_stream_are_read_as_from_a_wire(tmp_path):
     with converter(meter().answer) as port:
         check_reading(tmp_path, f"socket://127.0.0.1:{port}")

@@ -105,6 +105,7 @@ def test_what_is_no_serial_port_is_refused_in_words(url):
         Port(url)
 
 
+@pytest.mark.slow
 def test_a_converter_behind_tcp_is_a_port_too():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = Port(f"socket://127.0.0.1:{server.getsockname()[1]}")

@@ -178,6 +178,7 @@ def shapes(secret: bytes) -> Iterator[str]:
                 yield piece.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("echo", ECHOES)
 @pytest.mark.parametrize("name", CASES)
 def test_a_password_is_seen_nowhere_however_its_echo_comes(name: str, echo: Echo) -> None:
@@ -306,6 +307,7 @@ def test_the_daemons_log_and_its_records_hold_no_password(caplog: pytest.LogCapt
     assert all(RAW not in record.frames for record in bus.records)
 
 
+@pytest.mark.slow
 @given(
     secret=st.binary(min_size=3, max_size=12),
     around=st.tuples(st.binary(max_size=6), st.binary(max_size=6)),

@@ -53,6 +53,7 @@ def test_the_first_answer_makes_a_silent_meter_normal_again():
     assert bus.readings("flat-1")[0].at - NOON < timedelta(seconds=605)
 
 
+@pytest.mark.slow
 def test_healthy_rounds_stretch_by_at_most_five_percent_with_one_dead_of_five():
     """The bus is always busy: a period that no round can keep."""
 
@@ -70,6 +71,7 @@ def test_healthy_rounds_stretch_by_at_most_five_percent_with_one_dead_of_five():
     assert rounds(dead=False) / rounds(dead=True) <= 1.05
 
 
+@pytest.mark.slow
 def test_a_silent_meter_is_found_again_on_a_bus_that_is_always_busy():
     bus = FakeBus(3, Poll(now=0.1, network=None))
     bus.dead.add(2)

@@ -130,6 +130,7 @@ def test_no_bus_has_the_point(house: House) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_figure_that_was_corrected_is_neither_billed_nor_in_the_history(house: House) -> None:
     """Both before the next look at the statements: the wrong one is nearer to the reporting moment."""
     month = first(13)
@@ -146,6 +147,7 @@ def test_a_figure_that_was_corrected_is_neither_billed_nor_in_the_history(house:
     assert row.total == 99_100
 
 
+@pytest.mark.slow
 def test_a_figure_that_left_is_corrected_by_a_second_statement_that_a_person_confirms(house: House) -> None:
     house.on(first(13, 9))
     house.points.asked(question("flat-2", Typed({"T1": "01530,0"}), False))

@@ -63,6 +63,7 @@ def test_a_power_cut_before_the_journals_turn_costs_nothing_of_the_outage(gatewa
     assert journal.asked[0][0] == first - HOUR
 
 
+@pytest.mark.slow
 def test_the_note_is_written_once_a_day_and_never_older(gateway: Gateway) -> None:
     gateway.start()
     notes = []
@@ -84,6 +85,7 @@ def test_a_stop_notes_the_last_look_whatever_its_age(gateway: Gateway) -> None:
     assert journal.asked[0][0] == last - HOUR
 
 
+@pytest.mark.slow
 def test_another_meter_a_damaged_note_and_none_begin_with_all(gateway: Gateway) -> None:
     gateway.start()
     gateway.run(60)

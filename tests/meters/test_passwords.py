@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from agent.config.load import load
 from agent.control import offline
 from agent.host.clock import SystemClock
@@ -43,6 +45,7 @@ class Locking(Mercury230):
         return super().answer(request)
 
 
+@pytest.mark.slow
 def test_two_commands_within_the_hour_try_a_refused_password_once(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     meter = Locking(address=45, serial="20000045", passwords={1: b"secret"})

@@ -20,6 +20,7 @@ def test_random_and_mutated_messages_raise_declared_errors_only(seed):
     assert time.process_time() - begin < 60
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.binary(max_size=120))
 def test_any_octets_raise_declared_errors_only(data):

@@ -114,6 +114,7 @@ DATA = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(DATA)
 def test_what_is_written_is_read_back_wholly(octets):
     value, end = axdr.decode_at(octets + b"\x11", 0)  # what stands behind is not touched
@@ -190,6 +191,7 @@ def test_data_nested_without_end_is_refused():
         axdr.decode(b"\x13" + b"\x02\x01" * 500 + b"\x11\x01\x00")
 
 
+@pytest.mark.slow
 @settings(max_examples=2000)
 @given(st.binary(max_size=80))
 def test_any_octets_are_data_or_a_declared_error(octets):
@@ -209,6 +211,7 @@ CELLS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=3), min_size=1, max_size=3), st.data())
 def test_rows_of_one_form_and_rows_of_many_are_read_alike(kinds, data):
     chosen = data.draw(st.lists(st.sampled_from(kinds), min_size=3, max_size=12))

@@ -181,6 +181,7 @@ class Encoder:
         return bytes(buffer.array())
 
 
+@pytest.mark.slow
 def test_setups_that_gurux_encodes_are_read():
     encoder = Encoder()
     from gurux_dlms import objects

@@ -134,6 +134,7 @@ modem_talk = st.lists(
 commands = st.sampled_from([LIST, Command("+CSQ", "+CSQ:"), Command("+CMGS=1", "+CMGS:", prompt=True), Command("")])
 
 
+@pytest.mark.slow
 @given(commands, modem_talk)
 def test_any_octets_are_a_reply_or_a_declared_error(command: Command, data: bytes) -> None:
     try:
@@ -145,6 +146,7 @@ def test_any_octets_are_a_reply_or_a_declared_error(command: Command, data: byte
             assert one.index >= 0
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=30), max_size=4).map(tuple))
 def test_any_lines_are_a_state_or_no_frame(lines: tuple[str, ...]) -> None:
     for read in (at.registration, at.signal, at.operator, at.sim, at.reference, at.memories, at.stored):

@@ -78,6 +78,7 @@ def test_packed_letters_come_back(text: str, fill: int) -> None:
     assert text_of(unpack(packed, len(codes), fill)) == text
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 127), max_size=30))
 def test_any_septets_are_some_text(codes: list[int]) -> None:
     assert text_of(codes).isprintable() or set("\n\r\f") & set(text_of(codes))
@@ -96,6 +97,7 @@ texts = st.one_of(
 numbers = st.from_regex(r"\+?[0-9]{3,15}", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(numbers, texts, st.integers(0, 255), st.booleans())
 @example("+79161234567", "x" * 160, 0, True)
 @example("+79161234567", "€" * 77, 1, True)  # an escape would be cut at the end of a part
@@ -148,6 +150,7 @@ moments = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31)).flatmap(
 names = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz -.", min_size=1, max_size=11)
 
 
+@pytest.mark.slow
 @given(st.one_of(numbers, names.filter(lambda name: name[0].isalpha())), texts, moments)
 def test_what_the_network_wrote_is_read(sender: str, text: str, at: datetime) -> None:
     read = [pdu.read(one) for one in network.delivers(sender, text, at, 77, 60)]
@@ -173,6 +176,7 @@ def test_what_the_network_wrote_is_no_riddle_for_a_foreign_decoder_either(sender
     assert (theirs["sender"], theirs["content"], theirs["date"]) == (ours.sender, ours.text, ours.at)
 
 
+@pytest.mark.slow
 @given(numbers, moments, moments, st.integers(0, 255), st.integers(0, 255))
 def test_delivery_reports_are_read(number: str, sent: datetime, done: datetime, reference: int, status: int) -> None:
     got = pdu.read(network.status_report(reference, number, sent, done, status))

@@ -73,6 +73,7 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     return bytes(damaged)
 
 
+@pytest.mark.slow
 def test_ten_thousand_damaged_recordings_give_declared_errors_only() -> None:
     chance = random.Random(20261121)
     outcomes = {"error": 0, "silence": 0, "value": 0}
@@ -92,6 +93,7 @@ def test_ten_thousand_damaged_recordings_give_declared_errors_only() -> None:
     assert outcomes["error"] > 1000 and outcomes["value"] > 10
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.binary(max_size=200), st.sampled_from(QUESTIONS), st.sampled_from(["auto", "none", "xor", "sum"]))
 def test_any_bytes_give_a_reply_or_a_declared_error(data: bytes, question: object, check: str) -> None:
@@ -103,6 +105,7 @@ def test_any_bytes_give_a_reply_or_a_declared_error(data: bytes, question: objec
     assert reply is None or isinstance(reply, (Telegram, Opened, Block, Done, HandedOver))
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.binary(max_size=300))
 def test_any_bytes_can_be_parsed_and_explained(data: bytes) -> None:
@@ -110,6 +113,7 @@ def test_any_bytes_can_be_parsed_and_explained(data: bytes) -> None:
     assert all(isinstance(line, str) for line in explain(data))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.lists(st.binary(max_size=120), max_size=8))
 def test_any_stream_can_be_listened_to(pieces: list[bytes]) -> None:
@@ -123,6 +127,7 @@ def test_any_stream_can_be_listened_to(pieces: list[bytes]) -> None:
     assert all(reply is None or isinstance(reply, Pushed) for reply in replies)
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.lists(st.tuples(IDS, TEXTS), min_size=1, max_size=6), st.sampled_from(frames.RULES))
 def test_what_is_built_is_read(sets: list[tuple[str, str]], rule: str) -> None:

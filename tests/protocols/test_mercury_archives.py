@@ -116,6 +116,7 @@ def test_a_stamp_is_a_moment_or_nothing(octets: str, at: datetime | None) -> Non
     assert archives.stamp(bytes.fromhex(octets)) == at
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.sampled_from([question for question, _, _ in READ] + [archives.ReadRecords(0, long=True)]), st.data())
 def test_any_data_of_the_right_length_are_read_and_others_are_broken(question: Any, data: Any) -> None:

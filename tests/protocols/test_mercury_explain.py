@@ -118,12 +118,14 @@ def test_nothing_is_told_of_nothing() -> None:
     assert explain(b"") == ["nothing to read"]
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.binary(max_size=300), st.none() | st.binary(max_size=20))
 def test_any_bytes_are_told_without_an_error(data: bytes, answer_to: bytes | None) -> None:
     assert explain(data, answer_to)
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.binary(min_size=1, max_size=30), st.none() | st.binary(min_size=1, max_size=9))
 def test_any_sound_frame_is_told_without_an_error(data: bytes, answer_to: bytes | None) -> None:

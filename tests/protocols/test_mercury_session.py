@@ -67,6 +67,7 @@ def test_an_answer_is_read_however_the_line_cuts_it(question: Any, data: bytes, 
     assert session.receive(pieces[-1]) == question.decode(data)
 
 
+@pytest.mark.slow
 @CASES
 def test_no_single_flipped_bit_gives_a_value(question: Any, data: bytes) -> None:
     frame = seal(ME, data)
@@ -109,6 +110,7 @@ def test_a_click_then_silence_then_the_answer_is_an_answer(question: Any, data: 
     assert session.receive(seal(ME, data)) == question.decode(data)
 
 
+@pytest.mark.slow
 @CASES
 @pytest.mark.parametrize("size", [1, 5, 200])
 @pytest.mark.parametrize("before", [b"", b"\xff"])

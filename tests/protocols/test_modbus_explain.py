@@ -48,6 +48,7 @@ def test_an_answer_to_another_question_is_said_to_be_one():
     assert any("answers another question" in line for line in explain(ANSWERED, other))
 
 
+@pytest.mark.slow
 def test_no_octets_whatever_make_it_fail():
     dice = Random(5)
     for _ in range(3000):

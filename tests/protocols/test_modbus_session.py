@@ -299,6 +299,7 @@ def reply_to(question, framing, pieces):
     return None
 
 
+@pytest.mark.slow
 def test_twenty_thousand_random_answers_give_declared_errors_only():
     dice = Random(20_000)
     for _ in range(20_000):
@@ -307,6 +308,7 @@ def test_twenty_thousand_random_answers_give_declared_errors_only():
         assert reply is None or isinstance(reply, MeterError)  # a sound CRC by chance is not among this seed's cases
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.sampled_from(["rtu", "tcp"]), st.sampled_from(QUESTIONS), st.sampled_from(STARTS), st.binary(max_size=60))
 def test_any_octets_end_in_a_declared_error_or_a_reply_of_the_right_length(framing, question, start, rest):
@@ -315,6 +317,7 @@ def test_any_octets_end_in_a_declared_error_or_a_reply_of_the_right_length(frami
     assert fits or reply is None or isinstance(reply, MeterError | DeviceIdentification)
 
 
+@pytest.mark.slow
 @given(st.sampled_from([3, 4]), st.integers(1, 125), st.data())
 def test_pymodbus_reads_the_same_registers_out_of_the_same_answer(function, count, data):
     octets = data.draw(st.binary(min_size=2 * count, max_size=2 * count))

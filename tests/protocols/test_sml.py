@@ -93,6 +93,7 @@ def test_a_file_that_was_published_damaged_is_rejected() -> None:
         cut(bytearray(stream))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.lists(st.sampled_from([b"\x1b", b"\x1a", b"\x01", b"\x00", ESCAPE, b"\x1b\x1b", b"x"]), max_size=30))
 def test_what_is_framed_comes_out_as_it_was(parts: list[bytes]) -> None:
@@ -100,6 +101,7 @@ def test_what_is_framed_comes_out_as_it_was(parts: list[bytes]) -> None:
     assert cut(bytearray(framed(content))) == content
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(st.binary(max_size=120))
 def test_any_content_gives_registers_or_a_declared_error(content: bytes) -> None:
@@ -111,6 +113,7 @@ def test_any_content_gives_registers_or_a_declared_error(content: bytes) -> None
         return
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(st.integers(0, 250), st.binary(min_size=1, max_size=3), st.sampled_from(sorted(CAPTURES)))
 def test_a_broken_field_is_a_declared_error(place: int, octets: bytes, name: str) -> None:

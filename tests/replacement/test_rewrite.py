@@ -127,6 +127,7 @@ KEYS = ('account = "1"', "ratio = 20", "initial = { T1 = 9 }", "digits = 6  # of
 blanks = st.lists(st.sampled_from(["", "  ", "# a comment", '# serial = "9"', "#[[meter]]"]), max_size=3)
 
 
+@pytest.mark.slow
 @given(st.permutations([*KEYS, 'serial = "23456789"']), st.data(), st.booleans())
 def test_any_order_of_lines_and_comments_survives(keys, data, more):
     lines = ["[[meter]]"]

@@ -114,6 +114,7 @@ class Flat:
             time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_the_daemon_tells_of_a_foreign_meter_once_over_restarts_and_reloads(tmp_path: Path) -> None:
     for _ in range(2):
         with closing(Flat(tmp_path, "30000001")) as flat:

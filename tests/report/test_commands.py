@@ -139,6 +139,7 @@ def test_what_cannot_be_done_says_why(run, site, args, words):  # noqa: F811
     assert done.code in (1, 2) and done.out == "" and words in " ".join(done.err.split())
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_none_changes_nothing(run, site, tmp_path):  # noqa: F811
     call(run, site, "exchange", "make", "2026-10-05")
     before = call(run, site, "exchange", "list", "--json").out

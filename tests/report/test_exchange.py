@@ -122,6 +122,7 @@ def test_five_days_without_the_gateway_are_caught_up_in_their_order(house):
     assert total == 5 * 48 * 333 // 1000
 
 
+@pytest.mark.slow
 def test_catching_up_goes_back_45_days_and_not_before_the_first_half_hour(house):
     house.now = datetime(2026, 10, 6, 0, 30, tzinfo=UTC)
     for back in (60, 50, 44, 43):
@@ -401,6 +402,7 @@ def test_days_of_23_and_25_hours_have_48_periods_and_all_their_energy(tmp_path, 
     house.store.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), ratio=st.sampled_from([Decimal(1), Decimal(40), Decimal("0.5")]))
 def test_over_months_the_files_tell_the_energy_to_the_kwh_whatever_came_late(tmp_path_factory, seed, ratio):

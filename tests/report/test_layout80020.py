@@ -57,6 +57,7 @@ def test_what_xml_cannot_carry_is_refused_with_the_text_that_has_it(bad):
 energies = st.decimals(0, 5_000_000, places=3, allow_nan=False)
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(energies, min_size=48, max_size=48), min_size=1, max_size=4))
 def test_no_energy_is_lost_or_made_by_whole_numbers_over_any_days(days):
     carry, total = Decimal(0), 0
@@ -68,6 +69,7 @@ def test_no_energy_is_lost_or_made_by_whole_numbers_over_any_days(days):
     assert total * 1000 + carry == sum(map(sum, days))
 
 
+@pytest.mark.slow
 @given(st.lists(energies, min_size=48, max_size=48), st.decimals(-3000, 3000, places=3, allow_nan=False))
 def test_a_debt_of_earlier_days_is_made_good_and_never_negative(day, carry):
     values, left = whole(day, carry)

@@ -43,6 +43,7 @@ def test_without_an_association_nothing_is_read(apdu):
     assert said[8:9] in (b"\xd8", b"\x63")
 
 
+@pytest.mark.slow
 def test_profiles_agree_with_each_other_and_with_the_household():
     meter = spodes()
     days, loads = meter.stamps("day"), meter.stamps("load")
@@ -80,6 +81,7 @@ def test_recorded_messages_in_any_order_do_not_upset_it():
         assert isinstance(other.answer(message), bytes)
 
 
+@pytest.mark.slow
 def test_cryptography_is_not_loaded_before_something_is_ciphered():
     program = (
         "import sys, drivers.dlms.driver, simulators.dlms, protocols.dlms.explain; print('cryptography' in sys.modules)"
@@ -88,6 +90,7 @@ def test_cryptography_is_not_loaded_before_something_is_ciphered():
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.slow
 def test_a_plants_meter_has_a_journal_of_what_has_happened_so_far():
     meter, move = plant_meter(17, "40701", household(), START)
     move(START + timedelta(days=200))

@@ -16,6 +16,7 @@ MOMENTS = st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 31)).map(lambda m
 HOUSEHOLDS = [Household(7, tariffs=names) for names in (("T1",), ("T1", "T2"), ("T1", "T2", "T3"))]
 
 
+@pytest.mark.slow
 @given(MOMENTS, MOMENTS, st.sampled_from(HOUSEHOLDS))
 def test_counters_never_go_back_and_the_total_is_the_sum_of_the_tariffs(one, other, household):
     for count in (household.energy, household.reactive):
@@ -26,6 +27,7 @@ def test_counters_never_go_back_and_the_total_is_the_sum_of_the_tariffs(one, oth
         assert all(type(value) is int for value in after.values())
 
 
+@pytest.mark.slow
 @given(MOMENTS)
 def test_power_is_the_slope_of_the_counters(moment):
     household = HOUSEHOLDS[2]
@@ -34,6 +36,7 @@ def test_power_is_the_slope_of_the_counters(moment):
     assert abs(grown * 4 - household.power(moment)) <= 3 * 4  # each of three tariffs drops less than 1 Wh
 
 
+@pytest.mark.slow
 @given(MOMENTS)
 def test_network_values_agree_with_each_other(moment):
     network = HOUSEHOLDS[2].network(moment)
@@ -54,6 +57,7 @@ def test_the_order_of_the_questions_does_not_matter():
     assert second.energy(START + timedelta(days=2)) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clock", "growing"),
     [("2026-06-01 06:49", "T2"), ("2026-06-01 07:01", "T3"), ("2026-06-01 10:01", "T1"), ("2026-06-01 17:01", "T3"),
@@ -67,6 +71,7 @@ def test_tariffs_follow_the_local_clock(clock, growing, zone):
     assert [name for name in ("T1", "T2", "T3") if after[name] > before[name]] == [growing]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-28", 8), ("2026-03-29", 7), ("2026-10-24", 8), ("2026-10-25", 9)])
 def test_a_night_with_a_clock_change_is_an_hour_shorter_or_longer(day, hours):
     # Berlin changes its clock on 29 March and 25 October 2026; the night tariff counts from 23:00 of the eve to 7:00.
@@ -89,6 +94,7 @@ def test_before_its_start_the_counters_stand_still():
     assert household.power(START - timedelta(seconds=1)) == 0
 
 
+@pytest.mark.slow
 def test_another_process_says_the_same():
     moment = datetime(2026, 2, 14, 17, 42, 13, tzinfo=UTC)
     program = (

@@ -88,6 +88,7 @@ def months(first: tuple[int, int], last: tuple[int, int]) -> list[datetime]:
     return [datetime(n // 12, n % 12 + 1, 1, tzinfo=MOSCOW) for n in numbers]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "first"), [("ce303", (2025, 4)), ("neva-mt3", (2025, 4)), ("ce308", (2025, 3))])
 def test_every_month_that_the_meter_keeps_is_the_household_s_truth(model: str, first: tuple[int, int]) -> None:
     found = Wire(model, METERS[model]).read("month", datetime(2020, 1, 1, tzinfo=UTC), NOW)
@@ -95,6 +96,7 @@ def test_every_month_that_the_meter_keeps_is_the_household_s_truth(model: str, f
     assert all(same(each, STEPS[model]) and each.flags == () for each in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("months_after", [1, 2, 5])
 def test_a_young_meter_has_the_months_since_it_was_begun_and_no_other(months_after: int) -> None:
     start = months((2025, 10), (2026, 3))[-months_after] - timedelta(days=3)
@@ -105,6 +107,7 @@ def test_a_young_meter_has_the_months_since_it_was_begun_and_no_other(months_aft
         assert all(same(each, STEPS[model], house) for each in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "depth"), [("ce303", 44), ("ce308", 128), ("neva-mt3", 128)])
 def test_days_of_a_whole_archive_are_the_truth_and_add_up_to_the_months(model: str, depth: int) -> None:
     wire = Wire(model, METERS[model])
@@ -136,6 +139,7 @@ def test_days_that_the_meter_slept_through_are_missing_and_no_other_takes_their_
     assert all(same(each, STEPS[model]) for each in found)
 
 
+@pytest.mark.slow
 def test_days_of_a_zone_with_summer_time_begin_at_its_own_midnights() -> None:
     house = Household(5, "Europe/Berlin", start=BEGUN)
     wire = Wire("ce308", ce308, house, "Europe/Berlin")
@@ -145,6 +149,7 @@ def test_days_of_a_zone_with_summer_time_begin_at_its_own_midnights() -> None:
     assert all(same(each, 1, house) for each in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "depth"), [("ce303", 44), ("neva-mt3", 128)])
 def test_the_half_hours_are_the_household_s_truth_as_far_as_a_power_says_it(model: str, depth: int) -> None:
     found = {each.at: each for each in Wire(model, METERS[model]).read("interval", BEGUN, NOW)}
@@ -219,6 +224,7 @@ def test_a_journal_longer_than_a_page_is_read_back_to_where_it_is_asked_for() ->
     assert sum(b"LOE04" in data for data in wire.sent) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 10, 50, 73, 120])
 def test_a_simulated_ce303_s_ring_gives_its_last_entries_in_order_and_again_only_when_written(count: int) -> None:
     wire, begin = Wire("ce303", ce303), datetime(2026, 3, 1)
@@ -294,6 +300,7 @@ def test_a_month_that_a_ce303_slept_through_is_missing_and_no_other() -> None:
     assert found == [month for month in months((2025, 12), (2026, 3))[::-1] if month.month != 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", range(8))
 def test_a_poll_ended_after_any_question_spoils_no_later_one(count: int) -> None:
     """The daemon ends a long poll by an exception of its own when somebody else wants the line."""

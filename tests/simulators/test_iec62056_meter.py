@@ -133,6 +133,7 @@ def assert_moved_values_are_read(model: str, build: Callable[..., IecMeter], wir
     assert network.values["1-0:32.7.0"] == meter.network["U"][0]
 
 
+@pytest.mark.slow
 def test_a_group_read_over_a_pseudo_terminal() -> None:
     assert_moved_values_are_read("ce303-group", ce303, LINE)
 
@@ -163,11 +164,13 @@ def test_a_client_that_does_not_follow_the_speed_hears_garbage() -> None:
         read("iec-readout", line, OPTICAL, "now", address="41", settings={"change_speed": False}, tries=1)
 
 
+@pytest.mark.slow
 def test_a_meter_at_another_speed_hears_nothing() -> None:
     with PtyLine([Station(readout("41"), OPTICAL)], line=OPTICAL, pace=False) as line, pytest.raises(NoReply):
         read("iec-readout", line, LINE, "now", address="41", timeout=0.1)
 
 
+@pytest.mark.slow
 def test_a_wrong_password_over_the_line_is_access_denied() -> None:
     with PtyLine([Station(neva("41"), LINE)], line=LINE) as line, pytest.raises(AccessDenied):
         read("neva", line, LINE, "now", address="41", password=b"1")

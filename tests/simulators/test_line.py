@@ -92,6 +92,7 @@ def test_a_fault_unplugs_the_adapter_for_its_time(tmp_path):
             assert ask(port, 6) == b"answer"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("speed", "heard"), [(9600, b"answer"), (4800, b""), (19200, b"")])
 def test_the_clients_speed_is_seen_through_the_pty(tmp_path, speed, heard):
     with (
@@ -101,6 +102,7 @@ def test_the_clients_speed_is_seen_through_the_pty(tmp_path, speed, heard):
         assert ask(port, 6) == heard
 
 
+@pytest.mark.slow
 def test_the_speed_may_change_on_the_open_port(tmp_path):
     with (
         PtyLine([Meter()], link=tmp_path / "line", line=Line(2400)),
@@ -136,6 +138,7 @@ def test_whole_frames_take_the_time_that_they_take_on_the_wire(tmp_path, speed):
     assert expected <= min(times) <= expected * 1.005
 
 
+@pytest.mark.slow
 def test_a_tcp_converter_serves_the_same_meters_one_client_after_another():
     with TcpLine([Meter()]) as line:
         for _ in range(2):
@@ -143,6 +146,7 @@ def test_a_tcp_converter_serves_the_same_meters_one_client_after_another():
                 assert ask(port, 6) == b"answer"
 
 
+@pytest.mark.slow
 def test_an_unplugged_converter_ends_the_connection_and_returns_on_its_port():
     with TcpLine([Meter()]) as line:
         with serial.serial_for_url(line.url, timeout=2) as port:

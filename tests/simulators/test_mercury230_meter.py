@@ -152,6 +152,7 @@ def test_a_correction_of_more_than_four_minutes_is_refused_and_moves_nothing() -
     assert meter.answer(seal(1, b"\x04\x00"))[1:4] == b"\x59\x03\x12"
 
 
+@pytest.mark.slow
 @settings(max_examples=700)
 @given(st.binary(min_size=1, max_size=20), st.booleans())
 def test_any_request_gets_silence_or_a_sound_frame_from_its_address(data: bytes, logged_in: bool) -> None:

@@ -51,6 +51,7 @@ def registers(answer: bytes, address: int) -> list[int]:
     ]
 
 
+@pytest.mark.slow
 def test_a_mercury_shows_its_household(tmp_path):
     meter = load(HOUSE, tmp_path, Clock()).meter("23456745")
     assert unseal(45, meter.answer(seal(45, OPEN))) == b"\x00"
@@ -62,6 +63,7 @@ def test_a_mercury_shows_its_household(tmp_path):
     assert unseal(45, meter.answer(seal(45, bytes((8, 0)))))[:4] == bytes((23, 45, 67, 45))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", BUILDERS)
 def test_a_modbus_meter_shows_its_household(tmp_path, model):
     text = BUS + METER.replace("mercury230", model) + "household = 4\n"
@@ -80,6 +82,7 @@ def test_a_modbus_meter_shows_its_household(tmp_path, model):
 IEC = METER.replace("address = 5", 'address = "41"') + 'speed = 300\nformat = "7E1"\nhousehold = 4\n'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", iec62056.BUILDERS)
 def test_an_iec_meter_shows_its_household(tmp_path, model):
     meter = load(write(tmp_path, BUS + IEC.replace("mercury230", model)), tmp_path, Clock()).meters[0]
@@ -93,6 +96,7 @@ def test_an_iec_meter_shows_its_household(tmp_path, model):
     ]
 
 
+@pytest.mark.slow
 def test_an_iec_meter_says_what_it_is_known_to_have_shown(tmp_path):
     meter = load(write(tmp_path, BUS + IEC.replace("mercury230", "ce303")), tmp_path, Clock()).meters[0]
     for message in (request("41"), option("0", "5", "1")):
@@ -102,6 +106,7 @@ def test_an_iec_meter_says_what_it_is_known_to_have_shown(tmp_path):
     assert said.startswith(f"\x02ET0PE({total // 1000}.{total % 1000:03}".rstrip("0").encode())
 
 
+@pytest.mark.slow
 def test_a_meter_s_own_speed_is_passed_through(tmp_path):
     text = BUS + IEC.replace("mercury230", "ce303") + METER.replace("5", "6")
     optical, mercury = load(write(tmp_path, text), tmp_path, Clock()).meters
@@ -111,6 +116,7 @@ def test_a_meter_s_own_speed_is_passed_through(tmp_path):
     assert (optical.hearing, optical.speaking) == (9600, 9600)
 
 
+@pytest.mark.slow
 def test_a_spodes_meter_shows_its_household(tmp_path):
     text = BUS + METER.replace("mercury230", "spodes").replace("address = 5", "address = 4583") + "household = 4\n"
     meter = load(write(tmp_path, text), tmp_path, Clock()).meters[0]
@@ -122,6 +128,7 @@ def test_a_spodes_meter_shows_its_household(tmp_path):
     assert shown["1-0:3.8.0"] == reactive["total"]
 
 
+@pytest.mark.slow
 def test_counters_move_with_the_clock_and_each_state_is_kept(tmp_path):
     clock = Clock()
     meter = load(HOUSE, tmp_path, clock).meter("23456746")
@@ -138,12 +145,14 @@ def test_counters_move_with_the_clock_and_each_state_is_kept(tmp_path):
     assert not meter.showed("1-0:9.9.9", totals[0], first[0])
 
 
+@pytest.mark.slow
 def test_the_meters_own_clock_is_the_local_one(tmp_path):
     meter = load(HOUSE, tmp_path, Clock()).meter("23456745")
     meter.answer(seal(45, OPEN))
     assert unseal(45, meter.answer(seal(45, b"\x04\x00")))[:3] == bytes.fromhex("00 00 15")  # 12:00 UTC in Moscow
 
 
+@pytest.mark.slow
 def test_a_dead_meter_is_listed_and_never_answers(tmp_path):
     text = 'timezone = "UTC"\n' + BUS + METER + METER.replace("5", "6") + "dead = true\n"
     with (

@@ -185,6 +185,7 @@ def test_send_by_a_channel_that_is_not_there_says_what_is_missing(tmp_path):
         one.ask("send", channel="sms")
 
 
+@pytest.mark.slow
 def test_a_person_may_send_by_sms_at_any_time_and_twice_only_on_purpose(tmp_path):
     one = site(tmp_path)
     one.ask("check")

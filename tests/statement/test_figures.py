@@ -35,12 +35,14 @@ def test_the_fraction_is_dropped_after_the_ratio(watt_hours, ratio, kwh):
     assert whole(watt_hours, ratio) == kwh
 
 
+@pytest.mark.slow
 @given(registers, ratios)
 def test_no_figure_is_more_than_the_meter_shows_and_none_lacks_a_whole_kwh(watt_hours, ratio):
     figure = whole(watt_hours, ratio)
     assert figure * 1000 <= watt_hours * ratio < (figure + 1) * 1000
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(("T1", "T2", "T3")), registers, min_size=1), ratios)
 def test_the_ratio_counts_only_where_primary_energy_is_billed(values, ratio):
     one = meter(ratio=ratio)

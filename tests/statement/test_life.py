@@ -47,6 +47,7 @@ def test_a_statement_leaves_on_the_first_day_of_its_window_and_is_accepted_by_th
     assert one.events() == []
 
 
+@pytest.mark.slow
 def test_in_a_month_without_mqtt_the_sms_goes_once_a_day_before_the_window_closes(tmp_path):
     one = site(tmp_path)
     one.run("2026-10-19 23:59+03:00", HOURS)
@@ -441,6 +442,7 @@ def searched(one: Site, monkeypatch) -> list[object]:
     return found
 
 
+@pytest.mark.slow
 def test_a_dead_meters_month_is_searched_when_something_has_come_and_not_before(tmp_path, monkeypatch):
     one = Site(tmp_path, [meter()], now="2026-10-15 00:00")
     one.put(reading(utc("2026-10-11 12:00"), T1=1, T2=1))
@@ -493,6 +495,7 @@ def test_a_record_that_its_meter_stamped_ahead_counts_once_its_time_has_come(tmp
     assert one.book().state == "sent"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("known", ["2026-10-14 12:00", "2026-10-19 12:00"])
 def test_a_card_that_lost_the_news_of_an_sms_does_not_lead_to_another(tmp_path, known):
     """Its store falls back to what it was before the window, or before the message left."""

@@ -56,6 +56,7 @@ def test_a_month_that_was_never_begun_has_no_book():
     assert books.load(kept(BOOK), "flat-12", "2026-11") is None  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_book_is_held_whatever_was_damaged(data):

@@ -196,6 +196,7 @@ def test_a_meter_that_got_a_second_tariff_meanwhile_is_not_compared():
     assert codes(single.now_with(meter()).make("2026-10", T1=120_000, T2=1_000)) == ["not-comparable"]
 
 
+@pytest.mark.slow
 @ANY
 @given(data=st.data())
 def test_over_many_months_no_more_is_billed_than_the_meters_have_counted(data):
@@ -218,6 +219,7 @@ def test_over_many_months_no_more_is_billed_than_the_meters_have_counted(data):
             return
 
 
+@pytest.mark.slow
 @ANY
 @given(final=energies, previous=energies, start=energies, used=st.integers(0, 10_000_000))
 def test_a_replacement_bills_what_both_meters_counted(final, previous, start, used):

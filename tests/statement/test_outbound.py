@@ -44,6 +44,7 @@ def month_without_mqtt(tmp_path, answer=None, simulated=None, **more) -> tuple[S
     return one, simulated
 
 
+@pytest.mark.slow
 def test_the_fall_back_leaves_through_a_modem_with_its_reference_in_the_book(tmp_path):
     one, simulated = month_without_mqtt(tmp_path)
     (sent,) = simulated.sent
@@ -52,6 +53,7 @@ def test_the_fall_back_leaves_through_a_modem_with_its_reference_in_the_book(tmp
     assert left.reference == "1"
 
 
+@pytest.mark.slow
 def test_a_modem_without_a_sim_is_told_with_what_to_do_and_nothing_is_lost(tmp_path):
     simulated = Simulated(sim="")
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(), ways=("sms",))
@@ -63,6 +65,7 @@ def test_a_modem_without_a_sim_is_told_with_what_to_do_and_nothing_is_lost(tmp_p
     assert "SIM" in one.book().happened("failed")[0].reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sender", "text", "is_taken"),
     [
@@ -82,6 +85,7 @@ def test_the_utilitys_confirming_message_accepts_the_statement(tmp_path, sender,
         assert (step.what, step.by, step.channel, step.reason) == ("answered", "utility", "sms", text)
 
 
+@pytest.mark.slow
 def test_a_confirming_message_may_come_from_a_name(tmp_path):
     one, simulated = month_without_mqtt(tmp_path, answer="приняты", answer_from="TNS-energo")
     simulated.receive("TNS-energo", "Показания приняты")
@@ -89,6 +93,7 @@ def test_a_confirming_message_may_come_from_a_name(tmp_path):
     assert one.book().state == "accepted"
 
 
+@pytest.mark.slow
 def test_a_delivery_report_is_noted_once_and_taken_out_of_the_modem(tmp_path):
     one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=None))
     assert one.book().happened("delivered") == []
@@ -103,6 +108,7 @@ def test_a_delivery_report_is_noted_once_and_taken_out_of_the_modem(tmp_path):
     assert one.events() == []
 
 
+@pytest.mark.slow
 def test_a_message_that_the_network_could_not_deliver_is_told_and_not_repeated(tmp_path):
     one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=0x41))
     one.run("2026-10-21 02:00+03:00")
@@ -114,6 +120,7 @@ def test_a_message_that_the_network_could_not_deliver_is_told_and_not_repeated(t
     assert books.handed_over(one.book()) is None
 
 
+@pytest.mark.slow
 def test_a_report_that_comes_after_a_second_message_is_about_the_first(tmp_path):
     one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=0x41))
     one.run("2026-10-20 02:00+03:00")
@@ -124,6 +131,7 @@ def test_a_report_that_comes_after_a_second_message_is_about_the_first(tmp_path)
     assert books.arrived(one.book())
 
 
+@pytest.mark.slow
 def test_reports_that_nobody_waits_for_do_not_pile_up(tmp_path):
     one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=None))
     old = status_report(1, "+79990000001", LEFT_AT - timedelta(days=30), LEFT_AT, 0)  # the references came round
@@ -137,6 +145,7 @@ def test_reports_that_nobody_waits_for_do_not_pile_up(tmp_path):
     assert one.book().happened("delivered") == []
 
 
+@pytest.mark.slow
 def test_what_strangers_send_is_deleted_and_their_number_and_words_stay_out_of_the_log(tmp_path, caplog):
     caplog.set_level("INFO")
     one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
@@ -153,6 +162,7 @@ def test_what_strangers_send_is_deleted_and_their_number_and_words_stay_out_of_t
     assert "+79161234567" not in caplog.text and "4711" not in caplog.text and "Скидки" not in caplog.text
 
 
+@pytest.mark.slow
 def test_a_full_sim_has_room_again_for_the_confirming_message(tmp_path):
     one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
     for number in range(20):
@@ -164,6 +174,7 @@ def test_a_full_sim_has_room_again_for_the_confirming_message(tmp_path):
     assert one.book().state == "accepted"
 
 
+@pytest.mark.slow
 def test_a_message_of_the_utility_that_is_no_answer_stays_two_days_and_is_told_with_its_words(tmp_path, caplog):
     one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
     simulated.receive("+79990000001", "Показания отклонены")
@@ -174,6 +185,7 @@ def test_a_message_of_the_utility_that_is_no_answer_stays_two_days_and_is_told_w
     assert "Показания отклонены" in caplog.text
 
 
+@pytest.mark.slow
 def test_the_modem_is_tidied_once_a_day_when_nothing_is_waited_for(tmp_path):
     simulated = Simulated(now=utc("2026-10-02 00:00"))
     one = Site(tmp_path, [meter()], now="2026-10-02 12:00", profiles=with_sms(), ways=("sms",))
@@ -187,6 +199,7 @@ def test_the_modem_is_tidied_once_a_day_when_nothing_is_waited_for(tmp_path):
     assert simulated.heard.count("+CPIN") <= 2 * 7, "a look and a deletion a day"
 
 
+@pytest.mark.slow
 def test_report_and_confirming_message_of_one_look_are_both_noted(tmp_path):
     silent = Simulated(now=LEFT_AT, status=None)
     one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты", simulated=silent)

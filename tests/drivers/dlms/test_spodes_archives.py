@@ -35,6 +35,7 @@ def slots(since: datetime, until: datetime, step: timedelta = HALF) -> list[date
     return [since + n * step for n in range((until - since) // step + 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("minutes", [15, 30, 60])
 @ACCESS
 def test_intervals_of_any_length_add_up_to_the_days(minutes: int, access: str) -> None:
@@ -87,6 +88,7 @@ def test_a_leap_day_is_a_day(year: int) -> None:
     assert ends(read(meter, begun, midnight + 2 * DAY, "month")) == [march]
 
 
+@pytest.mark.slow
 @ACCESS
 def test_a_full_profile_has_what_it_keeps_and_not_more(access: str) -> None:
     meter = spodes(depths={"load": 100, "day": 5, "month": 1})
@@ -107,6 +109,7 @@ def test_a_cleared_profile_gives_what_came_after_it(access: str) -> None:
         assert read(empty, START, NOW, kind, profile_access=access) == []
 
 
+@pytest.mark.slow
 @ACCESS
 @pytest.mark.parametrize("hours", [1, 7])
 def test_what_a_clock_was_set_over_has_no_row_and_everything_else_has_its_own(hours: int, access: str) -> None:
@@ -122,6 +125,7 @@ def test_what_a_clock_was_set_over_has_no_row_and_everything_else_has_its_own(ho
     assert sum(reading.values[A_PLUS] for reading in found) == counted, "no energy is lost over it"
 
 
+@pytest.mark.slow
 @ACCESS
 def test_a_clock_set_back_gives_no_slot_twice(access: str) -> None:
     meter = spodes(steps=[(NOW - DAY, -timedelta(hours=3))])
@@ -139,6 +143,7 @@ def test_two_rows_of_one_slot_are_one_reading(access: str) -> None:
     assert [reading.values[A_PLUS] * 1000 for reading in found] == [1, 2, 5]
 
 
+@pytest.mark.slow
 @ACCESS
 def test_a_time_without_supply_has_no_rows_and_its_energy_was_never_counted(access: str) -> None:
     off = (NOW - timedelta(hours=30), NOW - timedelta(hours=20, minutes=50))
@@ -182,6 +187,7 @@ def test_a_far_too_high_value_is_given_as_it_stands() -> None:
     assert [reading.flags for reading in found] == [(), ()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 7, 48])
 @ACCESS
 def test_a_meter_that_gives_some_rows_only_brings_these(rows: int, access: str) -> None:
@@ -194,6 +200,7 @@ def test_a_meter_that_gives_some_rows_only_brings_these(rows: int, access: str) 
     assert found == [each for each in slots(LAST - 50 * HALF, LAST) if each not in missing]
 
 
+@pytest.mark.slow
 @ACCESS
 def test_reading_in_pieces_of_any_size_gives_the_same(access: str) -> None:
     meter = spodes()

@@ -350,6 +350,7 @@ def any_answer(texts: Sequence[str]) -> Callable[[str, str], Sequence[Value]]:
     return lambda name, arguments: parse(f"{name}({')('.join(texts)})".encode()).values(name)
 
 
+@pytest.mark.slow
 @given(st.sampled_from(["ce303", "ce308", "neva", "ce102m"]), st.lists(TEXTS, min_size=1, max_size=8), st.dates())
 def test_any_answer_ends_in_frozen_registers_or_in_a_declared_error(model: str, texts: list[str], today: date) -> None:
     table = driver(model).table

@@ -137,6 +137,7 @@ def test_what_is_no_entry_is_a_broken_frame(text: str) -> None:
         read(Meter(LOE04=[text]))
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(alphabet="0123456789.,:abF ", max_size=40), max_size=12))
 def test_any_texts_end_in_events_of_the_span_or_in_a_declared_error(texts: list[str]) -> None:
     try:

@@ -227,6 +227,7 @@ def test_a_neva_that_keeps_fewer_days_gives_those_and_one_without_a_profile_says
 TEXTS = st.text(alphabet="0123456789.,;AIer -", max_size=12) | st.sampled_from(["0.5", "1.5A", "2;I", "ERR18", ""])
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(["ce303", "neva-mt3"]),
     st.lists(TEXTS, min_size=1, max_size=48),

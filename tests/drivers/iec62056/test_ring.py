@@ -167,6 +167,7 @@ def test_a_ce303_is_asked_and_another_meter_s_entries_are_forgotten() -> None:
     assert questions(recorded)[-2:] == ["PPHAS()", "PHASE(1.10)"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(alphabet="0123456789-/", max_size=16) | st.sampled_from([entry(1), entry(2)]), max_size=30))
 def test_any_texts_end_in_events_of_the_span_in_order_or_in_a_declared_error(texts: list[str]) -> None:
     try:

@@ -32,6 +32,7 @@ def registers(at: datetime) -> dict[str, int | None]:
     return active | {f"1-0:3.8.{tariff}": row.reactive_import for tariff, row in rows.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "variant", "days"),
     [
@@ -55,6 +56,7 @@ def test_registers_of_days_and_months_are_those_that_stood_at_midnight(
     assert all(type(value) is int for reading in found for value in reading.values.values())
 
 
+@pytest.mark.slow
 def test_command_18h_reaches_123_days_back_and_not_further() -> None:
     it = bench(NOON)
     found = it.read("day", *ALL)

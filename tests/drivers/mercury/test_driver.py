@@ -437,6 +437,7 @@ def test_the_registry_finds_what_it_needs() -> None:
     FAMILY.build(plan(**defaults))
 
 
+@pytest.mark.slow
 def test_no_answer_but_the_right_one_becomes_a_reading() -> None:
     """Every single flipped bit of every answer of a poll, and every answer of another question of that poll."""
     driver, ask = wired(meter(network=NETWORK), plan(group_read="never"))

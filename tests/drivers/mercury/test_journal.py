@@ -185,6 +185,7 @@ def test_a_number_outside_of_the_ring_is_broken() -> None:
         told(it)
 
 
+@pytest.mark.slow
 @examples(max_examples=150)
 @given(st.binary(min_size=13, max_size=13))
 def test_any_octets_in_a_journal_become_documented_events_of_the_span_or_none(data: bytes) -> None:

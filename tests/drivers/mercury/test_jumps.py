@@ -75,6 +75,7 @@ def test_a_clock_set_back_gives_each_slot_once_and_loses_no_record_before_it(min
     assert all(reading.values[A_PLUS] == 30 for reading in found if not reading.flags)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, LONG])
 def test_a_meter_whose_places_stand_still_without_supply_is_read_across_the_gap(settings: dict[str, Any]) -> None:
     off = (datetime(2026, 11, 18, 3, 40, tzinfo=UTC), datetime(2026, 11, 18, 15, 10, tzinfo=UTC))
@@ -147,6 +148,7 @@ def test_a_record_whose_day_no_calendar_knows_is_absent_and_costs_no_other(cell:
     ]
 
 
+@pytest.mark.slow
 def test_a_count_of_all_ones_is_absent_and_the_largest_one_is_a_value() -> None:
     it = bench(NOW, settings=LONG, archive={"since": BEGUN})
     counts = {3: b"\xff\xff", 5: b"\xfe\xff"}
@@ -183,6 +185,7 @@ def test_a_leap_day_has_all_its_slots(period: int, year: int) -> None:
     assert [reading.at for reading in days] == [midnight, midnight + timedelta(days=1)]
 
 
+@pytest.mark.slow
 @examples(max_examples=12)
 @given(
     st.lists(st.tuples(st.integers(0, 4 * 48), st.integers(-400, 400)), max_size=3),

@@ -71,6 +71,7 @@ def tenth(at: datetime) -> dict[int, Energy]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", range(6))
 @pytest.mark.parametrize("month", [1, 2, 3])
 def test_intervals_days_and_months_agree(code: int, month: int) -> None:
@@ -332,6 +333,7 @@ def test_a_record_that_comes_while_reading_by_address_changes_nothing() -> None:
     assert it.archive.last() != before
 
 
+@pytest.mark.slow
 def test_no_wrong_number_of_octets_is_ever_asked_for() -> None:
     it = bench(NOW, settings=LONG)
     it.archive.truth = lambda at: {0: Energy(0, 0, 0, 0)}
@@ -367,6 +369,7 @@ def test_a_pointer_that_makes_no_sense_is_broken(octet: int, value: int) -> None
         it.read("interval", *DAY)
 
 
+@pytest.mark.slow
 @examples(max_examples=150)
 @given(st.binary(min_size=15, max_size=15), st.binary(min_size=9, max_size=9), st.booleans())
 def test_any_octets_in_the_records_are_nothing_or_the_slot_that_was_asked(

@@ -47,6 +47,7 @@ def exactly(bits):
     return Fraction(fraction | 0x800000 if exponent else fraction) * Fraction(2) ** ((exponent or 1) - 150)
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.integers(1, 0x7F7FFFFE) | st.integers(1, 254).map(lambda exponent: exponent << 23))
 def test_no_shorter_decimal_rounds_to_the_float(bits):
