@@ -1,1 +1,4 @@
-"""Ways to the utility beside MQTT: short messages through a modem, letters through an SMTP server."""
+"""Channels to the utility beside MQTT: SMS through a modem, e-mail through an SMTP server.
+
+May import line, and everything below.
+"""

@@ -1,4 +1,6 @@
-"""The command line: ``meterpost COMMAND``. A command is a module that is imported when it is called.
+"""The command line: a module for each ``meterpost COMMAND``, imported when the command is called.
+
+May import daemon, and everything below. Only ``simulate``, ``demo`` and ``demo_house`` may import simulators.
 
 Each module of COMMANDS has a function with the command's name, whose parameters are Typer's and whose result is the
 exit code (None: 0), or a Typer application ``app`` with commands of its own. An exception becomes one line on stderr

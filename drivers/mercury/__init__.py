@@ -1,0 +1,1 @@
+"""Incotex Mercury 230 family by its own protocol."""

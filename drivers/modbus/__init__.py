@@ -1,0 +1,1 @@
+"""Meters on Modbus RTU and TCP; a model is a TOML file."""
