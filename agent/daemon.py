@@ -277,9 +277,7 @@ class Daemon:
         return stamp.utc, stamp.state
 
     def _start_workers(self, config: Config) -> None:
-        groups = build.build(config)
-        for group in groups.values():
-            self.counters.give(group)
+        groups = build.build(config, self.counters.of)
         self.looks.give([meter for group in groups.values() for meter in group], self.store)
         self.filler.use(groups, config.gateway.keep_days)
         self.foreigners.use(config.meters)

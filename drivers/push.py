@@ -1,12 +1,25 @@
 """Meters that only talk: DSMR P1, the German D0 push (both text) and SML. One telegram brings all that they say."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from abc import abstractmethod
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from drivers.iec62056 import obis
-from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reading, Setting
+from drivers.reading import (
+    Ask,
+    Driver,
+    Exchange,
+    Family,
+    HasClock,
+    Identity,
+    MeterPlan,
+    Number,
+    Reading,
+    ReadsNetwork,
+    Setting,
+    Traits,
+)
 from protocols.errors import Refused
 from protocols.iec62056.block import Block, DataSet, Value
 from protocols.iec62056.push import Listen, Pushed, PushSession, TextCut
@@ -33,11 +46,11 @@ SERIALS = ("96.1.1", "96.1.0", "0.0.0", "96.1.255")
 TELEGRAM = 1000  # octets, for the bus budget
 
 
-class PushMeter(ABC):
+class PushMeter(ReadsNetwork):
     """One meter, alone on its line. ``block`` of a telegram is what is read; all kinds find their values in it."""
 
-    capabilities = frozenset({"identify", "now", "network", "clock"})
-    resolution: Number = 1  # Wh: the last digit of the coarsest register, known after a telegram
+    capabilities = frozenset({"identify", "now", "network"})
+    traits = Traits()  # the resolution, that of the coarsest register, is known after a telegram
 
     def __init__(self, plan: MeterPlan, settings: tuple[Setting, ...]) -> None:
         self._plan = plan
@@ -70,7 +83,7 @@ class PushMeter(ABC):
     def now(self, ask: Ask) -> Reading:
         """Cumulative registers, Wh and varh. A total that the meter does not send is missing."""
         found = obis.energies(self._taken(ask)[1].sets)
-        self.resolution = found.step
+        self.traits = Traits(found.step)
         values = dict(found.values)
         if self._plan.tariffs is not None:
             wanted = {"0", *(name[1:] for name in self._plan.tariffs)}
@@ -83,14 +96,6 @@ class PushMeter(ABC):
         found = obis.network(self._taken(ask)[1].sets)
         return _reading("network", found.values, bool(found.doubtful))
 
-    def clock(self, ask: Ask) -> datetime:
-        """The telegram's time stamp, naive, the meter's own zone; Refused where it has none."""
-        stamp = obis.first_text(self._taken(ask)[1], "1.0.0") or ""
-        shown = obis.moment(stamp[:6], stamp[6:12]) if len(stamp) >= 12 else None
-        if shown is None:
-            raise Refused("the telegram holds no clock")
-        return shown
-
     def exchanges(self, kind: str) -> tuple[Exchange, ...]:
         """A telegram in full after half the interval, on average one and a half."""
         if kind not in self.capabilities:
@@ -98,8 +103,10 @@ class PushMeter(ABC):
         return (Exchange(0, TELEGRAM, float(self._settings["interval"])),)
 
 
-class TextMeter(PushMeter):
+class TextMeter(PushMeter, HasClock):
     """DSMR P1 and D0 push."""
+
+    capabilities = PushMeter.capabilities | {"clock"}
 
     def session(self) -> Session:
         parity = self._settings["parity"]
@@ -112,11 +119,17 @@ class TextMeter(PushMeter):
         pushed: Pushed = ask(Listen())
         return pushed.identification, pushed.block
 
+    def clock(self, ask: Ask) -> datetime:
+        """The telegram's time stamp, naive, the meter's own zone; Refused where it has none."""
+        stamp = obis.first_text(self._taken(ask)[1], "1.0.0") or ""
+        shown = obis.moment(stamp[:6], stamp[6:12]) if len(stamp) >= 12 else None
+        if shown is None:
+            raise Refused("the telegram holds no clock")
+        return shown
+
 
 class SmlMeter(PushMeter):
     """SML: the signed power, energies and whatever else the meter's parameters let through."""
-
-    capabilities = frozenset({"identify", "now", "network"})
 
     def session(self) -> Session:
         return PushSession(_cut_registers, self._settings["interval"])
@@ -181,7 +194,9 @@ def address(text: str) -> int:
 def _family(
     name: str, kind: type[PushMeter], line: Line, settings: tuple[Setting, ...], words: str, models: tuple[str, ...]
 ) -> Family:
-    build: Callable[[MeterPlan], Any] = lambda plan: kind(plan, settings)  # noqa: E731
+    def build(plan: MeterPlan) -> Driver:
+        return kind(plan, settings)
+
     return Family(
         name=name,
         models=models,
@@ -194,6 +209,7 @@ def _family(
         default_password=None,
         build=build,
         help=words,
+        alone=True,
     )
 
 

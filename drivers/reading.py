@@ -4,8 +4,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
+from zoneinfo import ZoneInfo
 
+from protocols.errors import Refused
 from protocols.session import Line, Session
 
 Number = int | Decimal
@@ -59,6 +61,18 @@ class Setting:
     check: Callable[[str], Any] | None = None  # of a secret's text: ValueError in words that do not show it
 
 
+class FrameCounter(Protocol):
+    """The numbers of one key's ciphered frames: a number that was given once is never given again, whatever happens.
+
+    ``next`` returns only after the number is durable (a reserved block will do), Busy where it cannot be; ``skip_to``
+    makes the next number ``value`` or higher, it never steps back.
+    """
+
+    def next(self) -> int: ...
+
+    def skip_to(self, value: int) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class MeterPlan:
     """What the configuration says of one meter, as its driver needs it."""
@@ -72,6 +86,9 @@ class MeterPlan:
     timeout: float | None = None  # seconds to the first byte; None: the driver's own value
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)  # secrets may be among them
     zone: str | None = None  # the gateway's, for meters whose stamps state none and that have no setting of their own
+    # name of a key (the driver's word, it tells nothing of the key) → its counter, the same for all meters that share
+    # it; None: nothing durable is at hand, and whoever builds this driver will send nothing that is ciphered
+    counter: Callable[[str], FrameCounter] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,17 +109,25 @@ class Reach:
     step: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a meter's values are judged by."""
+
+    resolution: Number = 1  # Wh, varh: one step of the coarsest energy register
+    mismatch: Number | None = None  # Wh by which the total may differ from its tariffs; None: by the usual rounding
+    zone: ZoneInfo | None = None  # of its days and months, as the meter itself says; None: it does not, or not yet
+
+
 class Driver(Protocol):
     """One meter. Questions in, readings out; never retries, sleeps, rounds, logs or touches a port.
 
-    ``capabilities`` declares which of ``identify now network interval day month event clock set_clock`` it has;
-    ``now(ask)`` and ``network(ask)`` give one Reading each, ``interval/day/month/event(ask, since, until)`` (aware
-    UTC) yield Readings, ``clock(ask)`` gives the meter's own wall clock (naive), ``set_clock(ask, wanted)``.
-    ``reach(kind, now)`` (aware UTC) says how far an archive goes back, None while the meter has not told what that
-    depends on; a driver without archives need not have it.
+    ``capabilities`` declares which of ``identify now network interval day month event clock set_clock`` this meter
+    has. Each word beside the first two stands for one of the protocols below, which the driver's class names as its
+    base, so that the type checker proves it. ``traits`` may become finer with each dialogue.
     """
 
     capabilities: frozenset[str]
+    traits: Traits
 
     def session(self) -> Session: ...
 
@@ -117,7 +142,108 @@ class Driver(Protocol):
         """Say goodbye; errors here never harm what was read."""
 
     def exchanges(self, kind: str) -> tuple[Exchange, ...]:
-        """What one poll of this kind puts on the wire, log-in and identification included; for ``check``."""
+        """What one poll of this kind puts on the wire, log-in and identification included; () for a kind it has not."""
+
+
+class ReadsNetwork(Driver, Protocol):
+    """``network``: what the meter measures at this moment."""
+
+    def network(self, ask: Ask) -> Reading: ...
+
+
+class ReadsArchives(Driver, Protocol):
+    """``interval``, ``day``, ``month``: what the meter itself keeps; Refused for one that it has not.
+
+    Each yields the readings whose ``at`` lies within ``since`` to ``until`` (aware UTC, both included).
+    """
+
+    def interval(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]: ...
+
+    def day(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]: ...
+
+    def month(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]: ...
+
+    def reach(self, kind: str, now: datetime) -> Reach | None:
+        """How far this archive goes back at ``now`` (aware UTC); None while the meter has not told what that depends
+        on."""
+
+
+class ReadsJournals(Driver, Protocol):
+    """``event``: entries of the meter's journals within the span (aware UTC), see :mod:`drivers.events`."""
+
+    def event(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]: ...
+
+
+class HasClock(Driver, Protocol):
+    """``clock``: the meter's clock, aware where the meter states its offset, else its wall time (naive)."""
+
+    def clock(self, ask: Ask) -> datetime: ...
+
+
+class SetsClock(HasClock, Protocol):
+    """``set_clock``: correct it to ``wanted``, aware or the meter's own wall time as ``clock`` gave it.
+
+    ValueError with words, and nothing sent: this meter cannot be moved so far, or not now.
+    """
+
+    def set_clock(self, ask: Ask, wanted: datetime) -> None: ...
+
+
+def reads_archives(driver: Driver, kind: str) -> TypeGuard[ReadsArchives]:
+    return kind in ("interval", "day", "month") and kind in driver.capabilities
+
+
+def has_clock(driver: Driver) -> TypeGuard[HasClock]:
+    return "clock" in driver.capabilities
+
+
+def sets_clock(driver: Driver) -> TypeGuard[SetsClock]:
+    return "set_clock" in driver.capabilities
+
+
+def _reads_network(driver: Driver) -> TypeGuard[ReadsNetwork]:
+    return "network" in driver.capabilities
+
+
+def _reads_journals(driver: Driver) -> TypeGuard[ReadsJournals]:
+    return "event" in driver.capabilities
+
+
+def read(driver: Driver, kind: str, ask: Ask, span: tuple[datetime, datetime] | None = None) -> Iterator[Reading]:
+    """One poll of this kind, as the driver gives it; Refused for a kind that it has not. Archives and journals are
+    asked for a ``span`` (aware UTC)."""
+    match kind:
+        case "now" if "now" in driver.capabilities:
+            yield driver.now(ask)
+        case "network" if _reads_network(driver):
+            yield driver.network(ask)
+        case "interval" if reads_archives(driver, kind):
+            yield from driver.interval(ask, *_needed(span))
+        case "day" if reads_archives(driver, kind):
+            yield from driver.day(ask, *_needed(span))
+        case "month" if reads_archives(driver, kind):
+            yield from driver.month(ask, *_needed(span))
+        case "event" if _reads_journals(driver):
+            yield from driver.event(ask, *_needed(span))
+        case _:
+            able = ", ".join(sorted(driver.capabilities & set(KINDS)))
+            raise Refused(f"this driver reads no {kind!r}; it reads: {able}")
+
+
+def _needed(span: tuple[datetime, datetime] | None) -> tuple[datetime, datetime]:
+    if span is None:
+        raise RuntimeError("an archive is read for a span of time")
+    return span
+
+
+@dataclass(frozen=True, slots=True)
+class ScanProfile:
+    """How a family's meters are looked for: one short question an address, without a password."""
+
+    addresses: str  # where they usually are, as ``--addresses`` writes it
+    opened: bool = False  # they must be greeted before they say who they are
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what keeps passwords out of it
+    speeds: tuple[int, ...] = ()  # bit/s that are usual beside the family's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +254,7 @@ class Family:
     models: tuple[str, ...]  # every name that may stand in ``driver =``, the family's own included if it is one
     capabilities: frozenset[str]
     settings: tuple[Setting, ...]
-    protocol: str  # "mercury23x", "modbus", …: what shares a line with what
+    protocol: str  # meters of one protocol share their addresses on a line
     line: Line  # the usual line settings of this family
     address: Callable[[str], int]  # ValueError with words: what stands there, what may stand there
     password: Callable[[str, Mapping[str, Any]], bytes] | None  # text of the password file, settings → wire bytes
@@ -137,6 +263,16 @@ class Family:
     help: str = ""
     # settings and the keys that are set at all (a credential's text is not known to ``check``) → key and what it needs
     missing: Callable[[Mapping[str, Any], Collection[str]], Sequence[tuple[str, str]]] | None = None
+    scan: ScanProfile | None = None  # None: these meters cannot be looked for
+    states_zone: bool = False  # the meter's stamps may state their own offset from UTC
+    tcp_framing: str | None = None  # value of the setting ``framing`` on a ``tcp://`` port; None: not for such ports
+    # Which meters one line can bear:
+    alone: bool = False  # the meter talks unasked, into the others' answers
+    universal: int | None = None  # the address that every meter of this protocol answers
+    # Address → first byte of a frame, where frames begin with an address and end in the CRC-16 of Modbus: a meter hears
+    # the question of another such protocol as its own if that byte is its address.
+    first_byte: Callable[[int], int] | None = None
+    not_beside: tuple[str, ...] = ()  # protocols that may take its frames for theirs, whatever the addresses
 
 
 Readings = Iterator[Reading]

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.archive.slots import DAY, LATE, Grid, due_until, installed_at
@@ -10,14 +9,11 @@ from agent.history.installations import installations
 from agent.meters.state import MeterState
 from buffer.record import Record
 from buffer.spans import Span
-from drivers.reading import Reach
+from drivers.reading import Reach, reads_archives
 
 KINDS = ("month", "day", "interval")
 """What is filled: the archives whose slots are known. A journal has none; it is read from the last look on."""
 
-USUAL = {"interval": timedelta(days=30), "day": timedelta(days=30), "month": timedelta(days=365)}
-"""How far back is asked where the driver says nothing of its meters' memory."""
-USUAL_STEP = timedelta(minutes=30)
 EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,11 +35,7 @@ def filled(meter: MeterState) -> tuple[str, ...]:
 
 def reach(meter: MeterState, kind: str, now: datetime) -> Reach | None:
     """What the driver says of the meter's memory; None while the meter has not told it."""
-    driver: Any = meter.driver
-    if hasattr(driver, "reach"):
-        told: Reach | None = driver.reach(kind, now)
-        return told
-    return Reach(now - USUAL[kind], USUAL_STEP if kind == "interval" else None)
+    return meter.driver.reach(kind, now) if reads_archives(meter.driver, kind) else None
 
 
 def grid(meter: MeterState, kind: str, told: Reach, newest: Record | None, now: datetime) -> Grid | None:

@@ -1,8 +1,6 @@
 """What no line can bear, though each table is sound by itself: names, ports and addresses that are used twice.
 
-Mercury 23x, Mercury 20x and Modbus RTU share the checksum and put an address first, so with equal first bytes one
-meter hears another's question as its own: the Mercury 230 profile read ``AA 06 03 00 10 0F`` is a Modbus register
-write for slave AA. A Mercury 20x frame beginning ``00 06`` is a Modbus broadcast write, whatever its address.
+What protocols can bear beside each other is said by their families (:class:`drivers.reading.Family`).
 """
 
 import os
@@ -15,10 +13,6 @@ from agent.config.shape import BusTable, MeterTable
 from agent.config.source import Source
 from agent.config.words import shown
 from drivers.reading import Family
-
-BYTE_FIRST = ("mercury23x", "mercury20x", "modbus")  # protocols whose frames begin with an address and end alike
-UNIVERSAL = {"mercury23x": 0, "iec": -1}  # protocol → the address that each of its meters answers (``/?!`` of IEC)
-TALKS = "push"  # meters that talk unasked
 
 
 @dataclass(slots=True)
@@ -75,7 +69,7 @@ def of_meters(meters: Sequence[MeterEntry]) -> list[Fault]:
             by_bus.setdefault(meter.table.bus, []).append(meter)
     for members in by_bus.values():
         faults += _addresses(members)
-        faults += _mercury20x_beside_modbus(members)
+        faults += _not_beside_each_other(members)
         faults += _universal_with_others(members)
         faults += _talks_among_others(members)
     return faults
@@ -126,7 +120,7 @@ def _collide(one: MeterEntry, other: MeterEntry) -> bool:
     if one.number is None or other.number is None or one.family is None or other.family is None:
         return False
     if one.family.protocol == other.family.protocol:
-        if one.family.protocol == TALKS or one.number == UNIVERSAL.get(one.family.protocol):
+        if one.family.alone or one.number == one.family.universal:
             return False  # said of each of them below
         return one.number == other.number
     return _first(one) is not None and _first(one) == _first(other)
@@ -134,25 +128,27 @@ def _collide(one: MeterEntry, other: MeterEntry) -> bool:
 
 def _first(meter: MeterEntry) -> int | None:
     """The first byte of its frames where that is an address."""
-    if (
-        meter.family is None
-        or meter.number is None
-        or meter.family.protocol not in BYTE_FIRST
-        or meter.framing == "tcp"
-    ):
+    if meter.family is None or meter.number is None or meter.family.first_byte is None or _over_tcp(meter):
         return None
-    return meter.number >> 24 if meter.family.protocol == "mercury20x" else meter.number
+    return meter.family.first_byte(meter.number)
 
 
-def _mercury20x_beside_modbus(members: Sequence[MeterEntry]) -> list[Fault]:
-    modbus = [m for m in members if m.family and m.family.protocol == "modbus" and m.framing != "tcp"]
-    return [
-        meter.fault(
-            "driver", meter.table.driver, f"a bus without Modbus ({modbus[0].place}): its frames can be Modbus writes"
-        )
-        for meter in members
-        if modbus and meter.family and meter.family.protocol == "mercury20x"
-    ]
+def _over_tcp(meter: MeterEntry) -> bool:
+    """Its frames are those of a network connection, which no other meter on the line takes for its own."""
+    return meter.framing is not None and meter.family is not None and meter.framing == meter.family.tcp_framing
+
+
+def _not_beside_each_other(members: Sequence[MeterEntry]) -> list[Fault]:
+    faults = []
+    for meter in members:
+        for other in members:
+            if meter.family and other.family and other.family.protocol in meter.family.not_beside:
+                if _over_tcp(other):
+                    continue
+                wanted = f"a bus without {other.table.driver} ({other.place}), which may take its frames for its own"
+                faults.append(meter.fault("driver", meter.table.driver, wanted))
+                break
+    return faults
 
 
 def _universal_with_others(members: Sequence[MeterEntry]) -> list[Fault]:
@@ -161,7 +157,7 @@ def _universal_with_others(members: Sequence[MeterEntry]) -> list[Fault]:
         for meter in members
         if meter.family
         and meter.number is not None
-        and meter.number == UNIVERSAL.get(meter.family.protocol)
+        and meter.number == meter.family.universal
         and sum(1 for other in members if other.family and other.family.protocol == meter.family.protocol) > 1
     ]
 
@@ -170,5 +166,5 @@ def _talks_among_others(members: Sequence[MeterEntry]) -> list[Fault]:
     return [
         meter.fault("bus", meter.table.bus, "a bus of its own: this meter talks unasked, into the others' answers")
         for meter in members
-        if meter.family and meter.family.protocol == TALKS and len(members) > 1
+        if meter.family and meter.family.alone and len(members) > 1
     ]

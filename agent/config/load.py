@@ -25,7 +25,6 @@ from drivers import registry
 
 TOP = ("gateway", "intake", "poll", "statements", "modem", "mail", "exchange", "bus", "meter")
 TLS_KEYS = ("ca_file", "cert_file", "key_file")
-TELLS_ZONE = ("dlms",)  # protocols whose stamps may state their own zone (IEC 62056-6-2, clock: deviation)
 
 
 def default_file() -> Path:
@@ -145,7 +144,7 @@ class _Loading:
             return
         where = ("gateway", "models_dir")
         if not directory.is_dir():
-            self.faults.append(self.main.fault(where, str(directory), "an existing directory of Modbus models"))
+            self.faults.append(self.main.fault(where, str(directory), "an existing directory of models"))
             self.around.models_dir = None
             return
         try:
@@ -281,15 +280,15 @@ class _Loading:
 
 
 def _zoneless(meter: MeterEntry) -> bool:
-    """Whether nobody says which zone the meter's clock shows. DLMS meters state their deviation themselves."""
-    if meter.family is None or "clock" not in meter.family.capabilities or meter.family.protocol == "dlms":
+    """Whether nobody says which zone the meter's clock shows."""
+    if meter.family is None or "clock" not in meter.family.capabilities or meter.family.states_zone:
         return False
     return not (meter.table.model_extra or {}).get("timezone")
 
 
 def _has_no_zone(meter: MeterEntry) -> bool:
     """Its driver wants a zone for the meter's stamps and none is written."""
-    if meter.family is None or meter.family.protocol in TELLS_ZONE:
+    if meter.family is None or meter.family.states_zone:
         return False
     asked = any(setting.name == "timezone" for setting in meter.family.settings)
     return asked and not (meter.table.model_extra or {}).get("timezone")

@@ -183,19 +183,18 @@ def _plan_rows(file: Path, around: Surroundings) -> list[Fault]:
 
 
 def _framing(entry: MeterEntry, family: Family, settings: dict[str, Any], around: Surroundings) -> list[Fault]:
-    """Modbus TCP belongs to ``tcp://`` ports, serial framing to devices; both may stand behind ``socket://``."""
+    """``tcp://`` ports take frames made for them, devices take others; both may stand behind ``socket://``."""
     bus = around.buses.get(entry.table.bus or "")
-    port = bus.table.port if bus else None
-    choices = next((setting.choices for setting in family.settings if setting.name == "framing"), ())
+    port, there = bus.table.port if bus else None, family.tcp_framing
     if port and port.startswith("tcp://"):
-        if "tcp" not in choices:
-            return [
-                entry.fault("bus", entry.table.bus, 'a bus whose port is no "tcp://…": this driver has no Modbus TCP')
-            ]
-        if settings.setdefault("framing", "tcp") != "tcp":
-            return [entry.fault("framing", settings["framing"], '"tcp" on this bus, or "socket://…" as its port')]
-    elif port and "://" not in port and settings.get("framing") == "tcp":
-        return [entry.fault("framing", "tcp", '"rtu" on a serial port')]
+        if there is None:
+            wanted = 'a bus whose port is not "tcp://…": this driver has no framing for it'
+            return [entry.fault("bus", entry.table.bus, wanted)]
+        if settings.setdefault("framing", there) != there:
+            return [entry.fault("framing", settings["framing"], f'"{there}" on this bus, or "socket://…" as its port')]
+    elif port and "://" not in port and there is not None and settings.get("framing") == there:
+        choices = next((setting.choices for setting in family.settings if setting.name == "framing"), ())
+        return [entry.fault("framing", there, f"{words.one_of(set(choices) - {there})} on a serial port")]
     entry.framing = settings.get("framing")
     return []
 

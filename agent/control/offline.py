@@ -42,10 +42,8 @@ def read(
 
     An exception in the calling thread (Ctrl-C) ends it after the exchange under way on each bus.
     """
-    groups, links = build.build(config), list[Link]()
     counters = FrameCounters(partial(change, config.gateway.state_dir))
-    for group in groups.values():
-        counters.give(group)
+    groups, links = build.build(config, counters.of), list[Link]()
     clock = SystemClock(trust=config.gateway.clock == "trust")
 
     for group in groups.values():

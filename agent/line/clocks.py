@@ -13,7 +13,7 @@ from agent.meters.clock_state import ClockFacts, Correction, KeepsClockFacts
 from agent.meters.state import MeterState
 from buffer.faults import StoreError
 from buffer.record import Record
-from drivers.reading import Ask
+from drivers.reading import Ask, SetsClock, has_clock, reads_archives, sets_clock
 from protocols.errors import AccessDenied, LinkLost, MeterError
 
 log = logging.getLogger("meterpost.line")
@@ -49,7 +49,7 @@ class ClockWatch:
         meter shows whole seconds. Events go to the meter's book, with which they become durable; without one (a
         command that reads by itself) there are none, and nothing is corrected. No records of its own.
         """
-        if "clock" not in meter.driver.capabilities:
+        if not has_clock(meter.driver):
             return []
         orders = [meter.watch.orders.popleft() for _ in range(len(meter.watch.orders))]
         if not orders and not self._due(meter):
@@ -91,10 +91,11 @@ class ClockWatch:
 
     def _measure(self, meter: MeterState, ask: Ask) -> Seen | None:
         """None where the meter gives no clock."""
-        driver: Any = meter.driver
+        if not has_clock(meter.driver):
+            return None
         timed = _Timed(ask, self._clock)
         try:
-            shown: datetime = driver.clock(timed)
+            shown = meter.driver.clock(timed)
         except (LinkLost, AccessDenied):
             raise
         except MeterError as trouble:
@@ -162,7 +163,9 @@ class _Visit:
             return self._no("it has been corrected today, or was tried; once a day is enough")
         if not ordered and meter.watch.limit == today:
             return self._no("it is off by more than the meter corrects")
-        wanted = self._wanted(now)
+        wanted, driver = self._wanted(now), meter.driver
+        if not sets_clock(driver):
+            return self._refused(f"the driver {meter.config.driver} cannot set a clock, configured as it is")
         if objection := self._objection(now):
             return self._refused(objection)
         shown = self._wall(self._seen.shown)
@@ -172,12 +175,11 @@ class _Visit:
         if start > shown:
             meter.watch.due = None if ordered else now.utc + (start - shown)
             return self._no(f"too near to the end of an interval: possible from {start:%H:%M:%S} of the meter's time")
-        return self._send(wanted, today)
+        return self._send(driver, wanted, today)
 
-    def _send(self, wanted: datetime, today: date) -> Correction:
+    def _send(self, driver: SetsClock, wanted: datetime, today: date) -> Correction:
         earlier = self._book.facts
         self._book.keep(replace(earlier, tried=today, before=self._offset))
-        driver: Any = self._meter.driver
         trouble: str | None = None
         try:
             driver.set_clock(self._ask, wanted)
@@ -226,8 +228,6 @@ class _Visit:
         return Correction(self._offset, None, reason)
 
     def _objection(self, now: Stamp) -> str | None:
-        if "set_clock" not in self._meter.driver.capabilities:
-            return f"the driver {self._meter.config.driver} cannot set a clock, configured as it is"
         if now.state != "synced":
             return f"the gateway's own clock is not synchronised ({now.state})"
         if abs(self._offset) > FARTHEST:
@@ -267,8 +267,7 @@ class _Timed:
 
 def _step(meter: MeterState, now: datetime) -> timedelta | None:
     """The length of the meter's intervals, where its driver knows it."""
-    reach = getattr(meter.driver, "reach", None)
-    known = reach("interval", now) if reach is not None and "interval" in meter.driver.capabilities else None
+    known = meter.driver.reach("interval", now) if reads_archives(meter.driver, "interval") else None
     return known.step if known is not None else None
 
 

@@ -1,6 +1,6 @@
 """One dialogue with one meter: log in, prove its identity, read what is due, judge it, say goodbye."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -18,8 +18,8 @@ from agent.line.link import Link, Stopping
 from agent.meters.passwords import PASSWORD_PAUSE, PasswordPaused
 from agent.meters.state import MeterState
 from buffer.record import Record
-from drivers.reading import KINDS, Ask, Number, Reading
-from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn, Refused
+from drivers.reading import Ask, Driver, Reading, has_clock, read
+from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn
 from protocols.session import Session
 
 ARCHIVES = ("interval", "day", "month", "event")
@@ -265,7 +265,7 @@ class Dialogue:
             flags += ("restored",) if stamp.utc - record.at > LATER else ()
         elif reading.kind == "interval" and reading.start is not None:
             length = seconds_between(reading.start, record.at)
-            flags += interval_flags(reading.values, length, meter.config.limit_kw, _resolution(meter.driver))
+            flags += interval_flags(reading.values, length, meter.config.limit_kw, meter.driver.traits.resolution)
         flags += clock_flags(meter.offset)
         if flags:
             record = replace(record, flags=tuple(dict.fromkeys((*reading.flags, *flags))))
@@ -288,8 +288,8 @@ class Dialogue:
             before.values if before else None,
             seconds,
             limit_kw=meter.config.limit_kw,
-            resolution=_resolution(meter.driver),
-            mismatch=getattr(meter.driver, "mismatch", None),
+            resolution=meter.driver.traits.resolution,
+            mismatch=meter.driver.traits.mismatch,
         )
 
     def _goodbye(self, meter: MeterState, ask: Exchanger) -> None:
@@ -306,32 +306,16 @@ class Dialogue:
             return  # what was read stays read
 
 
-def _read_all(found: list[Reading], driver: Any, kind: str, ask: Ask, span: tuple[datetime, datetime] | None) -> None:
+def _read_all(
+    found: list[Reading], driver: Driver, kind: str, ask: Ask, span: tuple[datetime, datetime] | None
+) -> None:
     """Everything into ``found``, one by one: there is what came, however it ends."""
     found.clear()
-    found.extend(_readings(driver, kind, ask, span))
-
-
-def _readings(driver: Any, kind: str, ask: Ask, span: tuple[datetime, datetime] | None) -> Iterator[Reading]:
-    if kind == "clock" and kind in driver.capabilities:
+    if kind == "clock" and has_clock(driver):
         return  # the watch has looked at it before anything else
-    if kind not in driver.capabilities or kind not in KINDS:
-        raise Refused(f"this driver reads no {kind!r}; it reads: {', '.join(sorted(driver.capabilities & set(KINDS)))}")
-    if kind in ("now", "network"):
-        yield getattr(driver, kind)(ask)
-        return
-    if span is None:
-        raise RuntimeError(f"{kind} needs a span of time")
-    since, until = span
-    for row in getattr(driver, kind)(ask, since, until):
-        if kind == "event" or row.at is None or since <= row.at <= until:
-            yield row
-
-
-def _resolution(driver: Any) -> Number:
-    """One step of the meter's energy registers in Wh; drivers that know better say so."""
-    step: Number = getattr(driver, "resolution", 1)
-    return step
+    for reading in read(driver, kind, ask, span):
+        if kind == "event" or reading.at is None or span is None or span[0] <= reading.at <= span[1]:
+            found.append(reading)
 
 
 def _behind(offset: Decimal | None) -> timedelta:

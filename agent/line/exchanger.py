@@ -109,11 +109,11 @@ class Costs:
     with one question."""
 
     def __init__(self, meter: MeterState, kind: str) -> None:
-        exchanges = getattr(meter.driver, "exchanges", lambda _: ())(kind)
-        seconds: list[float] = [(one.request + one.answer) * meter.line.character + one.quiet for one in exchanges]
+        exchanges = meter.driver.exchanges(kind)
+        seconds = [(one.request + one.answer) * meter.line.character + one.quiet for one in exchanges]
         self.exchange = max(seconds, default=0.3)
         self.goodbye = seconds[-1] if seconds else 0.0
-        self._whole: float = sum(seconds)
+        self._whole = sum(seconds)
 
     @property
     def whole(self) -> float:

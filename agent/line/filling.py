@@ -12,6 +12,7 @@ from agent.line.exchanger import Exchanger, Preempted, PreemptibleExchanger, Sho
 from agent.line.link import Link
 from agent.meters.state import MeterState
 from buffer.record import Record
+from drivers.reading import read
 from protocols.errors import AccessDenied, LinkLost, MeterError
 
 log = logging.getLogger("meterpost.line")
@@ -83,7 +84,7 @@ class Filling:
     ) -> None:
         """What comes is in ``records``, however it ends. A row that was not asked for is nobody's."""
         seen, frames = len(self._link.frames), b""
-        for reading in getattr(meter.driver, piece.kind)(ask, piece.since, piece.until):
+        for reading in read(meter.driver, piece.kind, ask, (piece.since, piece.until)):
             if len(self._link.frames) > seen:
                 frames = b"".join(self._link.frames[seen:])
                 seen = len(self._link.frames)

@@ -1,6 +1,6 @@
 """Which meters hang on a line: one short question an address, no password, nothing that changes a meter."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,28 +8,9 @@ from typing import Any
 
 from agent.line.link import Link
 from drivers import registry
-from drivers.reading import Family, MeterPlan
+from drivers.reading import Ask, Driver, Family, MeterPlan, ScanProfile
 from protocols.errors import BadFrame, LinkLost, MeterError, NoReply
 from protocols.session import Line
-
-
-@dataclass(frozen=True, slots=True)
-class ScanProfile:
-    """How a protocol's meters are looked for. ``addresses``: where they usually are; ``opened``: they must be greeted
-    first; ``settings`` that keep passwords out of it; ``speeds`` that are usual beside the family's own."""
-
-    addresses: str
-    opened: bool = False
-    settings: Mapping[str, Any] | None = None
-    speeds: tuple[int, ...] = ()
-
-
-WAYS: Mapping[str, ScanProfile] = {
-    "mercury23x": ScanProfile("1-240"),
-    "modbus": ScanProfile("1-247"),
-    "iec": ScanProfile("", opened=True, settings={"login": "never"}, speeds=(300,)),  # optical ports begin slowly
-    "dlms": ScanProfile("1-127", opened=True, settings={"client": 16, "mechanism": "none"}),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +28,9 @@ class Found:
 def way_of(driver: str, models_dir: Path | None) -> tuple[Family, ScanProfile]:
     """How this driver's meters are looked for; ValueError in words where they cannot be."""
     family = registry.find(driver, models_dir)
-    if family.protocol not in WAYS:
+    if family.scan is None:
         raise ValueError(f"{driver}: these meters send by themselves or have no port: nothing to look for")
-    return family, WAYS[family.protocol]
+    return family, family.scan
 
 
 def addresses(text: str) -> list[str]:
@@ -93,7 +74,7 @@ def scan(
 
 def _try(link: Link, family: Family, way: ScanProfile, driver: str, line: Line, number: str) -> Found | None:
     settings = {setting.name: setting.default for setting in family.settings if setting.default is not None}
-    plan = MeterPlan(driver, number, "", line, settings=settings | dict(way.settings or {}))
+    plan = MeterPlan(driver, number, "", line, settings=settings | dict(way.settings))
     meter = family.build(plan)
     link.begin(line)
     ask = partial(link.ask, meter.session())
@@ -112,7 +93,7 @@ def _try(link: Link, family: Family, way: ScanProfile, driver: str, line: Line, 
     return answer
 
 
-def _who(meter: Any, ask: Callable[[Any], Any], way: ScanProfile, found: Callable[..., Found]) -> Found:
+def _who(meter: Driver, ask: Ask, way: ScanProfile, found: Callable[..., Found]) -> Found:
     if way.opened:
         meter.open(ask)
     identity = meter.identify(ask)
@@ -121,7 +102,7 @@ def _who(meter: Any, ask: Callable[[Any], Any], way: ScanProfile, found: Callabl
     return found(identity.serial, identity.model)
 
 
-def _goodbye(meter: Any, ask: Callable[[Any], Any]) -> None:
+def _goodbye(meter: Driver, ask: Ask) -> None:
     try:
         meter.close(ask)
     except LinkLost:

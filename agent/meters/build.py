@@ -1,23 +1,28 @@
 """From the configuration to meters with their drivers, grouped by bus."""
 
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Config, Meter, Secret
 from agent.meters.state import MeterState
 from drivers import registry
-from drivers.reading import MeterPlan
+from drivers.reading import FrameCounter, MeterPlan
+
+CounterOf = Callable[[str], FrameCounter]
 
 
-def build(config: Config) -> dict[str, list[MeterState]]:
-    """Meters by bus name, in the order of the file; points that a person reads are on none."""
+def build(config: Config, counter: CounterOf | None = None) -> dict[str, list[MeterState]]:
+    """Meters by bus name, in the order of the file; points that a person reads are on none. ``counter``: of frames,
+    by the name of its key; whoever is going to talk to meters has to give it."""
     groups: dict[str, list[MeterState]] = {bus.name: [] for bus in config.buses}
     for meter in (one for one in config.meters if not one.manual):
-        groups[meter.bus].append(state_of(meter, config))
+        groups[meter.bus].append(state_of(meter, config, counter))
     return groups
 
 
-def state_of(meter: Meter, config: Config) -> MeterState:
+def state_of(meter: Meter, config: Config, counter: CounterOf | None = None) -> MeterState:
+    """One meter with its driver; ``counter`` as for ``build``."""
     family = registry.find(meter.driver, config.gateway.models_dir)
     # A zone that nobody wrote is a guess; what a meter stamped must not be put into a wrong hour.
     zone = None if "gateway.timezone" in config.defaults else config.gateway.timezone
@@ -31,6 +36,7 @@ def state_of(meter: Meter, config: Config) -> MeterState:
         timeout=meter.timeout,
         settings={name: _revealed(value) for name, value in meter.settings.items()},
         zone=zone,
+        counter=counter,
     )
     return MeterState(meter, family.build(plan), meter.line, _zone(meter.settings.get("timezone") or zone))
 

@@ -5,9 +5,8 @@ Two messages with the same key, system title and number would let anybody who he
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from agent.meters.state import MeterState
 from buffer.faults import StoreError
 from buffer.store import Store
 from protocols.errors import Busy
@@ -19,7 +18,7 @@ Change = Callable[[Callable[[Store], int]], int]
 
 
 class DurableCounter:
-    """Implements :class:`drivers.dlms.driver.Counter`; may be shared by several meters and threads."""
+    """Implements :class:`drivers.reading.FrameCounter`; may be shared by several meters and threads."""
 
     def __init__(self, name: str, change: Change) -> None:
         self._key = f"counter:{name}"
@@ -58,10 +57,6 @@ class FrameCounters:
         self._change = change
         self._known: dict[str, DurableCounter] = {}
 
-    def give(self, meters: Iterable[MeterState]) -> None:
-        """To each driver that has a ``counter``. The same name gets the same one, also after a reload."""
-        for meter in meters:
-            name = getattr(meter.driver, "counter_name", None)
-            if name is not None:
-                counter = self._known.setdefault(name, DurableCounter(name, self._change))
-                meter.driver.counter = counter  # type: ignore[attr-defined]
+    def of(self, name: str) -> DurableCounter:
+        """Drivers are built with it. The same name gets the same counter, also after a reload."""
+        return self._known.setdefault(name, DurableCounter(name, self._change))

@@ -36,7 +36,7 @@ class MeterState:
     def calendar(self, now: datetime) -> ZoneInfo | None:
         """The zone in which its days and months begin, None while nobody has said one. A meter that states its own
         offset goes before the gateway's zone, unless that has the same one: then the daylight rule is known too."""
-        told: ZoneInfo | None = getattr(self.driver, "zone", None)
+        told = self.driver.traits.zone
         if told is None or self.zone is None:
             return self.zone or told
         local = now.astimezone(self.zone)

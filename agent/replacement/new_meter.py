@@ -43,8 +43,7 @@ class Replacements:
         known = worker.meters[index]
         address = asked.get("address")
         wanted = newcomer(known.config, str(asked.get("serial")), None if address is None else str(address))
-        state: MeterState = build.state_of(wanted, daemon.config)
-        daemon.counters.give([state])
+        state: MeterState = build.state_of(wanted, daemon.config, daemon.counters.of)
         state.denied_at = known.denied_at
         request = Request([point], "now", meters=[state])
         worker.request(request)

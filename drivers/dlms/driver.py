@@ -11,8 +11,6 @@ from decimal import Decimal
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
-from zoneinfo import ZoneInfo
 
 from drivers.dlms.budget import exchanges
 from drivers.dlms.meter_time import MeterTime
@@ -30,7 +28,23 @@ from drivers.dlms.settings import (
     missing,
     wire_password,
 )
-from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reach, Reading
+from drivers.reading import (
+    Ask,
+    Exchange,
+    Family,
+    FrameCounter,
+    Identity,
+    MeterPlan,
+    Number,
+    Reach,
+    Reading,
+    ReadsArchives,
+    ReadsJournals,
+    ReadsNetwork,
+    ScanProfile,
+    SetsClock,
+    Traits,
+)
 from drivers.unfinished import Unfinished
 from protocols.dlms.apdu import Attribute, obis_text
 from protocols.dlms.axdr import octets
@@ -51,21 +65,9 @@ RELEARN = 500  # sessions after which it is looked again which registers the met
 PUBLIC = 16  # the client that may read the frame counter without a password
 
 
-class Counter(Protocol):
-    """Frame counters of one key, for ever: a number that was given once is never given again.
-
-    ``next`` returns only after the number is durable (a reserved block will do); ``skip_to`` makes the next number
-    ``value`` or higher, it never steps back.
-    """
-
-    def next(self) -> int: ...
-
-    def skip_to(self, value: int) -> None: ...
-
-
 @dataclass
 class MemoryCounter:
-    """Counts in memory only: for tests, and for dialogues that read the meter's own counter first."""
+    """Counts in memory only: for plans without a durable counter, where nothing is to be sent."""
 
     value: int = 0
 
@@ -87,14 +89,15 @@ class Learned:
     time_zone: bool = False  # the clock object was asked for its zone
 
 
-class DlmsMeter:
-    """Implements :class:`drivers.reading.Driver`. ``counter`` may be set after building, before the first session."""
+class DlmsMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
+    """One meter of a model."""
 
-    def __init__(self, plan: MeterPlan, model: Model, counter: Counter | None = None) -> None:
+    def __init__(self, plan: MeterPlan, model: Model) -> None:
         settings = {setting.name: setting.default for setting in SETTINGS} | dict(plan.settings)
         self._plan, self._model, self._settings = plan, model, settings
-        self.counter: Counter = counter or MemoryCounter()
         self._how: Association = association(plan, model, settings)
+        name = _counter_name(self._how)
+        self.counter: FrameCounter = MemoryCounter() if name is None or plan.counter is None else plan.counter(name)
         self._wrapper = settings["framing"] == "wrapper"
         self._addresses = candidates(plan.address, settings["address_size"], settings["logical"])
         self._address: Address | None = None  # the one that answered
@@ -113,20 +116,8 @@ class DlmsMeter:
         self._serial: str | None = None
         self._sessions = 0
         kinds = set(model.kinds) | {"identify", "clock"}
+        self.traits = Traits()
         self.capabilities = frozenset(kinds | ({"set_clock"} if self._how.mechanism > 1 else set()))
-
-    @property
-    def counter_name(self) -> str | None:
-        """Whose frame counter ``counter`` must be; None where nothing is ciphered. Meters of one key and one system
-        title of ours share it. Keys whose prints are equal by chance do too, which harms nobody: it is kept short so
-        that it tells little of a key."""
-        keys = self._how.keys
-        return None if keys is None else sha256(keys.block + self._how.title).hexdigest()[:8]
-
-    @property
-    def zone(self) -> ZoneInfo | None:
-        """Of the meter's days, as it says itself: see :attr:`MeterTime.fixed`."""
-        return self._time.fixed
 
     def session(self) -> Session | ModeE:
         timing = Timing(self._plan.timeout or 2.0, float(self._settings["gap"]))
@@ -357,6 +348,7 @@ class DlmsMeter:
         if self._time.zone is None and not known.time_zone:
             (zone,) = self._reader.read(ask, [Attribute(CLOCK, self._model.clock, 3)])
             self._time.learn(zone.data if isinstance(zone, Value) else None)
+            self.traits = Traits(zone=self._time.fixed)
             known.time_zone = True
 
     def _known(self) -> Learned:
@@ -383,8 +375,17 @@ def _family(model: Model) -> Family:
         default_password=model.password,
         build=lambda plan: DlmsMeter(plan, model),
         help=model.help,
+        scan=ScanProfile("1-127", opened=True, settings={"client": PUBLIC, "mechanism": "none"}),
+        states_zone=True,  # IEC 62056-6-2, clock: deviation
         missing=lambda settings, there: missing(model.client, settings, there),
     )
+
+
+def _counter_name(how: Association) -> str | None:
+    """Whose frame counter is needed; None where nothing is ciphered. Meters of one key and one system title of ours
+    share it. Keys whose prints are equal by chance do too, which harms nobody: it is kept short so that it tells
+    little of a key."""
+    return None if how.keys is None else sha256(how.keys.block + how.title).hexdigest()[:8]
 
 
 def _product(found: list[Value | Denied]) -> Decimal | None:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from drivers.iec62056 import obis
 from drivers.iec62056.archive import frozen, near_midnight, reach
@@ -21,7 +20,23 @@ from drivers.iec62056.profile import period, powers, profile_reach, unsteady
 from drivers.iec62056.ring import Kept
 from drivers.iec62056.settings import SETTINGS, address, password, zone
 from drivers.iec62056.table import Table, clock_reader, tables
-from drivers.reading import Ask, Exchange, Family, Identity, MeterPlan, Number, Reach, Reading
+from drivers.reading import (
+    Ask,
+    Driver,
+    Exchange,
+    Family,
+    Identity,
+    MeterPlan,
+    Number,
+    Reach,
+    Reading,
+    ReadsArchives,
+    ReadsJournals,
+    ReadsNetwork,
+    ScanProfile,
+    SetsClock,
+    Traits,
+)
 from drivers.unfinished import Unfinished
 from protocols.errors import BadFrame, Busy, NoReply, Refused
 from protocols.iec62056.block import Block, Value
@@ -33,7 +48,7 @@ from protocols.session import Line
 PAUSE_OF_REFUSED = 100  # polls until a refused parameter is asked again
 
 
-class IecMeter:
+class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
     """One meter. ``now`` brings Wh and varh, ``network`` V, A, W, Hz and power factors, exact as the meter sends them.
 
     A parameter that the meter refuses is left out and asked again after 100 polls; the flag ``partial`` says so
@@ -44,8 +59,7 @@ class IecMeter:
     def __init__(self, plan: MeterPlan, table: Table) -> None:
         settings = {setting.name: setting.default for setting in SETTINGS} | dict(plan.settings)
         self.table = table
-        self.resolution: Number = obis.plain(table.resolution)
-        self.mismatch = table.mismatch
+        self.traits = Traits(obis.plain(table.resolution), table.mismatch)
         self.capabilities = capabilities(table)
         self._plan = plan
         self._settings = settings
@@ -141,7 +155,7 @@ class IecMeter:
         """Cumulative registers, Wh and varh; those of ``tariffs`` where the configuration names some."""
         if self.table.obis:
             found = obis.energies(self._readout(ask).sets, self._settings["energy_unit"])
-            self.resolution = found.step
+            self.traits = replace(self.traits, resolution=found.step)
             return self._reading("now", dict(found.values), bool(found.doubtful))
         return self._rows(ask, "now", self.table.now)
 
@@ -381,7 +395,9 @@ def families(models_dir: Path | None = None) -> tuple[Family, ...]:
 
 
 def _family(table: Table) -> Family:
-    build: Callable[[MeterPlan], Any] = lambda plan: IecMeter(plan, table)  # noqa: E731
+    def build(plan: MeterPlan) -> Driver:
+        return IecMeter(plan, table)
+
     return Family(
         name=table.name,
         models=table.models,
@@ -394,4 +410,6 @@ def _family(table: Table) -> Family:
         default_password=table.password,
         build=build,
         help=table.title,
+        scan=ScanProfile("", opened=True, settings={"login": "never"}, speeds=(300,)),  # optical ports begin slowly
+        universal=-1,  # ``/?!``
     )

@@ -16,7 +16,23 @@ from drivers.mercury.meter_time import MeterTime
 from drivers.mercury.profile import LoadProfile
 from drivers.mercury.profile import reach as profile_reach
 from drivers.mercury.settings import DIRECTIONS, SETTINGS, address, password
-from drivers.reading import TARIFFS, Ask, Exchange, Family, Identity, MeterPlan, Number, Reach, Reading
+from drivers.reading import (
+    TARIFFS,
+    Ask,
+    Exchange,
+    Family,
+    Identity,
+    MeterPlan,
+    Number,
+    Reach,
+    Reading,
+    ReadsArchives,
+    ReadsJournals,
+    ReadsNetwork,
+    ScanProfile,
+    SetsClock,
+    Traits,
+)
 from protocols.errors import BadFrame, NoReply, Refused
 from protocols.mercury.archives import ReadJournal, ReadLastRecord, ReadRecords
 from protocols.mercury.frames import SHORTEST, Clock, Energy
@@ -56,7 +72,7 @@ MIDNIGHT = timedelta(minutes=5)  # no correction so near to it: it must not move
 PAUSE_OF_LONG = 0.025  # s of system time-out that the maker demands for answers of more than 16 octets
 
 
-class Mercury230:
+class Mercury230(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
     """One meter. ``now`` brings the registers since reset in Wh and varh, ``network`` the values of this moment.
 
     What the meter marks as absent is missing. A kind of energy or a quantity that it marks so in every row is none it
@@ -71,6 +87,7 @@ class Mercury230:
     """
 
     capabilities = frozenset({"identify", "now", "network", "interval", "day", "month", "event", "clock", "set_clock"})
+    traits = Traits()
 
     def __init__(self, plan: MeterPlan) -> None:
         settings = plan.settings
@@ -306,4 +323,7 @@ FAMILY = Family(
     default_password="111111",
     build=Mercury230,
     help="Mercury 230/231/233/234/236/238, 203.2TD, 204, 208 by Incotex's own protocol; address 0: alone on its line",
+    scan=ScanProfile("1-240"),
+    universal=0,
+    first_byte=int,  # the profile read AA 06 03 00 10 0F is a Modbus register write for unit AA
 )

@@ -9,7 +9,20 @@ from pathlib import Path
 from drivers.modbus.blocks import Block, blocks
 from drivers.modbus.model import Cell, Check, Model, ModelError, Row
 from drivers.modbus.model_file import SHIPPED, load
-from drivers.reading import Ask, Driver, Exchange, Family, Identity, MeterPlan, Number, Reading, Setting
+from drivers.reading import (
+    Ask,
+    Driver,
+    Exchange,
+    Family,
+    Identity,
+    MeterPlan,
+    Number,
+    Reading,
+    ReadsNetwork,
+    ScanProfile,
+    Setting,
+    Traits,
+)
 from protocols.errors import Refused
 from protocols.modbus.questions import ReadDeviceIdentification, ReadHolding, ReadInput
 from protocols.modbus.session import Session, silence
@@ -20,14 +33,13 @@ REACTION = 0.02  # s, for the budget: makers state 5 to 60 ms (JUMO Logoscreen n
 ILLEGAL_ADDRESS, ILLEGAL_VALUE = 2, 3
 
 
-class ModbusMeter:
-    """One meter of a model. Implements :class:`drivers.reading.Driver`.
+class ModbusMeter(ReadsNetwork):
+    """One meter of a model.
 
     What the meter refuses is remembered for the life of this object, counted in polls: a hole is not read over again,
     a length that was too long is not asked again, a refused register is asked again every 24th poll of its kind.
     A record lacks what the meter refuses or marks as absent and then has the flag ``partial``, unless only registers
-    are missing that some variants of the model do not have (``optional``). ``resolution``: one step of the energy
-    registers in Wh.
+    are missing that some variants of the model do not have (``optional``).
     """
 
     def __init__(self, plan: MeterPlan, model: Model) -> None:
@@ -50,7 +62,7 @@ class ModbusMeter:
             timeout = float(model.timeout)
         self._session = Session(self._unit, self._line, self._framing, timeout, turnover=self._turnover)
         self._session.prove_by(self._proof())
-        self.resolution: Number = model.resolution
+        self.traits = Traits(model.resolution)
         self.capabilities = _capabilities(kind for kind in KINDS if self._rows[kind])
 
     def session(self) -> Session:
@@ -183,7 +195,7 @@ class ModbusMeter:
         if not total or len(rows) == 1 or any(len(some) == len(rows) for some in together):
             return
         tariffs = sum(Decimal(values[row.obis]) for row in rows if row.tariff)
-        if abs(tariffs - Decimal(values[total[0].obis])) > len(rows) * self.resolution:
+        if abs(tariffs - Decimal(values[total[0].obis])) > len(rows) * self.traits.resolution:
             self._read(Block((total[0],)), ask, values)
 
     def _proof(self) -> ReadHolding | ReadInput | ReadDeviceIdentification:
@@ -267,6 +279,9 @@ def _family(path: Path, changed: int) -> Family:
         default_password=None,
         build=build,
         help=f"{model.maker} {model.title}",
+        scan=ScanProfile("1-247"),
+        tcp_framing="tcp",
+        first_byte=int,
     )
 
 

@@ -14,7 +14,7 @@ from agent.archive.windows import grid, reach, slots_of, unit, units, window
 from agent.config.values import EarlierMeter, Meter, Poll
 from agent.meters.state import MeterState
 from buffer.record import Record
-from drivers.reading import Reach
+from drivers.reading import Reach, Traits
 from protocols.session import Line
 
 MOSCOW, BERLIN, KATHMANDU = ZoneInfo("Europe/Moscow"), ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kathmandu")
@@ -103,7 +103,11 @@ def _open(run):
 
 
 class Keeps:
-    capabilities = frozenset({"interval", "day", "month"})
+    capabilities = frozenset({"interval", "day"})
+    traits = Traits()
+
+    def reach(self, kind: str, now: datetime) -> Reach | None:
+        return Reach(now - DAY)
 
 
 def meter(offset: Decimal | None = None, poll: Poll | None = None, **config) -> MeterState:
@@ -151,9 +155,9 @@ def test_a_kind_that_is_not_polled_is_not_filled():
     assert last < first
 
 
-def test_where_a_driver_says_nothing_of_its_meters_memory_a_month_of_half_hours_is_asked_for():
-    assert reach(meter(), "interval", NOW) == Reach(NOW - 30 * DAY, HALF)
-    assert reach(meter(), "month", NOW) == Reach(NOW - 365 * DAY)
+def test_the_driver_says_how_far_an_archive_goes_back_and_one_that_the_meter_has_not_is_not_asked_for():
+    assert reach(meter(), "interval", NOW) == Reach(NOW - DAY)
+    assert reach(meter(), "month", NOW) is None
 
 
 def test_a_meter_that_has_not_told_the_length_of_its_intervals_goes_by_those_that_are_stored():
@@ -185,7 +189,7 @@ def test_days_of_a_meter_whose_zone_nobody_said_are_not_asked_for_and_its_interv
 def test_a_zone_that_the_meter_says_counts_where_the_written_one_has_another_offset(written, said, counts, now):
     state = meter()
     state.zone = ZoneInfo(written) if written else None
-    state.driver.zone = ZoneInfo(said) if said else None
+    state.driver.traits = Traits(zone=ZoneInfo(said) if said else None)
     assert state.calendar(now) == ZoneInfo(counts)
     assert grid(state, "day", Reach(now - DAY), None, now) == Grid("day", ZoneInfo(counts))
 

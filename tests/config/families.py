@@ -44,6 +44,8 @@ MERCURY = Family(
     password=password,
     default_password="111111",
     build=build,
+    universal=0,
+    first_byte=int,
 )
 
 MERCURY_200 = Family(
@@ -57,6 +59,8 @@ MERCURY_200 = Family(
     password=None,
     default_password=None,
     build=build,
+    first_byte=lambda number: number >> 24,
+    not_beside=("modbus",),
 )
 
 SDM630 = Family(
@@ -73,6 +77,8 @@ SDM630 = Family(
     password=None,
     default_password=None,
     build=build,
+    tcp_framing="tcp",
+    first_byte=int,
 )
 
 
@@ -91,6 +97,7 @@ CE303 = Family(
     password=None,
     default_password=None,
     build=build,
+    universal=-1,
 )
 
 P1 = Family(
@@ -104,6 +111,7 @@ P1 = Family(
     password=None,
     default_password=None,
     build=build,
+    alone=True,
 )
 
 ALL = (manual.FAMILY, MERCURY, MERCURY_200, SDM630, CE303, P1)

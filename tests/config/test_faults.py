@@ -332,7 +332,7 @@ def test_mercury_20x_beside_modbus_is_refused_whatever_the_addresses(house: Hous
     house.add(meter(point='"m"', driver='"sdm630"', address=1, serial='"3"'))
     fault = house.fault()
     assert fault.key == "meter[2].driver"
-    assert "Modbus" in fault.expected
+    assert "a bus without sdm630" in fault.expected
 
 
 def test_the_same_port_twice_is_refused_also_by_another_name_of_the_device(house: House) -> None:

@@ -308,15 +308,14 @@ def test_a_driver_whose_usual_line_differs_from_an_unwritten_one_is_a_warning(ho
 
 
 @pytest.mark.parametrize(
-    ("zone", "protocol", "warned"), [(None, "iec", True), ('"Asia/Omsk"', "iec", False), (None, "dlms", False)]
+    ("zone", "stated", "warned"), [(None, False, True), ('"Asia/Omsk"', False, False), (None, True, False)]
 )
 def test_a_clock_whose_zone_nobody_says_is_a_warning(
-    house: House, meter: Meter, monkeypatch: pytest.MonkeyPatch, zone: str | None, protocol: str, warned: bool
+    house: House, meter: Meter, monkeypatch: pytest.MonkeyPatch, zone: str | None, stated: bool, warned: bool
 ) -> None:
-    """DLMS meters say theirs."""
     zoned = (Setting("timezone", "text", "", "zone of the meter's clock"),)
     able = families.CE303.capabilities | {"clock"}
-    clocked = replace(families.CE303, capabilities=able, settings=zoned, protocol=protocol)
+    clocked = replace(families.CE303, capabilities=able, settings=zoned, states_zone=stated)
     monkeypatch.setattr(families, "ALL", (*(one for one in families.ALL if one is not families.CE303), clocked))
     house.add(meter(driver='"ce303"', timezone=zone))
     assert not any("cannot say" in warning for warning in house.load().warnings)

@@ -95,8 +95,7 @@ def house(folder: Path, *meters: Meter, port: str = "/dev/none") -> Config:
 
 
 def counters_of(config: Config, counters: FrameCounters) -> list[Any]:
-    states: list[MeterState] = build(config)["riser"]
-    counters.give(states)
+    states: list[MeterState] = build(config, counters.of)["riser"]
     return [state.driver.counter for state in states]  # type: ignore[attr-defined]
 
 
@@ -225,9 +224,14 @@ def test_a_meter_without_ciphering_gets_no_counter(tmp_path: Path) -> None:
     store = opened(tmp_path)
     plain = meter("a", security="none", mechanism="none")
     mercury = Meter("m", "riser", "mercury230", "1", "1", Line())
-    states = build(house(tmp_path, plain, mercury))["riser"]
-    FrameCounters(lambda work: work(store)).give(states)
-    assert store.notes("counter:") == {} and not hasattr(states[1].driver, "counter")
+    asked: list[str] = []
+
+    def counter(name: str) -> DurableCounter:
+        asked.append(name)
+        return counting(store, name)
+
+    build(house(tmp_path, plain, mercury), counter)
+    assert asked == [] and store.notes("counter:") == {}
     store.close()
 
 
@@ -254,8 +258,8 @@ def test_ciphered_dialogues_of_two_runs_use_no_number_twice(tmp_path: Path) -> N
     for _ in range(3):
         answer = secure_station(numbers)
         store = opened(tmp_path)
-        state = build(house(tmp_path, meter("a", counter_from_meter=False)))["riser"][0]
-        FrameCounters(lambda work, store=store: work(store)).give([state])
+        counters = FrameCounters(lambda work, store=store: work(store))
+        state = build(house(tmp_path, meter("a", counter_from_meter=False)), counters.of)["riser"][0]
         reads = state.driver
         assert isinstance(reads, DlmsMeter)
         wire = Wire(reads.session(), answer)
@@ -271,8 +275,7 @@ def test_a_question_that_cannot_be_ciphered_is_not_sent(tmp_path: Path) -> None:
     def full(work: Callable[[Store], int]) -> int:
         raise StoreUnusable("no room on the disk")
 
-    state = build(house(tmp_path, meter("a", counter_from_meter=False)))["riser"][0]
-    FrameCounters(full).give([state])
+    state = build(house(tmp_path, meter("a", counter_from_meter=False)), FrameCounters(full).of)["riser"][0]
     wire = Wire(state.driver.session(), secure_station([]))  # type: ignore[arg-type]
     with pytest.raises(Busy, match="no room on the disk"):
         state.driver.open(wire)

@@ -1,5 +1,6 @@
 """Settings of a DLMS meter: keys, counters, passwords, addresses, models; what cannot work is said first."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -32,8 +33,7 @@ def test_the_frame_counter_is_begun_above_the_meters_own_and_never_steps_back():
     meter = spodes(configurator=5, keys=KEYS)
     meter.server.counters[bytes.fromhex(OUR_TITLE)] = 777
     there = station(meter)
-    reads = driver(plan(**SECURE))
-    reads.counter = MemoryCounter(3)
+    reads = driver(replace(plan(**SECURE), counter=lambda name: MemoryCounter(3)))
     wire = Wire(reads.session(), there.answer)
     reads.open(wire)
     assert reads.counter.value > 778

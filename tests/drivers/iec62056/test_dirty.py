@@ -99,7 +99,7 @@ def test_a_list_that_is_repeated_for_ever_is_given_up_within_bounds() -> None:
 
 def judged(meter: Any, reading: Reading) -> tuple[str, ...]:
     """Flags that the judge adds."""
-    more = {"resolution": meter.resolution, "mismatch": meter.mismatch}
+    more = {"resolution": meter.traits.resolution, "mismatch": meter.traits.mismatch}
     return energy_flags(reading.values, None, None, limit_kw=None, **more)
 
 

@@ -342,7 +342,7 @@ def test_the_same_register_twice_with_different_values_is_left_out() -> None:
 def test_the_resolution_of_a_readout_is_its_last_digit(lines: tuple[str, ...], step: int) -> None:
     meter = driver("iec-readout")
     dialogue(meter, RecordedMeter(more=telegram(*lines)), "now")
-    assert meter.resolution == step
+    assert meter.traits.resolution == step
 
 
 def test_history_is_never_taken_for_the_present() -> None:
