@@ -246,6 +246,28 @@ class ScanProfile:
     speeds: tuple[int, ...] = ()  # bit/s that are usual beside the family's own
 
 
+Explain = Callable[[bytes, bytes | None], list[str]]
+"""Octets and, where there is one, the question that they answer → lines for a person. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameKeys:
+    """What opens ciphered frames, as a person writes it. They never show themselves."""
+
+    block: str | None = field(default=None, repr=False)  # encryption key
+    authentication: str | None = field(default=None, repr=False)
+    title: str = ""  # the sender's system title in hex, where the octets lack it
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How ``meterpost decode NAME`` puts a protocol's frames into words. Both functions import what they need."""
+
+    name: str
+    explain: Callable[[], Explain]
+    unlocked: Callable[[FrameKeys], Explain] | None = None  # ValueError with words; None: frames are never ciphered
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """A driver as the registry knows it."""
@@ -263,6 +285,7 @@ class Family:
     help: str = ""
     # settings and the keys that are set at all (a credential's text is not known to ``check``) → key and what it needs
     missing: Callable[[Mapping[str, Any], Collection[str]], Sequence[tuple[str, str]]] | None = None
+    language: Language | None = None  # None: ``decode`` has no words for its frames
     scan: ScanProfile | None = None  # None: these meters cannot be looked for
     states_zone: bool = False  # the meter's stamps may state their own offset from UTC
     tcp_framing: str | None = None  # value of the setting ``framing`` on a ``tcp://`` port; None: not for such ports

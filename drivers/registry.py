@@ -1,7 +1,7 @@
 """Name in the configuration → family of drivers. Only the module that a name needs is imported.
 
-``SHIPPED`` says which module has which of our names without importing any of them. Every other name is an installer's:
-a file in ``models_dir`` (Modbus), ``models_dir``/iec or ``models_dir``/dlms.
+``SHIPPED`` says which module has which of our names without importing any of them. Every other name is an installer's
+(a file in ``models_dir``, see ``FOLDERS``) or another package's (:mod:`drivers.plugins`).
 """
 
 import difflib
@@ -10,7 +10,8 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
-from drivers.reading import Family
+from drivers import plugins
+from drivers.reading import Family, Language
 
 SHIPPED: Mapping[str, tuple[str, ...]] = {
     "drivers.mercury.driver": (
@@ -41,16 +42,28 @@ FOLDERS: Mapping[str, str] = {
 }
 """Module → where in ``models_dir`` the installer's files for it lie."""
 
+LANGUAGES: Mapping[str, str] = {
+    "mercury": "drivers.mercury.driver",
+    "modbus": "drivers.modbus.driver",
+    "iec": "drivers.iec62056.driver",
+    "dlms": "drivers.dlms.driver",
+}
+"""What ``decode`` calls the frames of a protocol → module whose families speak it. A test keeps it equal to them."""
+
 
 class UnknownDriver(KeyError):
-    """No family has this name; ``likely`` are the names that were perhaps meant, the best first."""
+    """No family has this name; ``likely`` are the names that were perhaps meant, the best first. ``trouble``: a package
+    has it and cannot be used."""
 
-    def __init__(self, name: str, likely: tuple[str, ...]) -> None:
+    def __init__(self, name: str, likely: tuple[str, ...], trouble: str = "") -> None:
         super().__init__(name)
         self.name = name
         self.likely = likely
+        self.trouble = trouble
 
     def __str__(self) -> str:
+        if self.trouble:
+            return f"driver {self.name!r}: {self.trouble}"
         hint = f"; did you mean {' or '.join(self.likely)}?" if self.likely else ""
         return f"no driver is called {self.name!r}{hint}"
 
@@ -74,6 +87,8 @@ def families(models_dir: Path | None = None) -> tuple[Family, ...]:
             faults += broken.faults
     if faults := faults or list(_shared(found, models_dir)):
         raise BrokenModels(faults)
+    taken = {name for family in found for name in family.models}
+    found += [family for family in plugins.families(of_module) if taken.isdisjoint(family.models)]
     return tuple(sorted(found, key=lambda family: family.name))
 
 
@@ -85,9 +100,29 @@ def find(name: str, models_dir: Path | None = None) -> Family:
         for family in of_module(module, models_dir):
             if name in family.models:
                 return family
+    try:
+        if (brought := plugins.find(name, of_module)) is not None:
+            return brought
+    except plugins.BrokenPlugin as broken:
+        raise UnknownDriver(name, (), str(broken)) from broken
     known = {_plain(model): model for family in families(models_dir) for model in family.models}
     close = difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.6)
     raise UnknownDriver(name, tuple(known[one] for one in close))
+
+
+def languages() -> tuple[str, ...]:
+    """What ``decode`` can say in words, ours first."""
+    more = {family.language.name for family in plugins.families(of_module) if family.language is not None}
+    return (*LANGUAGES, *sorted(more - LANGUAGES.keys()))
+
+
+def language(name: str) -> Language:
+    """How frames of this name are put into words; KeyError without it."""
+    spoken = of_module(LANGUAGES[name]) if name in LANGUAGES else tuple(plugins.families(of_module))
+    for family in spoken:
+        if family.language is not None and family.language.name == name:
+            return family.language
+    raise KeyError(name)
 
 
 def expect(text: str) -> None:

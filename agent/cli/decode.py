@@ -1,12 +1,10 @@
 """``meterpost decode``: a frame, or a question with its answer, in words."""
 
-import enum
 import re
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -14,43 +12,36 @@ from agent.cli.output import JSON
 from agent.cli.screen import emit, note, wrapped
 from agent.config.secret import SecretTrouble, read_secret
 from agent.exits import Exit, Failure
+from drivers import registry
+from drivers.reading import Explain, FrameKeys
 
 LONGEST = 65536  # octets: a readout of several hundred lines, a profile in one block
 
 
-class Protocol(enum.StrEnum):
-    """What can be said in words."""
-
-    MERCURY = "mercury"
-    MODBUS = "modbus"
-    IEC = "iec"
-    DLMS = "dlms"
-
-
-MODULES = {Protocol.IEC: "iec62056"}  # where the folder of protocols/ has another name
-
-
 def decode(
-    protocol: Annotated[Protocol, typer.Argument(help="The language of the frame.")],
+    protocol: Annotated[str, typer.Argument(metavar="|".join(registry.languages()), help="The language of the frame.")],
     frames: Annotated[
         list[str] | None, typer.Argument(metavar="[HEX [HEX]]", help="A frame, or a question and its answer.")
     ] = None,
     key_file: Annotated[
-        Path | None, typer.Option("--key-file", metavar="FILE", help="DLMS: the encryption key; never shown.")
+        Path | None,
+        typer.Option("--key-file", metavar="FILE", help="Of ciphered frames: the encryption key."),
     ] = None,
     auth_key_file: Annotated[
-        Path | None, typer.Option("--auth-key-file", metavar="FILE", help="DLMS: the authentication key; never shown.")
+        Path | None,
+        typer.Option("--auth-key-file", metavar="FILE", help="Of ciphered frames: the authentication key."),
     ] = None,
     system_title: Annotated[
-        str, typer.Option("--title", metavar="HEX", help="DLMS: the sender's system title, where the octets lack it.")
+        str,
+        typer.Option("--title", metavar="HEX", help="Of ciphered frames: the sender's system title, if they lack it."),
     ] = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Say in words what a frame means. With the question, its answer can be told for certain.
 
-    HEX may hold blanks, commas, colons and 0x. Without HEX, lines are read from stdin, a frame a line. IEC 62056-21
-    octets may be several messages in a row, with their parity bits or without; DLMS octets are HDLC frames, TCP wrapper
-    messages or a bare APDU. Key files hold one line: 32 hex digits, or 16 characters.
+    HEX may hold blanks, commas, colons and 0x. Without HEX, lines are read from stdin, a frame a line. Where a protocol
+    has frames inside others (over TCP, behind parity bits), each of them is taken. Key files hold one line: 32 hex
+    digits, or 16 characters; it is never shown.
 
     \b
     Example:
@@ -58,17 +49,14 @@ def decode(
       meterpost decode iec "2f 3f 21 0d 0a"
       meterpost decode dlms < frames.txt
     """
-    extra = _keys(key_file, auth_key_file, system_title)
-    if extra and protocol is not Protocol.DLMS:
-        raise Failure(f"{protocol.value} frames are never ciphered: no key is wanted", Exit.USAGE)
+    explain = _words(protocol, key_file, auth_key_file, system_title)
     if not frames and sys.stdin.isatty():
         note("a frame a line; Ctrl-D ends")
     texts = _joined(frames) if frames else [line for line in sys.stdin if line.strip()]
     if not 1 <= len(texts) <= 2:
         raise Failure(f"{len(texts)} frames; one is wanted, or a question and its answer", Exit.USAGE)
     octets = [octets_of(text, number) for number, text in enumerate(texts, 1)]
-    explain = import_module(f"protocols.{MODULES.get(protocol, protocol.value)}.explain").explain
-    said = [explain(one, octets[0] if number else None, **extra) for number, one in enumerate(octets)]
+    said = [explain(one, octets[0] if number else None) for number, one in enumerate(octets)]
     if as_json:
         emit([{"hex": one.hex(" "), "lines": lines} for one, lines in zip(octets, said, strict=True)])
         return
@@ -78,35 +66,31 @@ def decode(
             print(wrapped(f"  {line}", "    "))
 
 
-def _keys(block: Path | None, authentication: Path | None, system_title: str) -> dict[str, Any]:
-    """What ``protocols.dlms.explain`` is given beside the frames."""
-    extra: dict[str, Any] = {}
+def _words(protocol: str, block: Path | None, authentication: Path | None, system_title: str) -> Explain:
+    """The protocol's own words, with the keys where there are any; the Failure never holds one."""
+    try:
+        language = registry.language(protocol)
+    except KeyError:
+        known = ", ".join(registry.languages())
+        raise typer.BadParameter(f"{protocol!r}; there are: {known}", param_hint="PROTOCOL") from None
+    if block is None and authentication is None and not system_title:
+        return language.explain()
+    if language.unlocked is None:
+        raise Failure(f"{protocol} frames are never ciphered: no key is wanted", Exit.USAGE)
     if (block is None) != (authentication is None):
         raise Failure("--key-file and --auth-key-file belong together", Exit.USAGE)
-    if block is not None and authentication is not None:
-        from protocols.dlms.security import Keys
-
-        extra["keys"] = Keys(_key(block), _key(authentication))
-    if system_title:
-        from drivers.dlms.settings import title
-
-        try:
-            extra["title"] = title(system_title, "--title")
-        except ValueError as wrong:
-            raise Failure(str(wrong), Exit.USAGE) from None
-    return extra
-
-
-def _key(file: Path) -> bytes:
-    """The key in a file that only its owner can read; the Failure never holds it."""
-    from drivers.dlms.settings import key
-
     try:
-        return key(read_secret(file, Path()), str(file))
-    except SecretTrouble as trouble:
-        raise Failure(str(trouble), Exit.PERMISSION if trouble.denied else Exit.USAGE) from None
+        return language.unlocked(FrameKeys(_key(block), _key(authentication), system_title))
     except ValueError as wrong:
         raise Failure(str(wrong), Exit.USAGE) from None
+
+
+def _key(file: Path | None) -> str | None:
+    """The key in a file that only its owner can read."""
+    try:
+        return None if file is None else read_secret(file, Path())
+    except SecretTrouble as trouble:
+        raise Failure(str(trouble), Exit.PERMISSION if trouble.denied else Exit.USAGE) from None
 
 
 def octets_of(text: str, number: int) -> bytes:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 
 from drivers.dlms.budget import exchanges
+from drivers.dlms.decoding import explained, unlocked
 from drivers.dlms.meter_time import MeterTime
 from drivers.dlms.model import Model, Profile, Register, models
 from drivers.dlms.profile import Habits, Layout, Row, layout, rows, told, values
@@ -34,6 +34,7 @@ from drivers.reading import (
     Family,
     FrameCounter,
     Identity,
+    Language,
     MeterPlan,
     Number,
     Reach,
@@ -96,7 +97,7 @@ class DlmsMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
         settings = {setting.name: setting.default for setting in SETTINGS} | dict(plan.settings)
         self._plan, self._model, self._settings = plan, model, settings
         self._how: Association = association(plan, model, settings)
-        name = _counter_name(self._how)
+        name = self._how.counter_name
         self.counter: FrameCounter = MemoryCounter() if name is None or plan.counter is None else plan.counter(name)
         self._wrapper = settings["framing"] == "wrapper"
         self._addresses = candidates(plan.address, settings["address_size"], settings["logical"])
@@ -375,17 +376,11 @@ def _family(model: Model) -> Family:
         default_password=model.password,
         build=lambda plan: DlmsMeter(plan, model),
         help=model.help,
+        language=Language("dlms", explained, unlocked),
         scan=ScanProfile("1-127", opened=True, settings={"client": PUBLIC, "mechanism": "none"}),
         states_zone=True,  # IEC 62056-6-2, clock: deviation
         missing=lambda settings, there: missing(model.client, settings, there),
     )
-
-
-def _counter_name(how: Association) -> str | None:
-    """Whose frame counter is needed; None where nothing is ciphered. Meters of one key and one system title of ours
-    share it. Keys whose prints are equal by chance do too, which harms nobody: it is kept short so that it tells
-    little of a key."""
-    return None if how.keys is None else sha256(how.keys.block + how.title).hexdigest()[:8]
 
 
 def _product(found: list[Value | Denied]) -> Decimal | None:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -79,6 +80,13 @@ class Association:
     wrapping: str = "glo"
     counter_object: bytes = b""
     fault: str | None = None
+
+    @property
+    def counter_name(self) -> str | None:
+        """Whose frame counter is needed; None where nothing is ciphered. Meters of one key and one system title of ours
+        share it. Keys whose prints are equal by chance do too, which harms nobody: it is kept short so that it tells
+        little of a key."""
+        return None if self.keys is None else sha256(self.keys.block + self.title).hexdigest()[:8]
 
     def question(self, counter: Counter) -> Associate:
         """A fresh challenge and, where wanted, a fresh dedicated key each time."""

@@ -6,12 +6,11 @@ telegram holds (any meter that answers a data readout), ``direct`` asks for a gr
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from drivers.iec62056 import obis
+from drivers.iec62056 import clock, obis
 from drivers.iec62056.archive import frozen, near_midnight, reach
 from drivers.iec62056.budget import exchanges
 from drivers.iec62056.journal import events
@@ -19,13 +18,16 @@ from drivers.iec62056.parts import Row, registers
 from drivers.iec62056.profile import period, powers, profile_reach, unsteady
 from drivers.iec62056.ring import Kept
 from drivers.iec62056.settings import SETTINGS, address, password, zone
-from drivers.iec62056.table import Table, clock_reader, tables
+from drivers.iec62056.table import Table, tables
+from drivers.learned import Brought, Refusals
 from drivers.reading import (
     Ask,
     Driver,
     Exchange,
+    Explain,
     Family,
     Identity,
+    Language,
     MeterPlan,
     Number,
     Reach,
@@ -45,7 +47,7 @@ from protocols.iec62056.questions import Break, Direct, Get, Opened, Password, P
 from protocols.iec62056.session import Session
 from protocols.session import Line
 
-PAUSE_OF_REFUSED = 100  # polls until a refused parameter is asked again
+PAUSE_OF_REFUSED = 100  # polls for which a refused parameter is left alone
 
 
 class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
@@ -72,10 +74,10 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
         self._identification: Identification | None = None
         self._serial: str | None = None
         self._telegram: Block | None = None  # of this dialogue
-        self._refused: dict[str, int] = {}  # parameter → polls for which it is left alone
+        self._refused = Refusals(PAUSE_OF_REFUSED)  # parameters
         self._events = Unfinished[Sequence[Value]]()  # by the parameter and its arguments
         self._rings: dict[str, Kept] = {}  # journals as they were last read
-        self._brought: dict[str, set[str]] = {}  # kind → registers that this meter has brought
+        self._brought = Brought()
         self._step: timedelta | None = None  # of its load profile, once it has told it
 
     def session(self) -> Session:
@@ -173,22 +175,7 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
             if shown is None:
                 raise Refused("the readout holds no clock")
             return shown
-        read = clock_reader(self.table.clock.pattern)
-        texts = self._clock_texts(ask, self.table.clock.names)
-        numbers = read(texts)
-        if numbers is not None and numbers["hour"] == numbers["minute"] == 0 and len(self.table.clock.names) > 1:
-            numbers = read(self._clock_texts(ask, self.table.clock.names))  # midnight may lie between date and time
-        try:
-            if numbers is None:
-                raise ValueError("no date")
-            date = (2000 + numbers["year"], numbers["month"], numbers["day"])
-            return datetime(*date, numbers["hour"], numbers["minute"], numbers["second"])
-        except ValueError:
-            raise BadFrame(f"no clock: {texts[:40]!r}") from None
-
-    def _clock_texts(self, ask: Ask, names: Sequence[str]) -> str:
-        blocks = (self._block(ask, name) for name in names)
-        return " ".join(block.text(name) or "" for name, block in zip(names, blocks, strict=True))
+        return clock.shown(self.table.clock, lambda name: self._block(ask, name).text(name) or "")
 
     def interval(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
         """Energy of the intervals that end within the span, the newest day first: average power times length.
@@ -245,7 +232,7 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
         counted = any(archive.names for archive in archives)
         if counted and near_midnight(shown):
             raise Busy("the meter's day is about to change or has just begun: its archive counts from there")
-        with self._left_alone({archive.row.name for archive in archives}) as leave:
+        with self._refused.of({archive.row.name for archive in archives}) as leave:
             rows = frozen(kind, archives, shown.date(), place, (since, until), self._reader(ask), leave)
             if counted:
                 rows = iter(list(rows))
@@ -258,7 +245,7 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
     def event(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
         """The journals' entries, oldest first; a journal that the meter does not have is left out."""
         place = zone(self._plan, self._settings)
-        with self._left_alone({journal.name for journal in self.table.event}) as leave:
+        with self._refused.of({journal.name for journal in self.table.event}) as leave:
             span, read = (since, until), self._reader(ask)
             yield from events(self.table.event, place, span, read, leave, self._events, self._rings)
 
@@ -316,30 +303,17 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
 
     def _single(self, ask: Ask, row: Row) -> tuple[Value, ...] | None:
         """The values of a row, None where the meter refuses it or did so within the last polls."""
-        if polls := self._refused.get(row.name, 0):
-            self._refused[row.name] = polls - 1
+        if self._refused.spares(row.name):
             return None
         try:
             block = self._block(ask, row.name, row.arguments)
         except Refused:
-            self._refused[row.name] = PAUSE_OF_REFUSED
+            self._refused.add(row.name)
             return None
         return block.values(row.name) or None
 
     def _reader(self, ask: Ask) -> Callable[[str, str], tuple[Value, ...]]:
         return lambda name, arguments: self._block(ask, name, arguments).values(name)
-
-    @contextmanager
-    def _left_alone(self, names: set[str]) -> Iterator[set[str]]:
-        """Which of these parameters were refused within the last polls; what is added now is left alone from now on."""
-        leave = {name for name in names if self._refused.get(name, 0)}
-        for name in leave:
-            self._refused[name] -= 1
-        before = set(leave)
-        try:
-            yield leave
-        finally:
-            self._refused |= dict.fromkeys(leave - before, PAUSE_OF_REFUSED)
 
     def _group(self, ask: Ask, rows: Sequence[Row]) -> Mapping[str, tuple[Value, ...]]:
         """All rows in one question; the serial number goes with it and proves whose values they are."""
@@ -356,11 +330,9 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
             values = self._of_tariffs(values)
         if not values:
             raise Refused(f"the meter gives nothing of {kind!r}")
-        brought = self._brought.setdefault(kind, set())
-        missing |= not brought <= values.keys()
+        missing |= self._brought.lacks(kind, values)
         if kind != "network":
             missing |= not {f"1-0:1.8.{name[1:]}" for name in tariffs or ()} <= values.keys()
-        brought |= values.keys()
         return Reading(kind, values, ("partial",) if missing else ())
 
     def _of_tariffs(self, values: dict[str, Number]) -> dict[str, Number]:
@@ -389,6 +361,12 @@ def capabilities(table: Table) -> frozenset[str]:
     return frozenset(has)
 
 
+def _explain() -> Explain:
+    from protocols.iec62056.explain import explain
+
+    return explain
+
+
 def families(models_dir: Path | None = None) -> tuple[Family, ...]:
     """One family a table, by name; TableError where an installer's file is wrong."""
     return tuple(_family(table) for table in tables(models_dir))
@@ -410,6 +388,7 @@ def _family(table: Table) -> Family:
         default_password=table.password,
         build=build,
         help=table.title,
+        language=Language("iec", _explain),
         scan=ScanProfile("", opened=True, settings={"login": "never"}, speeds=(300,)),  # optical ports begin slowly
         universal=-1,  # ``/?!``
     )

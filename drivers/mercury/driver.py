@@ -20,8 +20,10 @@ from drivers.reading import (
     TARIFFS,
     Ask,
     Exchange,
+    Explain,
     Family,
     Identity,
+    Language,
     MeterPlan,
     Number,
     Reach,
@@ -303,6 +305,12 @@ class Mercury230(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
         return Exchange(len(question.encode()) + frame, question.sizes[0] + frame, 2 * self._pause)
 
 
+def _explain() -> Explain:
+    from protocols.mercury.explain import explain
+
+    return explain
+
+
 FAMILY = Family(
     name="mercury230",
     models=(
@@ -323,6 +331,7 @@ FAMILY = Family(
     default_password="111111",
     build=Mercury230,
     help="Mercury 230/231/233/234/236/238, 203.2TD, 204, 208 by Incotex's own protocol; address 0: alone on its line",
+    language=Language("mercury", _explain),
     scan=ScanProfile("1-240"),
     universal=0,
     first_byte=int,  # the profile read AA 06 03 00 10 0F is a Modbus register write for unit AA

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from drivers.learned import Brought, Refusals
 from drivers.reading import Ask, Number, Reading
 from drivers.unfinished import Unfinished
 from protocols.errors import Refused
@@ -18,7 +19,7 @@ ENERGIES = {  # OBIS group C: field of a register row
     3: "reactive_import",
     4: "reactive_export",
 }
-PAUSE_OF_REFUSED = 100  # polls until a refused register is asked again
+PAUSE_OF_REFUSED = 100  # polls for which a refused register is left alone
 TRIES_OF_DETAILS = 3  # sessions in which what is nice to know is asked of a meter that does not answer it
 
 
@@ -33,21 +34,20 @@ class Learned:
     grouped: bool | None = None  # whether it gives all tariffs in one answer; None: not known
     long_records: bool | None = None  # whether it gives 17 profile records in one answer; None: not known
     period: int | None = None  # minutes of an interval of its load profile, as last told; None: not known
-    refused: dict[Hashable, int] = field(default_factory=dict)  # polls until it is asked again
+    refused: Refusals = field(default_factory=lambda: Refusals(PAUSE_OF_REFUSED))
     events: Unfinished[Entry | None] = field(default_factory=Unfinished)  # by what was asked
-    brought: dict[str, set[str]] = field(default_factory=dict)  # by kind: the registers it has ever given
+    brought: Brought = field(default_factory=Brought)
 
     def unless_refused(self, ask: Ask, question: Any, key: Hashable = None) -> Any:
         """The reply, or None where the meter refuses this question or did so within the last polls. ``key``: what is
         refused, where that is more than this very question."""
         key = question if key is None else key
-        if polls := self.refused.get(key, 0):
-            self.refused[key] = polls - 1
+        if self.refused.spares(key):
             return None
         try:
             return ask(question)
         except Refused:
-            self.refused[key] = PAUSE_OF_REFUSED
+            self.refused.add(key)
             return None
 
     def built(self, ask: Ask) -> Details:
@@ -74,10 +74,8 @@ class Learned:
         start: datetime | None = None,
     ) -> Reading:
         """``partial`` unless it is ``whole`` and has what is ``due`` and what this meter has brought before."""
-        brought = self.brought.setdefault(kind, set())
-        flags = () if whole and (due | brought) <= values.keys() else ("partial",)
-        brought.update(values)
-        return Reading(kind, values, flags, at, start)
+        missing = self.brought.lacks(kind, values) or not whole or not due <= values.keys()
+        return Reading(kind, values, ("partial",) if missing else (), at, start)
 
 
 def registers(

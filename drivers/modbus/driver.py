@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
+from drivers.learned import Refusals
 from drivers.modbus.blocks import Block, blocks
 from drivers.modbus.model import Cell, Check, Model, ModelError, Row
 from drivers.modbus.model_file import SHIPPED, load
@@ -13,8 +14,10 @@ from drivers.reading import (
     Ask,
     Driver,
     Exchange,
+    Explain,
     Family,
     Identity,
+    Language,
     MeterPlan,
     Number,
     Reading,
@@ -28,7 +31,7 @@ from protocols.modbus.questions import ReadDeviceIdentification, ReadHolding, Re
 from protocols.modbus.session import Session, silence
 
 KINDS = ("now", "network")
-ASK_AGAIN = 24  # polls of its kind until a refused register is asked again
+PAUSE_OF_REFUSED = 23  # polls of its kind for which a refused register is left alone
 REACTION = 0.02  # s, for the budget: makers state 5 to 60 ms (JUMO Logoscreen nt manual, p. 16)
 ILLEGAL_ADDRESS, ILLEGAL_VALUE = 2, 3
 
@@ -54,8 +57,7 @@ class ModbusMeter(ReadsNetwork):
         self._turnover = float(settings.get("unit_pause", model.unit_pause))
         self._name = plan.model
         self._rows = {kind: self._wanted(kind, plan.tariffs) for kind in KINDS}
-        self._polls = dict.fromkeys(KINDS, 0)
-        self._refused: dict[Row, int] = {}  # row → number of the poll that asks it again
+        self._refused = Refusals(PAUSE_OF_REFUSED)  # rows
         self._plans: dict[tuple[Row, ...], tuple[Block, ...]] = {}
         timeout = plan.timeout
         if timeout is None and model.timeout is not None:
@@ -141,9 +143,8 @@ class ModbusMeter(ReadsNetwork):
         return self._plans[rows]
 
     def _poll(self, kind: str, ask: Ask) -> Reading:
-        self._polls[kind] += 1
         wanted = self._rows[kind]
-        rows = tuple(row for row in wanted if self._refused.get(row, 0) <= self._polls[kind])
+        rows = tuple(row for row in wanted if not self._refused.spares(row))
         values: dict[str, Number] = {}
         plan = self._blocks(rows or wanted)
         for block in plan:
@@ -168,7 +169,7 @@ class ModbusMeter(ReadsNetwork):
                 self._max_read = min(self._max_read, max(part.count for part in parts))
             return
         for row in block.rows:
-            self._refused.pop(row, None)
+            self._refused.answered(row)
             number = row.value(block.part(row, octets), self._low_first)
             if number is not None:
                 values[row.obis] = number
@@ -177,7 +178,7 @@ class ModbusMeter(ReadsNetwork):
         """What is asked instead of a refused block; nothing where it is certain what is refused."""
         if len(block.rows) == 1 or refusal.code not in (ILLEGAL_ADDRESS, ILLEGAL_VALUE):
             for row in block.rows:
-                self._refused[row] = self._polls[row.kind] + ASK_AGAIN
+                self._refused.add(row)
             return ()
         self._plans.clear()
         if block.hole:
@@ -226,6 +227,12 @@ def address(text: str) -> int:
     if not text.strip().isdecimal() or not 1 <= int(text) <= 247:
         raise ValueError(f"found {text!r}, expected a Modbus unit from 1 to 247")
     return int(text)
+
+
+def _explain() -> Explain:
+    from protocols.modbus.explain import explain
+
+    return explain
 
 
 def families(models_dir: Path | None = None) -> tuple[Family, ...]:
@@ -279,6 +286,7 @@ def _family(path: Path, changed: int) -> Family:
         default_password=None,
         build=build,
         help=f"{model.maker} {model.title}",
+        language=Language("modbus", _explain),
         scan=ScanProfile("1-247"),
         tcp_framing="tcp",
         first_byte=int,

@@ -45,6 +45,13 @@ def test_the_index_of_names_is_what_the_modules_declare(module: str) -> None:
     assert declared == sorted(registry.SHIPPED[module])
 
 
+def test_the_index_of_languages_is_what_the_modules_declare() -> None:
+    spoken = {family.language.name for family in SHIPPED if family.language is not None}
+    assert spoken == set(registry.LANGUAGES) == set(registry.languages())
+    for name in registry.LANGUAGES:
+        assert registry.language(name).explain()(b"\x01", None), "it never raises and is never silent"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "module"),
