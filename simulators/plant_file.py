@@ -8,15 +8,11 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from protocols.iec62056.frames import address_of
 from protocols.session import Line
-from simulators import iec62056, modbus
+from simulators import models
 from simulators.faults import Faults
+from simulators.model import PlannedMeter, SimulatedModel, numbers
 
-MODELS = ("mercury230", *modbus.BUILDERS, *iec62056.BUILDERS, "spodes")
-NUMBERS = {"mercury230": (1, 240), "spodes": (16, 16381)}  # addresses; HDLC reserves what lies around
-UNITS = (1, 247)  # of Modbus
-DIGITS = {"mercury230": 8, "spodes": 16, **dict.fromkeys(iec62056.BUILDERS, 16)}  # of a serial number, else 9
 FORMATS = [f"{bits}{parity}{stop}" for bits in "78" for parity in "NEO" for stop in "12"]
 
 
@@ -37,24 +33,6 @@ class BusPlan:
     echo: bool = False
     faults: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedMeter:
-    """A meter. ``household`` is the seed of the load behind it; a ``dead`` one is there and never answers.
-
-    ``address``: a text for IEC 62056-21 (``""`` has none), else a number. ``line``: that of the sign-on where the meter
-    changes its speed in mid-dialogue.
-    """
-
-    bus: str
-    model: str
-    address: int | str
-    serial: str
-    line: Line
-    household: int = 0
-    tariffs: tuple[str, ...] = ("T1", "T2", "T3")
-    dead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +117,9 @@ class _Reader:
         serial, tariffs = table.get("serial", ""), table.get("tariffs", ["T1", "T2", "T3"])
         if bus and bus not in lines:
             self._fault(f"{where}.bus", bus, f"one of {', '.join(lines)}")
-        if model and model not in MODELS:
-            self._fault(f"{where}.model", model, f"one of {', '.join(MODELS)}")
-        address = self._address(f"{where}.address", model, table)
-        digits = DIGITS.get(model, 9)
+        known = self._model(f"{where}.model", model)
+        address = self._address(f"{where}.address", known, table)
+        digits = known.digits if known else 9
         if serial and not (serial.isascii() and serial.isdigit() and len(serial) <= digits):
             self._fault(f"{where}.serial", serial, f"at most {digits} digits")
         if tariffs not in (["T1"], ["T1", "T2"], ["T1", "T2", "T3"]):
@@ -151,20 +128,21 @@ class _Reader:
         household, dead = table.get("household", 0), table.get("dead", False)
         return PlannedMeter(bus, model, address, serial, line, household, tuple(map(str, tariffs)), dead)
 
-    def _address(self, where: str, model: str, table: Mapping[str, Any]) -> int | str:
-        if model in iec62056.BUILDERS:
-            text = str(table.get("address", ""))
-            try:
-                return address_of(text)
-            except ValueError:
-                self._fault(where, text, 'at most 32 letters, digits, blanks and points, or ""')
-                return ""
-        low, high = NUMBERS.get(model, UNITS)
-        number = table.get("address", low)
-        if not isinstance(number, int) or not low <= number <= high:
-            self._fault(where, number, f"{low} to {high}")
-            return low
-        return number
+    def _model(self, where: str, name: str) -> SimulatedModel | None:
+        known = _known(name)
+        if name and known is None:
+            self._fault(where, name, f"one of {', '.join(models.names())}")
+        return known
+
+    def _address(self, where: str, model: SimulatedModel | None, table: Mapping[str, Any]) -> int | str:
+        if "address" not in table:  # said already
+            return 0
+        found, check = table["address"], model.address if model else numbers(1, 247)
+        try:
+            return check(found)
+        except ValueError as wanted:
+            self._fault(where, found, str(wanted))
+            return 0
 
     def _line(self, where: str, table: Mapping[str, Any], usual: Line) -> Line:
         speed, form = table.get("speed", usual.speed), table.get("format", usual.format)
@@ -208,7 +186,14 @@ class _Reader:
 
 
 def _place(meter: PlannedMeter) -> tuple[str, str, int | str]:
-    """What no other meter may have: bus, form of the address (text, HDLC, first octet), address."""
-    if isinstance(meter.address, str):
-        return meter.bus, "text", meter.address.lstrip("0")
-    return meter.bus, "HDLC" if meter.model == "spodes" else "octet", meter.address
+    """What no other meter may have: bus, form of the address, address (leading zeros do not count)."""
+    address = meter.address.lstrip("0") if isinstance(meter.address, str) else meter.address
+    model = _known(meter.model)
+    return meter.bus, model.form if model else "", address
+
+
+def _known(name: str) -> SimulatedModel | None:
+    try:
+        return models.find(name)
+    except KeyError:
+        return None

@@ -46,7 +46,7 @@ class Site:
         self.config.write_text(
             configuration(self.plant, self.broker.url, self.state, period="1s", intake='receipt_timeout = "2s"\n')
         )
-        write_passwords(self.folder)
+        write_passwords(self.plant, self.folder)
         self.stack.callback(self.kill)
         return self
 

@@ -13,17 +13,15 @@ from typing import Any
 
 from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 from protocols.session import Line
+from simulators import models
 from simulators.broker import BrokerProcess
 from simulators.intake.service import Intake
+from simulators.model import PlannedMeter
 from simulators.plant import Plant, PlantMeter, load
-from simulators.plant_file import PlannedMeter
-from simulators.spodes import Spodes
 
 GATEWAY = "gw-demo"
 PERIOD = "2s"
 OPTICAL = ("5s", 1200)  # period of a meter whose sign-on alone, below so many bit/s, takes a second
-DRIVERS = {"neva": "neva-mt3"}  # where a simulated model is read by another driver than that of its name
-PASSWORDS = {"spodes": Spodes.password.decode()}  # where the driver knows none as delivered
 DRAIN = 15.0  # s for the last polls to end and the last records to be confirmed
 QUIET = 8  # looks in a row at which nothing is under way
 TARIFFS = {"T1": "day", "T2": "night", "T3": "peak"}
@@ -65,7 +63,7 @@ class House:
             self.intake.start(wait=10)
             stack.callback(self.intake.stop)
             self.config.write_text(configuration(self.plant, self.broker.url, self.folder / "state"), encoding="utf-8")
-            write_passwords(self.folder)
+            write_passwords(self.plant, self.folder)
             with self.log.open("wb") as log:
                 command = [sys.executable, "-m", "agent", "run", "-c", str(self.config)]
                 self._daemon = subprocess.Popen(
@@ -173,21 +171,25 @@ def configuration(plant: Plant, broker: str, state_dir: Path, *, period: str = P
     return "\n".join(parts)
 
 
-def write_passwords(folder: Path) -> None:
+def write_passwords(plant: Plant, folder: Path) -> None:
     """The meters' password files, for their owner alone."""
-    for model, password in PASSWORDS.items():
+    for model in {meter.plan.model for meter in plant.meters}:
+        password = models.find(model).password
+        if password is None:
+            continue
         file = folder / f"{model}.secret"
         file.touch(mode=0o600)
         file.write_text(f"{password}\n", encoding="utf-8")
 
 
 def _meter(number: int, plan: PlannedMeter, bus: Line) -> str:
+    model = models.find(plan.model)
     address = f'"{plan.address}"' if isinstance(plan.address, str) else plan.address
     lines = [
         "[[meter]]",
         f'point = "flat-{number}"',
         f'bus = "{plan.bus}"',
-        f'driver = "{DRIVERS.get(plan.model, plan.model)}"',
+        f'driver = "{model.driver or plan.model}"',
         f"address = {address}",
         f'serial = "{plan.serial}"',
         f'account = "2301004567{number:02d}"',
@@ -196,7 +198,7 @@ def _meter(number: int, plan: PlannedMeter, bus: Line) -> str:
         lines.append(f"speed = {plan.line.speed}")
     if plan.line.format != bus.format:
         lines.append(f'format = "{plan.line.format}"')
-    if plan.model in PASSWORDS:
+    if model.password is not None:
         lines.append(f'password_file = "{plan.model}.secret"')
     if plan.line.speed < OPTICAL[1]:
         lines.append(f'poll = {{ now = "{OPTICAL[0]}" }}')

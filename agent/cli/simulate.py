@@ -11,8 +11,9 @@ import typer
 from agent.cli.output import JSON
 from agent.cli.screen import emit, fitted, note
 from agent.exits import Exit, Failure
+from simulators.model import PlannedMeter
 from simulators.plant import Plant, load
-from simulators.plant_file import PlannedMeter, PlantError
+from simulators.plant_file import PlantError
 
 HOUSE = Path(__file__).parents[2] / "simulators" / "plants" / "house.toml"
 

@@ -27,7 +27,7 @@ def test_the_house_s_configuration_is_sound_and_names_every_meter(tmp_path: Path
     built = load(plant, tmp_path)
     file = tmp_path / "meterpost.toml"
     file.write_text(configuration(built, "mqtt://127.0.0.1:1883", tmp_path / "state"), encoding="utf-8")
-    write_passwords(tmp_path)
+    write_passwords(built, tmp_path)
     meters = load_config(file).meters
     assert [(meter.serial, meter.address, meter.line) for meter in meters] == [
         (meter.plan.serial, str(meter.plan.address), meter.plan.line) for meter in built.meters
@@ -37,7 +37,7 @@ def test_the_house_s_configuration_is_sound_and_names_every_meter(tmp_path: Path
 def test_the_house_has_a_meter_of_each_language_and_passwords_are_the_owner_s_alone(tmp_path: Path) -> None:
     house = load(HOUSE, tmp_path)
     assert {meter.plan.model for meter in house.meters} >= {"mercury230", "sdm630", "b23", "ce303", "spodes"}
-    write_passwords(tmp_path)
+    write_passwords(house, tmp_path)
     (secret,) = tmp_path.glob("*.secret")
     assert secret.stat().st_mode & 0o777 == 0o600
 
