@@ -11,7 +11,7 @@ from buffer.spans import Span, Spans
 log = logging.getLogger("meterpost.archive")
 
 SIZES = {"interval": 204, "day": 31, "month": 12}
-"""Slots of a piece at most: twelve long answers of a Mercury (17 records each), five reads of a SPODES (48 rows)."""
+"""Slots of a piece at most: twelve answers of a meter that gives 17 records at once, five of one that gives 48 rows."""
 BRIDGE = 6
 """Slots that are asked once more with their neighbours rather than with a question of their own."""
 NARROWING = 60.0  # s until half of a piece that failed is asked

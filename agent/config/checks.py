@@ -17,7 +17,7 @@ from pydantic import Field, PlainValidator
 
 from agent.config.words import SPEEDS, one_of, seconds, time_of_day
 
-SCHEMES = ("tcp", "socket", "rfc2217", "loop", "spy", "alt", "hwgrep", "cp2110")  # pyserial's, and ours for Modbus TCP
+SCHEMES = ("tcp", "socket", "rfc2217", "loop", "spy", "alt", "hwgrep", "cp2110")  # tcp is ours, the others pyserial's
 OFF = "off"
 INN_WEIGHTS = (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)  # of a check digit's predecessors, counted from the right
 
@@ -140,7 +140,7 @@ def port(value: Any) -> str:
 
 
 def serial_port(value: Any) -> str:
-    """A port that carries plain octets: not Modbus TCP's."""
+    """A port that carries what is written to it, as ``tcp://`` ports do not promise."""
     found = port(value)
     if found.startswith("tcp://"):
         raise ValueError

@@ -66,7 +66,7 @@ class Poll:
 @dataclass(frozen=True, slots=True)
 class Bus:
     name: str
-    port: str  # a device or any pyserial URL; modbus TCP: "tcp://host:502"
+    port: str  # a device or any pyserial URL; "tcp://host:502" for frames that are made for TCP
     line: Line = field(default_factory=Line)
     where: str = ""  # FILE:LINE:COL of the table
 

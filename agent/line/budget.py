@@ -22,7 +22,7 @@ class Demand:
     """What one meter asks of its bus: for each kind its period in seconds and one poll's exchanges.
 
     ``wait`` in seconds is the longest time to the first byte of an answer. ``wired`` is False where characters take no
-    time that counts (Modbus TCP).
+    time that counts (a network connection).
     """
 
     point: str

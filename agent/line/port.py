@@ -149,7 +149,7 @@ def _open(url: str) -> Any:
     """pyserial's object, opened as 8N1: what a pty can do (§ set_line) before the wanted format is applied."""
     try:
         if "://" in url:
-            # tcp:// is the configuration's word for Modbus TCP; for the port it is a socket as any other.
+            # tcp:// tells drivers which frames to use; for the port it is a socket as any other.
             return serial.serial_for_url(url.replace("tcp://", "socket://", 1), timeout=0)
         return serial.Serial(url, timeout=0, exclusive=True)
     except termios.error as trouble:

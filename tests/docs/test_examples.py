@@ -12,7 +12,8 @@ from agent.cli import COMMANDS, application
 from agent.cli.status import screen
 from agent.config.load import load
 from agent.config.utility import profile_file
-from drivers import registry
+from drivers import plugins, registry
+from simulators import models
 from tests.cli.conftest import run  # noqa: F401 - a fixture
 from tests.docs.pages import PAGES, ROOT, blocks, calls, prose, section, sessions, words
 
@@ -89,6 +90,9 @@ def test_every_toml_example_is_sound(tmp_path: Path, page: str, number: int) -> 
     if "extends" in document:
         (tmp_path / "own.toml").write_text(shown, encoding="utf-8")
         assert document["name"] in profile_file.load(tmp_path)
+        return
+    if "project" in document:  # another package's pyproject.toml
+        assert set(document["project"]["entry-points"]) == {plugins.GROUP, models.GROUP}
         return
     file = tmp_path / "meterpost.toml"
     file.write_text(_whole(_with_files(shown, document, tmp_path), document), encoding="utf-8")
