@@ -8,9 +8,12 @@ asked for that none of ours has, and a module is imported only when its name is.
 import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from drivers.reading import Family
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "meterpost.families"
 
@@ -20,7 +23,7 @@ OfModule = Callable[[str], tuple[Family, ...]]
 class BrokenPlugin(ImportError):
     """The module of a package's entry point cannot be used."""
 
-    def __init__(self, entry: EntryPoint, trouble: Exception) -> None:
+    def __init__(self, entry: "EntryPoint", trouble: Exception) -> None:
         package = entry.dist.name if entry.dist is not None else "?"
         super().__init__(f"{entry.value} of package {package} cannot be used: {trouble}")
 
@@ -54,7 +57,7 @@ def families(of_module: OfModule) -> Iterator[Family]:
             continue
 
 
-def _families(entry: EntryPoint, of_module: OfModule) -> tuple[Family, ...]:
+def _families(entry: "EntryPoint", of_module: OfModule) -> tuple[Family, ...]:
     try:
         return of_module(entry.module)
     except Exception as trouble:  # somebody else's code: whatever it raises, our meters are read
@@ -62,6 +65,9 @@ def _families(entry: EntryPoint, of_module: OfModule) -> tuple[Family, ...]:
 
 
 @lru_cache(maxsize=4)
-def _entries(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """Of the packages on this search path, which is looked through once."""
+def _entries(path: tuple[str, ...]) -> "tuple[EntryPoint, ...]":
+    """Of the packages on this search path, which is looked through once. The daemon of most gateways never gets here
+    and need not carry what looks through packages."""
+    from importlib.metadata import entry_points
+
     return tuple(entry_points(group=GROUP))

@@ -78,6 +78,7 @@ def judge(entry: MeterEntry, around: Surroundings) -> tuple[dict[str, Any], list
         entry.family = registry.find(table.driver, around.models_dir)
     except registry.UnknownDriver as unknown:
         hint = f', did you mean "{unknown.likely[0]}"?' if unknown.likely else ""
+        hint += f"; {unknown.trouble}" if unknown.trouble else ""
         faults.append(entry.fault("driver", table.driver, f"a driver that meterpost drivers lists{hint}"))
         return {}, faults + _common_misspelt(entry)
     except ValueError:  # a broken file in models_dir: said once, at gateway.models_dir

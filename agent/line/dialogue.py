@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from math import ceil
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from agent.archive.slots import live_since
 from agent.host.clock import Clock, Stamp
@@ -158,7 +158,7 @@ class Dialogue:
         meter.identity = identity
         return verdict
 
-    def _again_if_forgotten(self, meter: MeterState, ask: Ask, read: Callable[[], Any]) -> Any:
+    def _again_if_forgotten(self, meter: MeterState, ask: Ask, read: Callable[[], T]) -> T:
         """A meter may drop its session at any moment: log in and ask once more, once."""
         try:
             return read()

@@ -1,5 +1,6 @@
 """The program outside drivers and protocols knows no meter by name: what it needs of one is data of its family."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -30,6 +31,18 @@ def test_no_module_of_agent_names_a_protocol_a_maker_or_a_model() -> None:
 def test_the_store_names_none_either() -> None:
     modules = sorted((ROOT / "buffer").rglob("*.py"))
     assert [line for path in modules for line in lines(path) if WORD.search(line.partition(": ")[2])] == []
+
+
+def test_no_module_of_agent_fetches_a_member_of_a_driver_by_name() -> None:
+    """What a driver can do is in drivers/reading.py, where the type checker sees it."""
+    calls = [
+        (path, ast.unparse(node))
+        for path in sorted((ROOT / "agent").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if node.func.id in ("getattr", "hasattr", "setattr") and "driver" in ast.unparse(node.args[0])
+    ]
+    assert calls == []
 
 
 def test_nothing_but_the_registry_fetches_a_driver_by_its_module() -> None:

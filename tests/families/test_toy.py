@@ -11,7 +11,7 @@ from agent.config.load import load as load_config
 from agent.daemon import Daemon
 from drivers import registry
 from simulators.plant import Plant, load
-from tests.cli.conftest import Run
+from tests.cli.conftest import HOUSE, Run
 from tests.delivery.fakes import wait_for
 from tests.families.toy import ENTRY_POINTS
 from tests.families.toy.session import seal
@@ -136,6 +136,10 @@ def test_a_package_that_is_broken_takes_no_other_driver_away_and_is_named(
     assert "package meterpost-toy" in str(caught.value) and said in str(caught.value)
     done = run("drivers", "toy")
     assert done.code == 2 and "meterpost-toy" in done.err
+    file = tmp_path / "meterpost.toml"
+    file.write_text(HOUSE.format(port="/dev/none").replace("mercury230", "toy"))
+    done = run("check", "-c", str(file))
+    assert done.code == 78 and "meterpost-toy" in done.err
 
 
 def test_a_name_of_ours_is_never_another_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
