@@ -4,7 +4,8 @@ It is a driver in name only, so that such a point stands in one configuration, o
 others; it is on no bus, and nothing ever asks it.
 """
 
-from drivers.reading import Driver, Family, MeterPlan
+from drivers.family import Family
+from drivers.reading import Driver, MeterPlan
 from protocols.session import Line
 
 PROTOCOL = "manual"

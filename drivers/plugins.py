@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from drivers.reading import Family
+from drivers.family import Family
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -5,21 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from drivers.family import Family, Setting
 from drivers.iec62056 import obis
-from drivers.reading import (
-    Ask,
-    Driver,
-    Exchange,
-    Family,
-    HasClock,
-    Identity,
-    MeterPlan,
-    Number,
-    Reading,
-    ReadsNetwork,
-    Setting,
-    Traits,
-)
+from drivers.reading import Ask, Driver, Exchange, HasClock, Identity, MeterPlan, Number, Reading, ReadsNetwork, Traits
 from protocols.errors import Refused
 from protocols.iec62056.block import Block, DataSet, Value
 from protocols.iec62056.push import Listen, Pushed, PushSession, TextCut

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from drivers import plugins
-from drivers.reading import Family, Language
+from drivers.family import Family, Language
 
 SHIPPED: Mapping[str, tuple[str, ...]] = {
     "drivers.mercury.driver": (

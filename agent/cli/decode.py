@@ -13,7 +13,7 @@ from agent.cli.screen import emit, note, wrapped
 from agent.config.secret import SecretTrouble, read_secret
 from agent.exits import Exit, Failure
 from drivers import registry
-from drivers.reading import Explain, FrameKeys
+from drivers.family import Explain, FrameKeys
 
 LONGEST = 65536  # octets: a readout of several hundred lines, a profile in one block
 

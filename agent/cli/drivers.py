@@ -12,8 +12,8 @@ from agent.config.meters import able
 from agent.config.settings import expected, written_as
 from agent.exits import Exit, Failure
 from drivers import registry
+from drivers.family import Family, Setting
 from drivers.manual import PROTOCOL as MANUAL
-from drivers.reading import Family, Setting
 
 
 def drivers(

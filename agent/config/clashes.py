@@ -1,6 +1,6 @@
 """What no line can bear, though each table is sound by itself: names, ports and addresses that are used twice.
 
-What protocols can bear beside each other is said by their families (:class:`drivers.reading.Family`).
+What protocols can bear beside each other is said by their families (:class:`drivers.family.Family`).
 """
 
 import os
@@ -12,7 +12,7 @@ from agent.config.places import KeyPath
 from agent.config.shape import BusTable, MeterTable
 from agent.config.source import Source
 from agent.config.words import shown
-from drivers.reading import Family
+from drivers.family import Family
 
 
 @dataclass(slots=True)

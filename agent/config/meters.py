@@ -17,7 +17,7 @@ from agent.config.source import Source, dotted, is_file
 from agent.config.tables import unknown_key
 from agent.config.values import EarlierMeter, Meter, Poll, Secret
 from drivers import manual, registry
-from drivers.reading import Family, Setting
+from drivers.family import Family, Setting
 from protocols.session import Line
 
 KINDS = tuple(Poll.__dataclass_fields__)

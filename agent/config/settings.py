@@ -11,7 +11,7 @@ from agent.config.source import Source
 from agent.config.tables import unknown_key
 from agent.config.values import Secret
 from agent.config.words import meant, one_of, period, seconds, shown
-from drivers.reading import Setting
+from drivers.family import Setting
 
 
 def read_settings(

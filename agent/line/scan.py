@@ -8,7 +8,8 @@ from typing import Any
 
 from agent.line.link import Link
 from drivers import registry
-from drivers.reading import Ask, Driver, Family, MeterPlan, ScanProfile
+from drivers.family import Family, ScanProfile
+from drivers.reading import Ask, Driver, MeterPlan
 from protocols.errors import BadFrame, LinkLost, MeterError, NoReply
 from protocols.session import Line
 

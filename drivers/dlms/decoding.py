@@ -3,7 +3,7 @@
 from functools import partial
 
 from drivers.dlms.settings import key, title
-from drivers.reading import Explain, FrameKeys
+from drivers.family import Explain, FrameKeys
 from protocols.dlms.security import Keys
 
 

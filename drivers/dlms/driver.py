@@ -28,13 +28,12 @@ from drivers.dlms.settings import (
     missing,
     wire_password,
 )
+from drivers.family import Family, Language, ScanProfile
 from drivers.reading import (
     Ask,
     Exchange,
-    Family,
     FrameCounter,
     Identity,
-    Language,
     MeterPlan,
     Number,
     Reach,
@@ -42,7 +41,6 @@ from drivers.reading import (
     ReadsArchives,
     ReadsJournals,
     ReadsNetwork,
-    ScanProfile,
     SetsClock,
     Traits,
 )

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from drivers.dlms.meter_time import MeterTime
 from drivers.dlms.model import Model
 from drivers.dlms.spodes import addresses
-from drivers.reading import MeterPlan, Setting
+from drivers.family import Setting
+from drivers.reading import MeterPlan
 from protocols.dlms.apdu import obis
 from protocols.dlms.hdlc import Address, Limits
 from protocols.dlms.questions import Associate, Security

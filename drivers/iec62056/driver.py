@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from drivers.family import Explain, Family, Language, ScanProfile
 from drivers.iec62056 import clock, obis
 from drivers.iec62056.archive import frozen, near_midnight, reach
 from drivers.iec62056.budget import exchanges
@@ -24,10 +25,7 @@ from drivers.reading import (
     Ask,
     Driver,
     Exchange,
-    Explain,
-    Family,
     Identity,
-    Language,
     MeterPlan,
     Number,
     Reach,
@@ -35,7 +33,6 @@ from drivers.reading import (
     ReadsArchives,
     ReadsJournals,
     ReadsNetwork,
-    ScanProfile,
     SetsClock,
     Traits,
 )

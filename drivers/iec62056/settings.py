@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from drivers.reading import MeterPlan, Setting
+from drivers.family import Setting
+from drivers.reading import MeterPlan
 from protocols.errors import Refused
 from protocols.iec62056 import frames
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 
+from drivers.family import Explain, Family, Language, ScanProfile
 from drivers.mercury.archive import TODAY, Frozen
 from drivers.mercury.archive import reach as frozen_reach
 from drivers.mercury.journal import JOURNALS, Journals, journals
@@ -20,10 +21,7 @@ from drivers.reading import (
     TARIFFS,
     Ask,
     Exchange,
-    Explain,
-    Family,
     Identity,
-    Language,
     MeterPlan,
     Number,
     Reach,
@@ -31,7 +29,6 @@ from drivers.reading import (
     ReadsArchives,
     ReadsJournals,
     ReadsNetwork,
-    ScanProfile,
     SetsClock,
     Traits,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from drivers.reading import Setting
+from drivers.family import Setting
 
 DIRECTIONS = {"all": (1, 2, 3, 4), "active": (1, 2), "A+": (1,)}  # OBIS groups C
 

@@ -6,26 +6,12 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 
+from drivers.family import Explain, Family, Language, ScanProfile, Setting
 from drivers.learned import Refusals
 from drivers.modbus.blocks import Block, blocks
 from drivers.modbus.model import Cell, Check, Model, ModelError, Row
 from drivers.modbus.model_file import SHIPPED, load
-from drivers.reading import (
-    Ask,
-    Driver,
-    Exchange,
-    Explain,
-    Family,
-    Identity,
-    Language,
-    MeterPlan,
-    Number,
-    Reading,
-    ReadsNetwork,
-    ScanProfile,
-    Setting,
-    Traits,
-)
+from drivers.reading import Ask, Driver, Exchange, Identity, MeterPlan, Number, Reading, ReadsNetwork, Traits
 from protocols.errors import Refused
 from protocols.modbus.questions import ReadDeviceIdentification, ReadHolding, ReadInput
 from protocols.modbus.session import Session, silence

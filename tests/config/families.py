@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from drivers import manual
-from drivers.reading import Family, MeterPlan, Setting
+from drivers.family import Family, Setting
+from drivers.reading import MeterPlan
 from protocols.session import Line
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from agent.config.load import default_file
 from agent.config.values import Config, EarlierMeter, Gateway, Intake, Poll
-from drivers.reading import Setting
+from drivers.family import Setting
 from protocols.session import Line
 from tests.config import families
 from tests.config.conftest import House

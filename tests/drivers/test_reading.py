@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from drivers import registry
+from drivers.family import Family
 from drivers.reading import (
     Ask,
     Exchange,
-    Family,
     HasClock,
     Identity,
     MeterPlan,

@@ -1,19 +1,7 @@
 """The toy's driver."""
 
-from drivers.reading import (
-    Ask,
-    Driver,
-    Exchange,
-    Explain,
-    Family,
-    Identity,
-    Language,
-    MeterPlan,
-    Reading,
-    ScanProfile,
-    Setting,
-    Traits,
-)
+from drivers.family import Explain, Family, Language, ScanProfile, Setting
+from drivers.reading import Ask, Driver, Exchange, Identity, MeterPlan, Reading, Traits
 from protocols.session import Line
 from tests.families.toy import session
 
