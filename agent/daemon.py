@@ -8,31 +8,25 @@ from contextlib import ExitStack
 from datetime import datetime, time, timedelta
 from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from agent import VERSION
-from agent.archive.filler import Filler
 from agent.config.child import load_in_child
 from agent.config.faults import ConfigError
 from agent.config.values import Config
-from agent.control.requests import Questions
-from agent.control.status import document
+from agent.control.requests import Questions, Rooms
+from agent.control.status import Live, document
 from agent.control.unix_socket import ControlServer
 from agent.delivery.publisher import Publisher
 from agent.host import systemd
 from agent.host.calendar import Calendar, Job
 from agent.host.clock import Clock, SystemClock
 from agent.host.restamp import Restamper
+from agent.line.buses import Buses
 from agent.line.port import Port
-from agent.line.worker import Worker
 from agent.manual.reminder import ManualPoints
-from agent.meters import build, clock_notes, foreign, passwords, pauses
-from agent.meters.frame_counters import FrameCounters
-from agent.meters.journal_cursors import JournalCursors
-from agent.meters.state import MeterState
-from agent.replacement.new_meter import Replacements, replaced
+from agent.replacement.new_meter import replaced
 from agent.report.daily import Daily
 from agent.statement.service import StatementService
 from buffer.faults import StoreError
@@ -47,7 +41,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("meterpost")
 
 PRUNE_AT = time(3, 40)
-WORKERS_END = 10.0  # s that the workers have together to end the exchanges under way
 STUCK = 180.0  # s without progress of a worker after which the watchdog is not fed
 HOUSEKEEPING = 1.0  # s
 
@@ -64,18 +57,14 @@ class Daemon:
         open_port: Callable[..., Any] = Port,
     ) -> None:
         """Open the store (StoreError if it cannot be) and build the rooms; nothing is asked or sent yet."""
-        self.config, self._path, self._open_port = config, path, open_port
+        self.config, self._path = config, path
         self.clock = clock or SystemClock(trust=config.gateway.clock == "trust")
         self.store = Store.open(
             config.gateway.state_dir, now=lambda: self.clock.stamp().utc, monotonic=self.clock.monotonic
         )
         self.timekeeper = Restamper(self.clock, self.store, hold=config.gateway.hold)
         self.writer = Writer(self.store, on_stored=self._stored, monotonic=self.clock.monotonic)
-        self.filler = Filler(self.store, self.writer.call, self.clock)
-        self.counters = FrameCounters(self.writer.call)
-        self.looks = JournalCursors(self.writer.call)
-        self.foreigners = foreign.UnexpectedMeters(self.submit, self.store.notes(foreign.NOTE))
-        self.questions = Questions(self)
+        self.buses = Buses(config, self.store, self.writer, self.clock, self.submit, open_port=open_port)
         self.exchange = Daily(lambda: self.config, self.store, self.writer, self.clock)
         self.manual = ManualPoints(lambda: self.config, self.store, self.writer, self.clock, self.submit)
         self.statements = StatementService(
@@ -86,9 +75,17 @@ class Daemon:
             clock=self.clock,
             resent=lambda: self.publisher.changed(),
         )
+        rooms = Rooms(
+            buses=self.buses,
+            writer=self.writer,
+            submit=self.submit,
+            changed=lambda: self.publisher.changed(),
+            status=self.status,
+            ordered=self.statements.ordered,
+        )
+        self.questions = Questions(rooms)
         self.publisher = self._new_publisher()
         self.plans = self._new_plans(None)
-        self.workers: list[Worker] = []
         self.started = self.clock.stamp()
         self._known: dict[str, Identity] = {}
         self._wake, self._stopping, self._reload = threading.Event(), False, False
@@ -116,14 +113,13 @@ class Daemon:
     def start(self) -> None:
         if self.store.events:
             self.writer.submit(self.store.events)
-        self._start_workers(self.config)
+        self.buses.start()
         self.publisher.start()
         self._calendar = self._new_calendar()
         self.statements.start()
         handlers = self.questions.handlers() | {"exchange": self.exchange.asked, "enter": self.manual.asked}
         handlers["statement"] = self.statements.asked
-        swaps = Replacements(self)
-        handlers |= {"reload": swaps.reload, "read-new": swaps.read}
+        handlers |= {"reload": self._asked_to_reload, "read-new": self.questions.read_new}
         self._control = ControlServer(self.config.gateway.state_dir, handlers)
 
     def stop(self) -> None:
@@ -143,27 +139,22 @@ class Daemon:
             rest.callback(self.store.close)
             rest.callback(self.writer.close)
             rest.callback(self.publisher.stop)
-            self._stop_workers()
-            self.filler.close()
+            self.buses.close()
             self.writer.flush()
 
     def look_after(self) -> None:
         """Once a second: the clock, the watchdog, a reload that was asked for."""
         self._calendar_steps()
-        self.filler.look()
-        self.looks.keep(self._all_meters())
+        self.buses.look()
         if self._reload:
             self._reload = False
             self.reload()
-        clock_notes.remind(self.workers, self.clock.stamp().utc)
-        known = self._identities()
+        known = self.buses.identities()
         if known != self._known:
             self._known = known
             self.publisher.changed()
         now = self.clock.monotonic()
-        parts = {"publisher": self.publisher.alive, "store": self.writer.alive}
-        if self.writer.trouble is None:  # else a worker may wait for the disk, which no new start makes good
-            parts |= {worker.bus.name: worker.alive for worker in self.workers}
+        parts = {"publisher": self.publisher.alive, "store": self.writer.alive, **self.buses.alive()}
         late = sorted(name for name, alive in parts.items() if now - alive > STUCK)
         if late:
             log.error("no progress for %d s: %s", STUCK, ", ".join(late))
@@ -178,12 +169,12 @@ class Daemon:
             log.error("the plans have to wait: %s", trouble)
         try:
             if self.timekeeper.look(self.writer):
-                clock_notes.afresh(self.workers)
+                self.buses.clock_moved()
                 self.publisher.changed()
         except StoreError as trouble:  # a full disk: the next look tries again, and polling goes on
             log.error("the clock's records have to wait: %s", trouble)
         if self.timekeeper.stepped:
-            clock_notes.afresh(self.workers)
+            self.buses.clock_moved()
             if self._calendar:
                 self._calendar.replan()
 
@@ -193,6 +184,11 @@ class Daemon:
         """The next look after things takes the file's new content."""
         self._reload = True
         self._wake.set()
+
+    def _asked_to_reload(self, _: Mapping[str, Any]) -> dict[str, Any]:
+        """By the socket: as SIGHUP; the status shows when it is done."""
+        self.ask_reload()
+        return {}
 
     def reload(self) -> None:
         """Take the file's new content; a broken file leaves everything as it runs."""
@@ -215,13 +211,13 @@ class Daemon:
         if fresh.gateway.state_dir != old.gateway.state_dir or fresh.gateway.id != old.gateway.id:
             log.error("gateway.id and gateway.state_dir change with a restart only; the old configuration goes on")
             return False
-        self._stop_workers()
+        self.buses.stop()
         if self._calendar:
             self._calendar.close()
         self.config = fresh
         self.submit(replaced(old, fresh, self.clock.stamp()))
         self.plans = self._new_plans(self.plans)
-        self._start_workers(fresh)
+        self.buses.use(fresh)
         self._calendar = self._new_calendar()
         if fresh.intake != old.intake:
             self.publisher.stop()
@@ -243,7 +239,7 @@ class Daemon:
             monotonic=self.clock.monotonic,
             on_command=self.questions.command,
             version=VERSION,
-            identities=self._identities,
+            identities=self.buses.identities,
         )
 
     def _new_plans(self, before: "PlanWatch | None") -> "PlanWatch | None":
@@ -258,74 +254,12 @@ class Daemon:
         jobs = [Job("prune", PRUNE_AT, self.prune), *self.exchange.jobs(), *self.manual.jobs()]
         for kind, day in (("day", None), ("month", 1)):
             for at in sorted({getattr(meter.poll, kind) for meter in self.config.meters} - {None}):
-                jobs.append(Job(f"{kind} {at:%H:%M}", at, partial(self._start_kind, kind, at), day))
+                jobs.append(Job(f"{kind} {at:%H:%M}", at, partial(self.buses.start_kind, kind, at), day))
         return Calendar(ZoneInfo(self.config.gateway.timezone), self.store, self.writer, jobs)
-
-    def _start_kind(self, kind: str, at: time) -> None:
-        for worker in self.workers:
-            worker.start_kind(kind, at)
-
-    def _identities(self) -> dict[str, Identity]:
-        """Which meter has answered at which point."""
-        return {meter.config.point: meter.identity for meter in self._all_meters() if meter.identity is not None}
-
-    def _all_meters(self) -> list[MeterState]:
-        return [meter for worker in self.workers for meter in worker.meters]
 
     def _clock_pair(self) -> tuple[datetime, str]:
         stamp = self.clock.stamp()
         return stamp.utc, stamp.state
-
-    def _start_workers(self, config: Config) -> None:
-        groups = build.build(config, self.counters.of)
-        self.looks.give([meter for group in groups.values() for meter in group], self.store)
-        self.filler.use(groups, config.gateway.keep_days)
-        self.foreigners.use(config.meters)
-        stopped = self.store.notes(pauses.NOTE)
-        for bus in config.buses:
-            clock_notes.give(groups[bus.name], self.store, self.writer, self.submit)
-            for meter in groups[bus.name]:
-                meter.paused = pauses.NOTE + meter.config.point in stopped
-                meter.denied_at = passwords.since(self.store, meter.config.point, self.clock.stamp())
-            self.workers.append(
-                Worker(
-                    bus,
-                    groups[bus.name],
-                    clock=self.clock,
-                    submit=self.submit,
-                    before=self._before,
-                    denied=self._denied,
-                    foreigners=self.foreigners,
-                    filler=self.filler,
-                    open_port=self._open_port,
-                )
-            )
-        for worker in self.workers:
-            worker.start()
-
-    def _stop_workers(self) -> None:
-        for worker in self.workers:
-            worker.ask_to_stop()
-        end = monotonic() + WORKERS_END
-        for worker in self.workers:
-            worker.stop(max(0.0, end - monotonic()))
-        self.looks.keep(self._all_meters(), timedelta())
-        self.workers = []
-
-    def _before(self, point: str, kind: str, serial: str) -> Record | None:
-        """The newest record of this meter; None too where the store cannot say: polling goes on without it."""
-        try:
-            return self.store.last(point, kind, serial)
-        except StoreError as trouble:
-            log.error("%s: no earlier reading to compare with: %s", point, trouble)
-            return None
-
-    def _denied(self, point: str, refused: bool) -> None:
-        when = self.clock.stamp().utc if refused else None
-        try:
-            self.writer.call(lambda store: passwords.keep(store, point, when))
-        except StoreError as trouble:  # the worker itself remembers it until the next start
-            log.error("%s: the refused password is not noted: %s", point, trouble)
 
     # ── the way of a record ──────────────────────────────────────────────
 
@@ -337,7 +271,7 @@ class Daemon:
         self.writer.submit(records, notes)
 
     def _stored(self, records: list[Record]) -> None:
-        self.filler.stored(records)
+        self.buses.filler.stored(records)
         self.publisher.stored(records)
 
     def prune(self) -> None:
@@ -346,13 +280,17 @@ class Daemon:
         count = self.writer.call(lambda store: store.prune(keep, frames))
         log.info("%d records older than %d days removed", count, gateway.keep_days)
 
-    def find(self, point: str) -> tuple[Worker, int]:
-        """The worker and index of a point; KeyError without it."""
-        for worker in self.workers:
-            for index, meter in enumerate(worker.meters):
-                if meter.config.point == point:
-                    return worker, index
-        raise KeyError(point)
-
-    def status(self) -> Mapping[str, Any]:
-        return document(self)
+    def status(self) -> dict[str, Any]:
+        """The live state as one document."""
+        return document(
+            Live(
+                self.config,
+                self.store,
+                self.clock.stamp(),
+                self.started,
+                self.writer.trouble,
+                self.publisher.status(),
+                self.buses,
+                self.manual.readings(),
+            )
+        )

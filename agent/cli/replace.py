@@ -23,7 +23,7 @@ from agent.exits import Exit, Failure
 from agent.host.clock import SystemClock
 from agent.replacement import act as acts
 from agent.replacement.act import InvalidReplacement, Readings, ReplacementRecord
-from agent.replacement.new_meter import newcomer, replaced_event
+from agent.replacement.new_meter import new_meter, replaced_event
 from agent.replacement.rewrite import Unwritable, changed, new_text, put
 from buffer.body import record_from_json
 from buffer.record import Record, number_text
@@ -160,7 +160,7 @@ def _initial(asked: _Answers, text: str | None, serial: str, address: str | None
         if meter.manual:
             why = "a person reads this meter"
         if why is None:
-            record, why = _read_new(asked, newcomer(meter, serial, address))
+            record, why = _read_new(asked, new_meter(meter, serial, address))
         if record is not None:
             energies = acts.energies_of(record, wanted)
             origin = f"what meter {record.meter} shows now; give --initial where the act says otherwise"

@@ -1,46 +1,13 @@
-"""What the utility may order over ``down/command``, once delivery has found that it may (design §7)."""
+"""Replies to the utility's commands that have to fit one message (design §7)."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from agent import VERSION
 from buffer.body import exact_json
 
-if TYPE_CHECKING:
-    from agent.control.requests import Questions
-    from agent.daemon import Daemon
-
-Handler = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""Takes the checked ``args`` of a command (:mod:`agent.delivery.commands`) and gives the reply's ``result``;
-ValueError says in words why not, and nothing has changed then."""
-
 LARGEST = 60_000  # octets of a result; a message has 64 KiB
 TEXT = 200  # characters of an error that a diagnosis keeps
-
-
-class Orders:
-    """``table``: op → what carries it out. ``resend`` is not among them: delivery serves it itself."""
-
-    def __init__(self, daemon: "Daemon", questions: "Questions") -> None:
-        self._daemon, self._questions = daemon, questions
-        self.table: dict[str, Handler] = {
-            "read": lambda args: questions.read_and_store(self._points(args), str(args.get("kind", "now"))),
-            "fill": lambda args: questions.fill(self._points(args), args["kind"], args["from"], args["to"]),
-            "set-clock": lambda args: questions.set_clock(self._points(args)),
-            "pause": lambda args: questions.pause(self._points(args), True),
-            "resume": lambda args: questions.pause(self._points(args), False),
-            "statement": lambda args: daemon.statements.ordered(args.get("points") or ()),
-            "diagnose": lambda _: diagnosis(self._daemon.status()),
-        }
-
-    def carry_out(self, op: str, args: Mapping[str, Any]) -> dict[str, Any]:
-        """The result, cut to what a message holds; ValueError in words."""
-        if op not in self.table:
-            raise ValueError(f"{op} is not supported by this version")
-        return fitted(self.table[op](args))
-
-    def _points(self, args: Mapping[str, Any]) -> Sequence[str]:
-        return args.get("points") or [meter.point for meter in self._daemon.config.meters if not meter.manual]
 
 
 def diagnosis(status: Mapping[str, Any]) -> dict[str, Any]:

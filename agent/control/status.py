@@ -1,33 +1,48 @@
 """The live state as one document: ``meterpost status --json`` (design: schema ``meterpost/status/1``)."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from agent.archive.filler import Filler
 from agent.config.values import Bus, Config, Meter
-from agent.host.clock import SystemClock
+from agent.host.clock import Stamp, SystemClock
+from agent.line.buses import Buses
+from agent.line.worker import Worker
 from buffer.body import exact, when
 from buffer.faults import StoreError
 from buffer.record import Record
 from buffer.store import Store
 
-if TYPE_CHECKING:
-    from agent.archive.filler import Filler
-    from agent.daemon import Daemon
-    from agent.line.worker import Worker
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What of a running daemon the document shows. ``delivery``: the publisher's own words; ``manual``: points that a
+    person reads, the newest reading of each and whether the next one is due."""
+
+    config: Config
+    store: Store
+    clock: Stamp
+    since: Stamp
+    disk: str | None
+    delivery: Mapping[str, Any]
+    buses: Buses
+    manual: Iterable[tuple[Meter, Record | None, bool]]
 
 
-def document(daemon: "Daemon") -> dict[str, Any]:
-    delivery = daemon.publisher.status()
+def document(live: Live) -> dict[str, Any]:
+    filler, workers = live.buses.filler, live.buses.workers
     return {
-        **_head(daemon.config, daemon.store, daemon.clock.stamp().state),
-        "since": when(daemon.started.utc),
-        "online": bool(delivery.get("online")),
-        "delivery": delivery,
-        "disk": daemon.writer.trouble,
-        "exchange": _exchange(daemon.config, daemon.store),
-        "buses": [_bus(worker, daemon.filler) for worker in daemon.workers],
+        **_head(live.config, live.store, live.clock.state),
+        "since": when(live.since.utc),
+        "online": bool(live.delivery.get("online")),
+        "delivery": dict(live.delivery),
+        "disk": live.disk,
+        "exchange": _exchange(live.config, live.store),
+        "buses": [_bus(worker, filler) for worker in workers],
         "meters": [
-            *(_meter(worker, index, daemon.filler) for worker in daemon.workers for index in range(len(worker.meters))),
-            *(_manual(*reading) for reading in daemon.manual.readings()),
+            *(_meter(worker, index, filler) for worker in workers for index in range(len(worker.meters))),
+            *(_manual(*reading) for reading in live.manual),
         ],
     }
 
@@ -103,7 +118,7 @@ def _closed(bus: Bus) -> dict[str, Any]:
     return {"name": bus.name, "port": bus.port, "state": "closed", **nothing}
 
 
-def _bus(worker: "Worker", filler: "Filler") -> dict[str, Any]:
+def _bus(worker: Worker, filler: Filler) -> dict[str, Any]:
     progress = filler.progress(worker.bus.name)
     done = progress["done_at"]
     return {
@@ -118,7 +133,7 @@ def _bus(worker: "Worker", filler: "Filler") -> dict[str, Any]:
     }
 
 
-def _meter(worker: "Worker", index: int, filler: "Filler") -> dict[str, Any]:
+def _meter(worker: Worker, index: int, filler: Filler) -> dict[str, Any]:
     meter = worker.meters[index]
     newest = _newest(meter.latest.get("now") or meter.latest.get("network"))
     return {

@@ -34,8 +34,8 @@ LONGEST_SLEEP = 5.0  # s; the watchdog wants to see every worker alive
 
 
 @dataclass(slots=True)
-class Request:
-    """A question from outside (a technician, the utility): goes before everything that is due."""
+class Question:
+    """What a person or the utility wants to know of meters now: goes before everything that is due."""
 
     points: Sequence[str]
     kind: str
@@ -78,7 +78,7 @@ class Worker:
         now = clock.monotonic()
         known = foreigners or UnexpectedMeters(lambda records, notes: submit(records), {})
         self._rounds = Rounds(bus.name, self.meters, clock=clock, submit=submit, denied=denied, foreigners=known)
-        self._requests: list[Request] = []
+        self._questions: list[Question] = []
         self._wake = threading.Condition()
         self._stopping = False
         self._port: Any = None
@@ -109,14 +109,14 @@ class Worker:
         self.ask_to_stop()
         self._thread.join(timeout)
 
-    def request(self, request: Request) -> None:
-        """Its answer is LinkLost at once where the port is gone or the worker ends: nobody would give another one."""
+    def ask(self, question: Question) -> None:
+        """Its answer is LinkLost at once where the port is gone or the worker ends: there would be no other one."""
         with self._wake:
             trouble = Stopping("the program is stopping") if self._stopping else self._port_trouble
             if trouble is not None:
-                request.answer.set_exception(trouble)
+                question.answer.set_exception(trouble)
                 return
-            self._requests.append(request)
+            self._questions.append(question)
             self._wake.notify()
 
     @property
@@ -163,7 +163,7 @@ class Worker:
                 log.exception("%s: internal error; the bus goes on", self.bus.name)
                 rest = LONGEST_SLEEP
             with self._wake:
-                if rest > 0 and not self._requests and not self._stopping:
+                if rest > 0 and not self._questions and not self._stopping:
                     self._wake.wait(min(rest, LONGEST_SLEEP))
         self._close()
         self._turn_away(Stopping("the program is stopping"))
@@ -176,9 +176,9 @@ class Worker:
         try:
             if self._port is None:
                 self._open()
-            request = self._next_request()
-            if request is not None:
-                self._serve(request)
+            question = self._next_question()
+            if question is not None:
+                self._serve(question)
             elif not self._poll_one() and not self._fill_one():
                 return max(0.0, self._rounds.next_moment() - self._clock.monotonic())
         except Stopping:
@@ -187,16 +187,16 @@ class Worker:
             self._lost(trouble)
         return 0.0
 
-    def _next_request(self) -> Request | None:
+    def _next_question(self) -> Question | None:
         with self._wake:
-            return self._requests.pop(0) if self._requests else None
+            return self._questions.pop(0) if self._questions else None
 
     def _turn_away(self, trouble: LinkLost) -> None:
         """Nobody waits for an answer that cannot come."""
         with self._wake:
-            requests, self._requests = self._requests, []
-        for request in requests:
-            request.answer.set_exception(trouble)
+            questions, self._questions = self._questions, []
+        for question in questions:
+            question.answer.set_exception(trouble)
 
     # ── the port ─────────────────────────────────────────────────────────
 
@@ -269,7 +269,7 @@ class Worker:
         """Whether others than archives want the line; polls not within the piece that ends at ``theirs``."""
 
         def wanted(until: float) -> bool:
-            if self._requests or self._stopping:
+            if self._questions or self._stopping:
                 return True
             return self._clock.monotonic() >= theirs and until > self._rounds.live_moment()
 
@@ -313,7 +313,7 @@ class Worker:
 
     def _wanted(self, until: float) -> bool:
         """Whether a question waits, or a poll is due before this moment."""
-        return bool(self._requests) or until > self._rounds.next_moment()
+        return bool(self._questions) or until > self._rounds.next_moment()
 
     def _restore(self, meter: MeterState, records: list[Record]) -> None:
         self._submit(records)
@@ -322,18 +322,18 @@ class Worker:
 
     # ── questions from outside ───────────────────────────────────────────
 
-    def _serve(self, request: Request) -> None:
+    def _serve(self, question: Question) -> None:
         records: list[Record] = []
         failed: dict[str, MeterError] = {}
         assert self._dialogue is not None and self._link is not None
         try:
-            for meter in request.meters or self.meters:
-                if meter.config.point not in request.points:
+            for meter in question.meters or self.meters:
+                if meter.config.point not in question.points:
                     continue
                 self._alive = self._clock.monotonic()
-                self._link.trace = _tracer(request, meter.config.point)
+                self._link.trace = _tracer(question, meter.config.point)
                 try:
-                    outcome = self._dialogue.run(meter, [request.kind], span=request.span)
+                    outcome = self._dialogue.run(meter, [question.kind], span=question.span)
                 except LinkLost:
                     raise
                 except MeterError as trouble:
@@ -348,13 +348,13 @@ class Worker:
                 records += outcome.records
                 failed.update((meter.config.point, reason) for reason in outcome.failed.values())
         except LinkLost as trouble:
-            request.answer.set_exception(trouble)
+            question.answer.set_exception(trouble)
             raise
         finally:
             self._link.trace = None
-        request.answer.set_result((records, failed))
+        question.answer.set_result((records, failed))
 
 
-def _tracer(request: Request, point: str) -> Trace | None:
-    trace = request.trace
+def _tracer(question: Question, point: str) -> Trace | None:
+    trace = question.trace
     return (lambda message: trace(point, message)) if trace else None

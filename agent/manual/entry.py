@@ -14,7 +14,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Config, Meter
-from agent.control.unix_socket import ControlError
 from agent.history.boundaries import not_superseded
 from agent.history.installations import REGISTERS
 from agent.host.clock import Stamp
@@ -289,7 +288,7 @@ def answer(
     put: Callable[[Record], None],
 ) -> dict[str, Any]:
     """Judge what was asked and store it, unless it is doubted and nobody is sure: ``{"stored", "known", "doubts",
-    "record"}``. NotTaken, or ControlError for a question that is none. ``look`` runs a function with the store, once
+    "record"}``. NotTaken, also for a request that is not well-formed. ``look`` runs a function with the store, once
     what was submitted before is in it; it may take seconds."""
     point, typed = _asked(asked)
     meter, zone = manual_point(config, point), ZoneInfo(config.gateway.timezone)
@@ -316,8 +315,8 @@ def _asked(asked: Mapping[str, Any]) -> tuple[str, Typed]:
     serial, by = asked.get("serial"), asked.get("by") or ""
     texts = [point, by, *([] if serial is None else [serial]), *([] if at is None else [at])]
     if not isinstance(figures, dict) or not all(isinstance(text, str) for text in [*texts, *figures.values()]):
-        raise ControlError("enter takes point, figures, at, serial and by")
+        raise NotTaken("enter takes point, figures, at, serial and by")
     moment = None if at is None else datetime.fromisoformat(str(at))
     if moment is not None and moment.tzinfo is None:
-        raise ControlError("at is a time with its zone")
+        raise NotTaken("at is a time with its zone")
     return str(point), Typed(figures, moment, serial, str(by), asked.get("corrects") is True)

@@ -1,11 +1,10 @@
-"""What is known of the meters' clocks, kept in the store's notes; and a correction at the moment at which it may be."""
+"""What is known of the meters' clocks, kept in the store's notes."""
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from agent.line.worker import Request, Worker
 from agent.meters.clock_state import ClockFacts
 from agent.meters.sealed import checksummed, verified
 from agent.meters.state import MeterState
@@ -40,22 +39,6 @@ def give(
     for meter in meters:
         point = meter.config.point
         meter.watch.book = ClockNotes(point, read(notes.get(NOTE + point)), writer, submit)
-
-
-def remind(workers: Sequence[Worker], now: datetime) -> None:
-    """Ask the bus for a look where a correction was put off to about now: polls may be rarer than such moments."""
-    for worker in workers:
-        for meter in worker.meters:
-            if meter.watch.due is not None and now >= meter.watch.due and not meter.paused:
-                meter.watch.due, meter.offset_at = None, None
-                worker.request(Request([meter.config.point], "clock"))
-
-
-def afresh(workers: Sequence[Worker]) -> None:
-    """The gateway's clock was set or moved: what was measured against it before is void, the next poll measures."""
-    for worker in workers:
-        for meter in worker.meters:
-            meter.offset_at = None
 
 
 def written(facts: ClockFacts) -> str:

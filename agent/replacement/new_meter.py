@@ -2,66 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agent.config.values import Config, Meter
-from agent.control.requests import ANSWER_LIMIT
-from agent.control.unix_socket import ControlError
 from agent.events import gateway_event
 from agent.host.clock import Stamp
 from agent.judge.identity import same
-from agent.line.hints import failure
-from agent.line.worker import Request
-from agent.meters import build
-from agent.meters.state import MeterState
-from buffer.body import record_json
 from buffer.record import Record, number_text
-from protocols.errors import LinkLost, MeterError
-
-if TYPE_CHECKING:
-    from agent.daemon import Daemon
 
 
-def newcomer(meter: Meter, serial: str, address: str | None) -> Meter:
+def new_meter(meter: Meter, serial: str, address: str | None) -> Meter:
     """The point's meter with another serial number and perhaps address; its clock is left alone."""
     return replace(meter, serial=serial, address=address or meter.address, set_clock=False)
-
-
-class Replacements:
-    """What ``meterpost replace`` asks of the running daemon."""
-
-    def __init__(self, daemon: "Daemon") -> None:
-        self._daemon = daemon
-
-    def read(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """``{"point", "serial", "address"}``: the registers of the new meter on this line; nothing is stored."""
-        daemon, point = self._daemon, str(asked.get("point"))
-        try:
-            worker, index = daemon.find(point)
-        except KeyError:
-            raise ControlError(f"no point named {point!r} is on a line") from None
-        known = worker.meters[index]
-        address = asked.get("address")
-        wanted = newcomer(known.config, str(asked.get("serial")), None if address is None else str(address))
-        state: MeterState = build.state_of(wanted, daemon.config, daemon.counters.of)
-        state.denied_at = known.denied_at
-        request = Request([point], "now", meters=[state])
-        worker.request(request)
-        try:
-            records, failed = request.answer.result(ANSWER_LIMIT)
-        except LinkLost as trouble:
-            records, failed = [], {point: trouble}
-        except TimeoutError:
-            records, failed = [], {point: MeterError("the bus is busy; try again later")}
-        return {
-            "records": [record_json(record) for record in records],
-            "failed": [failure(name, trouble) for name, trouble in failed.items()],
-        }
-
-    def reload(self, _: Mapping[str, Any]) -> dict[str, Any]:
-        """As SIGHUP; the status shows when it is done."""
-        self._daemon.ask_reload()
-        return {}
 
 
 def replaced(old: Config, new: Config, stamp: Stamp) -> list[Record]:

@@ -55,7 +55,7 @@ def counted(at: datetime) -> dict[int, Energy]:
 def site(tmp_path: Path) -> Iterator[Site]:
     with ExitStack() as stack:
         made = Site(tmp_path, stack)
-        made.until(lambda: made.daemon.workers[0].meters[0].last_ok)
+        made.until(lambda: made.daemon.buses.workers[0].meters[0].last_ok)
         yield made
 
 

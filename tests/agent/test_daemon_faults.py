@@ -127,7 +127,7 @@ class Site:
 
     def polled(self) -> int:
         assert self.daemon is not None
-        return sum(worker.polled for worker in self.daemon.workers)
+        return sum(worker.polled for worker in self.daemon.buses.workers)
 
     def poll_on(self, more: int = 3 * METERS) -> None:
         """Every meter answers some polls more; their records are in the store."""
@@ -139,7 +139,7 @@ class Site:
     def settle(self) -> None:
         """No more polls; all that the store may send is confirmed."""
         assert self.daemon is not None
-        for worker in self.daemon.workers:
+        for worker in self.daemon.buses.workers:
             worker.stop()
         self.until(self._settled)
 
@@ -199,11 +199,11 @@ def test_a_gateway_that_boots_in_1970_polls_and_sends_when_its_clock_is_set(site
     assert len(held) == site.store.last_seq and all(record.at.year == 1970 for record in held.values())
     assert site.store.counts().pending == 0 and site.delivered() == []
     site.hands.wall, site.hands.synced = 0.0, True
-    assert all(meter.offset is None for worker in site.daemon.workers for meter in worker.meters)
+    assert all(meter.offset is None for worker in site.daemon.buses.workers for meter in worker.meters)
     site.hands.leap(11.0)  # the kernel is asked every 10 s
     site.poll_on()
     # The meters' clocks are compared now, not an hour after they could not be.
-    site.until(lambda: all(meter.offset is not None for worker in site.daemon.workers for meter in worker.meters))
+    site.until(lambda: all(meter.offset is not None for worker in site.daemon.buses.workers for meter in worker.meters))
     site.settle()
     check_intake(site)
     check_no_hole(site)
@@ -321,7 +321,7 @@ def test_a_disk_that_says_no_for_a_while_stops_nothing(site, monkeypatch):
     site.hands.leap(11.0)  # what was held is to be released now, and cannot be
     before = site.polled()
     site.until(lambda: site.polled() >= before + 10 * METERS)
-    site.daemon._denied("flat-1", True)
+    site.daemon.buses._denied("flat-1", True)
     assert site.daemon.writer.trouble == "the disk says no"
     monkeypatch.undo()
     site.connect()

@@ -27,7 +27,7 @@ def house(tmp_path: Path) -> Iterator[Daemon]:
     file.write_text(FLAT, encoding="utf-8")
     daemon = Daemon(load(file), clock=SystemClock(trust=True))
     yield daemon
-    daemon.workers = []
+    daemon.buses.workers = []
     daemon.close()
 
 
@@ -48,7 +48,7 @@ def fed(house: Daemon, monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.slow
 def test_while_all_make_progress_it_is_fed(house: Daemon, fed: list[float]) -> None:
     now = house.clock.monotonic()
-    house.workers = [Part("riser-1", now), Part("riser-2", now - STUCK + 1)]  # type: ignore[list-item]
+    house.buses.workers = [Part("riser-1", now), Part("riser-2", now - STUCK + 1)]  # type: ignore[list-item]
     house.look_after()
     assert len(fed) == 1
 
@@ -57,7 +57,7 @@ def test_one_stuck_worker_among_moving_ones_starves_it(
     house: Daemon, fed: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     now = house.clock.monotonic()
-    house.workers = [Part("riser-1", now), Part("riser-2", now - STUCK - 1)]  # type: ignore[list-item]
+    house.buses.workers = [Part("riser-1", now), Part("riser-2", now - STUCK - 1)]  # type: ignore[list-item]
     house.look_after()
     assert fed == []
     assert "riser-2" in caplog.text and "riser-1" not in caplog.text
@@ -78,6 +78,6 @@ def test_a_worker_that_waits_for_the_disk_is_not_taken_for_a_stuck_one(
 ) -> None:
     now = house.clock.monotonic()
     says(monkeypatch, house.writer, "trouble", "no room")
-    house.workers = [Part("riser-1", now - STUCK - 1)]  # type: ignore[list-item]
+    house.buses.workers = [Part("riser-1", now - STUCK - 1)]  # type: ignore[list-item]
     house.look_after()
     assert len(fed) == 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent.config.values import Poll
-from agent.line.worker import Request
+from agent.line.worker import Question
 from protocols.mercury.frames import Energy, seal
 from tests.support.archive_bus import DAY, HALF, POLL, House, intervals
 from tests.support.healing import HOUR, MINUTE, NOW, assert_whole, heal, local_midnight
@@ -69,18 +69,18 @@ def test_a_question_from_outside_is_answered_after_the_exchange_under_way(folder
     house.start()
     house.run(2 * MINUTE)
     assert house.worker is not None
-    request = Request(["flat-2"], "now", answer=Future())
+    question = Question(["flat-2"], "now", answer=Future())
     asked_at: list[float] = []
 
     def ask(question: bytes) -> bytes | None:
         if question[1] == 0x06 and not asked_at:
             asked_at.append(house.time.now)
-            house.worker.request(request)
+            house.worker.ask(question)
         return None
 
     house.listen = ask
-    house.run(10 * MINUTE, request.answer.done)
-    records, failed = request.answer.result(0)
+    house.run(10 * MINUTE, question.answer.done)
+    records, failed = question.answer.result(0)
     assert records and not failed
     later = [(at, question) for at, _, question in house.exchanges if at > asked_at[0]]
     assert later[0][1][1] == 0x01 and later[0][0] - asked_at[0] < 0.4

@@ -4,19 +4,20 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from agent.cli import read as command
-from agent.control.requests import Questions
+from agent.control.requests import Questions, Rooms
+from buffer.writer import Writer
 from protocols.mercury.frames import Energy
 from simulators.faults import Faults
 from simulators.line import PtyLine
 from simulators.mercury230 import Mercury230
+from tests.buffer.plant import opened
 from tests.cli.conftest import Run, change
-from tests.support.bus import FakeBus
+from tests.support.bus import FakeBus, buses_of
 
 PASSWORD = "4f6b2d"  # six digits as the maker writes them: half octets, or text
 
@@ -74,23 +75,13 @@ def test_a_trace_fits_a_phone(gateway: Path, run: Run, monkeypatch: pytest.Monke
     assert done.code == 0 and max(map(len, done.err.split("\n"))) <= columns
 
 
-class _Worker:
-    """Serves a request at once; no thread."""
-
-    def __init__(self, bus: FakeBus) -> None:
-        self.meters = bus.meters
-        self._worker = bus.worker
-
-    def request(self, request: Any) -> None:
-        self._worker.request(request)
-        self._worker.step()
-
-
 def test_the_daemon_hands_its_trace_over_with_the_words(house: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     change(house, 'point = "flat-12"', 'point = "flat-1"')
-    worker = _Worker(FakeBus(1))
-    daemon: Any = SimpleNamespace(workers=[worker], find=lambda point: (worker, 0))
-    questions = Questions(daemon)
+    nothing: Any = None
+    bus = FakeBus(1)
+    store = opened(house.parent / "other")
+    buses = buses_of(bus, store, Writer(store, on_stored=lambda records: None))
+    questions = Questions(Rooms(buses, nothing, bus.submit, nothing, nothing, nothing))
 
     def ask_daemon(state_dir: Path, op: str, **asked: Any) -> Mapping[str, Any]:
         answer: dict[str, Any] = json.loads(json.dumps(questions.handlers()[op](asked)))

@@ -2,27 +2,30 @@
 changes nothing."""
 
 import json
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from agent.control.replies import diagnosis, fitted
-from agent.control.requests import Questions
+from agent.control.requests import Questions, Rooms
 from agent.control.unix_socket import ControlError
 from agent.delivery.payload import LARGEST, reply
 from agent.events import gateway_event
-from agent.line.worker import Request
+from agent.line.buses import remind
+from agent.line.worker import Question
 from agent.meters import clock_notes
 from agent.meters.clock_state import ClockFacts, Correction
+from agent.meters.state import MeterState
 from buffer.writer import Writer
 from protocols.errors import LinkLost, NoReply
 from tests.buffer.plant import crashed, opened
-from tests.support.bus import FakeBus
+from tests.support.bus import FakeBus, buses_of
 
 
 def status(meters: int, error: str | None = None, buses: int = 2) -> dict[str, Any]:
@@ -80,55 +83,53 @@ def test_what_fits_is_left_as_it_is_and_a_long_list_of_failures_keeps_its_beginn
     assert found["left_off"] == {"failed": 900 - len(found["failed"])}
 
 
+class Answering:
+    """A bus's worker that answers each question by ``answer(meter, question)``, without a line."""
+
+    def __init__(self, bus: FakeBus, answer: Callable[[MeterState, Question], None]) -> None:
+        self.bus, self.meters, self._answer = bus.worker.bus, bus.meters, answer
+
+    def ask(self, question: Question) -> None:
+        (meter,) = (one for one in self.meters if one.config.point in question.points)
+        self._answer(meter, question)
+
+
 class Site:
-    """The questions of a daemon with one bus that is stepped by hand."""
+    """Requests to a gateway with two meters on one bus."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.bus = FakeBus(2)
-        self.notes: dict[str, str] = {}
-        config = SimpleNamespace(meters=[meter.config for meter in self.bus.meters])
-        self.daemon: Any = SimpleNamespace(
-            config=config,
-            workers=[self.bus.worker],
-            find=self._find,
-            status=lambda: status(2),
-            submit=self.bus.submit,
-            writer=SimpleNamespace(call=lambda work: work(self)),
+        self.store = opened(folder)
+        self.writer = Writer(self.store, on_stored=lambda records: None)
+        self.buses = buses_of(self.bus, self.store, self.writer)
+        rooms = Rooms(
+            self.buses, self.writer, self.bus.submit, lambda: None, lambda: status(2), lambda points: {"statements": []}
         )
-        self.questions = Questions(self.daemon)
+        self.questions = Questions(rooms)
 
-    def note(self, key: str, value: str | None) -> None:
-        if value is None:
-            self.notes.pop(key, None)
-        else:
-            self.notes[key] = value
+    def answering(self, answer: Callable[[MeterState, Question], None]) -> None:
+        self.buses.workers = [Answering(self.bus, answer)]  # type: ignore[list-item]
 
-    def _find(self, point: str) -> Any:
-        for index, meter in enumerate(self.bus.meters):
-            if meter.config.point == point:
-                return self.bus.worker, index
-        raise KeyError(point)
-
-    def answering(self, answer: Any) -> None:
-        """The bus answers every request at once by ``answer(meter, request)``."""
-
-        def request(asked: Request) -> None:
-            (meter,) = (one for one in self.bus.meters if one.config.point in asked.points)
-            answer(meter, asked)
-
-        self.bus.worker.request = request  # type: ignore[method-assign]
+    def close(self) -> None:
+        self.writer.close()
+        self.store.close()
 
 
-def carried_out(meter: Any, asked: Request) -> None:
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with closing(Site(tmp_path)) as made:
+        yield made
+
+
+def carried_out(meter: MeterState, question: Question) -> None:
     while meter.watch.orders:
         order: Future[Correction] = meter.watch.orders.popleft()
         right = meter.config.point == "flat-1"
         order.set_result(Correction(Decimal("42.5"), Decimal("0.3") if right else None, None if right else "too near"))
-    asked.answer.set_result(([], {}))
+    question.answer.set_result(([], {}))
 
 
-def test_set_clock_tells_the_outcome_of_each_point() -> None:
-    site = Site()
+def test_set_clock_tells_the_outcome_of_each_point(site: Site) -> None:
     site.answering(carried_out)
     assert site.questions.command("set-clock", {"points": None}) == {
         "corrected": [{"point": "flat-1", "before": 42.5, "after": 0.3}],
@@ -138,14 +139,13 @@ def test_set_clock_tells_the_outcome_of_each_point() -> None:
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_an_order_that_no_dialogue_took_up_is_withdrawn(lost: bool) -> None:
-    site = Site()
+def test_an_order_that_no_dialogue_took_up_is_withdrawn(site: Site, lost: bool) -> None:
 
-    def answer(meter: Any, asked: Request) -> None:
+    def answer(meter: MeterState, question: Question) -> None:
         if lost:
-            asked.answer.set_exception(LinkLost("the port is gone"))
+            question.answer.set_exception(LinkLost("the port is gone"))
         else:
-            asked.answer.set_result(([], {meter.config.point: NoReply("no answer within 0.50 s")}))
+            question.answer.set_result(([], {meter.config.point: NoReply("no answer within 0.50 s")}))
 
     site.answering(answer)
     found = site.questions.command("set-clock", {"points": ("flat-1",)})
@@ -154,31 +154,29 @@ def test_an_order_that_no_dialogue_took_up_is_withdrawn(lost: bool) -> None:
 
 
 @pytest.mark.parametrize("op", ["pause", "resume", "set-clock", "read"])
-def test_an_unknown_point_among_known_ones_changes_nothing(op: str) -> None:
-    site = Site()
-    site.notes["paused:flat-1"] = "paused"
-    before = dict(site.notes)
-    with pytest.raises(ControlError, match="no point named 'flat-9'; there are: flat-1, flat-2"):
+def test_an_unknown_point_among_known_ones_changes_nothing(site: Site, op: str) -> None:
+    site.questions.command("pause", {"points": ("flat-1",)})
+    with pytest.raises(ValueError, match="no point named 'flat-9'; there are: flat-1, flat-2"):
         site.questions.command(op, {"points": ("flat-1", "flat-9")})
-    assert site.notes == before and not any(meter.watch.orders for meter in site.bus.meters)
+    assert site.store.notes("paused:") == {"paused:flat-1": "paused"} and not site.bus.records
+    assert not any(meter.watch.orders for meter in site.bus.meters)
 
 
-def test_pause_and_resume_are_noted_and_work_at_once() -> None:
-    site = Site()
+def test_pause_and_resume_are_noted_and_work_at_once(site: Site) -> None:
     assert site.questions.command("pause", {"points": ("flat-2",)}) == {"points": ["flat-2"], "paused": True}
-    assert site.notes == {"paused:flat-2": "paused"} and site.bus.meters[1].paused
+    assert site.store.notes("paused:") == {"paused:flat-2": "paused"} and site.bus.meters[1].paused
     site.questions.command("resume", {"points": None})
-    assert site.notes == {} and not site.bus.meters[1].paused
+    assert site.store.notes("paused:") == {} and not site.bus.meters[1].paused
 
 
-def test_an_op_that_nobody_carries_out_is_answered_so() -> None:
+def test_an_op_that_nobody_carries_out_is_answered_so(site: Site) -> None:
     with pytest.raises(ValueError, match="not supported by this version"):
-        Site().questions.command("dance", {})
+        site.questions.command("dance", {})
 
 
-def test_a_technicians_correction_names_its_points() -> None:
+def test_a_technicians_correction_names_its_points(site: Site) -> None:
     with pytest.raises(ControlError, match="at least one point"):
-        Site().questions.handlers()["set-clock"]({"op": "set-clock"})
+        site.questions.handlers()["set-clock"]({"op": "set-clock"})
 
 
 @pytest.mark.parametrize(
@@ -200,15 +198,14 @@ def test_a_damaged_note_is_none() -> None:
 
 
 def test_a_correction_that_was_put_off_is_made_though_polls_are_rarer_than_its_moments() -> None:
-    site = Site()
-    bus = site.bus
+    bus = FakeBus(2)
     bus.meters[0].watch.due = bus.clock.stamp().utc
     bus.meters[1].watch.due, bus.meters[1].paused = bus.clock.stamp().utc, True
-    asked: list[list[str]] = []
-    bus.worker.request = lambda request: asked.append(list(request.points))  # type: ignore[method-assign]
-    clock_notes.remind([bus.worker], bus.clock.stamp().utc)
-    clock_notes.remind([bus.worker], bus.clock.stamp().utc)
-    assert asked == [["flat-1"]] and bus.meters[0].offset_at is None
+    asked: list[str] = []
+    worker: Any = Answering(bus, lambda meter, question: asked.append(meter.config.point))
+    remind([worker], bus.clock.stamp().utc)
+    remind([worker], bus.clock.stamp().utc)
+    assert asked == ["flat-1"] and bus.meters[0].offset_at is None
 
 
 def test_what_was_told_and_tried_is_on_the_disk_when_it_was_told_and_known_after_a_restart(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from agent.config.values import Poll
-from agent.line.worker import Request
+from agent.line.worker import Question
 from drivers.reading import Reading
 from protocols.errors import NoReply, Refused
 from tests.support.bus import NOON, FakeBus
@@ -90,11 +90,11 @@ def test_a_technicians_look_into_the_journals_is_not_the_daemons():
     archive = Archive("event")
     bus = bus_with(archive, event=3600.0)
     bus.run(40)
-    request = Request(["flat-1"], "event")
+    question = Question(["flat-1"], "event")
     bus.run(1800)
-    bus.worker.request(request)
+    bus.worker.ask(question)
     bus.run(10)
-    assert request.answer.result(0)[0]
+    assert question.answer.result(0)[0]
     bus.run(1900)
     polled, asked, again = archive.asked
     assert asked[1] - polled[1] > timedelta(minutes=25) and again[0] == polled[1] - HOUR

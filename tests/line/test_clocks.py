@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.config.values import Poll
+from agent.line.buses import remind
 from agent.line.clocks import ClockWatch
 from agent.line.correction import in_words, safe_window
-from agent.line.worker import Request
-from agent.meters.clock_notes import remind
+from agent.line.worker import Question
 from agent.meters.clock_state import ClockFacts, Correction
 from agent.meters.state import MeterState
 from buffer.faults import StoreUnusable
@@ -60,7 +60,7 @@ class ClockBus(FakeBus):
         """A correction that somebody has ordered, made now."""
         answer: Future[Correction] = Future()
         self.meter.watch.orders.append(answer)
-        self.worker.request(Request(["flat-1"], "clock"))
+        self.worker.ask(Question(["flat-1"], "clock"))
         self.run(3)
         return answer.result(0)
 
@@ -282,10 +282,10 @@ def test_an_order_that_cannot_be_carried_out_says_why(wrong: float, minutes: int
 def test_an_order_for_a_meter_that_does_not_answer_stays_with_who_ordered_it() -> None:
     bus = ClockBus(42.0)
     bus.dead.add(1)
-    request = Request(["flat-1"], "clock")
-    bus.worker.request(request)
+    question = Question(["flat-1"], "clock")
+    bus.worker.ask(question)
     bus.run(10)
-    assert isinstance(request.answer.result(0)[1]["flat-1"], NoReply)
+    assert isinstance(question.answer.result(0)[1]["flat-1"], NoReply)
 
 
 def test_a_command_that_reads_by_itself_sees_the_offset_and_corrects_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from agent.config.values import Poll
 from agent.line.archive_share import FAIR_WAIT, PIECE, SHARE
-from agent.line.worker import Request
+from agent.line.worker import Question
 from buffer.record import Record
 from drivers.mercury.driver import Mercury230
 from drivers.mercury.journal import JOURNALS
@@ -125,18 +125,18 @@ def test_an_archive_of_which_nothing_is_remembered_ends_too() -> None:
 def test_a_question_from_outside_waits_for_one_exchange(all_events: Counter[Any]) -> None:
     bus = with_journals(now=900.0)
     bus.run(29)
-    request, asked_at = Request(["flat-3"], "now"), 0.0
+    question, asked_at = Question(["flat-3"], "now"), 0.0
     honest = bus.answer
 
     def answer(data: bytes) -> list[tuple[float, bytes]]:
         nonlocal asked_at
         if data[1] == 0x04 and data[2] == 0x20 and not asked_at:
             asked_at = bus.time.now
-            bus.worker.request(request)
+            bus.worker.ask(question)
         return honest(data)
 
     bus.answer = bus.port.answer = answer  # type: ignore[method-assign,union-attr]
-    while not request.answer.done():
+    while not question.answer.done():
         bus.run(0.01)
     assert asked_at and bus.time.now - asked_at < 10 * EXCHANGE, "the exchange, a goodbye, a log-in and the reading"
     bus.run(60)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.line.link import Link
 from agent.line.trace import Redactor, TraceMessage, heard, sent
-from agent.line.worker import Request
+from agent.line.worker import Question
 from drivers.mercury.driver import Mercury230
 from drivers.reading import MeterPlan
 from protocols.errors import MeterError
@@ -298,7 +298,7 @@ def test_the_daemons_log_and_its_records_hold_no_password(caplog: pytest.LogCapt
     answer = bus.answer
     bus.answer = lambda request: [*flipped(request, next(places)), *((at + 0.02, said) for at, said in answer(request))]
     messages: list[TraceMessage] = []
-    bus.worker.request(Request(["flat-1"], "now", trace=lambda point, message: messages.append(message)))
+    bus.worker.ask(Question(["flat-1"], "now", trace=lambda point, message: messages.append(message)))
     with caplog.at_level("DEBUG"):
         bus.run(300)
     assert messages and (caplog.records or bus.records)

@@ -9,7 +9,7 @@ import pytest
 
 from agent.config.values import Poll
 from agent.line.port import PortHeld
-from agent.line.worker import Request
+from agent.line.worker import Question
 from protocols.errors import LinkLost
 from protocols.mercury.frames import Energy
 from tests.support.bus import NOON, FakeBus
@@ -186,10 +186,10 @@ def test_a_question_while_the_port_is_gone_is_answered_at_once():
     bus = FakeBus(1)
     bus.lost = True
     bus.run(5)
-    request = Request(["flat-1"], "now")
-    bus.worker.request(request)
+    question = Question(["flat-1"], "now")
+    bus.worker.ask(question)
     with pytest.raises(LinkLost, match="no such port"):
-        request.answer.result(0)
+        question.answer.result(0)
 
 
 def test_a_question_while_another_program_has_the_port_is_told_so():
@@ -200,26 +200,26 @@ def test_a_question_while_another_program_has_the_port_is_told_so():
 
     bus.worker._open_port = held
     bus.run(5)
-    request = Request(["flat-1"], "now")
-    bus.worker.request(request)
+    question = Question(["flat-1"], "now")
+    bus.worker.ask(question)
     with pytest.raises(PortHeld, match="another program"):
-        request.answer.result(0)
+        question.answer.result(0)
 
 
 def test_a_technicians_question_goes_first_and_stores_nothing():
     bus = FakeBus(4)
-    request = Request(["flat-4"], "network")
-    bus.worker.request(request)
+    question = Question(["flat-4"], "network")
+    bus.worker.ask(question)
     bus.worker.step()
-    assert isinstance(request.answer, Future) and request.answer.done()
-    records, failed = request.answer.result()
+    assert isinstance(question.answer, Future) and question.answer.done()
+    records, failed = question.answer.result()
     assert records[0].values["1-0:32.7.0"] == Decimal(230) and not failed and not bus.records
 
 
 def test_a_question_can_be_traced_octet_by_octet_and_in_words():
     bus, seen = FakeBus(1), []
-    request = Request(["flat-1"], "now", trace=lambda point, message: seen.append((point, message)))
-    bus.worker.request(request)
+    question = Question(["flat-1"], "now", trace=lambda point, message: seen.append((point, message)))
+    bus.worker.ask(question)
     bus.worker.step()
     assert {point for point, _ in seen} == {"flat-1"}
     said = [message for _, message in seen]
@@ -307,20 +307,20 @@ def test_log_in_serves_all_kinds_that_are_due():
 def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words(kind):
     bus = FakeBus(1)
     bus.meters[0].driver.capabilities = frozenset({"identify", "now", "set_clock"})
-    request = Request(["flat-1"], kind, span=(NOON, NOON))
-    bus.worker.request(request)
+    question = Question(["flat-1"], kind, span=(NOON, NOON))
+    bus.worker.ask(question)
     bus.run(61)
-    _, failed = request.answer.result(0)
+    _, failed = question.answer.result(0)
     assert f"reads no {kind!r}" in str(failed["flat-1"]) and len(bus.readings()) == 2
 
 
 def test_a_question_that_hits_a_mistake_of_ours_is_answered_and_the_bus_goes_on():
     bus = FakeBus(1)
     bus.meters[0].driver.network = lambda ask: 1 // 0
-    request = Request(["flat-1"], "network")
-    bus.worker.request(request)
+    question = Question(["flat-1"], "network")
+    bus.worker.ask(question)
     bus.run(61)
-    _, failed = request.answer.result(0)
+    _, failed = question.answer.result(0)
     assert "internal error" in str(failed["flat-1"]) and len(bus.readings()) == 2
 
 
@@ -335,7 +335,7 @@ def test_a_question_to_a_worker_that_ends_is_refused_at_once():
     """After a reload: whoever holds the worker of before must not wait ten minutes for nobody."""
     bus = FakeBus(1)
     bus.worker.ask_to_stop()
-    request = Request(["flat-1"], "now")
-    bus.worker.request(request)
+    question = Question(["flat-1"], "now")
+    bus.worker.ask(question)
     with pytest.raises(LinkLost, match="stopping"):
-        request.answer.result(0)
+        question.answer.result(0)

@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.config.values import Config, Gateway, Intake, Meter
-from agent.control.unix_socket import ControlError
 from agent.history.boundaries import not_superseded
 from agent.host.clock import Stamp
 from agent.manual.entry import Judged, NotTaken, Typed, answer, in_store, judge, manual_point, question
@@ -353,7 +352,7 @@ def test_what_was_typed_is_kept_with_the_record_and_never_leaves(store: Store, c
     ],
 )
 def test_a_question_that_is_none_is_refused(store: Store, config: Config, change: dict[str, Any]) -> None:
-    with pytest.raises(ControlError):
+    with pytest.raises(NotTaken):
         in_store(config, store, question("cellar", Typed(FIRST), True) | change, stamp())
     assert store.last_seq == 0
 

@@ -346,7 +346,7 @@ def test_the_daemon_keeps_its_counters_over_a_reload_and_a_restart(tmp_path: Pat
         daemon.start()
         try:
             for _ in range(2):
-                a, b = (state.driver.counter for state in daemon.workers[0].meters)
+                a, b = (state.driver.counter for state in daemon.buses.workers[0].meters)
                 assert a is b
                 numbers += [a.next(), b.next()]
                 daemon.reload()

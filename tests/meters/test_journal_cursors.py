@@ -137,12 +137,12 @@ def test_the_daemon_keeps_them_over_a_reload_and_a_restart(tmp_path: Path) -> No
         daemon = Daemon(load(file), file, open_port=no_port)
         daemon.start()
         try:
-            (meter,) = daemon.workers[0].meters
+            (meter,) = daemon.buses.workers[0].meters
             seen.append(meter.looked)
             meter.looked = NOON + number * HOUR
             daemon.look_after()
             daemon.reload()
-            (meter,) = daemon.workers[0].meters
+            (meter,) = daemon.buses.workers[0].meters
             seen.append(meter.looked)
             meter.looked = NOON + number * HOUR + timedelta(minutes=30)
         finally:

@@ -118,11 +118,13 @@ class Flat:
 def test_the_daemon_tells_of_a_foreign_meter_once_over_restarts_and_reloads(tmp_path: Path) -> None:
     for _ in range(2):
         with closing(Flat(tmp_path, "30000001")) as flat:
-            flat.until(lambda flat=flat: flat.daemon.workers and flat.daemon.workers[0].state(0) == "wrong-serial")
-            workers = flat.daemon.workers
+            flat.until(
+                lambda flat=flat: flat.daemon.buses.workers and flat.daemon.buses.workers[0].state(0) == "wrong-serial"
+            )
+            workers = flat.daemon.buses.workers
             flat.daemon.ask_reload()
-            flat.until(lambda flat=flat, workers=workers: flat.daemon.workers not in ([], workers))
-            flat.until(lambda flat=flat: flat.daemon.workers[0].state(0) == "wrong-serial")
+            flat.until(lambda flat=flat, workers=workers: flat.daemon.buses.workers not in ([], workers))
+            flat.until(lambda flat=flat: flat.daemon.buses.workers[0].state(0) == "wrong-serial")
             flat.daemon.writer.flush()
             assert flat.codes() == ["wrong-serial"]
 

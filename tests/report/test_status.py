@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from agent.cli.status import screen
-from agent.control.status import document, without_daemon
+from agent.control.status import without_daemon
 from agent.daemon import Daemon
 from agent.host.clock import SystemClock
 from agent.report.days import CATCH_UP, ExchangeDay, ExchangeDays
@@ -104,10 +104,10 @@ def test_a_running_daemon_tells_it_too_whatever_its_store_can_still_say(tmp_path
     daemon = Daemon(configured(tmp_path, metered()), clock=SystemClock(trust=True), open_port=lambda url, line: None)
     try:
         keep(daemon.store, "sent")
-        assert document(daemon)["exchange"]["last_sent"] == "2026-11-15"
+        assert daemon.status()["exchange"]["last_sent"] == "2026-11-15"
         daemon.writer.close()
         daemon.store.close()
-        found = document(daemon)["exchange"]
+        found = daemon.status()["exchange"]
     finally:
         daemon.store.close()
     assert found["last_sent"] is None and "the store is closed" in found["error"]["text"]

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent.config.values import Bus, Meter, Poll
+from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
 from agent.host.clock import Stamp
-from agent.line.worker import Worker
+from agent.line.buses import Buses
+from agent.line.worker import Question, Worker
 from agent.meters.foreign import UnexpectedMeters
 from agent.meters.state import MeterState
 from buffer.record import Record
+from buffer.store import Store
+from buffer.writer import Writer
 from drivers.mercury.driver import Mercury230 as Driver
 from drivers.reading import MeterPlan
 from protocols.errors import LinkLost
@@ -46,6 +50,17 @@ class FakeClock:
             self.boot,
             self.time.now,
         )
+
+
+class AtOnce:
+    """A bus's worker that serves each question on the asker's thread."""
+
+    def __init__(self, bus: "FakeBus") -> None:
+        self.bus, self.meters, self._worker = bus.worker.bus, bus.meters, bus.worker
+
+    def ask(self, question: Question) -> None:
+        self._worker.ask(question)
+        self._worker.step()
 
 
 class FakeBus:
@@ -138,6 +153,15 @@ class FakeBus:
 
     def events(self) -> list[str]:
         return [record.event["code"] for record in self.records if record.event]
+
+
+def buses_of(bus: FakeBus, store: Store, writer: Writer, worker: Any = None) -> Buses:
+    """All buses of a gateway that has this one, which answers at once, or as ``worker`` does."""
+    meters = tuple(meter.config for meter in bus.meters)
+    config = Config(Gateway("gw-1"), Intake("127.0.0.1", 1883, False, "mqtt://127.0.0.1"), (bus.worker.bus,), meters)
+    buses = Buses(config, store, writer, bus.clock, bus.submit)
+    buses.workers = [worker or AtOnce(bus)]
+    return buses
 
 
 def state_of(number: int, poll: Poll) -> MeterState:
