@@ -152,7 +152,7 @@ def _mean_round(configured: int, seconds: float) -> float:
             denied=lambda *_: None,
         )
         worker.start()
-        while configured == 5 and worker.state(4) != "silent":
+        while configured == 5 and worker.state(worker.meters[4]) != "silent":
             time.sleep(0.2)
         time.sleep(8)  # until it counts as silent, and the first rounds have learned what they ask only once
         times.clear()

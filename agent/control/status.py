@@ -9,6 +9,7 @@ from agent.config.values import Bus, Config, Meter
 from agent.host.clock import Stamp, SystemClock
 from agent.line.buses import Buses
 from agent.line.worker import Worker
+from agent.meters.state import MeterState
 from buffer.body import exact, when
 from buffer.faults import StoreError
 from buffer.record import Record
@@ -41,7 +42,7 @@ def document(live: Live) -> dict[str, Any]:
         "exchange": _exchange(live.config, live.store),
         "buses": [_bus(worker, filler) for worker in workers],
         "meters": [
-            *(_meter(worker, index, filler) for worker in workers for index in range(len(worker.meters))),
+            *(_meter(worker, meter, filler) for worker in workers for meter in worker.meters),
             *(_manual(*reading) for reading in live.manual),
         ],
     }
@@ -133,8 +134,7 @@ def _bus(worker: Worker, filler: Filler) -> dict[str, Any]:
     }
 
 
-def _meter(worker: Worker, index: int, filler: Filler) -> dict[str, Any]:
-    meter = worker.meters[index]
+def _meter(worker: Worker, meter: MeterState, filler: Filler) -> dict[str, Any]:
     newest = _newest(meter.latest.get("now") or meter.latest.get("network"))
     return {
         "point": meter.config.point,
@@ -142,7 +142,7 @@ def _meter(worker: Worker, index: int, filler: Filler) -> dict[str, Any]:
         "driver": meter.config.driver,
         "address": meter.config.address,
         "serial": meter.config.serial,
-        "state": worker.state(index),
+        "state": worker.state(meter),
         "error": meter.error,
         "meter_offset": None if meter.offset is None else exact(meter.offset),
         "tariffs": dict(meter.config.tariffs or {}),

@@ -6,6 +6,7 @@ end. The first is of PIECE seconds, each further one of the same poll is twice a
 end; all pieces together take at most SHARE of the bus time.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 FAIR_WAIT = 60.0
@@ -14,8 +15,8 @@ SHARE = 0.05
 LONGEST_HOLD = 2.0  # s; who wanted the line is served by then, or it was no poll
 MOST = 10  # times that a piece is doubled
 
-Poll = tuple[int, str]
-"""The meter's index and the kind."""
+Poll = tuple[Hashable, str]
+"""The meter and the kind."""
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class ArchiveShare:
     """The archives of one bus. Times are monotonic seconds."""
 
     further: float  # when one of them came any further
-    held: float = 0.0  # until then none is begun: the line was wanted for then
+    blocked_until: float = 0.0  # until then none is begun: the line was wanted for then
     _allowed: float = 0.0
     _pieces: dict[Poll, int] = field(default_factory=dict)
 

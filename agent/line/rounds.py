@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import time
 
 from agent.events import gateway_event
@@ -24,6 +24,7 @@ log = logging.getLogger("meterpost.line")
 REFUSED_PAUSE = 3600.0  # s until a kind that the meter refuses is asked again
 ARCHIVES_AFTER = 30.0  # s after the start: the first readings of all meters come before any archive
 ARCHIVE_BUSY = 60.0  # s until an archive that cannot be read just now (midnight, a clock not set) is tried again
+FIRST_COST = 0.3  # s that a dialogue takes before one was measured
 CALENDAR = ("day", "month")
 LIVE = ("now", "network")
 """What nobody can read later: no archive keeps it waiting."""
@@ -35,7 +36,7 @@ class Turn:
     ``piece``: seconds for which its archive may keep others waiting; ``rest``: the archives of a dialogue whose other
     kinds are done."""
 
-    index: int
+    meter: MeterState
     kinds: tuple[str, ...]
     trial: bool = False
     piece: float = 0.0
@@ -46,6 +47,14 @@ class Turn:
         live = tuple(kind for kind in self.kinds if kind not in ARCHIVES)
         archives = tuple(kind for kind in self.kinds if kind in ARCHIVES)
         return replace(self, kinds=live), replace(self, kinds=archives, rest=True)
+
+
+@dataclass(slots=True)
+class Standing:
+    """How one meter answers, and what a dialogue with it takes of the bus: seconds, as measured."""
+
+    health: Health = field(default_factory=Health)
+    cost: float = FIRST_COST
 
 
 class Rounds:
@@ -61,18 +70,17 @@ class Rounds:
         denied: Callable[[str, bool], None],
         foreigners: UnexpectedMeters,
     ) -> None:
-        self._bus, self._meters, self._clock = bus, meters, clock
+        self._bus, self._clock = bus, clock
         self._submit, self._denied, self._foreigners = submit, denied, foreigners
         now = clock.monotonic()
         self._schedule = Schedule(periods(meters), now)
-        for index in range(len(meters)):
-            for kind in self._schedule.kinds(index):
+        for meter in meters:
+            for kind in self._schedule.kinds(meter):
                 if kind in ARCHIVES:
-                    self._schedule.later(index, kind, now + ARCHIVES_AFTER)
-        self._health = [Health() for _ in meters]
+                    self._schedule.later(meter, kind, now + ARCHIVES_AFTER)
+        self._standings = {meter: Standing() for meter in meters}
         self._budget = TrialBudget()
-        self._patience = ArchiveShare(now)
-        self._costs = [0.3] * len(meters)  # s of the bus that one dialogue with each meter takes, as measured
+        self._archive_share = ArchiveShare(now)
 
     # ── what comes next ──────────────────────────────────────────────────
 
@@ -85,63 +93,65 @@ class Rounds:
         if silent is not None:
             kinds = self._schedule.of_meter(silent, now) or self._schedule.kinds(silent)[:1]
             return Turn(silent, tuple(kinds), trial=True)
-        waiting = self._schedule.longest(now, skip, ARCHIVES) if self._patience.over(now) else None
+        waiting = self._schedule.longest(now, skip, ARCHIVES) if self._archive_share.over(now) else None
         if waiting is not None and now - waiting.due > FAIR_WAIT:
-            return Turn(waiting.meter, (waiting.kind,), piece=self._patience.piece((waiting.meter, waiting.kind)))
+            return Turn(waiting.meter, (waiting.kind,), piece=self._archive_share.piece((waiting.meter, waiting.kind)))
         job = self._schedule.due(now, skip, LIVE)
-        if job is None and now >= self._patience.held:
+        if job is None and now >= self._archive_share.blocked_until:
             job = self._schedule.due(now, skip, ARCHIVES)
         return None if job is None else Turn(job.meter, tuple(self._schedule.of_meter(job.meter, now)))
 
     def next_moment(self) -> float:
         """Monotonic time at which something is due; infinity if nothing ever is."""
         skip = self._left_out()
-        archives = max(self._patience.held, self._schedule.next_due(skip, ARCHIVES))
+        archives = max(self._archive_share.blocked_until, self._schedule.next_due(skip, ARCHIVES))
         silent = self._silent() if skip else ()
-        trials = [max(self._health[index].next_trial, self._budget.allowed) for index in silent]
+        trials = [max(self._standings[meter].health.next_trial, self._budget.allowed) for meter in silent]
         return min(self._schedule.next_due(skip, LIVE), archives, *trials)
 
     def live_moment(self) -> float:
         """Monotonic time at which something is due that no archive keeps waiting; infinity if nothing ever is."""
         return self._schedule.next_due(self._left_out(), LIVE)
 
-    def fillable(self) -> list[int]:
+    def fillable(self) -> list[MeterState]:
         """The meters that may be asked for what is missing: those that answer soundly in this run."""
-        return [index for index, meter in enumerate(self._meters) if meter.sound and not self._health[index].failures]
+        return [meter for meter, standing in self._standings.items() if meter.sound and not standing.health.failures]
 
     def start(self, kind: str, at: time) -> None:
         """A calendar kind is due now for the meters that have it at this local time."""
-        for index, meter in enumerate(self._meters):
-            if kind in self._schedule.kinds(index) and getattr(meter.config.poll, kind) == at:
-                self._schedule.later(index, kind, self._clock.monotonic())
+        for meter in self._standings:
+            if kind in self._schedule.kinds(meter) and getattr(meter.config.poll, kind) == at:
+                self._schedule.later(meter, kind, self._clock.monotonic())
 
-    def silent(self, index: int) -> bool:
-        return self._health[index].silent
+    def silent(self, meter: MeterState) -> bool:
+        """Whether it counts as silent."""
+        return self._standings[meter].health.silent
 
-    def _silent(self) -> list[int]:
-        return [index for index, health in enumerate(self._health) if health.silent and not self._meters[index].paused]
+    def _silent(self) -> list[MeterState]:
+        return [meter for meter, standing in self._standings.items() if standing.health.silent and not meter.paused]
 
-    def _left_out(self) -> set[int]:
+    def _left_out(self) -> set[MeterState]:
         """Those that are polled by trials or not at all."""
-        both = zip(self._health, self._meters, strict=True)
-        return {index for index, (health, meter) in enumerate(both) if health.silent or meter.paused}
+        return {meter for meter, standing in self._standings.items() if standing.health.silent or meter.paused}
 
-    def _due_trial(self, now: float) -> int | None:
+    def _due_trial(self, now: float) -> MeterState | None:
         if not self._budget.open(now):
             return None
-        ready = [index for index in self._silent() if self._health[index].next_trial <= now]
-        return min(ready, key=lambda index: self._health[index].next_trial, default=None)
+        trials = {meter: self._standings[meter].health.next_trial for meter in self._silent()}
+        ready = [meter for meter, moment in trials.items() if moment <= now]
+        return min(ready, key=lambda meter: trials[meter], default=None)
 
     # ── what follows ─────────────────────────────────────────────────────
 
     def took(self, turn: Turn, seconds: float) -> None:
         """The dialogue is over; what a trial that stayed unanswered has cost comes off the budget."""
-        if turn.trial and self._health[turn.index].silent:
+        standing = self._standings[turn.meter]
+        if turn.trial and standing.health.silent:
             self._budget.spent(self._clock.monotonic(), seconds)
-        elif not self._health[turn.index].failures:
-            self._costs[turn.index] = seconds
+        elif not standing.health.failures:
+            standing.cost = seconds
         if turn.piece:
-            self._patience.spent(seconds, self._clock.monotonic())
+            self._archive_share.spent(seconds, self._clock.monotonic())
 
     def done(self, turn: Turn, outcome: Outcome) -> None:
         """The meter has answered, though perhaps not everything: when each kind comes again."""
@@ -150,14 +160,14 @@ class Rounds:
             if kind in outcome.ended:
                 continue  # due still
             if kind not in outcome.failed:
-                self._next_slot(turn.index, kind)
+                self._next_slot(turn.meter, kind)
             elif kind in ARCHIVES or broken is None:
-                self._put_off(turn.index, kind, outcome.failed[kind])
+                self._put_off(turn.meter, kind, outcome.failed[kind])
         self._archives_done(turn, outcome)
 
     def _answered(self, turn: Turn, outcome: Outcome) -> MeterError | None:
         """What its answers say of the meter; the silence in which they ended, if they did."""
-        meter = self._meters[turn.index]
+        meter = turn.meter
         meter.foreign = None
         self._foreigners.right(meter.config.point)
         if meter.trouble == "access":
@@ -165,71 +175,72 @@ class Rounds:
         urgent = {kind: trouble for kind, trouble in outcome.failed.items() if kind not in ARCHIVES}
         broken = next((trouble for trouble in urgent.values() if isinstance(trouble, (NoReply, BadFrame))), None)
         if broken is not None:
-            self.failed(Turn(turn.index, tuple(urgent)), broken)
+            self.failed(Turn(turn.meter, tuple(urgent)), broken)
         else:
-            self._recovered(turn.index, next(iter(urgent.values()), None))
+            self._recovered(turn.meter, next(iter(urgent.values()), None))
         return broken
 
     def _archives_done(self, turn: Turn, outcome: Outcome) -> None:
         now = self._clock.monotonic()
         for kind in turn.kinds:
             if kind in outcome.ended:
-                self._patience.ended((turn.index, kind), turn.piece > 0)
+                self._archive_share.ended((turn.meter, kind), turn.piece > 0)
             elif kind in ARCHIVES:
-                self._patience.done((turn.index, kind))
-                self._patience.further = now
+                self._archive_share.done((turn.meter, kind))
+                self._archive_share.further = now
         if any(outcome.ended.values()):
-            self._patience.further = now
+            self._archive_share.further = now
         if outcome.ended:
             moment = self.live_moment()
-            self._patience.held = min(moment, now + LONGEST_HOLD)
+            self._archive_share.blocked_until = min(moment, now + LONGEST_HOLD)
 
     def failed(self, turn: Turn, trouble: MeterError) -> None:
         """The dialogue as a whole ended in this."""
-        meter, health = self._meters[turn.index], self._health[turn.index]
+        meter = turn.meter
         if str(trouble) != meter.error:
             log.warning("%s: %s", meter.config.point, trouble)
         meter.error, meter.trouble = str(trouble), words(trouble)
         if isinstance(trouble, (NoReply, BadFrame)):
-            self._no_answer(turn.index)
+            self._no_answer(meter)
         else:
-            health.answered()
+            self._standings[meter].health.answered()
         if isinstance(trouble, WrongSerial):
             self._foreign(meter, trouble)
         elif isinstance(trouble, AccessDenied) and not isinstance(trouble, PasswordPaused):
             self._denied(meter.config.point, True)
         for kind in turn.kinds:
-            self._put_off(turn.index, kind, trouble)
-            self._patience.done((turn.index, kind))
+            self._put_off(turn.meter, kind, trouble)
+            self._archive_share.done((turn.meter, kind))
 
-    def _put_off(self, index: int, kind: str, trouble: MeterError) -> None:
+    def _put_off(self, meter: MeterState, kind: str, trouble: MeterError) -> None:
         now = self._clock.monotonic()
         if isinstance(trouble, WrongSerial):
-            self._next_slot(index, kind)
+            self._next_slot(meter, kind)
         elif isinstance(trouble, AccessDenied):
-            self._schedule.later(index, kind, now + PASSWORD_PAUSE)
+            self._schedule.later(meter, kind, now + PASSWORD_PAUSE)
         elif kind in ARCHIVES and isinstance(trouble, Busy):
-            self._schedule.later(index, kind, now + ARCHIVE_BUSY)
+            self._schedule.later(meter, kind, now + ARCHIVE_BUSY)
         elif kind not in ARCHIVES and isinstance(trouble, (NoReply, BadFrame, Busy)):
-            self._schedule.later(index, kind, now + RETRY)
+            self._schedule.later(meter, kind, now + RETRY)
         else:  # refused; or an archive that brings silence (old firmware does that) must not cost the other kinds
-            self._schedule.later(index, kind, now + REFUSED_PAUSE)
+            self._schedule.later(meter, kind, now + REFUSED_PAUSE)
 
-    def _next_slot(self, index: int, kind: str) -> None:
+    def _next_slot(self, meter: MeterState, kind: str) -> None:
         stamp = self._clock.stamp()
-        self._schedule.done(index, kind, stamp.monotonic, stamp.utc.timestamp())
+        self._schedule.done(meter, kind, stamp.monotonic, stamp.utc.timestamp())
 
-    def _recovered(self, index: int, refused: MeterError | None) -> None:
-        meter = self._meters[index]
-        if self._health[index].silent:
+    def _recovered(self, meter: MeterState, refused: MeterError | None) -> None:
+        health = self._standings[meter].health
+        if health.silent:
             log.info("%s: answers again", meter.config.point)
-        self._health[index].answered()
+        health.answered()
         meter.error = str(refused) if refused else None
         meter.trouble = words(refused) if refused else None
 
-    def _no_answer(self, index: int) -> None:
-        meter, stamp = self._meters[index], self._clock.stamp()
-        if self._health[index].failed(stamp.monotonic, sum(self._costs)):
+    def _no_answer(self, meter: MeterState) -> None:
+        stamp = self._clock.stamp()
+        one_round = sum(standing.cost for standing in self._standings.values())
+        if self._standings[meter].health.failed(stamp.monotonic, one_round):
             log.warning("%s: counts as silent: %s", meter.config.point, meter.error)
             text = f"address {meter.config.address} on {self._bus}: {meter.error}"
             serial = meter.identity.serial if meter.identity and meter.identity.serial else ""
@@ -242,14 +253,14 @@ class Rounds:
         self._foreigners.came(meter.config, trouble, self._clock.stamp())
 
 
-def periods(meters: Sequence[MeterState]) -> dict[tuple[int, str], float | None]:
+def periods(meters: Sequence[MeterState]) -> dict[tuple[MeterState, str], float | None]:
     """Which kinds of which meter are polled how often; calendar kinds have no period."""
-    found: dict[tuple[int, str], float | None] = {}
-    for index, meter in enumerate(meters):
+    found: dict[tuple[MeterState, str], float | None] = {}
+    for meter in meters:
         for kind in ("now", "network", *ARCHIVES):
             wanted = getattr(meter.config.poll, kind)
             if kind in meter.driver.capabilities and wanted is not None:
-                found[index, kind] = None if kind in CALENDAR else wanted
+                found[meter, kind] = None if kind in CALENDAR else wanted
     return found
 
 

@@ -130,16 +130,15 @@ class Worker:
             self._rounds.start(kind, at)
             self._wake.notify()
 
-    def state(self, index: int) -> str:
-        """ok, silent, wrong-serial, refused or paused (design §11)."""
-        meter = self.meters[index]
+    def state(self, meter: MeterState) -> str:
+        """ok, silent, wrong-serial, refused or paused (design §11), of one of its meters."""
         if meter.paused:
             return "paused"
         if meter.foreign is not None:
             return "wrong-serial"
         if meter.trouble in ("access", "refused"):
             return "refused"
-        if self._rounds.silent(index) or meter.trouble is not None or self.port_error is not None:
+        if self._rounds.silent(meter) or meter.trouble is not None or self.port_error is not None:
             return "silent"
         return "ok"
 
@@ -236,7 +235,7 @@ class Worker:
         if turn is None:
             return False
         assert self._dialogue is not None
-        meter, started = self.meters[turn.index], self._clock.monotonic()
+        meter, started = turn.meter, self._clock.monotonic()
         todo = turn
 
         def between(outcome: Outcome) -> None:
@@ -288,12 +287,11 @@ class Worker:
         """Nothing is due: ask for what is missing, as long as nothing is; False where nothing can be filled now."""
         if self._filler is None or self._filling is None:
             return False
-        points = {self.meters[index].config.point: index for index in self._rounds.fillable()}
+        points = {meter.config.point: meter for meter in self._rounds.fillable()}
         piece = self._filler.next(points)
         if piece is None:
             return False
-        turn = Turn(points[piece.point], ())
-        meter = self.meters[turn.index]
+        meter = points[piece.point]
         rest = self._rounds.next_moment() - self._clock.monotonic()
         if not self._filling.fits(meter, piece.kind, rest):
             return False
@@ -303,7 +301,7 @@ class Worker:
         except LinkLost:
             raise
         except MeterError as trouble:
-            self._rounds.failed(turn, trouble)
+            self._rounds.failed(Turn(meter, ()), trouble)
         except Exception as trouble:
             log.exception("%s: internal error", meter.config.point)
             self._filler.failed(piece, (), refused_words(trouble))

@@ -12,9 +12,9 @@ from drivers.reading import Driver, Identity
 from protocols.session import Line
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class MeterState:
-    """What the daemon knows of one meter between dialogues."""
+    """What the daemon knows of one meter between dialogues. It is equal to itself only, and can be a key."""
 
     config: Meter
     driver: Driver

@@ -296,7 +296,7 @@ def test_a_meter_that_dies_in_the_middle_of_a_piece_keeps_what_came_and_goes_on_
     house.run(8 * MINUTE)
     house.flush()
     came = len(house.moments("interval"))
-    assert 300 < came < 900 and house.worker is not None and house.worker.state(0) == "silent"
+    assert 300 < came < 900 and house.worker is not None and house.worker.state(house.worker.meters[0]) == "silent"
     house.dead.clear()
     before = len(house.exchanges)
     heal(house)

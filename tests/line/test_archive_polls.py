@@ -137,7 +137,7 @@ def test_an_archive_that_fails_costs_no_reading_and_is_asked_again_in_an_hour(tr
     bus = bus_with(archive, interval=60.0)
     bus.run(3700)
     assert len(archive.asked) == 2
-    assert len(bus.readings()) == 62 and bus.worker.state(0) == "ok"
+    assert len(bus.readings()) == 62 and bus.worker.state(bus.worker.meters[0]) == "ok"
 
 
 def test_without_a_set_clock_nobody_knows_for_which_time_to_ask():

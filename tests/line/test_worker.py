@@ -36,7 +36,7 @@ def test_a_dead_meter_counts_as_silent_with_one_event_and_the_others_go_on():
     bus = FakeBus(5)
     bus.dead.add(3)
     bus.run(610)
-    assert bus.worker.state(2) == "silent" and bus.worker.state(1) == "ok"
+    assert bus.worker.state(bus.worker.meters[2]) == "silent" and bus.worker.state(bus.worker.meters[1]) == "ok"
     assert bus.events() == ["meter-silent"]
     assert not bus.readings("flat-3")
     assert len(bus.readings("flat-5")) == 11
@@ -48,7 +48,7 @@ def test_the_first_answer_makes_a_silent_meter_normal_again():
     bus.run(300)
     bus.dead.clear()
     bus.run(305)
-    assert bus.worker.state(0) == "ok"
+    assert bus.worker.state(bus.worker.meters[0]) == "ok"
     assert bus.readings("flat-1")
     assert bus.readings("flat-1")[0].at - NOON < timedelta(seconds=605)
 
@@ -88,10 +88,10 @@ def test_a_foreign_meter_gives_no_reading_and_one_event():
     assert not bus.readings("flat-1") and len(bus.readings("flat-2")) == 7
     (event,) = [record for record in bus.records if record.event]
     assert event.event["code"] == "wrong-serial" and event.meter == "99999999" and event.flags == ("wrong-serial",)
-    assert bus.worker.state(0) == "wrong-serial"
+    assert bus.worker.state(bus.worker.meters[0]) == "wrong-serial"
     bus.simulated[0].serial = "20000001"
     bus.run(60)
-    assert bus.worker.state(0) == "ok" and bus.readings("flat-1")
+    assert bus.worker.state(bus.worker.meters[0]) == "ok" and bus.readings("flat-1")
 
 
 def start_anew(bus: FakeBus, **changed: str) -> None:
@@ -108,7 +108,7 @@ def test_a_foreign_meter_is_told_once_and_not_with_each_start():
     bus.simulated[0].serial = "99999999"
     for _ in range(3):
         start_anew(bus)
-        assert bus.worker.state(0) == "wrong-serial" and not bus.readings()
+        assert bus.worker.state(bus.worker.meters[0]) == "wrong-serial" and not bus.readings()
     assert bus.events() == ["wrong-serial"]
     bus.simulated[0].serial = "88888888"
     bus.run(70)
@@ -123,7 +123,7 @@ def test_a_foreign_meter_is_news_again_after_the_right_one_or_another_configurat
     bus.run(70)
     bus.simulated[0].serial = "20000001"
     start_anew(bus)
-    assert bus.worker.state(0) == "ok" and not bus.notes
+    assert bus.worker.state(bus.worker.meters[0]) == "ok" and not bus.notes
     bus.simulated[0].serial = "99999999"
     bus.run(70)
     assert bus.events() == ["wrong-serial"] * 2
@@ -158,7 +158,7 @@ def test_a_refused_password_is_tried_once_an_hour():
     bus.simulated[0].answer = counting
     bus.run(2 * 3600 + 130)
     assert len(tries) == 3
-    assert bus.denied == [("flat-1", True)] * 3 and bus.worker.state(0) == "refused"
+    assert bus.denied == [("flat-1", True)] * 3 and bus.worker.state(bus.worker.meters[0]) == "refused"
     assert len(bus.readings("flat-2")) == 123
 
 
@@ -179,7 +179,7 @@ def test_a_lost_port_is_opened_again_for_ever_and_says_so_once():
     bus.lost = False
     bus.run(95)
     assert bus.events() == ["port-lost", "port-back"]
-    assert bus.worker.port_error is None and bus.worker.state(0) == "ok"
+    assert bus.worker.port_error is None and bus.worker.state(bus.worker.meters[0]) == "ok"
 
 
 def test_a_question_while_the_port_is_gone_is_answered_at_once():
@@ -283,7 +283,7 @@ def test_a_paused_meter_is_left_alone():
     bus = FakeBus(2)
     bus.meters[0].paused = True
     bus.run(120)
-    assert not bus.readings("flat-1") and bus.readings("flat-2") and bus.worker.state(0) == "paused"
+    assert not bus.readings("flat-1") and bus.readings("flat-2") and bus.worker.state(bus.worker.meters[0]) == "paused"
 
 
 def test_a_mistake_of_ours_with_one_meter_does_not_stop_the_others(caplog):

@@ -118,13 +118,16 @@ class Flat:
 def test_the_daemon_tells_of_a_foreign_meter_once_over_restarts_and_reloads(tmp_path: Path) -> None:
     for _ in range(2):
         with closing(Flat(tmp_path, "30000001")) as flat:
-            flat.until(
-                lambda flat=flat: flat.daemon.buses.workers and flat.daemon.buses.workers[0].state(0) == "wrong-serial"
-            )
-            workers = flat.daemon.buses.workers
+            buses = flat.daemon.buses
+
+            def found(buses=buses) -> bool:
+                return [worker.state(meter) for worker in buses.workers for meter in worker.meters] == ["wrong-serial"]
+
+            flat.until(found)
+            workers = buses.workers
             flat.daemon.ask_reload()
-            flat.until(lambda flat=flat, workers=workers: flat.daemon.buses.workers not in ([], workers))
-            flat.until(lambda flat=flat: flat.daemon.buses.workers[0].state(0) == "wrong-serial")
+            flat.until(lambda buses=buses, workers=workers: buses.workers not in ([], workers))
+            flat.until(found)
             flat.daemon.writer.flush()
             assert flat.codes() == ["wrong-serial"]
 
