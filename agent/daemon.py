@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 from agent import VERSION
 from agent.config.child import load_in_child
-from agent.config.faults import ConfigError
 from agent.config.values import Config
 from agent.control.requests import Questions, Rooms
 from agent.control.status import Live, document
@@ -33,6 +32,7 @@ from buffer.faults import StoreError
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
+from drivers.files.faults import ConfigError
 from drivers.reading import Identity
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import enum
 import sys
 from collections.abc import Collection
 
-from agent.config.faults import ConfigError
+from drivers.files.faults import ConfigError
 
 
 class Exit(enum.IntEnum):

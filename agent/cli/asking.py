@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import typer
 
 from agent.config.values import Config
-from agent.config.words import meant
 from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 from agent.exits import Exit, Failure
+from drivers.files.words import meant
 
 POINTS = Annotated[list[str], typer.Argument(metavar="POINT…", help="Names of points.")]
 

@@ -9,11 +9,11 @@ import typer
 
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON
 from agent.cli.screen import colour, emit, explain_faults, fitted, wrapped
-from agent.config.faults import ConfigError
 from agent.config.values import Bus, Config, Intake
 from agent.config.words import period
 from agent.exits import Exit
 from agent.line.budget import Budget
+from drivers.files.faults import ConfigError
 
 SCHEMA = "meterpost/check/1"
 ORIGINS = {"file": "", "default": " (default)", "bus": " (from the bus)", "poll": " (from [poll])"}

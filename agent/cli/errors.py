@@ -5,8 +5,8 @@ import sys
 import traceback
 
 from agent.cli.screen import colour, error_mark, explain_faults, note
-from agent.config.faults import ConfigError
 from agent.exits import Exit, Failure, exit_code
+from drivers.files.faults import ConfigError
 
 
 def report(error: Exception, where: bool = False) -> int:

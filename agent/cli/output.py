@@ -5,9 +5,9 @@ from pathlib import Path
 import typer
 
 from agent.cli.screen import explain_faults
-from agent.config.faults import ConfigError
 from agent.config.values import Config
 from agent.exits import Exit
+from drivers.files.faults import ConfigError
 
 DEFAULT_FILE = Path("/etc/meterpost/meterpost.toml")
 CONFIG = typer.Option("--config", "-c", metavar="FILE", help="The installer's file.", readable=False)

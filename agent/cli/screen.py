@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
-from agent.config.faults import ConfigError
+from drivers.files.faults import ConfigError
 
 COLOURS = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 ESCAPE = re.compile("\033\\[[0-9;]*m")

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, PlainValidator
 
-from agent.config.words import SPEEDS, one_of, seconds, time_of_day
+from agent.config.words import SPEEDS, seconds, time_of_day
+from drivers.files.words import one_of
 
 SCHEMES = ("tcp", "socket", "rfc2217", "loop", "spy", "alt", "hwgrep", "cp2110")  # tcp is ours, the others pyserial's
 OFF = "off"

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.config.faults import ConfigError, Fault
 from agent.config.values import Config
+from drivers.files.faults import ConfigError, Fault
 
 LONGEST = 60.0  # s; a slow card and a thousand meters take a few
 

@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from agent.config.faults import Fault
-from agent.config.places import KeyPath
 from agent.config.shape import BusTable, MeterTable
-from agent.config.source import Source
-from agent.config.words import shown
 from drivers.family import Family
+from drivers.files.faults import Fault
+from drivers.files.places import KeyPath
+from drivers.files.source import Source
+from drivers.files.words import shown
 
 
 @dataclass(slots=True)

@@ -8,9 +8,10 @@ from typing import Any
 
 from agent.config.settings import written_as
 from agent.config.values import Config, Meter, Secret
-from agent.config.words import period, shown
+from agent.config.words import period
 from buffer.record import number_text
 from drivers import registry
+from drivers.files.words import shown
 
 PERIODS = ("hold", "receipt_timeout", "timeout", "fallback_before")
 IN_URL = ("host", "port", "tls")  # of [intake]

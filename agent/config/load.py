@@ -10,18 +10,20 @@ from urllib.parse import urlsplit
 
 from agent.config import clashes
 from agent.config.clashes import BusEntry, MeterEntry
-from agent.config.faults import ConfigError, Fault
 from agent.config.meters import KINDS, Surroundings, build, judge, line_of, secret_fault
 from agent.config.outbound import LOCAL, OutboundSettings
-from agent.config.places import KeyPath
 from agent.config.references import of_utilities
 from agent.config.secret import SecretTrouble, guard, read_secret
 from agent.config.shape import BusTable, GatewayTable, IntakeTable, MeterTable, PollTable, Table
-from agent.config.source import ADDED, Source, is_file, read_all
+from agent.config.source import ADDED, is_file, read_all
 from agent.config.tables import unknown_key, validate, written
 from agent.config.values import Bus, Config, Gateway, Intake, Secret
-from agent.config.words import shown, some
+from agent.config.words import some
 from drivers import registry
+from drivers.files.faults import ConfigError, Fault
+from drivers.files.places import KeyPath
+from drivers.files.source import Source
+from drivers.files.words import shown
 
 TOP = ("gateway", "intake", "poll", "statements", "modem", "mail", "exchange", "bus", "meter")
 TLS_KEYS = ("ca_file", "cert_file", "key_file")

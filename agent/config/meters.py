@@ -5,19 +5,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agent.config import words
 from agent.config.clashes import BusEntry, MeterEntry
-from agent.config.faults import Fault
-from agent.config.places import KeyPath
 from agent.config.plan import PlanError, read_plan
 from agent.config.secret import SecretTrouble, read_secret
 from agent.config.settings import expected, read_settings
 from agent.config.shape import MANUAL, MeterTable, PollTable
-from agent.config.source import Source, dotted, is_file
+from agent.config.source import is_file
 from agent.config.tables import unknown_key
 from agent.config.values import EarlierMeter, Meter, Poll, Secret
 from drivers import manual, registry
 from drivers.family import Family, Setting
+from drivers.files import words
+from drivers.files.faults import Fault
+from drivers.files.places import KeyPath
+from drivers.files.source import Source, dotted
 from protocols.session import Line
 
 KINDS = tuple(Poll.__dataclass_fields__)

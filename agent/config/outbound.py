@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from agent.config.clashes import BusEntry, device
-from agent.config.faults import Fault
 from agent.config.meters import Surroundings, secret_fault
-from agent.config.places import KeyPath
 from agent.config.secret import SecretTrouble, read_secret
 from agent.config.shape import ExchangeTable, MailTable, ModemTable, StatementsTable, Table
-from agent.config.source import Source, is_file
+from agent.config.source import is_file
 from agent.config.tables import validate, written
 from agent.config.values import ExchangeSettings, MailSettings, ModemSettings, Secret, StatementSettings
-from agent.config.words import shown
+from drivers.files.faults import Fault
+from drivers.files.places import KeyPath
+from drivers.files.source import Source
+from drivers.files.words import shown
 
 T = TypeVar("T", bound=Table)
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from agent.config.clashes import MeterEntry
-from agent.config.faults import ConfigError, Fault
 from agent.config.utility import profile_file
 from agent.config.utility.profile import Profile, faults_of
 from agent.config.values import Meter
+from drivers.files.faults import ConfigError, Fault
 from protocols.session import Line
 
 OF_STATEMENTS = ("account", "utility", "region", "place", "tariffs", "digits")

@@ -5,13 +5,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agent.config.faults import Fault
-from agent.config.places import KeyPath
-from agent.config.source import Source
 from agent.config.tables import unknown_key
 from agent.config.values import Secret
-from agent.config.words import meant, one_of, period, seconds, shown
+from agent.config.words import period, seconds
 from drivers.family import Setting
+from drivers.files.faults import Fault
+from drivers.files.places import KeyPath
+from drivers.files.source import Source
+from drivers.files.words import meant, one_of, shown
 
 
 def read_settings(

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 from agent.config import checks
 from agent.config.checks import choice, says
-from agent.config.words import FORMATS, SPEEDS, one_of
+from agent.config.words import FORMATS, SPEEDS
+from drivers.files.words import one_of
 
 OPS = ("read", "fill", "resend", "set-clock", "pause", "resume", "statement", "diagnose")
 MANUAL = "manual"  # the driver of points that a person reads

@@ -5,11 +5,11 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from agent.config.faults import Fault
-from agent.config.places import KeyPath
 from agent.config.shape import MEANINGS, Table
-from agent.config.source import Source
-from agent.config.words import likely, meant, one_of, shown
+from drivers.files.faults import Fault
+from drivers.files.places import KeyPath
+from drivers.files.source import Source
+from drivers.files.words import likely, meant, one_of, shown
 
 T = TypeVar("T", bound=Table)
 

@@ -1,8 +1,7 @@
-"""The few words of the file that TOML has no type for: periods, times of day, line formats; and likely misspellings."""
+"""The few words of the file that TOML has no type for: periods, times of day, line formats."""
 
-import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import time
 from decimal import Decimal
 
@@ -35,41 +34,6 @@ def time_of_day(text: str) -> time:
     return time.fromisoformat(text)
 
 
-def likely(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The known word that was probably meant, or None. ``cutoff``: how alike they must be, 1 is equal."""
-    by_folded = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=cutoff)
-    return by_folded[close[0]] if close else None
-
-
-def meant(word: str, known: Iterable[str]) -> str:
-    """``, did you mean "serial"?`` or nothing."""
-    near = likely(word, known)
-    return f', did you mean "{near}"?' if near else ""
-
-
-def one_of(words: Iterable[str]) -> str:
-    """``"intake" or "broker"``."""
-    *first, last = [f'"{word}"' for word in words]
-    return f"{', '.join(first)} or {last}" if first else last
-
-
 def some(names: Sequence[str]) -> str:
     """Three by name, the others by number."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def shown(value: object) -> str:
-    """A value as the file has it, cut where it is long."""
-    match value:
-        case bool():
-            text = "true" if value else "false"
-        case str():
-            text = '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in value) + '"'
-        case dict():
-            text = "a table"
-        case list():
-            text = "an array"
-        case _:
-            text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
-from agent.config.faults import ConfigError
 from agent.config.values import Config, Meter
 from agent.events import gateway_event
 from agent.host.calendar import Job
@@ -16,6 +15,7 @@ from agent.host.clock import Clock, Stamp
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
+from drivers.files.faults import ConfigError
 
 if TYPE_CHECKING:
     from agent.config.utility.profile import Profile, Rule

@@ -17,10 +17,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agent.config.places import KeyPath, Place, Places, scan
-from agent.config.source import Source
 from agent.replacement.act import ReplacementRecord
 from buffer.record import number_text
+from drivers.files.places import KeyPath, Place, Places, scan
+from drivers.files.source import Source
 
 LONGEST = 4000  # characters of a value that is replaced
 MARK = "\ufeff"  # some editors put it before the first character

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from agent.config.faults import ConfigError
 from agent.config.values import Config
 from agent.host.clock import Clock
 from buffer.record import Record
 from buffer.store import Store
+from drivers.files.faults import ConfigError
 
 if TYPE_CHECKING:
     from agent.config.utility.profile import Profile

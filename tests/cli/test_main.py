@@ -10,9 +10,9 @@ import pytest
 
 from agent import VERSION, cli
 from agent.cli import errors
-from agent.config.faults import ConfigError, Fault
 from agent.exits import Exit, Failure
 from buffer.faults import StoreBusy, StoreTooNew, StoreUnusable
+from drivers.files.faults import ConfigError, Fault
 from protocols.errors import NoReply
 from tests.cli.conftest import Run
 

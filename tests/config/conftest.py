@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.config.faults import ConfigError, Fault
 from agent.config.load import load
 from agent.config.values import Config
 from drivers import registry
+from drivers.files.faults import ConfigError, Fault
 from tests.config import families
 
 SOUND = """\

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.config.child import load_in_child
-from agent.config.faults import ConfigError
 from agent.config.load import load
+from drivers.files.faults import ConfigError
 from tests.config.conftest import SOUND, House
 
 Meter = Callable[..., str]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.config.faults import ConfigError
 from agent.config.utility import profile_file
 from agent.config.utility.profile import channels_of, faults_of, profile_of
 from agent.config.utility.window import window_of
+from drivers.files.faults import ConfigError
 from tests.statement.plant import SHIPPED, Site, meter, utc
 
 UTILITIES = (

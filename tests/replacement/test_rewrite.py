@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config.places import scan
-from agent.config.source import Source
 from agent.replacement.act import Readings, ReplacementRecord
 from agent.replacement.rewrite import Unwritable, new_text, put
+from drivers.files.places import scan
+from drivers.files.source import Source
 from tests.history.house import metered
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

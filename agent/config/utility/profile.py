@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.config.values import Config, Meter
-from agent.config.words import meant, one_of, shown
+from drivers.files.words import meant, one_of, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent.config.faults import ConfigError, Fault
-from agent.config.places import KeyPath
-from agent.config.source import Source, read
 from agent.config.utility.profile import CHANNELS, MailTemplate, Profile, Rule, SmsTemplate, with_region
 from agent.config.utility.window import window_of
-from agent.config.words import meant, one_of, shown, time_of_day
+from agent.config.words import time_of_day
+from drivers.files.faults import ConfigError, Fault
+from drivers.files.places import KeyPath
+from drivers.files.source import Source, read
+from drivers.files.words import meant, one_of, shown
 
 SHIPPED = Path(__file__).parent / "profiles"
 

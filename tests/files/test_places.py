@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config.places import KeyPath, Place, Places, scan
+from drivers.files.places import KeyPath, Place, Places, scan
 
 SAMPLE = '''\
 # a comment with [brackets] and "quotes"
