@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import NoAnswer, NotRunning, RequestRefused, ask_daemon
 from benchmarks.plants import buses, mercury_meters, modbus_meters, serial
 from buffer.record import Record
 from buffer.store import Store
@@ -61,7 +61,7 @@ class Running:
         """How many are stored, at the intake where there is one: asking the daemon costs it what two polls cost."""
         if self.intake is not None:
             return self.intake.counters["stored"]
-        with contextlib.suppress(NotRunning, ControlError, OSError):
+        with contextlib.suppress(NotRunning, RequestRefused, NoAnswer, OSError):
             answer: dict[str, int] = ask_daemon(self.state, "status")
             return answer["last_seq"]
         return 0

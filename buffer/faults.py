@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping
+from typing import ClassVar
 
 EVENTS: Mapping[str, str] = {
     "store-damaged": "the store's file was damaged; it was set aside and a new epoch begun",
@@ -14,11 +15,16 @@ EVENTS: Mapping[str, str] = {
 
 
 class StoreError(Exception):
-    """Anything that keeps the store from being used; the message is for a person."""
+    """Anything that keeps the store from being used; the message is for a person. ``exit``: the documented exit code
+    of a command that ends in it."""
+
+    exit: ClassVar[int] = 74
 
 
 class StoreBusy(StoreError):
     """Another process has the store open. ``pid`` of the holder, None where it has not written it yet."""
+
+    exit = 75
 
     def __init__(self, message: str, pid: int | None = None) -> None:
         super().__init__(message)
@@ -28,6 +34,8 @@ class StoreBusy(StoreError):
 class StoreTooNew(StoreError):
     """A newer program wrote this store; nothing was touched."""
 
+    exit = 78
+
 
 class StoreUnusable(StoreError):
     """The disk says no: permission, read-only, I/O error, no room even after making some."""
@@ -35,6 +43,8 @@ class StoreUnusable(StoreError):
 
 class StoreForbidden(StoreUnusable, PermissionError):
     """The same, because the files belong to somebody else or the directory is closed to us."""
+
+    exit = 77
 
 
 class Damaged(Exception):

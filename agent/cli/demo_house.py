@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import NoAnswer, NotRunning, RequestRefused, ask_daemon
 from protocols.session import Line
 from simulators import models
 from simulators.broker import BrokerProcess
@@ -83,13 +83,13 @@ class House:
         """The daemon's own word; None while it is not up yet."""
         try:
             answer: dict[str, Any] = ask_daemon(self.folder / "state", "status")
-        except (NotRunning, ControlError, OSError):
+        except (NotRunning, RequestRefused, NoAnswer, OSError):
             return None
         return answer
 
     def finish(self) -> DemoVerdict:
         """Stop asking the meters, let the rest be confirmed, end the daemon, compare."""
-        with contextlib.suppress(NotRunning, ControlError, OSError):
+        with contextlib.suppress(NotRunning, RequestRefused, NoAnswer, OSError):
             ask_daemon(self.folder / "state", "pause")
         status, end, quiet = self.status(), time.monotonic() + DRAIN, 0
         while status and time.monotonic() < end and quiet < QUIET:

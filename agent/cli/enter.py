@@ -1,6 +1,5 @@
 """``meterpost enter``: the reading of a meter that only a person can read."""
 
-import contextlib
 import json
 import re
 import sys
@@ -12,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from agent.cli.asking import ask, without_daemon
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.read import show
 from agent.cli.screen import colour, note, wrapped
 from agent.config.values import Config, Meter
-from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 from agent.exits import Exit, Failure
+from agent.host.clock import SystemClock
 from agent.manual.entry import NotTaken, Typed, in_store, manual_point, question, tariffs_of
 from buffer.body import record_from_json
 
@@ -105,7 +105,7 @@ def _moment(text: str | None, zone: ZoneInfo) -> datetime | None:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r} is no time; write 2026-11-20 or 2026-11-20T18:30", param_hint="--at"
+            f"{text!r} is not a valid time; write 2026-11-20 or 2026-11-20T18:30", param_hint="--at"
         ) from None
     if len(text) <= len("2026-11-20"):
         moment = datetime.combine(moment, NOON, zone)
@@ -115,35 +115,14 @@ def _moment(text: str | None, zone: ZoneInfo) -> datetime | None:
 
 def _ask(values: Config, meter: Meter, typed: Typed, sure: bool) -> Answer:
     asked = question(meter.point, typed, sure)
+    answer: Answer | None = ask(values, "enter", **asked)
+    if answer is not None:
+        return answer
+    stamp = SystemClock(trust=values.gateway.clock == "trust").stamp()
     try:
-        with contextlib.suppress(NotRunning, FileNotFoundError):
-            answer: Answer = ask_daemon(values.gateway.state_dir, "enter", **asked)
-            return answer
-        return _without_daemon(values, asked)
-    except (ControlError, NotTaken) as trouble:
+        return without_daemon(values, lambda store: in_store(values, store, asked, stamp))
+    except NotTaken as trouble:
         raise Failure(str(trouble)) from None
-
-
-def _without_daemon(values: Config, asked: Mapping[str, Any]) -> Answer:
-    """No daemon holds the store: open it for writing for a moment, if there is one."""
-    from agent.control.offline import change
-    from agent.host.clock import SystemClock
-    from buffer.store import Store
-
-    folder = values.gateway.state_dir
-    clock = SystemClock(trust=values.gateway.clock == "trust")
-    answers: list[Answer] = []
-
-    def work(store: Store) -> int:
-        answers.append(in_store(values, store, asked, clock.stamp()))
-        return len(answers)
-
-    try:
-        Store.open(folder, now=lambda: clock.stamp().utc, read_only=True).close()
-    except FileNotFoundError:
-        raise Failure(f"no store in {folder} yet (meterpost run makes it)") from None
-    change(folder, work)
-    return answers[0]
 
 
 def _sure(doubts: list[str]) -> bool:

@@ -5,7 +5,7 @@ import sys
 import traceback
 
 from agent.cli.screen import colour, error_mark, explain_faults, note
-from agent.exits import Exit, Failure, exit_code
+from agent.exits import Exit, exit_code
 from drivers.files.faults import ConfigError
 
 
@@ -25,7 +25,7 @@ def report(error: Exception, where: bool = False) -> int:
     else:
         note(f"{error_mark()}{colour('red', 'error:', sys.stderr)} {_words(error)}")
     code = exit_code(error)
-    hint = error.hint if isinstance(error, Failure) else ""
+    hint = getattr(error, "hint", "")
     if code == Exit.PERMISSION and isinstance(error, OSError) and "sudo" not in str(error) and os.geteuid() != 0:
         hint = "the same with sudo"
     if hint:

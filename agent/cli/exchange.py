@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from agent.cli.asking import ask, without_daemon
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.screen import emit, fitted, note, when
 from agent.config.values import Config
-from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 from agent.exits import Exit, Failure
+from buffer.store import Store
 
 if TYPE_CHECKING:
     from agent.report.days import ExchangeDay
@@ -112,38 +113,22 @@ def _configured(path: Path) -> Config:
 def _ask(path: Path, as_json: bool, **question: Any) -> None:
     """Through the daemon where one runs, else in the store itself."""
     values = _configured(path)
-    try:
-        day = ask_daemon(values.gateway.state_dir, "exchange", **question)["day"]
-    except (NotRunning, FileNotFoundError):
-        day = _offline(values, question)
-    except ControlError as trouble:
-        raise Failure(str(trouble)) from None
+    answer = ask(values, "exchange", **question)
+    day = _offline(values, question) if answer is None else answer["day"]
     _show(values, [day], as_json)
 
 
 def _offline(values: Config, question: dict[str, Any]) -> dict[str, Any]:
     from agent.channels.mail import send as post
-    from agent.control.offline import change
     from agent.report.exchange import ExchangeError, ExchangeFiles, told
-    from buffer.store import Store
 
-    directory = values.gateway.state_dir
-    try:
-        Store.open(directory, now=lambda: datetime.now(UTC), read_only=True).close()
-    except FileNotFoundError:
-        raise Failure(f"no store in {directory} yet (meterpost run makes it)") from None
-    done: list[ExchangeDay] = []
-
-    def work(store: Store) -> int:
-        exchange = ExchangeFiles(lambda: values, store, store.note, lambda: datetime.now(UTC), post)
-        done.append(exchange.do(question))
-        return 0
+    def work(store: Store) -> "ExchangeDay":
+        return ExchangeFiles(lambda: values, store, store.note, lambda: datetime.now(UTC), post).do(question)
 
     try:
-        change(directory, work)
+        return told(without_daemon(values, work))
     except ExchangeError as trouble:
         raise Failure(str(trouble)) from None
-    return told(done[0])
 
 
 def _show(values: Config, days: list[dict[str, Any]], as_json: bool) -> None:

@@ -1,8 +1,6 @@
 """``meterpost read``: ask the meters now."""
 
-import contextlib
 import json
-import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from agent.cli import asking
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.screen import note, table, when, wrapped
 from agent.config.values import Config, Meter
-from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
 from agent.exits import Exit
 from agent.line.trace import TraceMessage
 from buffer.body import record_from_json, record_json
@@ -69,18 +67,11 @@ def ask(
     values: Config, points: list[str], kind: str, span: tuple[datetime, datetime] | None, trace: bool
 ) -> tuple[list[Record], list[dict[str, str]], int]:
     """Through the daemon where one runs; the records, ``failed`` entries, and the exit code if there are any."""
-    with contextlib.suppress(NotRunning, FileNotFoundError):
-        try:
-            args: dict[str, Any] = {"points": points, "kind": kind, "trace": trace}
-            if span is not None:
-                args |= {"since": span[0].isoformat(), "until": span[1].isoformat()}
-            answer = ask_daemon(values.gateway.state_dir, "read", **args)
-        except ControlError as trouble:
-            print(f"meterpost: {trouble}", file=sys.stderr)
-            raise typer.Exit(Exit.LATER) from None
-        except PermissionError:
-            print(f"meterpost: {values.gateway.state_dir}: you may not ask the daemon (try sudo)", file=sys.stderr)
-            raise typer.Exit(Exit.PERMISSION) from None
+    args: dict[str, Any] = {"points": points, "kind": kind, "trace": trace}
+    if span is not None:
+        args |= {"since": span[0].isoformat(), "until": span[1].isoformat()}
+    answer = asking.ask(values, "read", **args)
+    if answer is not None:
         for line in answer["trace"]:
             _show_message(*line)
         return [record_from_json(text) for text in answer["records"]], answer["failed"], answer["exit"]
@@ -111,19 +102,11 @@ def _span(kind: str, since: str | None, until: str | None, values: Config) -> tu
     if kind in ("now", "network"):
         return None
     zone = ZoneInfo(values.gateway.timezone)
-    end = _time(until, zone, "--to") if until else datetime.now(zone)
-    start = _time(since, zone, "--from") if since else end - timedelta(days=1)
+    end = asking.moment(until, zone, "--to") if until else datetime.now(zone)
+    start = asking.moment(since, zone, "--from") if since else end - timedelta(days=1)
     if start >= end:
         raise typer.BadParameter(f"{since} is not before {until or 'now'}", param_hint="--from")
     return start, end
-
-
-def _time(text: str, zone: ZoneInfo, option: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time; write 2026-11-01T00:00", param_hint=option) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def show(values: Config, records: list[Record], failed: list[dict[str, str]]) -> None:

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from agent.cli.asking import ask, without_daemon
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.screen import fitted, table, when
 from agent.config.values import Config
-from agent.control.unix_socket import NotRunning, ask_daemon
 from agent.exits import Exit, Failure
 from buffer.body import record_json
 from buffer.body import when as when_utc
@@ -129,21 +129,11 @@ def resend(
     last = to_seq or from_seq
     if last < from_seq:
         raise typer.BadParameter(f"{last} comes before {from_seq}", param_hint="TO_SEQ")
-    try:
-        count = ask_daemon(values.gateway.state_dir, "resend", from_seq=from_seq, to_seq=last)["count"]
-    except (NotRunning, FileNotFoundError):
-        count = _resend_in_the_store(values, from_seq, last)
+    answer = ask(values, "resend", from_seq=from_seq, to_seq=last)
+    count = without_daemon(values, lambda store: store.resend(from_seq, last)) if answer is None else answer["count"]
     print(f"{count} records wait to be sent again")
     if not count:
         raise typer.Exit(Exit.FAILED)
-
-
-def _resend_in_the_store(values: Config, first: int, last: int) -> int:
-    """No daemon holds the store: open it for writing for a moment, if there is one."""
-    from agent.control.offline import change
-
-    _open(values).close()
-    return change(values.gateway.state_dir, lambda store: store.resend(first, last))
 
 
 def _open(values: Config) -> Store:

@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from agent.cli.asking import ask
 from agent.cli.history import find_point
 from agent.cli.output import CONFIG, DEFAULT_FILE, load_config
 from agent.cli.screen import colour, fitted, note, wrapped
 from agent.config.values import Config, Meter
-from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import NoAnswer, RequestRefused
 from agent.exits import Exit, Failure
 from agent.host.clock import SystemClock
 from agent.replacement import act as acts
@@ -188,14 +189,14 @@ def _or_asked(given: str | None, what: str, option: str, judge: Callable[[str], 
 
 def _read_new(asked: _Answers, meter: Meter) -> tuple[Record | None, str]:
     """The new meter's registers, through the daemon or on the open port; or why not."""
-    state_dir = asked.values.gateway.state_dir
     try:
-        answer = ask_daemon(state_dir, "read-new", point=meter.point, serial=meter.serial, address=meter.address)
+        answer = ask(asked.values, "read-new", point=meter.point, serial=meter.serial, address=meter.address)
+    except (RequestRefused, NoAnswer) as trouble:
+        return None, f"the new meter could not be read: {trouble}"
+    if answer is not None:
         records = [record_from_json(text) for text in answer["records"]]
         troubles = [str(failed["error"]) for failed in answer["failed"]]
-    except ControlError as trouble:
-        records, troubles = [], [str(trouble)]
-    except (NotRunning, FileNotFoundError):
+    else:
         from agent.control import offline
 
         others = tuple(meter if one.point == meter.point else one for one in asked.values.meters)
@@ -292,20 +293,21 @@ def _diff(page: _Page) -> Sequence[str]:
 
 def _tell(values: Config, act: ReplacementRecord) -> None:
     """The daemon takes the new configuration and raises the event; without one the event goes into the store."""
-    state_dir = values.gateway.state_dir
     try:
-        ask_daemon(state_dir, "reload")
-    except (NotRunning, FileNotFoundError):
-        _keep_event(values, act)
-        return
-    except (ControlError, PermissionError) as trouble:
+        if ask(values, "reload") is None:
+            _keep_event(values, act)
+            return
+    except (RequestRefused, NoAnswer, PermissionError) as trouble:
         raise Failure(f"the daemon was not told ({trouble})", Exit.FAILED, "sudo systemctl reload meterpost") from None
     end = time.monotonic() + TAKEN_WITHIN
     while time.monotonic() < end:
         try:
-            meters = ask_daemon(state_dir, "status")["meters"]
-        except (NotRunning, ControlError):
+            status = ask(values, "status")
+        except (RequestRefused, NoAnswer):
             break
+        if status is None:
+            break
+        meters = status["meters"]
         if any(one["point"] == act.meter.point and one["serial"] == act.serial for one in meters):
             print(wrapped(f"the daemon has it: {act.meter.point} is meter {act.serial}"))
             return

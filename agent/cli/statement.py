@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from agent.cli.asking import ask, read_only, without_daemon
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.screen import emit, fitted, note, table, when, wrapped
 from agent.config.utility import profile_file
 from agent.config.values import Config
-from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
-from agent.exits import Exit, Failure
+from agent.control.unix_socket import RequestRefused
+from agent.exits import Exit
 from agent.statement.actions import NotNow, StatementActions
 from agent.statement.log import StatementLog, Step
 from agent.statement.making import Case
@@ -228,7 +229,7 @@ def _do(
         asked = {"do": do, "points": [point], "month": month, "by": by or _who(), "why": why, **switches}
         try:
             done += _ask(values, asked)["statements"]
-        except (ControlError, NotNow) as trouble:
+        except (RequestRefused, NotNow) as trouble:
             failed.append(str(trouble))
     if as_json:
         _emit(values, done, failed)
@@ -242,28 +243,18 @@ def _do(
 
 
 def _ask(values: Config, asked: dict[str, Any]) -> dict[str, Any]:
-    directory = values.gateway.state_dir
-    try:
-        found: dict[str, Any] = ask_daemon(directory, "statement", **asked)
-        return found
-    except (NotRunning, FileNotFoundError):
-        pass
-    from agent.control.offline import change
-
-    _store(values).close()  # says so where there is none
-    answers: list[dict[str, Any]] = []
-    change(directory, partial(_offline, values, asked, answers))
-    return answers[0]
+    found: dict[str, Any] | None = ask(values, "statement", **asked)
+    return without_daemon(values, partial(_offline, values, asked)) if found is None else found
 
 
-def _offline(values: Config, asked: dict[str, Any], answers: list[dict[str, Any]], store: Store) -> int:
-    """No daemon holds the store: the same room works on it for a moment. What MQTT carries waits for the daemon."""
+def _offline(values: Config, asked: dict[str, Any], store: Store) -> dict[str, Any]:
+    """No daemon holds the store: the same workflow works on it for a moment. What MQTT carries waits for the daemon."""
     from agent.host.clock import SystemClock
     from agent.statement.outbound import channels
     from agent.statement.workflow import StatementWorkflow
 
     run: Callable[[Callable[[Store], Any]], Any] = lambda work: work(store)  # noqa: E731
-    room = StatementWorkflow(
+    workflow = StatementWorkflow(
         values,
         profile_file.load(values.gateway.utilities_dir),
         store,
@@ -272,8 +263,7 @@ def _offline(values: Config, asked: dict[str, Any], answers: list[dict[str, Any]
         clock=SystemClock(trust=values.gateway.clock == "trust"),
         channels=channels(values),
     )
-    answers.append(StatementActions(room).ask(asked))
-    return 1
+    return StatementActions(workflow).ask(asked)
 
 
 def _who() -> str:
@@ -284,14 +274,7 @@ def _who() -> str:
 
 
 def _preview(values: Config) -> Preview:
-    return Preview(values, profile_file.load(values.gateway.utilities_dir), _store(values), datetime.now(UTC))
-
-
-def _store(values: Config) -> Store:
-    try:
-        return Store.open(values.gateway.state_dir, now=lambda: datetime.now(UTC), read_only=True)
-    except FileNotFoundError:
-        raise Failure(f"no store in {values.gateway.state_dir} yet (meterpost run makes it)") from None
+    return Preview(values, profile_file.load(values.gateway.utilities_dir), read_only(values), datetime.now(UTC))
 
 
 # ── what is shown ────────────────────────────────────────────────────────

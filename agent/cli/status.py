@@ -10,11 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from agent.cli.asking import ask
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.screen import colour, length, table, width, wrapped
 from agent.config.values import Config
-from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
-from agent.exits import Exit
 from agent.judge.plausible import clock_flags
 from agent.line.correction import in_words
 
@@ -53,16 +52,8 @@ def status(
 
 def look(values: Config) -> tuple[dict[str, Any], bool]:
     """The document, and whether it comes from a running daemon."""
-    try:
-        return ask_daemon(values.gateway.state_dir, "status"), True
-    except (NotRunning, FileNotFoundError):
-        return _from_the_store(values), False
-    except ControlError as trouble:
-        print(f"meterpost: {trouble}", file=sys.stderr)
-        raise typer.Exit(Exit.LATER) from None
-    except PermissionError:
-        print(f"meterpost: {values.gateway.state_dir}: you may not ask the daemon (try sudo)", file=sys.stderr)
-        raise typer.Exit(Exit.PERMISSION) from None
+    document = ask(values, "status")
+    return (_from_the_store(values), False) if document is None else (document, True)
 
 
 def _from_the_store(values: Config) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Bus, Config, Intake
-from agent.control.unix_socket import ControlError, NotRunning, ask_daemon
+from agent.control.unix_socket import NoAnswer, NotRunning, RequestRefused, ask_daemon
 from agent.host.clock import SystemClock
 from agent.report.days import HELD, ExchangeDays
 from buffer.faults import StoreError
@@ -54,12 +54,12 @@ def examine(config: Config) -> Iterator[Finding]:
 def _ask(config: Config) -> tuple[Mapping[str, Any] | None, Finding]:
     try:
         status = ask_daemon(config.gateway.state_dir, "status")
-    except (NotRunning, FileNotFoundError):
+    except NotRunning:
         todo = "systemctl status meterpost says why; journalctl -u meterpost -n 50 has its last words"
         return None, Finding("daemon", BAD, "does not run", todo)
     except PermissionError:
         return None, Finding("daemon", DOUBT, "runs perhaps: you may not ask it", "the same with sudo")
-    except ControlError as trouble:
+    except (RequestRefused, NoAnswer) as trouble:
         return None, Finding("daemon", BAD, f"runs and does not answer: {trouble}", "systemctl restart meterpost")
     since = datetime.fromisoformat(status["since"]).astimezone(ZoneInfo(config.gateway.timezone))
     return status, Finding("daemon", GOOD, f"runs since {since:%Y-%m-%d %H:%M:%S}")

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from agent.config.values import Bus, Config
 from agent.host.clock import SystemClock
@@ -15,7 +16,6 @@ from agent.line.port import Port
 from agent.line.trace import TraceMessage
 from agent.meters import build, passwords
 from agent.meters.frame_counters import FrameCounters
-from agent.meters.passwords import PasswordPaused
 from agent.meters.state import MeterState
 from buffer.faults import StoreError
 from buffer.files import hand_over
@@ -26,6 +26,8 @@ from protocols.errors import AccessDenied, LinkLost, MeterError
 log = logging.getLogger("meterpost.read")
 
 CTRL_C = 0.3  # s until an interruption is noticed at the latest
+
+T = TypeVar("T")
 
 Trace = Callable[[str, TraceMessage], None]
 """Called with the point."""
@@ -84,7 +86,7 @@ def read(
     return records, failed
 
 
-def change(directory: Path, work: Callable[[Store], int]) -> int:
+def change(directory: Path, work: Callable[[Store], T]) -> T:
     """The store opened for a moment: numbers that are taken here must not be given again by a daemon that starts later.
 
     StoreBusy where one has just started.
@@ -119,11 +121,7 @@ def _remember_refusals(directory: Path, group: Sequence[MeterState], clock: Syst
 
 
 def _keep_refusals(directory: Path, troubles: Mapping[str, MeterError], clock: SystemClock) -> None:
-    refused = [
-        point
-        for point, trouble in troubles.items()
-        if isinstance(trouble, AccessDenied) and not isinstance(trouble, PasswordPaused)
-    ]
+    refused = [point for point, trouble in troubles.items() if isinstance(trouble, AccessDenied)]
     for point in refused:
         try:
             change(directory, partial(passwords.keep, point=point, at=clock.stamp().utc))

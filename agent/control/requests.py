@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from agent.control.replies import diagnosis, fitted
-from agent.control.unix_socket import ControlError, Handler
+from agent.control.unix_socket import Handler
 from agent.exits import Exit, port_code
 from agent.line.buses import Buses, Submit
 from agent.line.hints import failure
@@ -105,13 +105,13 @@ class Questions:
         """The points that a question names: at least one, for what changes meters."""
         points = _points(asked)
         if not points:
-            raise ControlError("at least one point is to be named")
+            raise ValueError("at least one point is to be named")
         return points
 
     def _resend(self, asked: Mapping[str, Any]) -> dict[str, int]:
         first, last = asked.get("from_seq"), asked.get("to_seq")
         if not isinstance(first, int) or not isinstance(last, int):
-            raise ControlError("resend takes from_seq and to_seq")
+            raise ValueError("resend takes from_seq and to_seq")
         count = self._rooms.writer.call(lambda store: store.resend(first, last))
         self._rooms.changed()
         return {"count": count}
@@ -156,7 +156,7 @@ def _exact(offset: Decimal | None) -> int | float | str | None:
 def _points(asked: Mapping[str, Any]) -> list[str]:
     points = asked.get("points") or []
     if not isinstance(points, list) or not all(isinstance(point, str) for point in points):
-        raise ControlError("points is a list of names")
+        raise ValueError("points is a list of names")
     return points
 
 
@@ -165,9 +165,9 @@ def _period(asked: Mapping[str, Any]) -> tuple[datetime, datetime]:
     try:
         since, until = (datetime.fromisoformat(str(asked.get(key))) for key in ("from", "to"))
     except ValueError:
-        raise ControlError("from and to are times like 2026-11-21T10:15:00Z") from None
+        raise ValueError("from and to are times like 2026-11-21T10:15:00Z") from None
     if since.tzinfo is None or until.tzinfo is None or until < since:
-        raise ControlError("from and to are times with their zones, from not after to")
+        raise ValueError("from and to are times with their zones, from not after to")
     return since, until
 
 

@@ -29,8 +29,17 @@ class NotRunning(Exception):
     """No daemon answers in this state_dir."""
 
 
-class ControlError(ValueError):
-    """The daemon says no; its words."""
+class RequestRefused(Exception):
+    """The daemon says no; its words. Asking again changes nothing."""
+
+    exit = 1
+
+
+class NoAnswer(Exception):
+    """A daemon is there and has not answered in due time: whether it did what was asked is not known."""
+
+    exit = 75
+    hint = "systemctl status meterpost says what it does; the same again later"
 
 
 @contextlib.contextmanager
@@ -44,7 +53,7 @@ def _address(state_dir: Path) -> Iterator[str]:
 
 
 class ControlServer:
-    """Answers in threads of its own; a handler that raises ControlError or ValueError says so in words."""
+    """Answers in threads of its own; a handler that raises ValueError says so in words."""
 
     def __init__(self, state_dir: Path, handlers: Mapping[str, Handler]) -> None:
         self._path = state_dir / NAME
@@ -94,7 +103,7 @@ class ControlServer:
             return {"ok": False, "error": "not understood; is the command of the same version as the daemon?"}
         try:
             return {"ok": True, "result": handler(asked)}
-        except (ControlError, ValueError) as trouble:
+        except ValueError as trouble:
             return {"ok": False, "error": str(trouble)}
         except Exception as trouble:
             log.exception("internal error while answering %s", asked["op"])
@@ -102,8 +111,8 @@ class ControlServer:
 
 
 def ask_daemon(state_dir: Path, op: str, **args: Any) -> Any:
-    """The daemon's result. NotRunning without one, ControlError if it says no or nothing in due time, PermissionError
-    if access is denied.
+    """The daemon's result. NotRunning without one, RequestRefused if it says no, NoAnswer without an answer in due
+    time, PermissionError if access is denied.
 
     What does more than look is asked only of a daemon that is alive: a stopped one would do it whenever it goes on,
     long after the person has given up.
@@ -112,7 +121,7 @@ def ask_daemon(state_dir: Path, op: str, **args: Any) -> Any:
         _exchange(state_dir, "alive", {})
     answer = _exchange(state_dir, op, args)
     if not answer.get("ok"):
-        raise ControlError(answer.get("error", "no reason given"))
+        raise RequestRefused(answer.get("error", "no reason given"))
     return answer["result"]
 
 
@@ -126,7 +135,7 @@ def _exchange(state_dir: Path, op: str, args: Mapping[str, Any]) -> dict[str, An
         except PermissionError:
             raise PermissionError(f"{state_dir}: you may not ask the daemon (try sudo)") from None
         except (BlockingIOError, TimeoutError):
-            raise ControlError("the daemon takes no more questions: is it stopped, or are there too many?") from None
+            raise NoAnswer("the daemon takes no more questions: is it stopped, or are there too many?") from None
         except OSError:
             raise NotRunning(f"no daemon answers in {state_dir}") from None
         try:
@@ -134,9 +143,9 @@ def _exchange(state_dir: Path, op: str, args: Mapping[str, Any]) -> dict[str, An
             with line.makefile("rb") as answers:
                 answer: dict[str, Any] | None = json.loads(answers.readline() or b"null")
         except TimeoutError:
-            raise ControlError(f"the daemon has not answered within {patience:.0f} s; is it stopped?") from None
+            raise NoAnswer(f"the daemon has not answered within {patience:.0f} s; is it stopped?") from None
         except (OSError, ValueError) as trouble:
-            raise ControlError(f"the daemon went away while it was asked: {trouble}") from None
+            raise NoAnswer(f"the daemon went away while it was asked: {trouble}") from None
     if answer is None:
-        raise ControlError("the daemon ended while it was asked: whether it has done it is not known")
+        raise NoAnswer("the daemon ended while it was asked: whether it has done it is not known")
     return answer

@@ -37,6 +37,9 @@ def same(one: str, other: str) -> bool:
 class WrongSerial(MeterError):
     """Another meter answers than the configured one: nothing it says is a reading of this point."""
 
+    word = "wrong-serial"
+    hint = "compare the number on the meter with serial in the configuration; a replaced meter needs its act"
+
     def __init__(self, expected: str, answered: str) -> None:
         super().__init__(f"meter {answered} answers, {expected} is configured: was the meter replaced?")
         self.expected, self.answered = expected, answered

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from agent.line import trace as traces
 from agent.line.trace import Redactor, Trace
-from protocols.errors import BadFrame, Busy, LinkLost, MeterError, NoReply
+from protocols.errors import BadFrame, LinkLost, MeterError, NoReply
 from protocols.session import Line, Sending, Session
 
 TRIES = 3
@@ -87,13 +87,11 @@ class Link:
                 if self._doubtful is session:
                     self._prove(session)
                 return self._exchange(session, session.send(question))
-            except (NoReply, BadFrame):
-                if not left:
+            except MeterError as trouble:
+                if not left or trouble.retry == "never":
                     raise
-            except Busy:
-                if not left:
-                    raise
-                self._sleep(BUSY_PAUSE)
+                if trouble.retry == "after a pause":
+                    self._sleep(BUSY_PAUSE)
         raise AssertionError("unreachable")
 
     def _prove(self, session: Session) -> None:

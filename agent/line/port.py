@@ -25,9 +25,13 @@ WRITE_LIMIT = 10.0  # s; a port that takes no bytes for so long is gone
 class PortHeld(LinkLost):
     """Another program has the port."""
 
+    exit = 75
+
 
 class PortForbidden(LinkLost):
     """The user may not open the port."""
+
+    exit = 77
 
 
 class Port:

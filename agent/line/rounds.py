@@ -10,7 +10,6 @@ from agent.host.clock import Clock
 from agent.judge.identity import WrongSerial
 from agent.line.archive_share import FAIR_WAIT, LONGEST_HOLD, ArchiveShare
 from agent.line.dialogue import ARCHIVES, Outcome
-from agent.line.hints import words
 from agent.line.schedule import Schedule
 from agent.line.silent import RETRY, Health, TrialBudget
 from agent.meters.foreign import UnexpectedMeters
@@ -199,14 +198,14 @@ class Rounds:
         meter = turn.meter
         if str(trouble) != meter.error:
             log.warning("%s: %s", meter.config.point, trouble)
-        meter.error, meter.trouble = str(trouble), words(trouble)
+        meter.error, meter.trouble = str(trouble), trouble.word
         if isinstance(trouble, (NoReply, BadFrame)):
             self._no_answer(meter)
         else:
             self._standings[meter].health.answered()
         if isinstance(trouble, WrongSerial):
             self._foreign(meter, trouble)
-        elif isinstance(trouble, AccessDenied) and not isinstance(trouble, PasswordPaused):
+        elif isinstance(trouble, AccessDenied):
             self._denied(meter.config.point, True)
         for kind in turn.kinds:
             self._put_off(turn.meter, kind, trouble)
@@ -216,7 +215,7 @@ class Rounds:
         now = self._clock.monotonic()
         if isinstance(trouble, WrongSerial):
             self._next_slot(meter, kind)
-        elif isinstance(trouble, AccessDenied):
+        elif isinstance(trouble, (AccessDenied, PasswordPaused)):
             self._schedule.later(meter, kind, now + PASSWORD_PAUSE)
         elif kind in ARCHIVES and isinstance(trouble, Busy):
             self._schedule.later(meter, kind, now + ARCHIVE_BUSY)
@@ -235,7 +234,7 @@ class Rounds:
             log.info("%s: answers again", meter.config.point)
         health.answered()
         meter.error = str(refused) if refused else None
-        meter.trouble = words(refused) if refused else None
+        meter.trouble = refused.word if refused else None
 
     def _no_answer(self, meter: MeterState) -> None:
         stamp = self._clock.stamp()

@@ -21,7 +21,6 @@ from agent.line.port import Port
 from agent.line.rounds import Rounds, Turn, refused_words
 from agent.line.trace import Trace, TraceMessage
 from agent.meters.foreign import UnexpectedMeters
-from agent.meters.passwords import PasswordPaused
 from agent.meters.state import MeterState
 from buffer.record import Record
 from protocols.errors import AccessDenied, LinkLost, MeterError
@@ -335,7 +334,7 @@ class Worker:
                 except LinkLost:
                     raise
                 except MeterError as trouble:
-                    if isinstance(trouble, AccessDenied) and not isinstance(trouble, PasswordPaused):
+                    if isinstance(trouble, AccessDenied):
                         self._denied(meter.config.point, True)
                     failed[meter.config.point] = trouble
                     continue

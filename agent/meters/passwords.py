@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from agent.host.clock import Stamp
 from buffer.store import Store
-from protocols.errors import AccessDenied
+from protocols.errors import AccessDenied, MeterError
 
 NOTE = "denied:"  # + point: the time at which its password was refused
 
@@ -28,5 +28,8 @@ def since(store: Store, point: str, stamp: Stamp) -> float | None:
 PASSWORD_PAUSE = 3600.0  # s; some meters lock after a few wrong passwords
 
 
-class PasswordPaused(AccessDenied):
+class PasswordPaused(MeterError):
     """The password was refused within the last hour; it is not tried again before the hour is over."""
+
+    word = AccessDenied.word
+    hint = AccessDenied.hint

@@ -37,6 +37,11 @@ class ConfigError(ValueError):
         return "\n".join(map(str, self.faults))
 
     @property
+    def exit(self) -> int:
+        """The documented exit code: 77 where only permission is missing, else 78."""
+        return 77 if self.denied else 78
+
+    @property
     def denied(self) -> bool:
         """Nothing is wrong but that this user may not read it."""
         return all(fault.denied for fault in self.faults)

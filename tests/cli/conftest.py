@@ -1,7 +1,8 @@
 """Commands as a shell would call them: arguments in, exit code, stdout and stderr out."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from agent.cli import main
+from agent.control.unix_socket import ControlServer
 
 HOUSE = """\
 [gateway]
@@ -82,3 +84,13 @@ def change(file: Path, old: str, new: str) -> None:
     text = file.read_text(encoding="utf-8")
     assert old in text
     file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+@contextmanager
+def serving(house: Path, **handlers: Callable[[Any], Any]) -> Iterator[None]:
+    """Something that answers these questions in the place of a daemon."""
+    server = ControlServer(house.parent / "state", {name.replace("_", "-"): does for name, does in handlers.items()})
+    try:
+        yield
+    finally:
+        server.close()

@@ -1,7 +1,6 @@
 """``meterpost clock``: offsets now and day by day, with and without a daemon; setting a clock."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,22 +11,11 @@ import pytest
 
 from agent.cli.clock import ClockDay, by_day
 from agent.cli.status import screen
-from agent.control.unix_socket import ControlServer
 from simulators.intake.validate import Validator
 from tests.buffer.plant import opened, reading
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, serving
 
 MOSCOW = ZoneInfo("Europe/Moscow")
-
-
-@contextmanager
-def daemon(house: Path, **handlers: Callable[[Any], Any]) -> Iterator[None]:
-    """Something that answers these questions in the place of a daemon."""
-    server = ControlServer(house.parent / "state", {name.replace("_", "-"): does for name, does in handlers.items()})
-    try:
-        yield
-    finally:
-        server.close()
 
 
 def store(house: Path, *offsets: tuple[timedelta, str | None]) -> None:
@@ -79,7 +67,7 @@ def test_with_a_daemon_its_own_offsets_are_shown(run: Run, house: Path) -> None:
         {"point": "flat-12", "meter_offset": -42.3, "last": "2026-11-21T10:15:00.412Z"},
         {"point": "lift", "meter_offset": None, "last": None},
     ]
-    with daemon(house, status=lambda _: {"meters": meters}):
+    with serving(house, status=lambda _: {"meters": meters}):
         lines = run("clock", "show", "-c", str(house)).out.splitlines()
         document = run("clock", "show", "-c", str(house), "--json")
     assert lines[1].split() == ["flat-12", "42.3", "s", "slow", "11-21", "13:15"]
@@ -94,7 +82,7 @@ def test_setting_a_clock_tells_before_and_after_and_ends_with_3_where_one_could_
         "right": [],
         "failed": [],
     }
-    with daemon(house, set_clock=lambda question: (asked.append(question["points"]), answer)[1]):
+    with serving(house, set_clock=lambda question: (asked.append(question["points"]), answer)[1]):
         done = run("clock", "set", "flat-12", "-c", str(house))
         assert (done.code, done.out) == (0, "flat-12: 42.3 s fast before, 0.2 s slow after\n")
         answer |= {"corrected": [], "right": [{"point": "flat-12", "offset": 0.2}]}

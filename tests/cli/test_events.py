@@ -101,7 +101,7 @@ def test_on_a_phone_the_words_stand_below(run: Run, told: Path, monkeypatch: pyt
     [
         (["--code", "cover-opn"], 'did you mean "cover-open"?'),
         (["flat-112"], 'did you mean "flat-12"?'),
-        (["--from", "yesterday"], "is no time"),
+        (["--from", "yesterday"], "is not a valid time"),
         (["--from", "2026-11-22", "--to", "2026-11-21"], "is not before"),
     ],
 )

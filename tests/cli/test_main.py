@@ -187,6 +187,6 @@ def test_who_may_not_is_told_of_sudo_once(capsys: pytest.CaptureFixture[str], mo
 
 
 def test_a_daemon_that_does_not_answer_is_a_matter_of_trying_later() -> None:
-    from agent.control.unix_socket import ControlError
+    from agent.control.unix_socket import NoAnswer
 
-    assert errors.exit_code(ControlError("the daemon has not answered within 10 s")) == Exit.LATER
+    assert errors.exit_code(NoAnswer("the daemon has not answered within 10 s")) == Exit.LATER

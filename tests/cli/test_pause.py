@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from agent.control.unix_socket import ControlError
 from buffer.store import Store
 from tests.buffer.plant import NOON, opened
-from tests.cli.conftest import Run
-from tests.cli.test_clock import daemon
+from tests.cli.conftest import Run, serving
 
 
 def noted(house: Path) -> dict[str, str]:
@@ -33,7 +31,7 @@ def test_the_daemon_is_told_where_one_runs(run: Run, house: Path) -> None:
         asked.append((question["op"], question["points"]))
         return {"paused": True}
 
-    with daemon(house, pause=take, resume=take):
+    with serving(house, pause=take, resume=take):
         assert run("pause", "flat-12", "flat-12", "-c", str(house)).out == "flat-12: paused\n"
         assert run("resume", "flat-12", "-c", str(house)).code == 0
     assert asked == [("pause", ["flat-12"]), ("resume", ["flat-12"])]
@@ -59,7 +57,7 @@ def test_fill_tells_how_many_slots_are_asked_for(run: Run, house: Path) -> None:
         asked.append(question)
         return {"slots": {"flat-12": 336}, "failed": []}
 
-    with daemon(house, fill=take):
+    with serving(house, fill=take):
         done = run("fill", "flat-12", "--from", "2026-11-01", "--to", "2026-11-08T00:00", "-c", str(house))
     assert (done.code, done.out) == (0, "flat-12: 336 missing, asked for first\n")
     assert asked[0] == {
@@ -73,7 +71,7 @@ def test_fill_tells_how_many_slots_are_asked_for(run: Run, house: Path) -> None:
 
 def test_what_cannot_be_filled_ends_with_3_and_its_reason(run: Run, house: Path) -> None:
     answer = {"slots": {}, "failed": [{"point": "flat-12", "error": "the meter has not told yet"}]}
-    with daemon(house, fill=lambda _: answer):
+    with serving(house, fill=lambda _: answer):
         done = run("fill", "flat-12", "--kind", "day", "--from", "2026-11-01", "-c", str(house))
         assert (done.code, done.out) == (3, "") and "has not told yet" in done.err
         assert run("fill", "flat-12", "--from", "2026-11-01", "-c", str(house), "--json").document == answer
@@ -91,10 +89,10 @@ def test_fill_says_what_is_wrong_with_its_options(run: Run, house: Path, options
     assert run("fill", "flat-12", *options, "-c", str(house)).code == 2
 
 
-def test_a_daemon_that_says_no_ends_with_75_and_its_words(run: Run, house: Path) -> None:
+def test_a_daemon_that_says_no_ends_with_1_and_its_words(run: Run, house: Path) -> None:
     def refuse(_: Any) -> None:
-        raise ControlError("the disk takes nothing")
+        raise ValueError("the disk takes nothing")
 
-    with daemon(house, pause=refuse):
+    with serving(house, pause=refuse):
         done = run("pause", "flat-12", "-c", str(house))
-    assert done.code == 75 and "the disk takes nothing" in done.err
+    assert done.code == 1 and "the disk takes nothing" in done.err

@@ -14,7 +14,7 @@ from agent.cli.read import _shown
 from agent.exits import Exit, port_code
 from agent.line.port import Port, PortForbidden, PortHeld
 from protocols.errors import NoReply
-from tests.cli.conftest import change
+from tests.cli.conftest import change, serving
 
 
 @pytest.mark.parametrize(
@@ -84,21 +84,27 @@ def secrets_of_the_service(house, monkeypatch):
 
 
 @pytest.mark.usefixtures("secrets_of_the_service")
-def test_the_daemon_is_asked_without_its_passwords(run, house, mocker):
-    answer = {"records": [], "failed": [], "exit": 0, "trace": []}
-    asked = mocker.patch("agent.cli.read.ask_daemon", return_value=answer)
-    assert run("read", "-c", str(house)).code == 0
-    assert asked.call_args.args[1] == "read"
+def test_the_daemon_is_asked_without_its_passwords(run, house):
+    asked = []
+
+    def read(args):
+        asked.append(args["points"])
+        return {"records": [], "failed": [], "exit": 0, "trace": []}
+
+    with serving(house, read=read):
+        assert run("read", "-c", str(house)).code == 0
+    assert asked == [["flat-12"]]
 
 
 @pytest.mark.usefixtures("secrets_of_the_service")
-def test_no_meter_is_asked_without_its_own_password(run, house, line, mocker):
+def test_no_meter_is_asked_without_its_own_password(run, house, line):
     """Another one than its own, the maker's for instance, may lock it."""
-    opened = mocker.patch("agent.control.offline.Port")
     done = run("read", "-c", str(house))
     assert (done.code, done.out) == (77, "")
     assert "meter[1].password_file" in done.err
-    opened.assert_not_called()
+    os.set_blocking(line[1], False)
+    with pytest.raises(BlockingIOError):
+        os.read(line[1], 1)  # nothing was sent
 
 
 @pytest.mark.usefixtures("secrets_of_the_service")

@@ -1,14 +1,12 @@
 """``meterpost read --trace``: every octet and what it says, on stderr; no password among them."""
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.cli import read as command
 from agent.control.requests import Questions, Rooms
 from buffer.writer import Writer
 from protocols.mercury.frames import Energy
@@ -16,7 +14,7 @@ from simulators.faults import Faults
 from simulators.line import PtyLine
 from simulators.mercury230 import Mercury230
 from tests.buffer.plant import opened
-from tests.cli.conftest import Run, change
+from tests.cli.conftest import Run, change, serving
 from tests.support.bus import FakeBus, buses_of
 
 PASSWORD = "4f6b2d"  # six digits as the maker writes them: half octets, or text
@@ -75,7 +73,7 @@ def test_a_trace_fits_a_phone(gateway: Path, run: Run, monkeypatch: pytest.Monke
     assert done.code == 0 and max(map(len, done.err.split("\n"))) <= columns
 
 
-def test_the_daemon_hands_its_trace_over_with_the_words(house: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_daemon_hands_its_trace_over_with_the_words(house: Path, run: Run) -> None:
     change(house, 'point = "flat-12"', 'point = "flat-1"')
     nothing: Any = None
     bus = FakeBus(1)
@@ -83,14 +81,10 @@ def test_the_daemon_hands_its_trace_over_with_the_words(house: Path, run: Run, m
     buses = buses_of(bus, store, Writer(store, on_stored=lambda records: None))
     questions = Questions(Rooms(buses, nothing, bus.submit, nothing, nothing, nothing))
 
-    def ask_daemon(state_dir: Path, op: str, **asked: Any) -> Mapping[str, Any]:
-        answer: dict[str, Any] = json.loads(json.dumps(questions.handlers()[op](asked)))
-        return answer
-
-    monkeypatch.setattr(command, "ask_daemon", ask_daemon)
-    done = run("read", "-c", str(house), "flat-1", "--trace")
+    with serving(house, read=questions.handlers()["read"]):
+        done = run("read", "-c", str(house), "flat-1", "--trace")
+        assert run("read", "-c", str(house), "flat-1").err == ""
     lines = done.err.split("\n")
     assert lines[0].startswith("flat-1 >> ") and lines[0].endswith("** **") and "01 01 01" not in done.err
     assert lines[1] == "    request to meter 1: open the channel at level 1, password ***"
     assert "flat-1 << 01 00 00 20" in lines and "    answer of meter 1: done (status 00h)" in lines
-    assert run("read", "-c", str(house), "flat-1").err == ""

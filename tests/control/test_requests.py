@@ -14,7 +14,6 @@ import pytest
 
 from agent.control.replies import diagnosis, fitted
 from agent.control.requests import Questions, Rooms
-from agent.control.unix_socket import ControlError
 from agent.delivery.payload import LARGEST, reply
 from agent.events import gateway_event
 from agent.line.buses import remind
@@ -175,7 +174,7 @@ def test_an_op_that_nobody_carries_out_is_answered_so(site: Site) -> None:
 
 
 def test_a_technicians_correction_names_its_points(site: Site) -> None:
-    with pytest.raises(ControlError, match="at least one point"):
+    with pytest.raises(ValueError, match="at least one point"):
         site.questions.handlers()["set-clock"]({"op": "set-clock"})
 
 

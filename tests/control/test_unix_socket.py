@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent.control import unix_socket
-from agent.control.unix_socket import ControlError, ControlServer, NotRunning, ask_daemon
+from agent.control.unix_socket import ControlServer, NoAnswer, NotRunning, ask_daemon
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_a_stopped_daemon_does_not_hold_up_a_quick_question(stopped: Path) -> None:
-    with pytest.raises(ControlError, match="has not answered within"):
+    with pytest.raises(NoAnswer, match="has not answered within"):
         ask_daemon(stopped, "status")
 
 
@@ -44,7 +44,7 @@ def test_what_is_to_be_done_is_not_even_asked_of_a_stopped_daemon(
         return exchange(state_dir, question, args)
 
     monkeypatch.setattr(unix_socket, "_exchange", noted)
-    with pytest.raises(ControlError, match="has not answered within"):
+    with pytest.raises(NoAnswer, match="has not answered within"):
         ask_daemon(stopped, op, point="cellar")
     assert asked == ["alive"]
 
@@ -65,7 +65,7 @@ def test_a_stopped_daemon_that_nobody_can_reach_any_more_is_no_missing_one(stopp
         line.setblocking(False)
         line.connect_ex(str(stopped / unix_socket.NAME))
         waiting.append(line)
-    with pytest.raises(ControlError, match="takes no more questions"):
+    with pytest.raises(NoAnswer, match="takes no more questions"):
         ask_daemon(stopped, "status")
     for line in waiting:
         line.close()
@@ -99,6 +99,6 @@ def test_a_daemon_that_ends_while_it_is_asked_is_told_in_words(tmp_path: Path) -
         line.listen(1)
         ending = threading.Thread(target=hang_up, args=(line,))
         ending.start()
-        with pytest.raises(ControlError, match="ended while it was asked"):
+        with pytest.raises(NoAnswer, match="ended while it was asked"):
             ask_daemon(tmp_path, "status")
         ending.join()

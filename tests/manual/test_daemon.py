@@ -9,7 +9,7 @@ import pytest
 
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
 from agent.control import doctor
-from agent.control.unix_socket import ControlError, ask_daemon
+from agent.control.unix_socket import RequestRefused, ask_daemon
 from agent.daemon import Daemon
 from agent.host.clock import SystemClock
 from agent.manual.entry import Typed, question
@@ -75,9 +75,9 @@ def test_reading_all_points_leaves_out_what_a_person_reads(daemon: Daemon) -> No
     assert [failure["point"] for failure in answer["failed"]] == ["flat-12"]
     assert ask(daemon, "pause", points=[])["points"] == ["flat-12"]
     for op, more in (("read", {"kind": "now"}), ("pause", {}), ("set-clock", {})):
-        with pytest.raises(ControlError, match="cellar is on no bus: a person reads it"):
+        with pytest.raises(RequestRefused, match="cellar is on no bus: a person reads it"):
             ask(daemon, op, points=["cellar"], **more)
-    with pytest.raises(ControlError, match="no point named 'attic'; there are: flat-12"):
+    with pytest.raises(RequestRefused, match="no point named 'attic'; there are: flat-12"):
         ask(daemon, "read", points=["attic"], kind="now")
 
 
@@ -90,7 +90,7 @@ def test_the_doctor_asks_for_a_reading_that_is_due(daemon: Daemon) -> None:
 
 
 def test_what_cannot_be_taken_comes_back_in_words(daemon: Daemon) -> None:
-    with pytest.raises(ControlError, match="type zeros in front too, 01234"):
+    with pytest.raises(RequestRefused, match="type zeros in front too, 01234"):
         ask(daemon, **{"op": "enter", **question("cellar", Typed({"T1": "1234"}), True)})
 
 
@@ -98,7 +98,7 @@ def test_a_new_configuration_brings_and_takes_such_points(daemon: Daemon) -> Non
     attic = replace(CELLAR, point="attic", serial="7")
     daemon._use(replace(daemon.config, meters=(FLAT, attic)))
     assert set(rows(daemon)) == {"flat-12", "attic"}
-    with pytest.raises(ControlError, match="no point named 'cellar'; a person reads attic"):
+    with pytest.raises(RequestRefused, match="no point named 'cellar'; a person reads attic"):
         ask(daemon, **{"op": "enter", **question("cellar", Typed({"T1": "01234"}), True)})
     assert ask(daemon, **{"op": "enter", **question("attic", Typed({"T1": "01234"}), True)})["stored"]
 
