@@ -1,23 +1,29 @@
 """The dialogue with one IEC 62056-21 meter: sign-on, speed change, readout, programming mode, sign-off.
 
+Where the dialogue stands is a state of :mod:`protocols.iec62056.states`; its two tables say what may follow. What is
+agreed after an identification is decided in :mod:`protocols.iec62056.signon`. Here are the bytes: ``send`` turns a
+question into a frame and moves the state, ``receive`` hands what came to the reader of the state that waits
+(:data:`READERS`), and a reader either wants more (None), answers, goes on with another :class:`Sending` (option
+message, ACK or NAK of a block) or raises. The Link calls ``proof`` after a time-out: a session that lost an answer is
+over.
+
 Times are those of IEC 62056-21:2002 §6.4.3: t_r 200 ms (20 ms) … 1500 ms between messages, t_a below 1500 ms between
 characters; a meter waits t_t at most 2200 ms for the option message, which therefore follows in the same question.
 """
 
-import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from protocols.errors import AccessDenied, BadFrame, Busy, NotLoggedIn, Refused
 from protocols.iec62056 import frames, questions
 from protocols.iec62056.block import Block, parse
-from protocols.iec62056.frames import ACK, EOT, ETX, NAK, SPEEDS, STX, Identification
+from protocols.iec62056.frames import ACK, EOT, ETX, NAK, STX, Identification
 from protocols.iec62056.inbox import Inbox
 from protocols.iec62056.refusals import error_words, nothing_kept, refusal
+from protocols.iec62056.signon import Wishes, agree
+from protocols.iec62056.states import IN_SESSION, Outcome, State, after, after_question
 from protocols.session import Line, Sending
-
-CHECKS = ("auto", "xor", "sum", "none")
-PARITIES = ("auto", "hardware", "software", "none")
 
 SUMMING = frozenset({"EKT", "EMR", "KAM"})  # Energomera, Kamstrup: known to send the sum in place of the XOR
 
@@ -30,14 +36,13 @@ WAKING = 65  # NULs: 2.17 s at 300 bit/s (Annex B: 2.1 to 2.3 s)
 WAKING_PAUSE = 1.6  # s after them (Annex B: 1.5 to 1.7)
 REPEATS = 3  # NAKs for one damaged block (§6.4.7)
 
-_Expect = Callable[[bool], Any]
 
+@dataclass(slots=True)
+class Blocks:
+    """The partial blocks of one answer, and how often the last one was asked for again."""
 
-class State(enum.Enum):
-    CLOSED = enum.auto()
-    GREETING = enum.auto()  # signed on, not yet in programming mode
-    OPEN = enum.auto()
-    LOST = enum.auto()  # the meter fell silent or ended it
+    kept: list[bytes] = field(default_factory=list)
+    repeats: int = 0
 
 
 class Session:
@@ -65,21 +70,17 @@ class Session:
         self.line = line or Line(300, "7E1")
         self._check = check
         self._parity = ("hardware" if self.line.format[0] == "7" else "software") if parity == "auto" else parity
-        self._top_speed = top_speed
-        self._change = change
+        self._wishes = Wishes(self.line, top_speed, change)
         self._wait = wait or (REACTION if self.line.speed > 2400 else REACTION_OPTICAL)
         self._gap = 0.5 if self.line.speed > 2400 else 1.5
         self._working = self.line  # what the meter's end of the line is set to now
         self._identification: Identification | None = None
         self._state = State.CLOSED
         self.unfinished = False  # the meter has greeted us since the last break: it may be in a session still
-        self._pause = SILENCE
+        self._owed = SILENCE  # s of silence before the next bytes
         self._inbox = Inbox(self._parity)
         self._question: Any = None
-        self._expect: _Expect | None = None
-        self._in_step = False  # the last question ended in a frame, sound or not, and no late answer can follow
-        self._blocks: list[bytes] = []
-        self._repeats = 0
+        self._blocks = Blocks()
 
     @property
     def rule(self) -> str:
@@ -90,76 +91,75 @@ class Session:
         return "sum" if known and known.maker.upper() in SUMMING else "xor"
 
     def send(self, question: Any) -> Sending:
-        self._question = question
+        state = after_question(self._state, question)
+        if state is None:
+            raise self._out_of_turn(question)
+        self._question, self._state = question, state
+        self._blocks = Blocks()
         match question:
             case questions.Readout() | questions.Program() | questions.HandOver():
-                self._state = State.GREETING
-                return self._sign_on()
-            case questions.Direct():
-                body = f"{question.name}({question.arguments})".encode("cp1251")
-                opening = frames.request(self.address)[:-2]
                 self._working = self.line
-                self._pause = SILENCE
-                data = opening + frames.command("R1", body, self.rule)
-                return self._say(data, self._read_answer, size=2048, before=self.line)
+                self._inbox.echoed = False
+                self._owed = max(self._owed, SILENCE)
+                return self._say(frames.request(self.address), size=self._size(), before=self.line)
+            case questions.Direct():
+                self._working, self._owed = self.line, SILENCE
+                opening = frames.request(self.address)[:-2]
+                data = opening + frames.command("R1", _body(question), self.rule)
+                return self._say(data, size=2048, before=self.line)
             case questions.WakeUp():
-                sending = self._say(bytes(WAKING), None, answered=False, before=self.line)
-                self._pause = WAKING_PAUSE
+                sending = self._say(bytes(WAKING), answered=False, before=self.line)
+                self._owed = WAKING_PAUSE
                 return sending
             case questions.Break():
                 # The line goes back only when the break has left: a meter that misses it answers other meters'
                 # commands, which carry no address.
-                sending = self._say(frames.command("B0", b"", self.rule), None, then=self.line, answered=False)
-                self._state, self._working, self._pause = State.CLOSED, self.line, SILENCE
-                self.unfinished = False
+                sending = self._say(frames.command("B0", b"", self.rule), then=self.line, answered=False)
+                self._working, self._owed, self.unfinished = self.line, SILENCE, False
                 return sending
-            case questions.Lost():
-                raise NotLoggedIn("the meter fell silent in programming mode; its session is over")
-        return self._in_session(question)
-
-    def _in_session(self, question: Any) -> Sending:
-        if self._state is State.LOST:
-            raise NotLoggedIn("the session with this meter is over; sign on again")
-        if self._state is not State.OPEN:
-            raise RuntimeError(f"{type(question).__name__} before Program")
-        match question:
             case questions.Password():
-                body = b"(" + question.secret + b")"
-                data = frames.command(question.kind, body, self.rule)
-                return self._say(data, self._read_verdict, secret=question.secret)
-            case questions.Get() | questions.Put():
-                body = f"{question.name}({question.arguments})".encode("cp1251")
-                expect = self._read_answer if isinstance(question, questions.Get) else self._read_verdict
-                return self._say(frames.command(question.kind, body, self.rule), expect, size=4096)
-        raise RuntimeError(f"{question!r} is no question of IEC 62056-21")
+                data = frames.command(question.kind, b"(" + question.secret + b")", self.rule)
+                return self._say(data, secret=question.secret)
+        return self._say(frames.command(question.kind, _body(question), self.rule), size=4096)
+
+    def _out_of_turn(self, question: Any) -> NotLoggedIn | RuntimeError:
+        if isinstance(question, questions.Lost):
+            return NotLoggedIn("the meter fell silent in programming mode; its session is over")
+        if not isinstance(question, IN_SESSION):
+            return RuntimeError(f"{question!r} is not a question of IEC 62056-21")
+        if self._state is State.LOST:
+            return NotLoggedIn("the session with this meter is over; sign on again")
+        return RuntimeError(f"{type(question).__name__} before Program")
 
     def receive(self, data: bytes) -> Any:
-        if self._expect is None:
+        reader = READERS.get(self._state)
+        if reader is None:
             raise RuntimeError("bytes without a question")
         if not self._inbox.feed(data):
             return None
         if len(self._inbox.buffer) > LARGEST:
             raise self._broken("no end within 64 KiB")
         try:
-            return self._expect(not data)
-        except (BadFrame, Busy, Refused):
-            self._in_step = True
+            return reader(self, not data)
+        except (BadFrame, Busy, Refused, AccessDenied):
+            self._heard(Outcome.DAMAGED)
             raise
 
     def proof(self) -> Any | None:
         """None where the line is in step: before a session, and after a frame that was heard but damaged (answers
         carry their parameter's name). After a silence a session is over: the meters end it within seconds."""
-        if self._state is not State.OPEN or self._in_step:
-            return None
-        self._state = State.LOST
-        return questions.Lost()
+        before = self._state
+        self._heard(Outcome.SILENT)
+        return questions.Lost() if self._state is not before else None
+
+    def _heard(self, outcome: Outcome) -> None:
+        self._state = after(self._state, outcome)
 
     # What goes out
 
     def _say(
         self,
         data: bytes,
-        expect: _Expect | None,
         *,
         size: int = 256,
         then: Line | None = None,
@@ -168,10 +168,8 @@ class Session:
         echo: bool = True,
         secret: bytes = b"",
     ) -> Sending:
-        self._expect, self._in_step = expect, False
-        self._blocks, self._repeats = [], 0
         self._inbox.expect(data if echo and len(data) > 1 else b"")
-        pause, self._pause = self._pause, self._reaction
+        pause, self._owed = self._owed, self._reaction
         if self._parity == "software":
             data, secret = frames.with_parity(data), frames.with_parity(secret)
         return Sending(
@@ -189,12 +187,6 @@ class Session:
     @property
     def _reaction(self) -> float:
         return self._identification.reaction if self._identification else SILENCE
-
-    def _sign_on(self) -> Sending:
-        self._working = self.line
-        self._inbox.echoed = False
-        self._pause = max(self._pause, SILENCE)
-        return self._say(frames.request(self.address), self._read_identification, size=self._size(), before=self.line)
 
     def _size(self) -> int:
         """Octets of the longest answer: a readout, but no more than :data:`LONGEST` lets through."""
@@ -217,35 +209,19 @@ class Session:
 
     def _agree(self, found: Identification) -> Any:
         """The option message that follows the identification; modes A and B have none."""
-        if found.mode in "AB":
-            if not isinstance(self._question, questions.Readout):
-                raise self._refused(Refused(f"{found}: mode {found.mode} has no programming mode through sign-on"))
-            if found.mode == "A":
-                self._expect = self._read_readout
-                return self._read_readout(False)
-            self._working = Line(found.speed or self.line.speed, self.line.format)
-            self._pause = 0.0
-            return self._say(b"", self._read_readout, size=self._size(), then=self._working)
-        protocol, mode, expect = self._choice()
-        if protocol == "2" and found.mode != "E":
-            raise self._refused(Refused(f"{found}: the meter does not offer mode E"))
-        offered = SPEEDS[found.baud]
-        refused = protocol == "0" and self._top_speed is not None and offered > self._top_speed
-        stays = refused or not self._change
-        self._pause = found.reaction
-        self._working = self.line if stays else Line(offered, self.line.format)
-        data = frames.option(protocol, "0" if refused else found.baud, mode)
+        try:
+            agreed = agree(found, self._question, self._wishes)
+        except Refused:
+            self._heard(Outcome.UNFIT)
+            raise
+        self._heard(agreed.outcome)
+        if found.mode == "A":
+            return self._read_readout(False)
+        self._working, self._owed = agreed.line, agreed.pause
         # In mode E the meter's own answer is the same six bytes as an echo.
-        echo = protocol != "2" or self._inbox.echoed
-        return self._say(data, expect, size=self._size(), then=None if stays else self._working, echo=echo)
-
-    def _choice(self) -> tuple[str, str, _Expect]:
-        match self._question:
-            case questions.Readout(mode=number):
-                return "0", number, self._read_readout
-            case questions.Program(mode=number):
-                return "0", number, self._read_operand
-        return "2", "2", self._read_handover
+        echo = agreed.outcome is not Outcome.IDENTIFIED_TO_HAND_OVER or self._inbox.echoed
+        then = agreed.line if agreed.switches else None
+        return self._say(agreed.option, size=self._size(), then=then, echo=echo)
 
     def _read_readout(self, silent: bool) -> Any:
         buffer = self._inbox.buffer
@@ -269,7 +245,7 @@ class Session:
         if block.damaged and not checked:
             raise self._broken(f"{len(block.damaged)} damaged lines in a readout without check character")
         assert self._identification is not None  # a readout follows one
-        self._state = State.CLOSED
+        self._heard(Outcome.TELEGRAM)
         return questions.Telegram(self._identification, block, checked)
 
     def _read_operand(self, silent: bool) -> Any:
@@ -287,14 +263,14 @@ class Session:
             raise self._broken("not the operand P0")
         operand = parse(frame[4:-2])
         assert self._identification is not None  # P0 follows one
-        self._state = State.OPEN
+        self._heard(Outcome.OPERAND)
         return questions.Opened(self._identification, operand.text("") or "")
 
     def _read_handover(self, silent: bool) -> Any:
         assert self._identification is not None  # the option message follows one
         expected = frames.option("2", self._identification.baud, "2")
         if expected in self._inbox.buffer:
-            self._state = State.CLOSED
+            self._heard(Outcome.HANDED_OVER)
             return questions.HandedOver(self._identification, Line(self._working.speed, "8N1"))
         return self._nothing_yet(silent)
 
@@ -302,6 +278,7 @@ class Session:
         """ACK, NAK, break or an error message after P1, P2 or W."""
         first = self._inbox.skip_to(b"\x01\x02\x06\x15")
         if first == ACK:
+            self._heard(Outcome.ANSWERED)
             return questions.Done()
         if first == NAK:
             raise self._broken("the meter does not understand (NAK)")
@@ -314,7 +291,8 @@ class Session:
             self._inbox.drop(len(frame))
             return self._read_verdict(silent)
         if frame[:3] == b"\x01B0":
-            raise self._refused(AccessDenied("the meter refuses the password and ends the session"))
+            self._heard(Outcome.THROWN_OUT)
+            raise AccessDenied("the meter refuses the password and ends the session")
         if login and frame[0] == STX:
             raise AccessDenied(f"the meter refuses the password: {error_words(parse(frame[1:-2]))}")
         self._refuse_if_error(frame)
@@ -329,30 +307,28 @@ class Session:
             return self._nothing_yet(silent)
         if frame[:3] == b"\x01B0":
             self._checked(frame)
-            self._state = State.LOST
+            self._heard(Outcome.ENDED)
             raise NotLoggedIn("the meter has ended the session")
-        if frame[-2] == EOT or self._blocks:
+        if frame[-2] == EOT or self._blocks.kept:
             return self._next_block(frame)
         self._checked(frame)
         return self._named(frame, parse(frame[1:-2]))
 
     def _next_block(self, frame: bytes) -> Any:
         """Partial blocks (§6.4.7): ACK asks for the next, NAK for the same again."""
-        kept, repeats = self._blocks, self._repeats
+        blocks = self._blocks
         if self.rule not in frames.rules_kept(frame):
-            if repeats == REPEATS:
+            if blocks.repeats == REPEATS:
                 raise self._broken("a block stays damaged")
-            sending = self._say(bytes([NAK]), self._read_answer, size=4096)
-            self._blocks, self._repeats = kept, repeats + 1
-            return sending
-        kept = [*kept, frame[1:-2]]
+            blocks.repeats += 1
+            return self._say(bytes([NAK]), size=4096)
+        blocks.kept.append(frame[1:-2])
+        blocks.repeats = 0
         if frame[-2] == ETX:
-            return self._named(frame, parse(b"\r\n".join(kept)), whole=False)
-        if sum(map(len, kept)) > LARGEST:
+            return self._named(frame, parse(b"\r\n".join(blocks.kept)), whole=False)
+        if sum(map(len, blocks.kept)) > LARGEST:
             raise self._broken("no last block within 64 KiB")
-        sending = self._say(bytes([ACK]), self._read_answer, size=4096)
-        self._blocks = kept
-        return sending
+        return self._say(bytes([ACK]), size=4096)
 
     def _named(self, frame: bytes, block: Block, whole: bool = True) -> Block:
         """The answer to what was asked, or the error that says why there is none. Lines of a memory read in blocks
@@ -367,6 +343,7 @@ class Session:
         found = tuple(dict.fromkeys(one.id for one in block.sets))
         if found[: None if whole else 1] != (names if named else ("",)):
             raise self._broken(f"answers {', '.join(found)[:60]!r}, asked was {', '.join(names)[:60]!r}")
+        self._heard(Outcome.ANSWERED)
         return block
 
     def _refuse_if_error(self, frame: bytes) -> None:
@@ -393,6 +370,21 @@ class Session:
             return BadFrame(words)  # a damaged echo of the password may be among the bytes
         return frames.broken(words, bytes(self._inbox.buffer) if data is None else data)
 
-    def _refused(self, error: Refused | AccessDenied) -> Refused | AccessDenied:
-        self._state = State.CLOSED
-        return error
+    def _read_reply(self, silent: bool) -> Any:
+        """What a question of programming mode brings: data, or the meter's yes or no."""
+        return self._read_answer(silent) if isinstance(self._question, questions.Get) else self._read_verdict(silent)
+
+
+READERS: Mapping[State, Callable[[Session, bool], Any]] = {
+    State.SIGNING_ON: Session._read_identification,
+    State.READING_OUT: Session._read_readout,
+    State.OPENING: Session._read_operand,
+    State.HANDING_OVER: Session._read_handover,
+    State.DIRECT: Session._read_answer,
+    State.WAITING: Session._read_reply,
+}
+"""Who reads what comes, by the state that waits for it; the flag says that the line fell silent."""
+
+
+def _body(question: questions.Get | questions.Put | questions.Direct) -> bytes:
+    return f"{question.name}({question.arguments})".encode("cp1251")
