@@ -11,7 +11,7 @@ from agent.config.values import Config, Meter, Secret
 from agent.config.words import period
 from buffer.record import number_text
 from drivers import registry
-from drivers.files.words import shown
+from drivers.files.words import plain
 
 PERIODS = ("hold", "receipt_timeout", "timeout", "fallback_before")
 IN_URL = ("host", "port", "tls")  # of [intake]
@@ -69,7 +69,7 @@ def _line(name: str, meter: Meter, config: Config, unwritten: set[str]) -> Itera
     number, _ = next((n, bus) for n, bus in enumerate(config.buses, 1) if bus.name == meter.bus)
     for key, value in (("speed", meter.line.speed), ("format", meter.line.format)):
         inherited = "default" if f"bus[{number}].{key}" in unwritten else "bus"
-        yield Entry(f"{name}.{key}", shown(value), inherited if f"{name}.{key}" in unwritten else "file")
+        yield Entry(f"{name}.{key}", plain(value), inherited if f"{name}.{key}" in unwritten else "file")
     for one in fields(meter.poll):
         own, common = f"{name}.poll.{one.name}", f"poll.{one.name}"
         inherited = "default" if common in unwritten else "poll"
@@ -101,5 +101,5 @@ def _shown(key: str, value: Any) -> str:
         case tuple():
             return "[" + ", ".join(_shown("", inner) for inner in value) + "]"
         case str() | int():
-            return shown(value)
+            return plain(value)
     return f'"{value}"'

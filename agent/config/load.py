@@ -4,6 +4,7 @@ pydantic is imported from here on only: the daemon loads its configuration in a 
 (:mod:`agent.config.child`) and never carries it.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from agent.config.tables import unknown_key, validate, written
 from agent.config.values import Bus, Config, Gateway, Intake, Secret
 from agent.config.words import some
 from drivers import registry
-from drivers.files.faults import ConfigError, Fault
+from drivers.files.faults import ConfigError, Fault, once
 from drivers.files.places import KeyPath
 from drivers.files.source import Source
 from drivers.files.words import shown
@@ -41,22 +42,27 @@ def load(path: Path, *, service: bool = True, secrets: bool = True) -> Config:
     service only, are then a warning and not a fault. ``secrets=False`` is for a look that needs no secret: files that
     this person may not read are a warning too.
     """
-    sources, faults = read_all(path.absolute())
-    if faults:
+    file = path.absolute()
+    sources, faults = read_all(file)
+    readable = bool(sources) and sources[0].file == file
+    if faults and (not readable or all(fault.denied for fault in faults)):
         raise ConfigError(faults)
-    return judged(sources, service=service, secrets=secrets)
+    return judged(sources, faults, service=service, secrets=secrets)
 
 
-def judged(sources: list[Source], *, service: bool = True, secrets: bool = True) -> Config:
-    """The configuration of files that were read already, the main one first; ConfigError with every fault."""
-    return _Loading(sources, service, secrets).config()
+def judged(
+    sources: list[Source], unread: Sequence[Fault] = (), *, service: bool = True, secrets: bool = True
+) -> Config:
+    """The configuration of files that were read already, the main one first; ConfigError with every fault, those of
+    reading (``unread``) among them."""
+    return _Loading(sources, unread, service, secrets).config()
 
 
 class _Loading:
     """The steps of one loading; faults and warnings gather here."""
 
-    def __init__(self, sources: list[Source], service: bool, secrets: bool) -> None:
-        self.sources, self.main = sources, sources[0]
+    def __init__(self, sources: list[Source], unread: Sequence[Fault], service: bool, secrets: bool) -> None:
+        self.sources, self.main, self.unread = sources, sources[0], unread
         self.base = self.main.file.parent
         self.faults: list[Fault] = []
         self.gateway = self._table(GatewayTable, "gateway")
@@ -67,7 +73,7 @@ class _Loading:
         named = {bus.table.name: bus for bus in reversed(self.buses) if bus.table.name}
         polls = self._table(PollTable, "poll")
         known = dict(reversed(named.items()))
-        self.around = Surroundings(self.base, known, polls, models_dir, service, secrets)
+        self.around = Surroundings(self.base, known, polls, models_dir, service, secrets, whole=not unread)
         self.ways = OutboundSettings(self.main, self.around)
 
     def config(self) -> Config:
@@ -84,8 +90,8 @@ class _Loading:
         statements, modem = self.ways.statements(), self.ways.modem(self.buses)
         mail, exchange = self.ways.mail(), self.ways.exchange()
         self.faults += self.ways.faults
-        if self.faults or intake is None:
-            raise ConfigError(sorted(self.faults, key=self._order))
+        if self.unread or self.faults or intake is None:
+            raise ConfigError(sorted(once(self.unread, self.faults), key=self._order))
         self._warn()
         return Config(
             gateway=self._gateway(),
@@ -136,7 +142,7 @@ class _Loading:
                     where, wanted = (key,), "[[bus]] or [[meter]]: a file of conf.d adds these and nothing else"
                     self.faults.append(source.fault(where, f"[{key}]", wanted, at_key=True))
         for name, entries in (("bus", self.buses), ("meter", self.meters)):
-            if not entries:
+            if not entries and not self.unread:
                 self.faults.append(self.main.fault((name,), "none", f"at least one [[{name}]]", at_key=True))
 
     def _models(self) -> None:

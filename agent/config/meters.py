@@ -39,6 +39,7 @@ class Surroundings:
     models_dir: Path | None = None
     service: bool = True  # systemd's credentials must be there
     secrets: bool = True  # every secret must be readable
+    whole: bool = True  # all files could be read: what is not in ``buses`` does not exist
     warnings: list[str] = field(default_factory=list)
 
     def bears(self, trouble: SecretTrouble) -> bool:
@@ -69,7 +70,7 @@ def judge(entry: MeterEntry, around: Surroundings) -> tuple[dict[str, Any], list
     """
     table = entry.table
     faults: list[Fault] = []
-    if table.bus and table.bus not in around.buses and table.driver != MANUAL:
+    if table.bus and table.bus not in around.buses and table.driver != MANUAL and around.whole:
         hint = words.meant(table.bus, around.buses) if len(around.buses) > 1 else ""
         known = words.one_of(around.buses) if around.buses else "a [[bus]] of that name"
         faults.append(entry.fault("bus", table.bus, known + hint))

@@ -12,7 +12,7 @@ from drivers.family import Setting
 from drivers.files.faults import Fault
 from drivers.files.places import KeyPath
 from drivers.files.source import Source
-from drivers.files.words import meant, one_of, shown
+from drivers.files.words import meant, one_of, plain, shown
 
 
 def read_settings(
@@ -58,7 +58,7 @@ def written_as(setting: Setting, value: Any) -> str:
     """A value as it stands in the file."""
     if setting.kind == "duration" and value is not None:
         return f'"{period(value)}"'
-    return "none" if value is None else str(value) if isinstance(value, Secret) else shown(value)
+    return "none" if value is None else str(value) if isinstance(value, Secret) else plain(value)
 
 
 def _range(setting: Setting) -> str:

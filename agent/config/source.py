@@ -15,7 +15,8 @@ def is_file(path: Path) -> bool:
 
 
 def read_all(file: Path) -> tuple[list[Source], list[Fault]]:
-    """The file and what stands in ``conf.d/*.toml`` beside it, in the order of the names."""
+    """The file and what stands in ``conf.d/*.toml`` beside it, in the order of the names; what could be read of them,
+    and all faults of encoding and syntax."""
     sources: list[Source] = []
     faults: list[Fault] = []
     directory = file.parent / "conf.d"
@@ -28,9 +29,7 @@ def read_all(file: Path) -> tuple[list[Source], list[Fault]]:
         found = f"a folder that you may not read ({error.strerror})"
         faults.append(Fault(directory, 1, 1, "", found, "permission, for example by sudo", denied=True))
     for one in (file, *added):
-        got = read(one)
-        if isinstance(got, Fault):
-            faults.append(got)
-        else:
-            sources.append(got)
+        source, unread = read(one)
+        faults += unread
+        sources += [source] if source is not None else []
     return sources, faults

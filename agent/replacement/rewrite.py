@@ -19,7 +19,7 @@ from typing import Any
 
 from agent.replacement.act import ReplacementRecord
 from buffer.record import number_text
-from drivers.files.places import KeyPath, Place, Places, scan
+from drivers.files.places import KeyPath, Place, Places
 from drivers.files.source import Source
 
 LONGEST = 4000  # characters of a value that is replaced
@@ -36,7 +36,7 @@ class Unwritable(ValueError):
 
 def changed(source: Source, text: str) -> Source:
     """The source as it would be read with this text."""
-    return replace(source, data=_parsed(text), places=scan(text.removeprefix(MARK)))
+    return replace(source, data=_parsed(text), text=text.removeprefix(MARK).replace("\r\n", "\n"))
 
 
 def new_text(text: str, source: Source, index: int, act: ReplacementRecord) -> str:

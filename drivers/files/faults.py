@@ -45,3 +45,10 @@ class ConfigError(ValueError):
     def denied(self) -> bool:
         """Nothing is wrong but that this user may not read it."""
         return all(fault.denied for fault in self.faults)
+
+
+def once(first: Sequence[Fault], more: Sequence[Fault]) -> list[Fault]:
+    """``first``, then the others but those in the same lines: what is wrong with a line's syntax or encoding is told,
+    and not what came of it."""
+    lines = {(fault.file, fault.line) for fault in first}
+    return [*first, *(fault for fault in more if (fault.file, fault.line) not in lines)]

@@ -3,11 +3,13 @@
 import difflib
 from collections.abc import Iterable
 
+from drivers.files import letters
+
 
 def likely(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known word that was probably meant, or None. ``cutoff``: how alike they must be, 1 is equal."""
-    by_folded = {one.casefold(): one for one in known}
-    close = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=cutoff)
+    by_folded = {letters.latin(one).casefold(): one for one in known}
+    close = difflib.get_close_matches(letters.latin(word).casefold(), by_folded, n=1, cutoff=cutoff)
     return by_folded[close[0]] if close else None
 
 
@@ -24,6 +26,12 @@ def one_of(words: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
+    """A value for a fault: as the file has it, and which of its characters an eye takes for another."""
+    remark = letters.note(value) if isinstance(value, str) else ""
+    return f"{plain(value)} {remark}" if remark else plain(value)
+
+
+def plain(value: object) -> str:
     """A value as the file has it, cut where it is long."""
     match value:
         case bool():
@@ -34,6 +42,8 @@ def shown(value: object) -> str:
             text = "a table"
         case list():
             text = "an array"
+        case int() if value.bit_length() > 1000:  # Python shows no more than 4300 digits
+            text = "a number of hundreds of digits"
         case _:
             text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

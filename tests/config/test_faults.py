@@ -151,9 +151,9 @@ def test_an_empty_file_misses_the_four_things_that_every_gateway_has(house: Hous
         ("speed = 9600", "speed =", 11, 8, "TOML"),
         ("speed = 9600", "speed = slow", 11, 9, "quotes"),
         ("speed = 9600", "speed: 9600", 11, 6, '"="'),
-        ("speed = 9600", "speed = 9600\nspeed = 9600", 12, 13, "TOML"),
-        ('"23456789"', '"23456789', 18, 19, "TOML"),
-        ("[[bus]]", "[[bus]", 8, 6, "TOML"),
+        ("speed = 9600", "speed = 9600\nspeed = 9600", 12, 1, "there already"),
+        ('"23456789"', '"23456789', 18, 10, "quotes"),
+        ("[[bus]]", "[[bus]", 8, 1, "[[table]]"),
     ],
 )
 def test_what_is_no_toml_is_said_with_its_place(

@@ -211,7 +211,7 @@ def test_a_new_region_in_its_own_zone(tmp_path):
             'name = "a"\ntitle = "x"\nfrom = 23\nto = 2\n[region.R]\nreporting_day = 10\n',
             "own.toml:6:1: region.R.reporting_day",
         ),
-        ("name = ", "own.toml:1:8: found what is no TOML"),
+        ("name = ", "own.toml:1:8: found what is not TOML"),
     ],
 )
 def test_a_fault_in_an_own_file_has_its_place_and_words(tmp_path, text, words):

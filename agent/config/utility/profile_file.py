@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from agent.config.utility.profile import CHANNELS, MailTemplate, Profile, Rule, SmsTemplate, with_region
 from agent.config.utility.window import window_of
 from agent.config.words import time_of_day
-from drivers.files.faults import ConfigError, Fault
+from drivers.files.faults import ConfigError, Fault, once
 from drivers.files.places import KeyPath
 from drivers.files.source import Source, read
 from drivers.files.words import meant, one_of, shown
@@ -117,12 +117,11 @@ def load(directory: Path | None = None) -> dict[str, Profile]:
     faults: list[Fault] = []
     files: dict[str, _File] = {}
     for path in [*sorted(SHIPPED.glob("*.toml")), *_own(directory, faults)]:
-        source = read(path)
-        if isinstance(source, Fault):
-            faults.append(source)
-            continue
-        found = _check(source)
+        source, unread = read(path)
+        found = once(unread, _check(source) if source is not None else [])
         faults += found
+        if source is None:
+            continue
         name = str(source.data.get("name"))
         if name in files:
             taken = f"another name (with extends): {files[name].source.file} has this one"
