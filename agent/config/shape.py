@@ -232,18 +232,3 @@ class MeterTable(Table):
     def needed(cls, raw: Mapping[str, Any]) -> tuple[str, ...]:
         manual = raw.get("driver") == MANUAL
         return tuple(key for key in cls.required if not (manual and key in cls.of_lines))
-
-
-TABLES: dict[str, type[Table]] = {
-    "gateway": GatewayTable,
-    "intake": IntakeTable,
-    "poll": PollTable,
-    "statements": StatementsTable,
-    "modem": ModemTable,
-    "mail": MailTable,
-    "exchange": ExchangeTable,
-    "bus": BusTable,
-    "meter": MeterTable,
-    "meter.before": EarlierTable,
-}
-"""Every table of the file; docs/configuration.md has a section for each."""

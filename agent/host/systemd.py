@@ -14,11 +14,6 @@ def ready(status: str = "") -> None:
     _send("READY=1", f"STATUS={status}" if status else "")
 
 
-def status(text: str) -> None:
-    """The line that ``systemctl status`` shows."""
-    _send(f"STATUS={text}")
-
-
 def watchdog() -> None:
     """Alive; nothing is sent where no watchdog was asked for. To be called at least twice per interval."""
     if watchdog_interval() is not None:

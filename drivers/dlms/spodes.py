@@ -1,8 +1,5 @@
 """What is peculiar to SPODES meters: the bus address that makers derive from the serial number."""
 
-from protocols.dlms.hdlc import Address
-from protocols.dlms.questions import Connect
-
 READER = 32  # the client that every SPODES meter has (считыватель показаний)
 
 
@@ -19,10 +16,3 @@ def addresses(serial: str) -> tuple[int, ...]:
     three = last[2] if last[2] <= 239 else last[3]
     found = (last[0] + 16, last[1], three or 1, 16)
     return tuple(dict.fromkeys(number for number in found if 0 < number <= 0x3FFF))
-
-
-def probes(number: int, client: int = READER) -> tuple[Connect, ...]:
-    """Questions that find a meter at this address in its possible forms: each costs one SNRM of about ten octets."""
-    sizes = [size for size in (4, 2) if number <= (0x3FFF if size == 4 else 0x7F)]
-    found = [Connect(Address(1, number, size), client) for size in sizes]
-    return (*found, Connect(Address(1), client))

@@ -15,15 +15,6 @@ Raw = tuple[int, int]
 _DOUBLE = struct.Struct(">d")
 
 
-def shortest_float32(octets: bytes) -> Decimal | None:
-    """The shortest decimal that rounds to this float32 (4 octets, high first); None for NaN and infinity.
-
-    Of several shortest the nearest to the float. -0 is 0.
-    """
-    raw = _float32(octets)
-    return None if raw is None else Decimal(raw[0]).scaleb(raw[1])
-
-
 def _float32(octets: bytes) -> Raw | None:
     """Exact integer arithmetic after Steele and White: the multiple of the largest power of ten that still lies within
     half a unit of the last place of the float."""

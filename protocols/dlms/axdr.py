@@ -300,10 +300,6 @@ def long(value: int) -> bytes:
     return number(0x10, value)
 
 
-def double_long(value: int) -> bytes:
-    return number(0x05, value)
-
-
 def long64(value: int) -> bytes:
     return number(0x14, value)
 

@@ -5,10 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from agent.config import shape
 from agent.config.explain import explain
 from agent.config.load import load
-from agent.config.shape import TABLES
 
+TABLES: dict[str, type[shape.Table]] = {
+    "gateway": shape.GatewayTable,
+    "intake": shape.IntakeTable,
+    "poll": shape.PollTable,
+    "statements": shape.StatementsTable,
+    "modem": shape.ModemTable,
+    "mail": shape.MailTable,
+    "exchange": shape.ExchangeTable,
+    "bus": shape.BusTable,
+    "meter": shape.MeterTable,
+    "meter.before": shape.EarlierTable,
+}
+"""Every table of the file has a section."""
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 MANY = ("bus", "meter", "meter.before")
 HEADINGS = {table: f"[[{table}]]" if table in MANY else f"[{table}]" for table in TABLES}

@@ -18,11 +18,8 @@ from protocols.dlms.apdu import ActionBlock, ActionNext, parse_request
 from protocols.dlms.cosem.objects import (
     Scale,
     capture_objects,
-    hdlc_setup,
-    hdlc_speed,
     object_list,
     relay,
-    sap_list,
     security_setup,
 )
 from protocols.dlms.cosem.stamp import Stamp
@@ -54,7 +51,7 @@ BLOCKS = tuple(
 
 def _objects(data: bytes) -> None:
     value = axdr.decode(data)
-    for reads in (Scale.from_data, capture_objects, object_list, sap_list, hdlc_speed):
+    for reads in (Scale.from_data, capture_objects, object_list):
         try:
             reads(value)
         except MeterError:
@@ -64,7 +61,6 @@ def _objects(data: bytes) -> None:
             several()
         except MeterError:
             continue
-    hdlc_setup(value if isinstance(value, (list, tuple)) else [value] * 8)
 
 
 def _frames(data: bytes) -> None:

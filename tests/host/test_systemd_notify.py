@@ -32,8 +32,8 @@ def test_it_says_that_it_is_ready_and_that_it_ends(manager):
     assert heard(manager) == ["READY=1", "STATUS=5 meters on 2 buses"]
     systemd.ready()
     assert heard(manager) == ["READY=1"]
-    systemd.status("все счётчики отвечают")
-    assert heard(manager) == ["STATUS=все счётчики отвечают"]
+    systemd.ready("все счётчики отвечают")
+    assert heard(manager) == ["READY=1", "STATUS=все счётчики отвечают"]
     systemd.stopping()
     assert heard(manager) == ["STOPPING=1"]
 
@@ -47,8 +47,8 @@ def test_a_reload_carries_its_time(manager):
 
 
 def test_a_line_feed_in_a_text_forges_no_field(manager):
-    systemd.status("one\nMAINPID=1")
-    assert heard(manager) == ["STATUS=one MAINPID=1"]
+    systemd.ready("one\nMAINPID=1")
+    assert heard(manager) == ["READY=1", "STATUS=one MAINPID=1"]
 
 
 def test_the_watchdog_is_fed_only_where_one_is_asked_for(manager, monkeypatch):

@@ -7,18 +7,14 @@ import pytest
 from protocols.dlms import axdr
 from protocols.dlms.apdu import obis
 from protocols.dlms.cosem.objects import (
-    HdlcSetup,
     ListedObject,
     Relay,
     Scale,
     SecuritySetup,
     attribute_name,
     capture_objects,
-    hdlc_setup,
-    hdlc_speed,
     object_list,
     relay,
-    sap_list,
     security_setup,
 )
 from protocols.errors import BadFrame
@@ -52,12 +48,6 @@ def test_what_is_no_object_list_is_refused(octets):
         object_list(value(octets))
 
 
-def test_logical_devices_are_listed_by_their_sap():
-    assert sap_list(value("01 02 02 02 12 0001 09 03 4D5054 02 02 12 0010 09 00")) == ((1, b"MPT"), (16, b""))
-    with pytest.raises(BadFrame):
-        sap_list(value("01 01 02 02 09 01 01 12 0001"))
-
-
 def test_a_security_setup_says_what_the_meter_demands():
     octets = ("16 03", "16 00", "09 08" + TITLES[0].hex(), "09 08" + TITLES[1].hex())
     assert security_setup(*map(value, octets)) == SecuritySetup(3, 0, *TITLES)
@@ -84,26 +74,6 @@ def test_the_state_of_a_relay_is_told_in_words(octets, found):
 def test_a_relay_of_other_types_has_no_state(octets):
     with pytest.raises(BadFrame):
         relay(*map(value, octets))
-
-
-def test_an_hdlc_setup_is_read_with_its_speed_in_bits_a_second():
-    octets = ("16 05", "11 01", "11 03", "12 0080", "12 0400", "12 001E", "12 0078", "12 0011")
-    assert hdlc_setup([value(each) for each in octets]) == HdlcSetup(9600, 1, 3, 128, 1024, 30, 120, 17)
-
-
-@pytest.mark.parametrize(
-    ("number", "speed"), list(enumerate((300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)))
-)
-def test_speeds_are_those_of_the_standards_enumeration(number, speed):
-    assert hdlc_speed(number) == speed
-
-
-@pytest.mark.parametrize(
-    "values", [[5] * 7, [10, 1, 1, 128, 128, 30, 120, 17], [5, 1, 1, b"", 128, 30, 120, 17], [5, -1] + [1] * 6]
-)
-def test_an_hdlc_setup_that_cannot_be_is_refused(values):
-    with pytest.raises(BadFrame):
-        hdlc_setup(values)
 
 
 @pytest.mark.parametrize(
@@ -186,12 +156,6 @@ def test_setups_that_gurux_encodes_are_read():
     encoder = Encoder()
     from gurux_dlms import objects
 
-    line = objects.GXDLMSHdlcSetup()
-    line.version, line.communicationSpeed, line.deviceAddress, line.inactivityTimeout = 1, 5, 17, 120
-    line.windowSizeTransmit, line.windowSizeReceive, line.interCharachterTimeout = 1, 3, 30
-    line.maximumInfoLengthTransmit, line.maximumInfoLengthReceive = 128, 1024
-    assert hdlc_setup(encoder(line, range(2, 10))) == HdlcSetup(9600, 1, 3, 128, 1024, 30, 120, 17)
-
     switch = objects.GXDLMSDisconnectControl()
     switch.outputState, switch.controlState, switch.controlMode = True, 1, 4
     assert relay(*encoder(switch, (2, 3, 4))) == Relay(True, "connected", 4)
@@ -200,10 +164,6 @@ def test_setups_that_gurux_encodes_are_read():
     keys.securityPolicy, keys.securitySuite = 3, 0
     keys.clientSystemTitle, keys.serverSystemTitle = TITLES
     assert security_setup(*encoder(keys, (2, 3, 4, 5))) == SecuritySetup(3, 0, *TITLES)
-
-    devices = objects.GXDLMSSapAssignment()
-    devices.sapAssignmentList = [(1, "MPT0000000000001"), (16, "LDN")]
-    assert sap_list(*encoder(devices, (2,))) == ((1, b"MPT0000000000001"), (16, b"LDN"))
 
     for kind, index, class_id in ((objects.GXDLMSExtendedRegister, 3, 4), (objects.GXDLMSDemandRegister, 4, 5)):
         register = kind("1.0.1.6.0.255")

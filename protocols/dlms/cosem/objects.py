@@ -1,7 +1,6 @@
 """Attributes of COSEM interface classes as plain values (IEC 62056-6-2). Each takes decoded data; BadFrame if it is
 something else."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -49,7 +48,6 @@ ATTRIBUTES: dict[int, tuple[str, tuple[str, ...]]] = {
 """Class number → its name and the names of its attributes from number 2 on (1 is always the logical name)."""
 
 SCALER_ATTRIBUTE = {REGISTER: 3, EXTENDED: 3, DEMAND: 4}
-SPEEDS = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 CONTROL_STATES = ("disconnected", "connected", "ready for reconnection")
 
 
@@ -130,14 +128,6 @@ def object_list(data: Any) -> tuple[ListedObject, ...]:
     return tuple(found)
 
 
-def sap_list(data: Any) -> tuple[tuple[int, bytes], ...]:
-    """SAP assignment, attribute 2: (SAP, logical device name)."""
-    match data:
-        case list() if all(_is_pair(each) for each in data):
-            return tuple(data)
-    raise BadFrame(f"SAP list: {data!r}"[:200])
-
-
 def _is_pair(each: Any) -> bool:
     return isinstance(each, tuple) and len(each) == 2 and isinstance(each[0], int) and isinstance(each[1], bytes)
 
@@ -175,32 +165,3 @@ def relay(output: Any, state: Any, mode: Any) -> Relay:
     if isinstance(output, bool) and isinstance(state, int) and isinstance(mode, int) and 0 <= state <= 2:
         return Relay(output, CONTROL_STATES[state], mode)
     raise BadFrame(f"disconnect control: {output!r} {state!r} {mode!r}"[:200])
-
-
-def hdlc_speed(data: Any) -> int:
-    """HDLC setup, attribute 2: the speed in bit/s."""
-    if isinstance(data, int) and 0 <= data < len(SPEEDS):
-        return SPEEDS[data]
-    raise BadFrame(f"HDLC speed: {data!r}"[:200])
-
-
-@dataclass(frozen=True, slots=True)
-class HdlcSetup:
-    """``speed`` in bit/s, windows in frames, information fields in octets as the meter sends (transmit) and gets them
-    (receive), ``octet_timeout`` in ms, ``inactivity_timeout`` in s (0: never), ``address``: the lower HDLC address."""
-
-    speed: int
-    window_transmit: int
-    window_receive: int
-    info_transmit: int
-    info_receive: int
-    octet_timeout: int
-    inactivity_timeout: int
-    address: int
-
-
-def hdlc_setup(values: Sequence[Any]) -> HdlcSetup:
-    """HDLC setup, attributes 2 to 9 in their order."""
-    if len(values) != 8 or not all(isinstance(each, int) and 0 <= each <= 0xFFFF for each in values):
-        raise BadFrame(f"HDLC setup: {values!r}"[:200])
-    return HdlcSetup(hdlc_speed(values[0]), *values[1:])

@@ -8,7 +8,7 @@ import pytest
 from drivers.dlms.driver import MemoryCounter, families
 from drivers.dlms.model import ModelError, models
 from drivers.dlms.settings import OUR_TITLE, SETTINGS, candidates, key, lower, wire_password
-from drivers.dlms.spodes import addresses, probes
+from drivers.dlms.spodes import addresses
 from protocols.dlms.apdu import obis
 from protocols.dlms.cosem.objects import Scale
 from protocols.dlms.hdlc import Address, Limits
@@ -105,11 +105,6 @@ def test_a_meter_that_is_nowhere_is_silent():
     reads = driver(plan(address="serial:45100345"))
     with pytest.raises(NoReply):
         reads.open(Wire(reads.session(), lambda sent: b"", tries=1))
-
-
-def test_a_probe_asks_for_each_form_of_an_address():
-    assert [each.server for each in probes(17)] == [Address(1, 17, 4), Address(1, 17, 2), Address(1)]
-    assert [each.server for each in probes(4583)] == [Address(1, 4583, 4), Address(1)]
 
 
 @pytest.mark.parametrize(

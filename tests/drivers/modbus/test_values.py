@@ -8,11 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.modbus.values import TYPES, exact, low_word_first, shortest_float32
+from drivers.modbus.values import TYPES, exact, low_word_first
 
 
 def f32(value):
     return struct.pack(">f", value)
+
+
+def shortest_float32(octets: bytes) -> Decimal | None:
+    """The value of a model's row of type ``float32``, not yet an int where it is whole."""
+    raw = TYPES["float32"][1](octets)
+    return None if raw is None else Decimal(raw[0]).scaleb(raw[1])
 
 
 @pytest.mark.parametrize(
