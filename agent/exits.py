@@ -37,9 +37,13 @@ def exit_code(error: Exception) -> Exit:
     return Exit.IO if isinstance(error, OSError) else Exit.FAILED
 
 
-def port_code(troubles: Collection[Exception]) -> Exit:
-    """For meters that all failed: the port's own code if none of them could be asked at all, else SOME_FAILED."""
-    lost = {exit_code(trouble) for trouble in troubles if isinstance(trouble, LinkLost)}
-    if not lost or not all(isinstance(trouble, LinkLost) for trouble in troubles):
+def meter_code(trouble: Exception) -> Exit:
+    """For one meter that failed: the port's own code if it could not be asked at all, else SOME_FAILED."""
+    return exit_code(trouble) if isinstance(trouble, LinkLost) else Exit.SOME_FAILED
+
+
+def all_failed(codes: Collection[int]) -> Exit:
+    """For meters that all failed, each with its own code."""
+    if not codes or Exit.SOME_FAILED in codes:
         return Exit.SOME_FAILED
-    return lost.pop() if len(lost) == 1 else Exit.IO
+    return Exit(min(codes)) if len(set(codes)) == 1 else Exit.IO

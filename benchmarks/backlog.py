@@ -53,6 +53,7 @@ def fill(folder: Path, count: int) -> None:
 def deliver(folder: str, port: int, ca_file: str | None, count: int, answers: Any) -> None:
     """The publishing side, as the daemon has it; puts (seconds, KiB at rest, KiB at most) when all is confirmed."""
     from agent.config.values import Config, Gateway, Intake
+    from agent.control.requests import Commands
     from agent.delivery.publisher import Publisher
     from buffer.store import Store
     from buffer.writer import Writer
@@ -68,7 +69,7 @@ def deliver(folder: str, port: int, ca_file: str | None, count: int, answers: An
         store,
         writer,
         clock=lambda: (datetime.now(UTC), "synced"),
-        on_command=lambda op, args: None,
+        operations=Commands({}),
         version="bench",
     )
     # What a daemon in service has long had in its caches, so that the growth is the backlog's own.

@@ -32,6 +32,17 @@ def moment(ms: int) -> datetime:
     return EPOCH + timedelta(milliseconds=ms)
 
 
+def moment_of(text: Any) -> datetime:
+    """The time that ISO 8601 text with its offset says, as aware UTC; ValueError for everything else."""
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"not a time with its offset: {str(text)[:60]!r}")
+
+
 @lru_cache(maxsize=64)
 def _minute(minutes: int) -> str:
     return (EPOCH + timedelta(minutes=minutes)).isoformat(timespec="minutes").removesuffix("+00:00")

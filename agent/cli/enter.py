@@ -18,7 +18,7 @@ from agent.cli.screen import colour, note, wrapped
 from agent.config.values import Config, Meter
 from agent.exits import Exit, Failure
 from agent.host.clock import SystemClock
-from agent.manual.entry import NotTaken, Typed, in_store, manual_point, question, tariffs_of
+from agent.manual.entry import NotTaken, Typed, in_store, manual_point, request, tariffs_of
 from buffer.body import record_from_json
 
 SCHEMA = "meterpost/enter/1"
@@ -114,13 +114,12 @@ def _moment(text: str | None, zone: ZoneInfo) -> datetime | None:
 
 
 def _ask(values: Config, meter: Meter, typed: Typed, sure: bool) -> Answer:
-    asked = question(meter.point, typed, sure)
-    answer: Answer | None = ask(values, "enter", **asked)
+    answer: Answer | None = ask(values, "enter", **request(meter.point, typed, sure))
     if answer is not None:
         return answer
     stamp = SystemClock(trust=values.gateway.clock == "trust").stamp()
     try:
-        return without_daemon(values, lambda store: in_store(values, store, asked, stamp))
+        return without_daemon(values, lambda store: in_store(values, store, meter.point, typed, sure, stamp))
     except NotTaken as trouble:
         raise Failure(str(trouble)) from None
 

@@ -120,10 +120,12 @@ def _ask(path: Path, as_json: bool, **question: Any) -> None:
 
 def _offline(values: Config, question: dict[str, Any]) -> dict[str, Any]:
     from agent.channels.mail import send as post
+    from agent.control import arguments
     from agent.report.exchange import ExchangeError, ExchangeFiles, told
 
     def work(store: Store) -> "ExchangeDay":
-        return ExchangeFiles(lambda: values, store, store.note, lambda: datetime.now(UTC), post).do(question)
+        exchange = ExchangeFiles(lambda: values, store, store.note, lambda: datetime.now(UTC), post)
+        return exchange.do(arguments.exchange(question))
 
     try:
         return told(without_daemon(values, work))

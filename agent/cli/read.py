@@ -1,6 +1,7 @@
 """``meterpost read``: ask the meters now."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from agent.cli import asking
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.screen import note, table, when, wrapped
 from agent.config.values import Config, Meter
-from agent.exits import Exit
+from agent.exits import Exit, all_failed, meter_code
 from agent.line.trace import TraceMessage
 from buffer.body import record_from_json, record_json
 from buffer.record import Record, number_text
@@ -53,7 +54,7 @@ def read(
         if point not in known:
             raise typer.BadParameter(f"no point {point!r}; there are: {', '.join(known)}", param_hint="POINT")
     span = _span(kind, since, until, values)
-    records, failed, code = ask(values, points or known, kind, span, trace)
+    records, failed, code = ask(values, points or [], kind, span, trace)
     if as_json:
         body = ",".join(record_json(record) for record in records)
         print(f'{{"schema":"meterpost/read/1","records":[{body}],"failed":{json.dumps(failed, ensure_ascii=False)}}}')
@@ -66,24 +67,31 @@ def read(
 def ask(
     values: Config, points: list[str], kind: str, span: tuple[datetime, datetime] | None, trace: bool
 ) -> tuple[list[Record], list[dict[str, str]], int]:
-    """Through the daemon where one runs; the records, ``failed`` entries, and the exit code if there are any."""
-    args: dict[str, Any] = {"points": points, "kind": kind, "trace": trace}
+    """Through the daemon where one runs; no points: all of them. The records, ``failed`` entries, and the exit code if
+    there are any."""
+    args: dict[str, Any] = {"points": points or None, "kind": kind, "trace": trace}
     if span is not None:
-        args |= {"since": span[0].isoformat(), "until": span[1].isoformat()}
-    answer = asking.ask(values, "read", **args)
+        args |= {"from": span[0].isoformat(), "to": span[1].isoformat()}
+    answer = asking.ask(values, "peek", **args)
     if answer is not None:
         for line in answer["trace"]:
             _show_message(*line)
-        return [record_from_json(text) for text in answer["records"]], answer["failed"], answer["exit"]
+        records = [record_from_json(text) for text in answer["records"]]
+        codes = [one.pop("exit") for one in answer["failed"]]
+        return records, answer["failed"], _code(records, codes)
     from agent.control import offline
-    from agent.exits import port_code
     from agent.line.hints import failure
 
     # Now we need the meters' passwords ourselves: none must be asked with another than its own, some meters lock.
     values = load_config(values.files[0])
-    records, failed = offline.read(values, points, kind, span, _traced if trace else None)
-    code = Exit.SOME_FAILED if records else port_code(failed.values())
-    return records, [failure(point, trouble) for point, trouble in failed.items()], code
+    known = [meter.point for meter in values.meters if not meter.manual]
+    records, failed = offline.read(values, points or known, kind, span, _traced if trace else None)
+    codes = [meter_code(trouble) for trouble in failed.values()]
+    return records, [failure(point, trouble) for point, trouble in failed.items()], _code(records, codes)
+
+
+def _code(records: Sequence[Record], codes: Sequence[int]) -> int:
+    return Exit.SOME_FAILED if records else all_failed(codes)
 
 
 def _traced(point: str, message: TraceMessage) -> None:

@@ -130,7 +130,7 @@ def resend(
     if last < from_seq:
         raise typer.BadParameter(f"{last} comes before {from_seq}", param_hint="TO_SEQ")
     answer = ask(values, "resend", from_seq=from_seq, to_seq=last)
-    count = without_daemon(values, lambda store: store.resend(from_seq, last)) if answer is None else answer["count"]
+    count = without_daemon(values, lambda store: store.resend(from_seq, last)) if answer is None else answer["records"]
     print(f"{count} records wait to be sent again")
     if not count:
         raise typer.Exit(Exit.FAILED)

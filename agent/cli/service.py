@@ -2,12 +2,17 @@
 
 import contextlib
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.cli.screen import to_journal
 from agent.exits import Exit, exit_code
+
+if TYPE_CHECKING:
+    from agent.daemon import Daemon
 
 PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 """syslog(3)'s numbers from a level on; 7 is below them all."""
@@ -48,13 +53,20 @@ def serve(config: Path, verbose: bool = False) -> int:
     _import_drivers(config)
     try:
         daemon = Daemon(loading(), config)
-        daemon.catch_signals()
+        _catch_signals(daemon)
         daemon.run()
     except Exception as error:
         if exit_code(error) == Exit.FAILED:  # a mistake of ours: the journal shall know where
             logging.getLogger(__name__).exception("the service fails")
         raise
     return Exit.DONE
+
+
+def _catch_signals(daemon: "Daemon") -> None:
+    """SIGTERM and SIGINT end it, SIGHUP reads the configuration again."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    signal.signal(signal.SIGHUP, lambda *_: daemon.ask_reload())
 
 
 def _import_drivers(config: Path) -> None:

@@ -243,7 +243,7 @@ def _do(
 
 
 def _ask(values: Config, asked: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] | None = ask(values, "statement", **asked)
+    found: dict[str, Any] | None = ask(values, "statement-action", **asked)
     return without_daemon(values, partial(_offline, values, asked)) if found is None else found
 
 

@@ -1,13 +1,33 @@
-"""Replies to the utility's commands that have to fit one message (design §7)."""
+"""Results of operations: as documents, and cut to what one message holds (design §7)."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from agent import VERSION
-from buffer.body import exact_json
+from agent.delivery.payload import LARGEST
+from agent.meters.clock_state import Correction
+from buffer.body import exact, exact_json
 
-LARGEST = 60_000  # octets of a result; a message has 64 KiB
+ENVELOPE = 4096  # bytes of a message that are left for what is around a result: its schema, the command's id
 TEXT = 200  # characters of an error that a diagnosis keeps
+
+
+def clocks_set(outcomes: Mapping[str, Correction]) -> dict[str, Any]:
+    """What became of each point's clock: ``corrected``, ``right`` already, or ``failed``; ``before``, ``after`` and
+    ``offset`` in seconds, None: not known."""
+    corrected = [
+        {"point": point, "before": _seconds(made.before), "after": _seconds(made.after)}
+        for point, made in outcomes.items()
+        if made.reason is None and made.needed
+    ]
+    right = [{"point": point, "offset": _seconds(made.before)} for point, made in outcomes.items() if not made.needed]
+    failed = [
+        {"point": point, "error": made.reason, "before": _seconds(made.before)}
+        for point, made in outcomes.items()
+        if made.reason is not None
+    ]
+    return {"corrected": corrected, "right": right, "failed": failed}
 
 
 def diagnosis(status: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,13 +46,13 @@ def diagnosis(status: Mapping[str, Any]) -> dict[str, Any]:
 
 def fitted(result: Mapping[str, Any]) -> dict[str, Any]:
     """A result that fits one message, whatever the house: of lists that are too long the first ones, and in
-    ``left_off`` how many of each are not there."""
+    ``left_off`` how many of each are not there. ValueError where that does not help."""
     found = dict(result)
-    while len(exact_json(_plain(found)).encode()) > LARGEST:
+    while (size := len(exact_json(_plain(found)).encode())) > LARGEST - ENVELOPE:
         lists = [name for name, value in found.items() if isinstance(value, list)]
         longest = max(lists, key=lambda name: len(found[name]), default=None)
         if longest is None or not found[longest]:
-            break
+            raise ValueError(f"the answer takes {size} bytes, at most {LARGEST - ENVELOPE} are sent")
         kept = found[longest][: len(found[longest]) // 2]
         found[longest] = kept
         found["left_off"] = {**found.get("left_off", {}), longest: len(result[longest]) - len(kept)}
@@ -51,6 +71,10 @@ def _trouble(meter: Mapping[str, Any]) -> dict[str, Any]:
 
 def _cut(part: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value[:TEXT] if isinstance(value, str) else value for key, value in part.items()}
+
+
+def _seconds(offset: Decimal | None) -> int | float | str | None:
+    return None if offset is None else exact(offset)
 
 
 def _plain(value: Any) -> Any:

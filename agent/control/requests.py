@@ -1,178 +1,190 @@
-"""What others may ask of the running daemon: technicians through the socket, the utility through its commands."""
+"""What may be asked of the running daemon: one table for technicians (the Unix socket) and the utility (MQTT).
 
-from collections.abc import Callable, Mapping, Sequence
+A *request* comes from outside, by one of the two doors. Each door decodes its own envelope and finds the operation
+here: its arguments are parsed, then it runs and gives a JSON-able result, with the same fields at both doors.
+ValueError says why not, and nothing has changed then. What is asked of a meter is a *question*
+(:mod:`agent.line.worker`).
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
-from agent.control.replies import diagnosis, fitted
-from agent.control.unix_socket import Handler
-from agent.exits import Exit, port_code
-from agent.line.buses import Buses, Submit
+from agent.control import arguments
+from agent.control.arguments import Args
+from agent.control.replies import clocks_set, diagnosis, fitted
+from agent.exits import meter_code
+from agent.line.buses import Answer, Buses, Submit
 from agent.line.hints import failure
 from agent.line.trace import TraceMessage
+from agent.manual.reminder import ManualPoints
 from agent.replacement.new_meter import new_meter
-from buffer.body import exact, record_json
+from agent.report.daily import Daily
+from agent.statement.service import StatementService
+from buffer.body import record_json
 from buffer.writer import Writer
+
+Result = dict[str, Any]
+Door = Literal["socket", "mqtt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """``parse`` checks the arguments, ``run`` takes them as parsed."""
+
+    parse: Callable[[Args], Args]
+    run: Callable[[Args], Result]
+    doors: tuple[Door, ...] = ("socket",)
 
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What the handlers work with. ``changed``: records are pending again; ``ordered``: the utility's command
-    ``statement``."""
+    """What operations work with. ``resent``: these numbers are pending again (None: some, whose numbers are not known);
+    ``reload``: read the configuration again, soon."""
 
     buses: Buses
     writer: Writer
     submit: Submit
-    changed: Callable[[], None]
-    status: Callable[[], Mapping[str, Any]]
-    ordered: Callable[[Sequence[str]], dict[str, Any]]
+    resent: Callable[[tuple[int, int] | None], None]
+    status: Callable[[], Result]
+    reload: Callable[[], None]
+    manual: ManualPoints
+    exchange: Daily
+    statements: StatementService
 
 
-class Questions:
-    """Handlers; each gets the asker's document and gives a JSON-able result."""
-
-    def __init__(self, rooms: Rooms) -> None:
-        self._rooms = rooms
-        self._orders: dict[str, Handler] = {
-            "read": lambda args: self.read_and_store(self._all(args), str(args.get("kind", "now"))),
-            "fill": lambda args: self.fill(self._all(args), args["kind"], args["from"], args["to"]),
-            "set-clock": lambda args: self.set_clock(self._all(args)),
-            "pause": lambda args: self.pause(self._all(args), True),
-            "resume": lambda args: self.pause(self._all(args), False),
-            "statement": lambda args: rooms.ordered(args.get("points") or ()),
-            "diagnose": lambda _: diagnosis(rooms.status()),
-        }
-
-    def handlers(self) -> dict[str, Handler]:
-        return {
-            "status": lambda _: self._rooms.status(),
-            "read": self._read,
-            "pause": lambda asked: self.pause(_points(asked), True),
-            "resume": lambda asked: self.pause(_points(asked), False),
-            "resend": self._resend,
-            "set-clock": lambda asked: self.set_clock(self._known(asked)),
-            "fill": lambda asked: self.fill(self._known(asked), str(asked.get("kind")), *_period(asked)),
-        }
-
-    def command(self, op: str, args: Mapping[str, Any]) -> dict[str, Any]:
-        """A command of the utility that delivery does not serve itself. ValueError says in words why not."""
-        if op not in self._orders:
-            raise ValueError(f"{op} is not supported by this version")
-        return fitted(self._orders[op](args))
-
-    def _all(self, args: Mapping[str, Any]) -> Sequence[str]:
-        return args.get("points") or self._rooms.buses.points()
-
-    def _read(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        points = _points(asked) or self._rooms.buses.points()
-        heard: list[tuple[str, TraceMessage]] = []
-        trace = (lambda point, message: heard.append((point, message))) if asked.get("trace") else None
-        records, troubles = self._rooms.buses.read(points, str(asked.get("kind", "now")), _span(asked), trace)
-        lines = [[point, said.direction, said.octets, said.words()] for point, said in heard]
-        return {
-            "records": [record_json(record) for record in records],
-            "failed": [failure(point, trouble) for point, trouble in troubles.items()],
-            "exit": Exit.SOME_FAILED if records else port_code(troubles.values()),
-            "trace": lines,
-        }
-
-    def read_new(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """``{"point", "serial", "address"}``: the registers of the new meter on this line; nothing is stored."""
-        point, address = str(asked.get("point")), asked.get("address")
-        _, known = self._rooms.buses.find(point)
-        new = new_meter(known.config, str(asked.get("serial")), None if address is None else str(address))
-        records, troubles = self._rooms.buses.read_in_place(point, new)
-        return {
-            "records": [record_json(record) for record in records],
-            "failed": [failure(name, trouble) for name, trouble in troubles.items()],
-        }
-
-    def read_and_store(self, points: Sequence[str], kind: str) -> dict[str, Any]:
-        """As ``read``, and what comes is stored and delivered; how many records, and the points that failed."""
-        records, troubles = self._rooms.buses.read(points, kind)
-        self._rooms.submit(records)
-        return {"stored": len(records), "failed": [failure(point, trouble) for point, trouble in troubles.items()]}
-
-    def pause(self, points: Sequence[str], paused: bool) -> dict[str, Any]:
-        """Durable: a meter paused for work at the cabinet stays so across a restart."""
-        points = points or self._rooms.buses.points()
-        self._rooms.buses.pause(points, paused)
-        return {"points": list(points), "paused": paused}
-
-    def _known(self, asked: Mapping[str, Any]) -> list[str]:
-        """The points that a question names: at least one, for what changes meters."""
-        points = _points(asked)
-        if not points:
-            raise ValueError("at least one point is to be named")
-        return points
-
-    def _resend(self, asked: Mapping[str, Any]) -> dict[str, int]:
-        first, last = asked.get("from_seq"), asked.get("to_seq")
-        if not isinstance(first, int) or not isinstance(last, int):
-            raise ValueError("resend takes from_seq and to_seq")
-        count = self._rooms.writer.call(lambda store: store.resend(first, last))
-        self._rooms.changed()
-        return {"count": count}
-
-    def set_clock(self, points: Sequence[str]) -> dict[str, Any]:
-        """Correct the clocks of these points now, all buses at the same time, within what each meter allows; the
-        outcome of each: ``corrected``, ``right`` already, or ``failed``; ``before``, ``after`` and ``offset`` in
-        seconds, None: not known."""
-        outcomes = self._rooms.buses.set_clocks(points)
-        corrected = [
-            {"point": point, "before": _exact(made.before), "after": _exact(made.after)}
-            for point, made in outcomes.items()
-            if made.reason is None and made.needed
-        ]
-        right = [{"point": point, "offset": _exact(made.before)} for point, made in outcomes.items() if not made.needed]
-        failed = [
-            {"point": point, "error": made.reason, "before": _exact(made.before)}
-            for point, made in outcomes.items()
-            if made.reason is not None
-        ]
-        return {"corrected": corrected, "right": right, "failed": failed}
-
-    def fill(self, points: Sequence[str], kind: str, since: datetime, until: datetime) -> dict[str, Any]:
-        """Ask these points' archives for this time (aware) before all that is missing elsewhere, also for what they did
-        not have before. By point how many slots are missing and will be asked for; those where nothing can be asked."""
-        for point in points:
-            self._rooms.buses.find(point)
-        slots: dict[str, int] = {}
-        failed: list[dict[str, str]] = []
-        for point in points:
-            try:
-                slots[point] = self._rooms.buses.filler.again(point, kind, since, until)
-            except ValueError as reason:
-                failed.append({"point": point, "error": str(reason)})
-        return {"slots": slots, "failed": failed}
+def table(rooms: Rooms) -> dict[str, Operation]:
+    """Each operation by its name."""
+    both: tuple[Door, ...] = ("socket", "mqtt")
+    return {
+        "read": Operation(arguments.read, partial(_read, rooms), both),
+        "fill": Operation(arguments.fill, partial(_fill, rooms), both),
+        "resend": Operation(arguments.resend, partial(_resend, rooms), both),
+        "set-clock": Operation(arguments.points, partial(_set_clock, rooms), both),
+        "pause": Operation(arguments.points, partial(_pause, rooms, True), both),
+        "resume": Operation(arguments.points, partial(_pause, rooms, False), both),
+        "diagnose": Operation(arguments.nothing, lambda _: diagnosis(rooms.status()), both),
+        "statement": Operation(arguments.points, partial(_statement, rooms), ("mqtt",)),
+        "statement-action": Operation(arguments.statement_action, rooms.statements.act),
+        "status": Operation(arguments.nothing, lambda _: rooms.status()),
+        "peek": Operation(arguments.peek, partial(_peek, rooms)),
+        "read-new": Operation(arguments.read_new, partial(_read_new, rooms)),
+        "enter": Operation(arguments.enter, rooms.manual.enter),
+        "exchange": Operation(arguments.exchange, rooms.exchange.act),
+        "reload": Operation(arguments.nothing, partial(_reload, rooms)),
+    }
 
 
-def _exact(offset: Decimal | None) -> int | float | str | None:
-    return None if offset is None else exact(offset)
+# ── the doors ────────────────────────────────────────────────────────────
 
 
-def _points(asked: Mapping[str, Any]) -> list[str]:
-    points = asked.get("points") or []
-    if not isinstance(points, list) or not all(isinstance(point, str) for point in points):
-        raise ValueError("points is a list of names")
-    return points
+def handlers(operations: Mapping[str, Operation]) -> dict[str, Callable[[Args], Result]]:
+    """For the socket: what answers each operation's arguments as they came."""
+
+    def answer(operation: Operation, args: Args) -> Result:
+        return operation.run(operation.parse(args))
+
+    return {op: partial(answer, one) for op, one in operations.items() if "socket" in one.doors}
 
 
-def _period(asked: Mapping[str, Any]) -> tuple[datetime, datetime]:
-    """From and to, aware."""
-    try:
-        since, until = (datetime.fromisoformat(str(asked.get(key))) for key in ("from", "to"))
-    except ValueError:
-        raise ValueError("from and to are times like 2026-11-21T10:15:00Z") from None
-    if since.tzinfo is None or until.tzinfo is None or until < since:
-        raise ValueError("from and to are times with their zones, from not after to")
-    return since, until
+class Commands:
+    """For MQTT: the :class:`~agent.delivery.commands.Operations` of the utility. A result fits one message."""
+
+    def __init__(self, operations: Mapping[str, Operation]) -> None:
+        self._operations = {op: one for op, one in operations.items() if "mqtt" in one.doors}
+
+    def parse(self, op: str, args: Args) -> Args:
+        return self._of(op).parse(args)
+
+    def run(self, op: str, args: Args) -> Result:
+        return fitted(self._of(op).run(args))
+
+    def _of(self, op: str) -> Operation:
+        if op not in self._operations:
+            raise ValueError(f"op {op!r} is unknown, known are {', '.join(self._operations)}")
+        return self._operations[op]
 
 
-def _span(asked: Mapping[str, Any]) -> tuple[datetime, datetime] | None:
-    since, until = asked.get("since"), asked.get("until")
-    if since is None or until is None:
-        return None
-    return datetime.fromisoformat(since), datetime.fromisoformat(until)
+# ── what is done ─────────────────────────────────────────────────────────
+
+
+def _points(rooms: Rooms, args: Args) -> list[str]:
+    return list(args["points"] or rooms.buses.points())
+
+
+def _read(rooms: Rooms, args: Args) -> Result:
+    """Read meters now, store and deliver what comes; how many records, and the points that failed."""
+    records, troubles = rooms.buses.read(_points(rooms, args), args["kind"])
+    rooms.submit(records)
+    return {"stored": len(records), "failed": [failure(point, trouble) for point, trouble in troubles.items()]}
+
+
+def _peek(rooms: Rooms, args: Args) -> Result:
+    """Read meters now and show what comes; nothing is stored."""
+    heard: list[tuple[str, TraceMessage]] = []
+    trace = (lambda point, message: heard.append((point, message))) if args["trace"] else None
+    shown = _shown(rooms.buses.read(_points(rooms, args), args["kind"], args["span"], trace))
+    return shown | {"trace": [[point, said.direction, said.octets, said.words()] for point, said in heard]}
+
+
+def _read_new(rooms: Rooms, args: Args) -> Result:
+    """The registers of a new meter on the line of its point; nothing is stored."""
+    _, known = rooms.buses.find(args["point"])
+    return _shown(rooms.buses.read_in_place(args["point"], new_meter(known.config, args["serial"], args["address"])))
+
+
+def _shown(answer: Answer) -> Result:
+    """``exit``: what a command ends with that this point's failure stops."""
+    records, troubles = answer
+    failed = [failure(point, trouble) | {"exit": int(meter_code(trouble))} for point, trouble in troubles.items()]
+    return {"records": [record_json(record) for record in records], "failed": failed}
+
+
+def _fill(rooms: Rooms, args: Args) -> Result:
+    """Ask archives for this time before all that is missing elsewhere, also for what they did not have before. By point
+    how many slots are missing and will be asked for; those where nothing can be asked."""
+    points = _points(rooms, args)
+    for point in points:
+        rooms.buses.find(point)
+    slots: dict[str, int] = {}
+    failed: list[dict[str, str]] = []
+    for point in points:
+        try:
+            slots[point] = rooms.buses.filler.again(point, args["kind"], *args["span"])
+        except ValueError as reason:
+            failed.append({"point": point, "error": str(reason)})
+    return {"slots": slots, "failed": failed}
+
+
+def _resend(rooms: Rooms, args: Args) -> Result:
+    """Confirmed and refused records are pending again, by their numbers or their time; how many."""
+    if args["seqs"] is not None:
+        first, last = args["seqs"]
+        count = rooms.writer.call(lambda store: store.resend(first, last))
+    else:
+        since, until = args["span"]
+        count = rooms.writer.call(lambda store: store.resend_time(since, until))
+    rooms.resent(args["seqs"])
+    return {"records": count}
+
+
+def _set_clock(rooms: Rooms, args: Args) -> Result:
+    return clocks_set(rooms.buses.set_clocks(_points(rooms, args)))
+
+
+def _pause(rooms: Rooms, paused: bool, args: Args) -> Result:
+    points = _points(rooms, args)
+    rooms.buses.pause(points, paused)
+    return {"points": points, "paused": paused}
+
+
+def _statement(rooms: Rooms, args: Args) -> Result:
+    """For the utility: the figures of these points now. A technician has ``statement-action``."""
+    return rooms.statements.ordered(args["points"] or ())
+
+
+def _reload(rooms: Rooms, _: Args) -> Result:
+    """As SIGHUP; the status shows when it is done."""
+    rooms.reload()
+    return {}

@@ -17,12 +17,13 @@ from typing import Any
 log = logging.getLogger("meterpost.control")
 
 NAME = "control.sock"
-LONGEST_QUESTION = 1 << 20
+LONGEST_REQUEST = 1 << 20  # bytes
 LONGEST_ANSWER = 600.0  # s; reading a long archive at 300 baud takes minutes
 PATIENCE = {"alive": 10.0, "status": 10.0, "pause": 10.0, "resume": 10.0}  # s; what is answered from memory
 MOST_CLIENTS = 16
 
 Handler = Callable[[Mapping[str, Any]], Any]
+"""Takes the request without its ``op`` and gives a JSON-able result; ValueError says why not."""
 
 
 class NotRunning(Exception):
@@ -53,12 +54,12 @@ def _address(state_dir: Path) -> Iterator[str]:
 
 
 class ControlServer:
-    """Answers in threads of its own; a handler that raises ValueError says so in words."""
+    """Answers requests in threads of its own; ``handlers`` by their ``op``."""
 
     def __init__(self, state_dir: Path, handlers: Mapping[str, Handler]) -> None:
         self._path = state_dir / NAME
         self._handlers: Mapping[str, Handler] = {"alive": lambda _: True, **handlers}
-        self._room = threading.Semaphore(MOST_CLIENTS)
+        self._clients = threading.Semaphore(MOST_CLIENTS)
         self._path.unlink(missing_ok=True)  # the store's lock says that no other daemon lives here
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with _address(state_dir) as address:
@@ -81,32 +82,33 @@ class ControlServer:
                 client, _ = self._socket.accept()
             except OSError:
                 return  # closed
-            self._room.acquire()
+            self._clients.acquire()
             threading.Thread(target=self._answer, args=(client,), name="control-client", daemon=True).start()
 
     def _answer(self, client: socket.socket) -> None:
         try:
-            with client, client.makefile("rb") as questions:
+            with client, client.makefile("rb") as requests:
                 client.settimeout(LONGEST_ANSWER)
-                question = questions.readline(LONGEST_QUESTION)
-                client.sendall(json.dumps(self._reply(question), ensure_ascii=False).encode() + b"\n")
+                request = requests.readline(LONGEST_REQUEST)
+                client.sendall(json.dumps(self._reply(request), ensure_ascii=False).encode() + b"\n")
         except OSError as trouble:
             log.debug("control client went away: %s", trouble)
         finally:
-            self._room.release()
+            self._clients.release()
 
-    def _reply(self, question: bytes) -> dict[str, Any]:
+    def _reply(self, request: bytes) -> dict[str, Any]:
         try:
-            asked = json.loads(question)
-            handler = self._handlers[asked["op"]]
-        except (ValueError, KeyError, TypeError):
+            args = json.loads(request)
+            op = args.pop("op")
+            handler = self._handlers[op]
+        except (ValueError, KeyError, TypeError, AttributeError):
             return {"ok": False, "error": "not understood; is the command of the same version as the daemon?"}
         try:
-            return {"ok": True, "result": handler(asked)}
+            return {"ok": True, "result": handler(args)}
         except ValueError as trouble:
             return {"ok": False, "error": str(trouble)}
         except Exception as trouble:
-            log.exception("internal error while answering %s", asked["op"])
+            log.exception("internal error while answering %s", op)
             return {"ok": False, "error": f"internal error, see the daemon's log: {trouble!r}"}
 
 

@@ -11,11 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from agent.delivery.commands import FARTHEST, Command, Reply
-from agent.delivery.payload import LARGEST, reply
+from agent.delivery.payload import reply
 from buffer.body import when
-
-Do = Callable[[str, Mapping[str, Any]], Any]
-"""Carries out an op with its checked args and gives the reply's ``result``; ValueError says in words why not."""
 
 WAITING = 16  # commands that may wait for their turn
 REMEMBERED = 256  # ids kept; more than that within a week are refused
@@ -23,19 +20,17 @@ NOTE = "command:"
 
 
 class Notes(Protocol):
-    """What the desk needs of the store."""
+    """What the runner needs of the store."""
 
     def note(self, key: str, value: str | None) -> None: ...
     def noted(self, key: str) -> str | None: ...
     def notes(self, prefix: str) -> dict[str, str]: ...
-    def resend(self, from_seq: int, to_seq: int) -> int: ...
-    def resend_time(self, since: datetime, until: datetime) -> int: ...
 
 
 class CommandRunner:
-    """``do`` carries out what is not the desk's own (``resend`` is). ``answer`` gets (id, payload of the reply) or
-    (id, None) for a command that was executed before; ``resent`` the numbers that are pending again, or None where
-    only their time is known. Both are called on the desk's thread."""
+    """``run`` carries out an op with its checked args (:class:`~agent.delivery.commands.Operations`). ``answer`` gets
+    (id, payload of the reply), or (id, None) for a command that was executed before; it is called on the runner's
+    thread."""
 
     def __init__(
         self,
@@ -43,17 +38,15 @@ class CommandRunner:
         *,
         allow: Collection[str],
         clock: Callable[[], tuple[datetime, str]],
-        do: Do,
+        run: Callable[[str, Mapping[str, Any]], Any],
         answer: Callable[[str, bytes | None], None],
-        resent: Callable[[tuple[int, int] | None], None],
         log: logging.Logger,
     ) -> None:
         self._writer = writer
         self.allow = allow
         self._clock = clock
-        self._do = do
+        self._carry_out = run
         self._answer = answer
-        self._resent = resent
         self._log = log
         self._queue: queue.Queue[Command | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
@@ -85,7 +78,7 @@ class CommandRunner:
             try:
                 answer = self._execute(command)
                 self._log.info("command %s: %s %s: %s", command.id, command.op, _points(command), _in_words(answer))
-                text = None if answer is None else _bounded(command.id, answer)
+                text = None if answer is None else reply(command.id, answer)
             except Exception as trouble:  # a mistake of ours: it must show, and the next command must not suffer
                 self._log.exception("command %s (%s) failed", command.id, command.op)
                 text = reply(command.id, _no(f"internal error: {type(trouble).__name__}"))
@@ -100,10 +93,8 @@ class CommandRunner:
         if verdict is not None:
             return None if verdict == "repeated" else _no(verdict)
         self.done += 1
-        if command.op == "resend":
-            return self._resend(command)
         try:
-            return {"ok": True, "result": self._do(command.op, command.args)}
+            return {"ok": True, "result": self._carry_out(command.op, command.args)}
         except ValueError as trouble:
             return _no(str(trouble))
 
@@ -135,17 +126,6 @@ class CommandRunner:
         store.note(NOTE + command.id, when(command.expires))
         return None
 
-    def _resend(self, command: Command) -> Reply:
-        args = command.args
-        if "from_seq" in args:
-            first, last = args["from_seq"], args["to_seq"]
-            count = self._writer.call(lambda store: store.resend(first, last))
-            self._resent((first, last))
-        else:
-            count = self._writer.call(lambda store: store.resend_time(args["from"], args["to"]))
-            self._resent(None)
-        return {"ok": True, "result": {"records": count}}
-
 
 def _points(command: Command) -> str:
     """Whom it is for, as the log says it."""
@@ -167,10 +147,3 @@ def _in_words(answer: Reply | None) -> str:
 
 def _no(reason: str) -> Reply:
     return {"ok": False, "error": reason}
-
-
-def _bounded(command_id: str, answer: Reply) -> bytes:
-    payload = reply(command_id, answer)
-    if len(payload) > LARGEST:
-        return reply(command_id, _no(f"the answer takes {len(payload)} octets, at most {LARGEST} are sent"))
-    return payload

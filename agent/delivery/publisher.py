@@ -12,8 +12,8 @@ from agent.config.values import Config
 from agent.delivery import payload
 from agent.delivery.announcer import Announcer
 from agent.delivery.backoff import Backoff
-from agent.delivery.command_runner import CommandRunner, Do
-from agent.delivery.commands import parse_command
+from agent.delivery.command_runner import CommandRunner
+from agent.delivery.commands import Operations, parse_command
 from agent.delivery.inbound import Ignored
 from agent.delivery.log_limit import RateLimitedLog
 from agent.delivery.mqtt import HANDSHAKE, KEEPALIVE, Acknowledged, Connection, ConnectionFailed, Will
@@ -38,8 +38,8 @@ REPLIES = 64  # replies that may wait for the broker
 
 
 class Publisher:
-    """``clock`` gives the UTC time and its state. ``on_command(op, args)`` carries out what a utility may ask, on a
-    thread of its own (see :data:`~agent.delivery.command_runner.Do`). ``identities`` tells which meter answered at
+    """``clock`` gives the UTC time and its state. ``operations``: what a utility may ask for, carried out on a
+    thread of its own. ``identities`` tells which meter answered at
     which point. After :meth:`stop` it is used up."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Publisher:
         *,
         clock: Callable[[], tuple[datetime, str]],
         monotonic: Callable[[], float] = time.monotonic,
-        on_command: Do,
+        operations: Operations,
         version: str,
         identities: Callable[[], Mapping[str, Identity]] = dict,
         log: logging.Logger | None = None,
@@ -67,13 +67,13 @@ class Publisher:
         self._topics = Topics(config.gateway.id)
         self._outgoing = Outgoing(config, store, writer, clock=clock, monotonic=monotonic)
         self._announcer = Announcer()
-        self._desk = CommandRunner(
+        self._operations = operations
+        self._commands = CommandRunner(
             writer,
             allow=config.intake.allow,
             clock=clock,
-            do=on_command,
+            run=operations.run,
             answer=self._reply,
-            resent=self._resent,
             log=self._log,
         )
         self._wake = Waker()
@@ -103,7 +103,7 @@ class Publisher:
 
     def stop(self) -> None:
         """Tell the broker that we go, then hang up; returns within 5 s."""
-        self._desk.stop()
+        self._commands.stop()
         self._stopping = True
         self._wake.set()
         if self._thread.ident is not None:
@@ -119,6 +119,11 @@ class Publisher:
         self._changed = True
         self._wake.set()
 
+    def resent(self, seqs: tuple[int, int] | None) -> None:
+        """The records of these numbers are pending again; None: some are, whose numbers are not known."""
+        self._again.append(seqs)
+        self._wake.set()
+
     def configure(self, config: Config) -> None:
         """Other points and meters; a different ``intake`` or gateway takes a new Publisher."""
         self._config = config
@@ -132,7 +137,7 @@ class Publisher:
             "since": when(self._since) if self._since else None,
             "connections": self._connections,
             **self._outgoing.counters(),
-            "commands": self._desk.done,
+            "commands": self._commands.done,
             "ignored": dict(self._ignored),
         }
 
@@ -295,7 +300,7 @@ class Publisher:
             if topic == self._topics.receipt:
                 self._outgoing.receipt(parse_receipt(message, self._store.epoch))
             elif topic == self._topics.command:
-                self._desk.take(parse_command(message))
+                self._commands.take(parse_command(message, self._operations))
             else:
                 raise Ignored("topic", "a message on a topic that we did not subscribe to")
         except Ignored as trouble:
@@ -316,8 +321,4 @@ class Publisher:
             self._ignore(Ignored("repeated", f"command {command_id} was executed before"))
             return
         self._replies.append(text)
-        self._wake.set()
-
-    def _resent(self, seqs: tuple[int, int] | None) -> None:
-        self._again.append(seqs)
         self._wake.set()

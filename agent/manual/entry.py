@@ -266,8 +266,8 @@ def _as_typed(typed: Typed) -> str:
 # ── through the daemon, or in the store itself ───────────────────────────
 
 
-def question(point: str, typed: Typed, sure: bool) -> dict[str, Any]:
-    """The question ``enter`` of the control socket. ``sure``: it is stored though it is doubted."""
+def request(point: str, typed: Typed, sure: bool) -> dict[str, Any]:
+    """The arguments of the request ``enter``. ``sure``: it is stored though it is doubted."""
     at = typed.at.isoformat() if typed.at else None
     return {
         "point": point,
@@ -282,18 +282,19 @@ def question(point: str, typed: Typed, sure: bool) -> dict[str, Any]:
 
 def answer(
     config: Config,
-    asked: Mapping[str, Any],
+    point: str,
+    typed: Typed,
+    sure: bool,
     stamp: Stamp,
     look: Callable[[Callable[[Store], Judged]], Judged],
     put: Callable[[Record], None],
 ) -> dict[str, Any]:
-    """Judge what was asked and store it, unless it is doubted and nobody is sure: ``{"stored", "known", "doubts",
-    "record"}``. NotTaken, also for a request that is not well-formed. ``look`` runs a function with the store, once
-    what was submitted before is in it; it may take seconds."""
-    point, typed = _asked(asked)
+    """Judge what was typed and store it, unless it is doubted and the person is not sure: ``{"stored", "known",
+    "doubts", "record"}``, or NotTaken. ``look`` runs a function with the store, once what was submitted before is in
+    it; it may take seconds."""
     meter, zone = manual_point(config, point), ZoneInfo(config.gateway.timezone)
     judged = look(lambda store: judge(meter, typed, store, stamp, zone))
-    stored = not judged.known and (not judged.doubts or asked.get("sure") is True)
+    stored = not judged.known and (not judged.doubts or sure)
     record = judged.record
     if stored:
         put(record)
@@ -301,22 +302,10 @@ def answer(
     return {"stored": stored, "known": judged.known, "doubts": list(judged.doubts), "record": record_json(record)}
 
 
-def in_store(config: Config, store: Store, asked: Mapping[str, Any], stamp: Stamp) -> dict[str, Any]:
+def in_store(config: Config, store: Store, point: str, typed: Typed, sure: bool, stamp: Stamp) -> dict[str, Any]:
     """The same without a daemon, in a store that is open for writing."""
-    return answer(config, asked, stamp, lambda function: function(store), lambda record: _put(store, record))
 
+    def put(record: Record) -> None:
+        store.put([record])
 
-def _put(store: Store, record: Record) -> None:
-    store.put([record])
-
-
-def _asked(asked: Mapping[str, Any]) -> tuple[str, Typed]:
-    point, figures, at = asked.get("point"), asked.get("figures"), asked.get("at")
-    serial, by = asked.get("serial"), asked.get("by") or ""
-    texts = [point, by, *([] if serial is None else [serial]), *([] if at is None else [at])]
-    if not isinstance(figures, dict) or not all(isinstance(text, str) for text in [*texts, *figures.values()]):
-        raise NotTaken("enter takes point, figures, at, serial and by")
-    moment = None if at is None else datetime.fromisoformat(str(at))
-    if moment is not None and moment.tzinfo is None:
-        raise NotTaken("at is a time with its zone")
-    return str(point), Typed(figures, moment, serial, str(by), asked.get("corrects") is True)
+    return answer(config, point, typed, sure, stamp, lambda work: work(store), put)

@@ -65,29 +65,35 @@ class Reminder:
 
 
 class ManualPoints:
-    """The daemon's room for them: the question ``enter``, the daily reminder, their rows in the status."""
+    """What the daemon does for them: the request ``enter``, the daily reminder, their rows in the status."""
 
     def __init__(
         self,
-        config: Callable[[], Config],
+        config: Config,
         store: Store,
         writer: Writer,
         clock: Clock,
         submit: Callable[[Sequence[Record], Mapping[str, str | None]], None],
     ) -> None:
-        """``config`` is the one in force; ``submit`` takes records on their usual way, and notes for the same
-        transaction."""
+        """``submit`` takes records on their usual way, and notes for the same transaction."""
         self._config, self._store, self._writer, self._clock, self._submit = config, store, writer, clock, submit
         self._known: tuple[Config, Reminder] | None = None
+
+    def use(self, config: Config) -> None:
+        """Another configuration from now on."""
+        self._config = config
 
     def jobs(self) -> list[Job]:
         return [Job("manual readings", REMIND_AT, self.remind)] if any(self._points()) else []
 
-    def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """``enter`` of the control socket: what it stores is on the disk, and leaves like any other record."""
+    def enter(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The request ``enter`` with its arguments as parsed: what it stores is on the disk, and leaves like any other
+        record."""
         from agent.manual import entry
 
-        return entry.answer(self._config(), asked, self._clock.stamp(), self._look, self._put)
+        typed = entry.Typed(args["figures"], args["at"], args["serial"], args["by"], args["corrects"])
+        stamp = self._clock.stamp()
+        return entry.answer(self._config, args["point"], typed, args["sure"], stamp, self._look, self._put)
 
     def remind(self) -> None:
         """An event for each reading that is due and was not asked for this month. Not while the clock is unset."""
@@ -96,7 +102,7 @@ class ManualPoints:
             return
         for meter in self._points():
             last = self._store.last(meter.point, "now", meter.serial)
-            window = self._reminder().due(meter, last, stamp.utc)
+            window = self._due().due(meter, last, stamp.utc)
             if window is None or self._store.noted(NOTED + meter.point) == window.month:
                 continue
             text = f"meter {meter.serial}: read its display, then meterpost enter {meter.point}{_until(window, stamp)}"
@@ -107,7 +113,7 @@ class ManualPoints:
 
     def readings(self) -> Iterator[tuple[Meter, Record | None, bool]]:
         """As :meth:`Reminder.readings`, by what the store has now."""
-        return self._reminder().readings(self._store, self._clock.stamp().utc)
+        return self._due().readings(self._store, self._clock.stamp().utc)
 
     def _look(self, question: "Callable[[Store], Judged]") -> "Judged":
         """On the asker's thread: an old reading is compared with a year of records, and the writer has others to
@@ -120,13 +126,14 @@ class ManualPoints:
         self._writer.flush()
 
     def _points(self) -> Iterator[Meter]:
-        return (meter for meter in self._config().meters if meter.manual)
+        return (meter for meter in self._config.meters if meter.manual)
 
-    def _reminder(self) -> Reminder:
-        config = self._config()
-        if self._known is None or self._known[0] is not config:
-            self._known = config, Reminder(config)
-        return self._known[1]
+    def _due(self) -> Reminder:
+        """Of the configuration in use, made when it is first needed."""
+        config, known = self._config, self._known
+        if known is None or known[0] is not config:
+            known = self._known = config, Reminder(config)
+        return known[1]
 
 
 def _profiles(config: Config) -> "dict[str, Profile]":

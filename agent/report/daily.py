@@ -1,11 +1,11 @@
-"""The exchange in the daemon: its times of day, and commands while the daemon holds the store.
+"""The exchange in the daemon: its times of day, and requests while the daemon holds the store.
 
 The exchange itself, with the mail and XML that it needs, is imported when it first has work: most gateways have none.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +29,18 @@ AFTER = (0, 1, 3, 6, 12)
 class Daily:
     """One for the daemon's life; a new configuration counts from the next round on."""
 
-    def __init__(self, config: Callable[[], Config], store: Store, writer: Writer, clock: Clock) -> None:
+    def __init__(self, config: Config, store: Store, writer: Writer, clock: Clock) -> None:
         self._config, self._store, self._writer, self._clock = config, store, writer, clock
         self._lock = threading.Lock()
         self._exchange: ExchangeFiles | None = None
 
+    def use(self, config: Config) -> None:
+        """Another configuration from now on."""
+        self._config = config
+
     def jobs(self) -> list[Job]:
         """None where [exchange] is not configured."""
-        exchange = self._config().exchange
+        exchange = self._config.exchange
         if exchange is None:
             return []
         times = [time((exchange.at.hour + hours) % 24, exchange.at.minute) for hours in AFTER]
@@ -52,12 +56,12 @@ class Daily:
         except (StoreError, OSError) as trouble:
             log.error("the exchange files have to wait: %s", trouble)
 
-    def asked(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        """The control socket's ``exchange``; ValueError in words."""
+    def act(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """The request ``exchange`` with its arguments as parsed; ValueError says why not."""
         if self._clock.stamp().state == "unset":
             raise ValueError("the gateway's clock is not set; nobody knows which day it is")
         try:
-            return self._get().asked(question)
+            return self._get().asked(args)
         except (StoreError, OSError) as trouble:
             raise ValueError(str(trouble)) from None
 
@@ -73,7 +77,9 @@ class Daily:
 
         with self._lock:
             if self._exchange is None:
-                self._exchange = ExchangeFiles(self._config, self._store, self._note, self._now, send, self._tell)
+                self._exchange = ExchangeFiles(
+                    lambda: self._config, self._store, self._note, self._now, send, self._tell
+                )
             return self._exchange
 
     def _note(self, key: str, text: str | None) -> None:

@@ -137,19 +137,19 @@ class ExchangeFiles:
                 return self._write(day, known, fresh)
         return known
 
-    def asked(self, question: Mapping[str, Any]) -> dict[str, Any]:
-        """A technician's command through the daemon: ``verb`` make, send or answer."""
-        return {"day": told(self.do(question))}
+    def asked(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """A technician's request, its arguments as parsed: ``verb`` make, send or answer."""
+        return {"day": told(self.do(args))}
 
-    def do(self, question: Mapping[str, Any]) -> ExchangeDay:
-        verb = question.get("verb")
+    def do(self, args: Mapping[str, Any]) -> ExchangeDay:
+        """As ``asked``; the day as it stands then."""
+        verb = args["verb"]
         if verb == "answer":
-            return self.answer(bytes.fromhex(str(question["data"])))
-        day = date.fromisoformat(str(question["day"]))
+            return self.answer(args["data"])
         if verb == "make":
-            return self.make(day)
+            return self.make(args["day"])
         if verb == "send":
-            return self.send(day, bool(question.get("again")))
+            return self.send(args["day"], args["again"])
         raise ExchangeError(f"{verb!r}; there are: make, send, answer")
 
     # ── making ───────────────────────────────────────────────────────────

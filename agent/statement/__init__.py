@@ -1,4 +1,4 @@
 """The monthly statement: made, checked, handed to the utility inside its window, and kept.
 
-May import channels and replacement, and everything below.
+May import channels, housekeeping, replacement, and everything below.
 """

@@ -27,7 +27,7 @@ class StatementActions:
         self._room = room
 
     def ask(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """The question of a command: ``do`` with ``points``, ``month``, ``by``, ``why`` and switches."""
+        """A technician's request: ``do`` with ``points``, ``month``, ``by``, ``why`` and switches."""
         does = {"check": self.check, "confirm": self.confirm, "hold": self.hold, "send": self.send}
         do, month = str(asked.get("do")), asked.get("month")
         if do not in does:

@@ -12,6 +12,7 @@ from agent.config.values import Config
 from agent.host.clock import Clock
 from buffer.record import Record
 from buffer.store import Store
+from buffer.writer import Writer
 from drivers.files.faults import ConfigError
 
 if TYPE_CHECKING:
@@ -27,21 +28,21 @@ GOODBYE = 5.0  # s that a message which is just leaving has when the service end
 class StatementService:
     """The statements of the daemon, by whatever configuration is in use. Looks once a minute from ``start`` on.
 
-    ``current`` gives the configuration; the other parameters are :class:`StatementWorkflow`'s.
+    The parameters are :class:`StatementWorkflow`'s.
     """
 
     def __init__(
         self,
-        current: Callable[[], Config],
+        config: Config,
         store: Store,
-        *,
-        change: Callable[[Callable[[Store], Any]], Any],
-        submit: Callable[[Sequence[Record]], object],
+        writer: Writer,
         clock: Clock,
+        submit: Callable[[Sequence[Record]], object],
+        *,
         resent: Callable[[], None],
     ) -> None:
-        self._current, self._store, self._clock = current, store, clock
-        self._change, self._submit, self._resent = change, submit, resent
+        self._config, self._store, self._clock = config, store, clock
+        self._change, self._submit, self._resent = writer.call, submit, resent
         self._lock = threading.RLock()
         self._made: StatementWorkflow | None = None
         self._wake, self._stopping = threading.Event(), threading.Event()
@@ -57,11 +58,15 @@ class StatementService:
         if self._thread.ident is not None:
             self._thread.join(GOODBYE)
 
-    def asked(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """A technician's question by the socket."""
+    def use(self, config: Config) -> None:
+        """Another configuration from now on."""
+        self._config = config
+
+    def act(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        """A technician's request, its arguments as parsed."""
         from agent.statement.actions import StatementActions
 
-        return StatementActions(self.room()).ask(asked)
+        return StatementActions(self.room()).ask(args)
 
     def ordered(self, points: Sequence[str]) -> dict[str, Any]:
         """The utility's command ``statement``."""
@@ -72,7 +77,7 @@ class StatementService:
     def room(self) -> "StatementWorkflow":
         """For the configuration in use."""
         with self._lock:
-            config = self._current()
+            config = self._config
             if self._made is None or self._made.config is not config:
                 self._made = self._room(config)
             return self._made
@@ -110,7 +115,7 @@ class StatementService:
             self._wake.wait(EVERY)
             if self._stopping.is_set():
                 return
-            if not any(meter.utility for meter in self._current().meters):
+            if not any(meter.utility for meter in self._config.meters):
                 continue
             try:
                 self.room().look(stopping=self._stopping.is_set)

@@ -11,15 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-import agent.daemon
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
 from agent.daemon import Daemon
-from agent.delivery.publisher import Publisher
 from agent.host.clock import SystemClock
 from buffer.faults import StoreUnusable
 from buffer.store import Store
@@ -85,7 +83,7 @@ class Site:
         self.broker.start()
         self.intake.start(wait=10)
 
-    def start(self) -> None:
+    def start(self, **more: Any) -> None:
         line = Line()
         poll = Poll(now=0.1, network=None, interval=None, day=None, month=None, event=None)
         config = Config(
@@ -97,7 +95,8 @@ class Site:
                 for meter in self.meters
             ),
         )
-        self.daemon = Daemon(config, clock=self.hands.clock(), open_port=lambda url, line: QuickPort(self.answer))
+        clock = self.hands.clock()
+        self.daemon = Daemon(config, clock=clock, open_port=lambda url, line: QuickPort(self.answer), **more)
         self.daemon.start()
 
     def end(self) -> None:
@@ -118,7 +117,7 @@ class Site:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.daemon is not None:
-                self.daemon.look_after()
+                self.daemon.look()
             if condition():
                 return
             time.sleep(0.05)
@@ -269,14 +268,13 @@ def seconds(text: str) -> float:
 # The broker
 
 
-def test_a_broker_that_hangs_for_longer_than_the_keepalive_costs_nothing(site, monkeypatch):
-    monkeypatch.setattr(agent.daemon, "Publisher", partial(Publisher, keepalive=1))
+def test_a_broker_that_hangs_for_longer_than_the_keepalive_costs_nothing(site):
     site.connect()
-    site.start()
+    site.start(keepalive=1)
     site.poll_on()
-    site.until(lambda: site.daemon.publisher.status()["online"])
+    site.until(lambda: site.daemon.delivery.status()["online"])
     site.broker.freeze()
-    site.until(lambda: not site.daemon.publisher.status()["online"])
+    site.until(lambda: not site.daemon.delivery.status()["online"])
     site.poll_on(20 * METERS)
     assert site.store.counts().pending >= 20 * METERS
     site.broker.thaw()

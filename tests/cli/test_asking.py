@@ -24,7 +24,7 @@ ASKING: Mapping[str, tuple[str, ...]] = {
 }
 """Commands and what they are called with. ``statement`` and ``replace`` go on after a no: their own
 tests show it."""
-OPS = {"clock": "set-clock", "records": "resend"}
+OPS = {"clock": "set-clock", "read": "peek", "records": "resend"}
 BESIDE = """
 
 [exchange]
@@ -100,6 +100,6 @@ def test_with_json_a_refusal_leaves_stdout_empty(run: Run, gateway: Path, comman
     def refuse(_: Any) -> None:
         raise ValueError("this is not to be had")
 
-    with serving(gateway, **{command: refuse}):
+    with serving(gateway, **{OPS.get(command, command): refuse}):
         done = run(command, *ASKING[command], "--json", "-c", str(gateway))
     assert (done.code, done.out, done.err) == (1, "", "error: this is not to be had\n")

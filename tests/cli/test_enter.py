@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.config.load import load
+from agent.control import arguments
 from agent.control.unix_socket import ControlServer
 from agent.host.clock import SystemClock
 from agent.manual.reminder import ManualPoints
@@ -179,8 +180,8 @@ def daemon(house: Path) -> Iterator[list[Record]]:
     store = opened(config.gateway.state_dir)
     seen: list[Record] = []
     writer = Writer(store, on_stored=seen.extend, group=0.0)
-    points = ManualPoints(lambda: config, store, writer, SystemClock(trust=True), writer.submit)
-    server = ControlServer(config.gateway.state_dir, {"enter": points.asked})
+    points = ManualPoints(config, store, writer, SystemClock(trust=True), writer.submit)
+    server = ControlServer(config.gateway.state_dir, {"enter": lambda args: points.enter(arguments.enter(args))})
     try:
         yield seen
     finally:

@@ -1,5 +1,6 @@
 """``meterpost pause``, ``resume`` and ``fill``: through the daemon, and what is done without one."""
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,10 @@ def test_without_a_daemon_a_pause_is_noted_for_its_next_start(run: Run, house: P
 def test_the_daemon_is_told_where_one_runs(run: Run, house: Path) -> None:
     asked: list[Any] = []
 
-    def take(question: Any) -> dict[str, bool]:
-        asked.append((question["op"], question["points"]))
-        return {"paused": True}
+    def takes(op: str) -> Callable[[Any], dict[str, bool]]:
+        return lambda args: asked.append((op, args["points"])) or {"paused": True}  # type: ignore[func-returns-value]
 
-    with serving(house, pause=take, resume=take):
+    with serving(house, pause=takes("pause"), resume=takes("resume")):
         assert run("pause", "flat-12", "flat-12", "-c", str(house)).out == "flat-12: paused\n"
         assert run("resume", "flat-12", "-c", str(house)).code == 0
     assert asked == [("pause", ["flat-12"]), ("resume", ["flat-12"])]
@@ -61,7 +61,6 @@ def test_fill_tells_how_many_slots_are_asked_for(run: Run, house: Path) -> None:
         done = run("fill", "flat-12", "--from", "2026-11-01", "--to", "2026-11-08T00:00", "-c", str(house))
     assert (done.code, done.out) == (0, "flat-12: 336 missing, asked for first\n")
     assert asked[0] == {
-        "op": "fill",
         "points": ["flat-12"],
         "kind": "interval",
         "from": "2026-11-01T00:00:00+03:00",

@@ -1,21 +1,19 @@
 """``meterpost read --trace``: every octet and what it says, on stderr; no password among them."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from agent.control.requests import Questions, Rooms
-from buffer.writer import Writer
 from protocols.mercury.frames import Energy
 from simulators.faults import Faults
 from simulators.line import PtyLine
 from simulators.mercury230 import Mercury230
-from tests.buffer.plant import opened
-from tests.cli.conftest import Run, change, serving
-from tests.support.bus import FakeBus, buses_of
+from tests.cli.conftest import Run, change
+from tests.support.bus import FakeBus
+from tests.support.requests import Operations
 
 PASSWORD = "4f6b2d"  # six digits as the maker writes them: half octets, or text
 
@@ -75,16 +73,11 @@ def test_a_trace_fits_a_phone(gateway: Path, run: Run, monkeypatch: pytest.Monke
 
 def test_the_daemon_hands_its_trace_over_with_the_words(house: Path, run: Run) -> None:
     change(house, 'point = "flat-12"', 'point = "flat-1"')
-    nothing: Any = None
-    bus = FakeBus(1)
-    store = opened(house.parent / "other")
-    buses = buses_of(bus, store, Writer(store, on_stored=lambda records: None))
-    questions = Questions(Rooms(buses, nothing, bus.submit, nothing, nothing, nothing))
-
-    with serving(house, read=questions.handlers()["read"]):
+    with closing(Operations(house.parent / "other", FakeBus(1))) as gateway, gateway.listening(house.parent / "state"):
         done = run("read", "-c", str(house), "flat-1", "--trace")
+        lines = done.err.split("\n")
+        assert lines[0].startswith("flat-1 >> ") and lines[0].endswith("** **") and "01 01 01" not in done.err
+        assert lines[1] == "    request to meter 1: open the channel at level 1, password ***"
+        assert "flat-1 << 01 00 00 20" in lines and "    answer of meter 1: done (status 00h)" in lines
         assert run("read", "-c", str(house), "flat-1").err == ""
-    lines = done.err.split("\n")
-    assert lines[0].startswith("flat-1 >> ") and lines[0].endswith("** **") and "01 01 01" not in done.err
-    assert lines[1] == "    request to meter 1: open the channel at level 1, password ***"
-    assert "flat-1 << 01 00 00 20" in lines and "    answer of meter 1: done (status 00h)" in lines
+        assert gateway.records() == []

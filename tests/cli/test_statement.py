@@ -213,7 +213,7 @@ def daemon(gateway: Path) -> Iterator[list[dict[str, Any]]]:
         one = {"point": "flat-12", "month": "2026-11", "figures": {"T1": 5}, "state": "sent", "last": None}
         return {"statements": [one]}
 
-    server = ControlServer(gateway.parent / "state", {"statement": answer})
+    server = ControlServer(gateway.parent / "state", {"statement-action": answer})
     yield asked
     server.close()
 
@@ -224,7 +224,6 @@ def test_with_a_daemon_it_is_asked(run: Run, gateway: Path, daemon: list[dict[st
     assert "T1 5" in done.out
     (asked,) = daemon
     assert asked == {
-        "op": "statement",
         "do": "send",
         "points": ["flat-12"],
         "month": None,

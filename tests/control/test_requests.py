@@ -1,30 +1,169 @@
-"""What the utility may order: a diagnosis fits its message, an order for a clock ends with an outcome, bad input
-changes nothing."""
+"""The table of operations: both doors answer the same fields, malformed arguments change nothing, results fit."""
 
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from contextlib import closing
-from datetime import date
-from decimal import Decimal
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.control.replies import diagnosis, fitted
-from agent.control.requests import Questions, Rooms
 from agent.delivery.payload import LARGEST, reply
-from agent.events import gateway_event
-from agent.line.buses import remind
-from agent.line.worker import Question
-from agent.meters import clock_notes
-from agent.meters.clock_state import ClockFacts, Correction
-from agent.meters.state import MeterState
-from buffer.writer import Writer
-from protocols.errors import LinkLost, NoReply
-from tests.buffer.plant import crashed, opened
-from tests.support.bus import FakeBus, buses_of
+from buffer.record import Record
+from tests.support.bus import NOON, FakeBus
+from tests.support.requests import Operations
+
+DOORS = ("socket", "mqtt")
+PERIOD = {"from": "2026-11-01T00:00:00Z", "to": "2026-11-02T00:00:00+03:00"}
+POINT = ["flat-1"]
+ASKED: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "read": ({"points": POINT}, {"stored", "failed"}),
+    "fill": ({"points": POINT, "kind": "day", **PERIOD}, {"slots", "failed"}),
+    "resend": ({"from_seq": 1, "to_seq": 2}, {"records"}),
+    "set-clock": ({"points": POINT}, {"corrected", "right", "failed"}),
+    "pause": ({"points": POINT}, {"points", "paused"}),
+    "resume": ({}, {"points", "paused"}),
+    "diagnose": ({}, {"version", "buses", "meters", "trouble"}),
+    "statement": ({}, {"statements"}),
+    "statement-action": ({"do": "check"}, {"statements"}),
+    "status": ({}, {"schema", "buses", "meters"}),
+    "peek": ({"kind": "network", "trace": True}, {"records", "failed", "trace"}),
+    "read-new": ({"point": "flat-1", "serial": "20000009"}, {"records", "failed"}),
+    "reload": ({}, set()),
+}
+"""Each operation, arguments that it takes, and the fields of its answer."""
+ELSEWHERE = {"enter": "tests/manual", "exchange": "tests/report"}
+"""Those that are refused to a house without such points; what they answer is tested there."""
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Operations]:
+    with closing(Operations(tmp_path, FakeBus(2))) as made:
+        yield made
+
+
+def test_every_operation_is_asked_here_or_elsewhere(gateway: Operations) -> None:
+    assert set(gateway.operations) == set(ASKED) | set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("op", ASKED)
+def test_both_doors_answer_the_same_fields(gateway: Operations, op: str) -> None:
+    args, fields = ASKED[op]
+    doors = gateway.operations[op].doors
+    answers = {door: gateway.ask(door, op, **args) for door in doors}
+    assert [set(answer) for answer in answers.values()] == [fields] * len(doors)
+    assert json.dumps(answers)
+
+
+@pytest.mark.parametrize("op", ["status", "peek", "read-new", "enter", "exchange", "reload", "statement-action"])
+def test_what_is_a_technicians_alone_is_unknown_to_the_utility(gateway: Operations, op: str) -> None:
+    with pytest.raises(ValueError, match=f"op '{op}' is unknown, known are read, fill, resend, set-clock"):
+        gateway.mqtt(op)
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    ("op", "args", "words"),
+    [
+        ("read", {"point": ["a"]}, "'point' is unknown, known are points, kind"),
+        ("read", {"points": []}, "args.points: a list of 1 to 1000 names"),
+        ("read", {"points": "flat-1"}, "args.points: a list"),
+        ("read", {"points": ["x" * 65]}, "args.points: names are texts of 1 to 64 characters"),
+        ("read", {"points": ["a"] * 1001}, "args.points: a list of 1 to 1000 names"),
+        ("read", {"kind": "yearly"}, "args.kind: found 'yearly', expected one of now"),
+        ("fill", {"kind": "day"}, "args.from: a time like"),
+        ("fill", {"kind": "day", "from": "2026-11-01", "to": "2026-11-02T00:00:00Z"}, "args.from: a time like"),
+        ("fill", {"kind": "day", "from": PERIOD["to"], "to": PERIOD["from"]}, "from lies behind to"),
+        ("resend", {}, "args.from: a time like"),
+        ("resend", {"from_seq": 2, "to_seq": 1}, "from_seq and to_seq are whole numbers"),
+        ("resend", {"from_seq": True, "to_seq": 1}, "from_seq and to_seq are whole numbers"),
+        ("resend", {"from_seq": 1, "to_seq": 1, "from": PERIOD["from"]}, "'from' is unknown"),
+        ("set-clock", {"points": [7]}, "args.points: names are texts"),
+        ("pause", {"points": ["flat-1", "flat-9"]}, "no point named 'flat-9'; there are: flat-1, flat-2"),
+        ("resume", {"points": {}}, "args.points: a list"),
+        ("diagnose", {"deep": True}, "'deep' is unknown, known are none"),
+    ],
+)
+def test_malformed_arguments_get_a_reason_and_change_nothing(
+    gateway: Operations, door: str, op: str, args: dict[str, Any], words: str
+) -> None:
+    gateway.buses.pause(["flat-2"], True)
+    with pytest.raises(ValueError) as trouble:
+        gateway.ask(door, op, **args)
+    assert words in str(trouble.value)
+    assert gateway.store.notes("paused:") == {"paused:flat-2": "paused"}
+    assert not gateway.records() and not gateway.resent and not any(one.watch.orders for one in gateway.bus.meters)
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "words"),
+    [
+        ("peek", {"from": PERIOD["from"]}, "args.to: a time like"),
+        ("peek", {"trace": "yes"}, "args.trace: true or false"),
+        ("read-new", {"point": "flat-1"}, "args.serial: a text"),
+        ("read-new", {"point": "flat-9", "serial": "1"}, "no point named 'flat-9'"),
+        ("statement-action", {"points": POINT}, "args.do: a text"),
+        ("statement-action", {"do": "check", "late": 1}, "args.late: true or false"),
+        ("statement-action", {"do": "dance"}, "There are: check, confirm, hold, send"),
+        ("exchange", {"verb": "make", "day": "yesterday"}, "args.day: a day like 2026-11-21"),
+        ("exchange", {"verb": "answer", "data": "xyz"}, "args.data: hex digits"),
+        ("exchange", {"verb": "answer"}, "args.data: hex digits"),
+        ("enter", {"point": "flat-1", "figures": None}, "args.figures: an object of texts"),
+        ("enter", {"point": "flat-1", "figures": {"T1": 1234}}, "args.figures: an object of texts"),
+        ("enter", {"point": None, "figures": {}}, "args.point: a text"),
+        ("enter", {"point": "flat-1", "figures": {}, "at": 7}, "args.at: a time like"),
+        ("enter", {"point": "flat-1", "figures": {}, "at": "2026-11-20T12:00"}, "args.at: a time like"),
+        ("enter", {"point": "flat-1", "figures": {}, "by": 7}, "args.by: a text"),
+        ("enter", {"point": "flat-1", "figures": {}, "serial": 123}, "args.serial: a text"),
+        ("enter", {"point": "flat-1", "figures": {}}, "flat-1 is read by the gateway"),
+    ],
+)
+def test_a_technicians_malformed_arguments_get_a_reason_and_change_nothing(
+    gateway: Operations, op: str, args: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError) as trouble:
+        gateway.socket(op, **args)
+    assert words in str(trouble.value)
+    assert not gateway.records() and not gateway.store.notes("")
+
+
+def test_what_the_utility_has_read_is_stored_and_what_a_technician_looks_at_is_not(gateway: Operations) -> None:
+    shown = gateway.socket("peek")
+    assert len(shown["records"]) == 2 and gateway.records() == []
+    assert gateway.mqtt("read", points=POINT) == {"stored": 1, "failed": []}
+    assert [(record.kind, record.point) for record in gateway.records()] == [("now", "flat-1")]
+
+
+def test_a_failure_shown_to_a_command_carries_the_exit_code_it_stands_for(gateway: Operations) -> None:
+    gateway.bus.dead.add(2)
+    (failed,) = gateway.socket("peek")["failed"]
+    assert (failed["point"], failed["exit"]) == ("flat-2", 3) and failed["error"].startswith("silent: ")
+    gateway.bus.lost = True
+    assert {one["exit"] for one in gateway.socket("peek")["failed"]} == {74}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_records_are_sent_again_by_number_or_time_and_delivery_knows_which(gateway: Operations, door: str) -> None:
+    moments = [NOON + timedelta(seconds=second) for second in range(5)]
+    gateway.submit([Record("now", "flat-1", "1", at, at) for at in moments])
+    gateway.store.confirm([(1, 5)])
+    assert gateway.ask(door, "resend", from_seq=2, to_seq=3) == {"records": 2}
+    span = {"from": moments[3].isoformat(), "to": (moments[4] + timedelta(seconds=1)).isoformat()}
+    assert gateway.ask(door, "resend", **span) == {"records": 2}
+    assert gateway.resent == [(2, 3), None] and gateway.store.counts().pending == 4
+
+
+def test_a_reload_is_only_asked_for(gateway: Operations) -> None:
+    assert gateway.socket("reload") == {} and gateway.reloads == 1
+
+
+def test_a_result_that_no_cut_makes_fit_is_refused_by_its_size(gateway: Operations) -> None:
+    gateway.status |= {"disk": "x" * 70_000}
+    with pytest.raises(ValueError, match=r"the answer takes 70[0-9]+ bytes, at most 61440 are sent"):
+        gateway.mqtt("diagnose")
+    assert gateway.socket("status")["disk"] == gateway.status["disk"], "the socket has no such limit"
 
 
 def status(meters: int, error: str | None = None, buses: int = 2) -> dict[str, Any]:
@@ -80,147 +219,3 @@ def test_what_fits_is_left_as_it_is_and_a_long_list_of_failures_keeps_its_beginn
     found = fitted(large)
     assert found["failed"] == large["failed"][: len(found["failed"])] and found["stored"] == 3
     assert found["left_off"] == {"failed": 900 - len(found["failed"])}
-
-
-class Answering:
-    """A bus's worker that answers each question by ``answer(meter, question)``, without a line."""
-
-    def __init__(self, bus: FakeBus, answer: Callable[[MeterState, Question], None]) -> None:
-        self.bus, self.meters, self._answer = bus.worker.bus, bus.meters, answer
-
-    def ask(self, question: Question) -> None:
-        (meter,) = (one for one in self.meters if one.config.point in question.points)
-        self._answer(meter, question)
-
-
-class Site:
-    """Requests to a gateway with two meters on one bus."""
-
-    def __init__(self, folder: Path) -> None:
-        self.bus = FakeBus(2)
-        self.store = opened(folder)
-        self.writer = Writer(self.store, on_stored=lambda records: None)
-        self.buses = buses_of(self.bus, self.store, self.writer)
-        rooms = Rooms(
-            self.buses, self.writer, self.bus.submit, lambda: None, lambda: status(2), lambda points: {"statements": []}
-        )
-        self.questions = Questions(rooms)
-
-    def answering(self, answer: Callable[[MeterState, Question], None]) -> None:
-        self.buses.workers = [Answering(self.bus, answer)]  # type: ignore[list-item]
-
-    def close(self) -> None:
-        self.writer.close()
-        self.store.close()
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with closing(Site(tmp_path)) as made:
-        yield made
-
-
-def carried_out(meter: MeterState, question: Question) -> None:
-    while meter.watch.orders:
-        order: Future[Correction] = meter.watch.orders.popleft()
-        right = meter.config.point == "flat-1"
-        order.set_result(Correction(Decimal("42.5"), Decimal("0.3") if right else None, None if right else "too near"))
-    question.answer.set_result(([], {}))
-
-
-def test_set_clock_tells_the_outcome_of_each_point(site: Site) -> None:
-    site.answering(carried_out)
-    assert site.questions.command("set-clock", {"points": None}) == {
-        "corrected": [{"point": "flat-1", "before": 42.5, "after": 0.3}],
-        "right": [],
-        "failed": [{"point": "flat-2", "error": "too near", "before": 42.5}],
-    }
-
-
-@pytest.mark.parametrize("lost", [True, False])
-def test_an_order_that_no_dialogue_took_up_is_withdrawn(site: Site, lost: bool) -> None:
-
-    def answer(meter: MeterState, question: Question) -> None:
-        if lost:
-            question.answer.set_exception(LinkLost("the port is gone"))
-        else:
-            question.answer.set_result(([], {meter.config.point: NoReply("no answer within 0.50 s")}))
-
-    site.answering(answer)
-    found = site.questions.command("set-clock", {"points": ("flat-1",)})
-    assert found["corrected"] == [] and found["failed"][0]["error"] in ("the port is gone", "no answer within 0.50 s")
-    assert not site.bus.meters[0].watch.orders
-
-
-@pytest.mark.parametrize("op", ["pause", "resume", "set-clock", "read"])
-def test_an_unknown_point_among_known_ones_changes_nothing(site: Site, op: str) -> None:
-    site.questions.command("pause", {"points": ("flat-1",)})
-    with pytest.raises(ValueError, match="no point named 'flat-9'; there are: flat-1, flat-2"):
-        site.questions.command(op, {"points": ("flat-1", "flat-9")})
-    assert site.store.notes("paused:") == {"paused:flat-1": "paused"} and not site.bus.records
-    assert not any(meter.watch.orders for meter in site.bus.meters)
-
-
-def test_pause_and_resume_are_noted_and_work_at_once(site: Site) -> None:
-    assert site.questions.command("pause", {"points": ("flat-2",)}) == {"points": ["flat-2"], "paused": True}
-    assert site.store.notes("paused:") == {"paused:flat-2": "paused"} and site.bus.meters[1].paused
-    site.questions.command("resume", {"points": None})
-    assert site.store.notes("paused:") == {} and not site.bus.meters[1].paused
-
-
-def test_an_op_that_nobody_carries_out_is_answered_so(site: Site) -> None:
-    with pytest.raises(ValueError, match="not supported by this version"):
-        site.questions.command("dance", {})
-
-
-def test_a_technicians_correction_names_its_points(site: Site) -> None:
-    with pytest.raises(ValueError, match="at least one point"):
-        site.questions.handlers()["set-clock"]({"op": "set-clock"})
-
-
-@pytest.mark.parametrize(
-    "facts",
-    [
-        ClockFacts(),
-        ClockFacts("20000001", off=True, tried=date(2026, 11, 21), before=Decimal("-42.5"), told=date(2026, 11, 20)),
-        ClockFacts("20000001", before=Decimal(42)),
-    ],
-)
-def test_what_is_known_of_a_clock_survives_its_note(facts: ClockFacts) -> None:
-    assert clock_notes.read(clock_notes.written(facts)) == facts
-
-
-def test_a_damaged_note_is_none() -> None:
-    note = clock_notes.written(ClockFacts("20000001", off=True))
-    assert clock_notes.read(note.replace("true", "false")) == ClockFacts()
-    assert clock_notes.read(None) == ClockFacts()
-
-
-def test_a_correction_that_was_put_off_is_made_though_polls_are_rarer_than_its_moments() -> None:
-    bus = FakeBus(2)
-    bus.meters[0].watch.due = bus.clock.stamp().utc
-    bus.meters[1].watch.due, bus.meters[1].paused = bus.clock.stamp().utc, True
-    asked: list[str] = []
-    worker: Any = Answering(bus, lambda meter, question: asked.append(meter.config.point))
-    remind([worker], bus.clock.stamp().utc)
-    remind([worker], bus.clock.stamp().utc)
-    assert asked == ["flat-1"] and bus.meters[0].offset_at is None
-
-
-def test_what_was_told_and_tried_is_on_the_disk_when_it_was_told_and_known_after_a_restart(tmp_path: Path) -> None:
-    store = opened(tmp_path)
-    writer = Writer(store, on_stored=lambda records: None)
-    meter = FakeBus(1).meters[0]
-    clock_notes.give([meter], store, writer, writer.submit)
-    assert meter.watch.book is not None and meter.watch.book.facts == ClockFacts()
-    facts = ClockFacts("20000001", off=True, tried=date(2026, 11, 21), before=Decimal("42.3"))
-    told = gateway_event("meter-clock-off", "42.3 s fast", FakeBus(1).clock.stamp(), point="flat-1", serial="20000001")
-    meter.watch.book.keep(facts, [told])
-    crashed_store = opened(crashed(tmp_path, tmp_path / "after"))  # kill -9 at this moment
-    again = FakeBus(1).meters[0]
-    clock_notes.give([again], crashed_store, writer, writer.submit)
-    assert again.watch.book is not None and again.watch.book.facts == facts
-    assert [record.event for record, _, _ in crashed_store.rows()] == [told.event]
-    writer.close()
-    store.close()
-    crashed_store.close()

@@ -1,7 +1,7 @@
 """What surrounds the publisher in its tests: configuration, a real store, a clock, ways to wait for the other side."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,8 +48,23 @@ def clock() -> tuple[datetime, str]:
     return datetime.now(UTC), "synced"
 
 
-def no_command(op: str, args: Any) -> Any:
-    raise ValueError(f"{op} is not supported by this version")
+class Operations:
+    """What the utility may ask for: these ops with arguments of any kind. ``asked`` is what was carried out."""
+
+    def __init__(self, *ops: str) -> None:
+        self.ops = ops
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def parse(self, op: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        if op not in self.ops:
+            raise ValueError(f"op {op!r} is unknown")
+        if "wrong" in args:
+            raise ValueError("args.wrong: it is")
+        return dict(args) | {"parsed": True}
+
+    def run(self, op: str, args: Mapping[str, Any]) -> Any:
+        self.asked.append((op, dict(args)))
+        return {"stored": 3}
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 60.0) -> Any:
@@ -90,7 +105,7 @@ class House:
     def publishing(self, settings: Config, **more: Any) -> Iterator[Publisher]:
         values: dict[str, Any] = {
             "clock": clock,
-            "on_command": no_command,
+            "operations": Operations(),
             "version": "0.1.0",
             "backoff": Backoff(0.05, 0.3),
             "keepalive": 2,

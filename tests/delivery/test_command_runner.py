@@ -17,37 +17,33 @@ NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
 class Counter:
-    """A desk with its surroundings: ``done`` are the ops carried out, ``replies`` what was answered."""
+    """A runner with its surroundings: ``done`` are the ops carried out, ``replies`` what was answered."""
 
     def __init__(self, house: House, allow: tuple[str, ...] = ("read", "resend")) -> None:
         self.now, self.clock = NOW, "synced"
         self.done: list[str] = []
         self.replies: list[tuple[str, dict[str, Any] | None]] = []
-        self.resent: list[tuple[int, int] | None] = []
-        self.desk = CommandRunner(
+        self.runner = CommandRunner(
             house.writer,
             allow=allow,
             clock=lambda: (self.now, self.clock),
-            do=self._do,
+            run=self._run,
             answer=lambda name, text: self.replies.append((name, json.loads(text) if text is not None else None)),
-            resent=self.resent.append,
             log=logging.getLogger("test"),
         )
 
-    def _do(self, op: str, args: Any) -> Any:
+    def _run(self, op: str, args: Any) -> Any:
         self.done.append(op)
         match args.get("points"):
             case ("broken",):
                 raise RuntimeError("a mistake of ours")
             case ("unknown",):
                 raise ValueError("no point named 'unknown'")
-            case ("large",):
-                return "x" * 70_000
         return {"stored": 1}
 
     def ask(self, name: str = "c-1", op: str = "read", ttl: float = 60, **args: Any) -> dict[str, Any] | None:
         before = len(self.replies)
-        self.desk.take(Command(name, op, args, self.now + timedelta(seconds=ttl)))
+        self.runner.take(Command(name, op, args, self.now + timedelta(seconds=ttl)))
         wait_for(lambda: len(self.replies) > before)
         return self.replies[-1][1]
 
@@ -56,7 +52,7 @@ class Counter:
 def counter(house: House) -> Iterator[Counter]:
     made = Counter(house)
     yield made
-    made.desk.stop()
+    made.runner.stop()
 
 
 def refused(answer: dict[str, Any] | None) -> str:
@@ -75,7 +71,7 @@ def test_the_same_id_is_executed_once_also_after_a_restart(counter: Counter, hou
     assert counter.ask() is None
     again = Counter(house)
     assert again.ask() is None
-    again.desk.stop()
+    again.runner.stop()
     assert counter.done == ["read"] and again.done == []
 
 
@@ -113,29 +109,6 @@ def test_a_mistake_of_ours_is_answered_and_the_next_command_does_not_suffer(coun
     assert counter.ask("c-2") is not None
 
 
-def test_an_answer_that_is_too_large_is_told_so(counter: Counter) -> None:
-    assert "at most 65536" in refused(counter.ask(points=("large",)))
-
-
-def test_resend_makes_confirmed_records_pending_again(counter: Counter, house: House) -> None:
-    house.poll(range(10))
-    house.writer.call(lambda store: store.confirm([(1, 10)]))
-    answer = counter.ask(op="resend", from_seq=3, to_seq=5)
-    assert answer is not None and answer["result"] == {"records": 3}
-    assert house.store.pending_ranges() == [(3, 5)]
-    assert counter.resent == [(3, 5)]
-
-
-def test_resend_by_time_makes_the_records_of_that_time_pending_again(counter: Counter, house: House) -> None:
-    house.poll(range(10))
-    house.writer.call(lambda store: store.confirm([(1, 10)]))
-    period = {"from": NOW + timedelta(seconds=2), "to": NOW + timedelta(seconds=4)}
-    answer = counter.ask(op="resend", **period)
-    assert answer is not None and answer["result"] == {"records": 2}
-    assert house.store.pending_ranges() == [(3, 4)]
-    assert counter.resent == [None]
-
-
 @pytest.mark.slow
 def test_remembered_ids_are_bounded_and_only_expired_ones_are_forgotten(counter: Counter, house: House) -> None:
     far = (NOW + timedelta(days=1)).isoformat()
@@ -157,11 +130,11 @@ def test_more_commands_than_may_wait_are_told_to_come_later(house: House) -> Non
     blocker = threading.Thread(target=house.writer.call, args=(lambda store: gate.wait(10),))
     blocker.start()
     for number in range(WAITING + 3):
-        counter.desk.take(Command(f"c-{number}", "read", {}, NOW + timedelta(seconds=60)))
+        counter.runner.take(Command(f"c-{number}", "read", {}, NOW + timedelta(seconds=60)))
     busy = [name for name, answer in counter.replies if answer and not answer["ok"]]
     gate.set()
     blocker.join()
     wait_for(lambda: len(counter.replies) == WAITING + 3)
-    counter.desk.stop()
+    counter.runner.stop()
     assert 2 <= len(busy) <= 3
     assert len(counter.done) == WAITING + 3 - len(busy)

@@ -5,7 +5,8 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from agent.config.values import Secret
+from agent.control.requests import Commands, Operation
 from agent.delivery import payload
-from agent.delivery.commands import ARGUMENTS, parse_command
+from agent.delivery.commands import parse_command
 from agent.delivery.receipts import parse_receipt
 from agent.delivery.topics import Topics
 from buffer.body import record_json
@@ -27,6 +29,8 @@ from simulators.intake.tables import Outcome
 from simulators.intake.validate import SCHEMAS, Validator
 from tests.delivery.fakes import House, config, record, wait_for
 from tests.support.broker import Broker, needs_mosquitto
+from tests.support.bus import FakeBus
+from tests.support.requests import Operations
 
 DOCS = Path(__file__).parents[2] / "docs"
 NAMES = (
@@ -113,16 +117,24 @@ def test_the_gateway_takes_every_example_of_a_receipt(example: Any) -> None:
     assert parse_receipt(json.dumps(example).encode(), example["epoch"]).stored
 
 
+@pytest.fixture
+def operations(tmp_path: Path) -> Iterator[Mapping[str, Operation]]:
+    with closing(Operations(tmp_path, FakeBus(1))) as gateway:
+        yield gateway.operations
+
+
 @pytest.mark.parametrize("example", schema("command")["examples"])
-def test_the_gateway_takes_every_example_of_a_command(example: Any) -> None:
-    assert parse_command(json.dumps(example).encode()).op == example["op"]
+def test_the_gateway_takes_every_example_of_a_command(example: Any, operations: Mapping[str, Operation]) -> None:
+    assert parse_command(json.dumps(example).encode(), Commands(operations)).op == example["op"]
 
 
-def test_kinds_flags_and_ops_are_the_programs_own() -> None:
+def test_kinds_flags_and_ops_are_the_programs_own(operations: Mapping[str, Operation]) -> None:
     properties = schema("records")["$defs"]["record"]["properties"]
     assert tuple(properties["kind"]["enum"]) == KINDS
     assert set(properties["flags"]["items"]["enum"]) == set(FLAGS)
-    assert set(schema("command")["properties"]["op"]["enum"]) == set(ARGUMENTS)
+    assert set(schema("command")["properties"]["op"]["enum"]) == {
+        op for op, one in operations.items() if "mqtt" in one.doors
+    }
 
 
 def test_asyncapi_names_the_programs_topics_and_the_schemas() -> None:

@@ -13,7 +13,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from simulators.intake.service import Behaviour, Intake
-from tests.delivery.fakes import GATEWAY, House, config, same_as_expected, wait_for
+from tests.delivery.fakes import GATEWAY, House, Operations, config, same_as_expected, wait_for
 from tests.support.broker import Broker, needs_mosquitto
 
 pytestmark = [pytest.mark.slow, needs_mosquitto]
@@ -344,19 +344,14 @@ def test_the_brokers_word_does_not_count_where_nobody_listens(house: House, brok
 
 
 def test_commands_are_answered_and_bad_ones_get_their_reason(house: House, broker: Broker, tmp_path: Path) -> None:
-    asked: list[Any] = []
-
-    def carry_out(op: str, args: Any) -> Any:
-        asked.append((op, dict(args)))
-        return {"stored": 3}
-
+    operations = Operations("read", "pause")
     settings = config(broker.port, allow=("read",))
-    with intake_at(broker, tmp_path) as intake, house.publishing(settings, on_command=carry_out) as publisher:
+    with intake_at(broker, tmp_path) as intake, house.publishing(settings, operations=operations) as publisher:
         wait_for(lambda: publisher.status()["online"])
         intake.command(GATEWAY, "c-1", "read", {"points": ["flat-1"]})
         intake.command(GATEWAY, "c-1", "read", {"points": ["flat-1"]})  # the same again
         intake.command(GATEWAY, "c-2", "pause", {})
-        intake.command(GATEWAY, "c-3", "read", {"points": "flat-1"})
+        intake.command(GATEWAY, "c-3", "read", {"wrong": 1})
         intake.command(GATEWAY, "c-4", "explode", {})
         answers = {
             name: wait_for(lambda name=name: intake.document(GATEWAY, "reply", name))
@@ -364,9 +359,9 @@ def test_commands_are_answered_and_bad_ones_get_their_reason(house: House, broke
         }
         assert answers["c-1"]["result"] == {"stored": 3}
         assert "not allowed" in answers["c-2"]["error"]
-        assert "args.points" in answers["c-3"]["error"]
+        assert "args.wrong" in answers["c-3"]["error"]
         assert "'explode' is unknown" in answers["c-4"]["error"]
-        assert asked == [("read", {"points": ("flat-1",), "kind": "now"})]
+        assert operations.asked == [("read", {"points": ["flat-1"], "parsed": True})]
         wait_for(lambda: publisher.status()["ignored"].get("repeated") == 1)
         assert publisher.status()["commands"] == 1
 

@@ -96,7 +96,7 @@ def test_a_faulty_file_shows_in_the_status_until_it_is_mended(tmp_path, monkeypa
     try:
         for text in (FLAT.replace("address", "adress"), FLAT.replace("gw-1", "gw-2"), FLAT):
             file.write_text(text)
-            daemon.reload()
+            daemon.in_force.reload()
     finally:
         daemon.close()
     running, unused = "1 meters on 1 buses", "; the changed configuration is not used, see the log"

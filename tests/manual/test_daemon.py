@@ -12,7 +12,7 @@ from agent.control import doctor
 from agent.control.unix_socket import RequestRefused, ask_daemon
 from agent.daemon import Daemon
 from agent.host.clock import SystemClock
-from agent.manual.entry import Typed, question
+from agent.manual.entry import Typed, request
 from protocols.errors import LinkLost
 from protocols.session import Line
 from tests.support.broker import free_port
@@ -40,7 +40,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 
 def ask(daemon: Daemon, op: str, **args: Any) -> Any:
-    return ask_daemon(daemon.config.gateway.state_dir, op, **args)
+    return ask_daemon(daemon.in_force.values.gateway.state_dir, op, **args)
 
 
 def rows(daemon: Daemon) -> dict[str, dict[str, Any]]:
@@ -63,7 +63,7 @@ def test_the_status_has_the_point_and_its_typed_reading(daemon: Daemon) -> None:
         "flags": [],
         "due": True,
     }
-    answer = ask(daemon, **{"op": "enter", **question("cellar", Typed({"T1": "01234,5"}), False)})
+    answer = ask(daemon, **{"op": "enter", **request("cellar", Typed({"T1": "01234,5"}), False)})
     assert answer["stored"]
     row = rows(daemon)["cellar"]
     assert (row["values"], row["flags"], row["due"]) == ({"1-0:1.8.1": 1_234_500}, ["manual"], False)
@@ -71,14 +71,14 @@ def test_the_status_has_the_point_and_its_typed_reading(daemon: Daemon) -> None:
 
 
 def test_reading_all_points_leaves_out_what_a_person_reads(daemon: Daemon) -> None:
-    answer = ask(daemon, "read", points=[], kind="now")
+    answer = ask(daemon, "peek")
     assert [failure["point"] for failure in answer["failed"]] == ["flat-12"]
-    assert ask(daemon, "pause", points=[])["points"] == ["flat-12"]
-    for op, more in (("read", {"kind": "now"}), ("pause", {}), ("set-clock", {})):
+    assert ask(daemon, "pause")["points"] == ["flat-12"]
+    for op, more in (("peek", {}), ("pause", {}), ("set-clock", {})):
         with pytest.raises(RequestRefused, match="cellar is on no bus: a person reads it"):
             ask(daemon, op, points=["cellar"], **more)
     with pytest.raises(RequestRefused, match="no point named 'attic'; there are: flat-12"):
-        ask(daemon, "read", points=["attic"], kind="now")
+        ask(daemon, "peek", points=["attic"])
 
 
 def test_the_doctor_asks_for_a_reading_that_is_due(daemon: Daemon) -> None:
@@ -91,16 +91,16 @@ def test_the_doctor_asks_for_a_reading_that_is_due(daemon: Daemon) -> None:
 
 def test_what_cannot_be_taken_comes_back_in_words(daemon: Daemon) -> None:
     with pytest.raises(RequestRefused, match="type zeros in front too, 01234"):
-        ask(daemon, **{"op": "enter", **question("cellar", Typed({"T1": "1234"}), True)})
+        ask(daemon, **{"op": "enter", **request("cellar", Typed({"T1": "1234"}), True)})
 
 
 def test_a_new_configuration_brings_and_takes_such_points(daemon: Daemon) -> None:
     attic = replace(CELLAR, point="attic", serial="7")
-    daemon._use(replace(daemon.config, meters=(FLAT, attic)))
+    daemon.in_force.use(replace(daemon.in_force.values, meters=(FLAT, attic)))
     assert set(rows(daemon)) == {"flat-12", "attic"}
     with pytest.raises(RequestRefused, match="no point named 'cellar'; a person reads attic"):
-        ask(daemon, **{"op": "enter", **question("cellar", Typed({"T1": "01234"}), True)})
-    assert ask(daemon, **{"op": "enter", **question("attic", Typed({"T1": "01234"}), True)})["stored"]
+        ask(daemon, **{"op": "enter", **request("cellar", Typed({"T1": "01234"}), True)})
+    assert ask(daemon, **{"op": "enter", **request("attic", Typed({"T1": "01234"}), True)})["stored"]
 
 
 def test_the_daily_job_reminds(daemon: Daemon) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agent.config.values import Config, Gateway, Intake, Meter
 from agent.history.boundaries import not_superseded
 from agent.host.clock import Stamp
-from agent.manual.entry import Judged, NotTaken, Typed, answer, in_store, judge, manual_point, question
+from agent.manual.entry import Judged, NotTaken, Typed, answer, in_store, judge, manual_point
 from buffer.record import Record
 from buffer.store import Store
 from protocols.session import Line
@@ -308,7 +308,7 @@ def test_a_reading_of_another_meter_is_not_taken_back() -> None:
     assert list(not_superseded([old, new])) == [old, new]
 
 
-# ── the question of the control socket ───────────────────────────────────
+# ── through the daemon, or in the store itself ───────────────────────────────────
 
 
 @pytest.fixture
@@ -319,11 +319,11 @@ def config() -> Config:
 
 def test_what_is_doubted_is_stored_only_if_the_person_is_sure(store: Store, config: Config) -> None:
     put(store, **FIRST)
-    asked = question("cellar", Typed({"T1": "01200", "T2": "00567"}), sure=False)
+    typed = Typed({"T1": "01200", "T2": "00567"})
     later = stamp(timedelta(days=1))
-    first = in_store(config, store, asked, later)
+    first = in_store(config, store, "cellar", typed, False, later)
     assert (first["stored"], len(first["doubts"]), store.last_seq) == (False, 1, 1)
-    second = in_store(config, store, asked | {"sure": True}, later)
+    second = in_store(config, store, "cellar", typed, True, later)
     assert (second["stored"], store.last_seq) == (True, 2)
     stored = store.last("cellar", "now")
     assert stored is not None
@@ -332,29 +332,11 @@ def test_what_is_doubted_is_stored_only_if_the_person_is_sure(store: Store, conf
 
 
 def test_what_was_typed_is_kept_with_the_record_and_never_leaves(store: Store, config: Config) -> None:
-    in_store(config, store, question("cellar", Typed(FIRST, by="Ivanov"), False), stamp())
+    in_store(config, store, "cellar", Typed(FIRST, by="Ivanov"), False, stamp())
     ((record, _, _),) = store.rows()
     assert record.frames == b"typed: T1=01234,5 T2=00567; by: Ivanov"
     ((_, body),) = store.bodies(0, 10, 10)
     assert "Ivanov" not in body
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"figures": None},
-        {"figures": {"T1": 1234}},
-        {"point": None},
-        {"at": 7},
-        {"by": 7},
-        {"serial": 123},
-        {"at": "2026-11-20T12:00"},
-    ],
-)
-def test_a_question_that_is_none_is_refused(store: Store, config: Config, change: dict[str, Any]) -> None:
-    with pytest.raises(NotTaken):
-        in_store(config, store, question("cellar", Typed(FIRST), True) | change, stamp())
-    assert store.last_seq == 0
 
 
 def test_a_point_that_the_gateway_reads_is_never_typed(config: Config) -> None:
@@ -366,6 +348,6 @@ def test_a_point_that_the_gateway_reads_is_never_typed(config: Config) -> None:
 
 
 def test_nothing_is_put_where_the_judgement_fails(store: Store, config: Config) -> None:
-    asked = question("cellar", Typed({"T1": "1"}), True)
+    typed = Typed({"T1": "1"})
     with pytest.raises(NotTaken):
-        answer(config, asked, stamp(), lambda look: look(store), lambda record: pytest.fail("stored"))
+        answer(config, "cellar", typed, True, stamp(), lambda look: look(store), lambda record: pytest.fail("stored"))

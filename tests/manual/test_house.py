@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from agent.config.utility import profile_file
 from agent.config.values import Bus, Config, Gateway, Intake, Meter
+from agent.control import arguments
 from agent.delivery.payload import inventory
 from agent.history.series import series
-from agent.manual.entry import Typed, question
+from agent.manual.entry import Typed, request
 from agent.manual.reminder import ManualPoints
 from agent.meters.build import build
 from agent.statement import log as books
@@ -49,7 +51,7 @@ class House:
         self.clock = FakeClock(Time())
         self.store = opened(folder, lambda: self.clock.stamp().utc)
         self.writer = Writer(self.store, on_stored=lambda records: None, group=0.0)
-        self.points = ManualPoints(lambda: self.config, self.store, self.writer, self.clock, self.writer.submit)
+        self.points = ManualPoints(self.config, self.store, self.writer, self.clock, self.writer.submit)
         profiles = profile_file.load()
         call, submit = self.writer.call, self.writer.submit
         self.room = StatementWorkflow(
@@ -67,13 +69,16 @@ class House:
         self.writer.submit([Record("month", "flat-1", "20000001", first(month), first(month), values=values)])
         self.writer.flush()
         self.on(first(month, 9))
-        asked = question("flat-2", Typed({"T1": f"0{KWH[month]}"}), False)
-        assert self.points.asked(asked)["doubts"] == []
+        assert self.enter(Typed({"T1": f"0{KWH[month]}"}))["doubts"] == []
         for hours in (1, 20, 40):
             self.on(first(month, 9) + timedelta(hours=hours))
             self.room.look()
             self.writer.flush()
             self.store.confirm([(1, self.store.last_seq)])
+
+    def enter(self, typed: Typed) -> dict[str, Any]:
+        """A person types it in."""
+        return self.points.enter(arguments.enter(request("flat-2", typed, False)))
 
     def close(self) -> None:
         self.writer.close()
@@ -136,7 +141,7 @@ def test_a_figure_that_was_corrected_is_neither_billed_nor_in_the_history(house:
     month = first(13)
     house.on(month + timedelta(hours=9))
     for typed in (Typed({"T1": "01530,0"}), Typed({"T1": "01350,0"}, corrects=True)):
-        assert house.points.asked(question("flat-2", typed, False))["doubts"] == []
+        assert house.enter(typed)["doubts"] == []
         house.clock.step(60)
     house.room.look()
     house.writer.flush()
@@ -150,11 +155,11 @@ def test_a_figure_that_was_corrected_is_neither_billed_nor_in_the_history(house:
 @pytest.mark.slow
 def test_a_figure_that_left_is_corrected_by_a_second_statement_that_a_person_confirms(house: House) -> None:
     house.on(first(13, 9))
-    house.points.asked(question("flat-2", Typed({"T1": "01530,0"}), False))
+    house.enter(Typed({"T1": "01530,0"}))
     house.room.look()
     house.writer.flush()
     house.clock.step(60)
-    house.points.asked(question("flat-2", Typed({"T1": "01350,0"}, corrects=True), False))
+    house.enter(Typed({"T1": "01350,0"}, corrects=True))
     desk, asked = StatementActions(house.room), {"points": ["flat-2"], "by": "ivanov"}
     (held,) = desk.ask({"do": "check", "correct": True, **asked})["statements"]
     assert (held["state"], held["figures"], held["reasons"]) == ("held", {"T1": 1350}, [])

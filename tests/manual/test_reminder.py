@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from agent.config.values import Config, Gateway, Intake, Meter
+from agent.control import arguments
 from agent.manual import entry
-from agent.manual.entry import Typed, question
+from agent.manual.entry import Typed, request
 from agent.manual.reminder import ManualPoints, Reminder
 from buffer.record import Record
 from buffer.writer import Writer
@@ -109,7 +110,7 @@ class House:
         self.points = self.room()
 
     def room(self) -> ManualPoints:
-        return ManualPoints(lambda: self.config, self.store, self.writer, self.clock, self.writer.submit)
+        return ManualPoints(self.config, self.store, self.writer, self.clock, self.writer.submit)
 
     def on(self, moment: datetime) -> None:
         self.clock.step((moment - self.clock.stamp().utc).total_seconds())
@@ -123,7 +124,7 @@ class House:
 
     def enter(self, figure: str) -> None:
         figures = {"T1": figure, "T2": "00001"}
-        assert self.points.asked(question("cellar", Typed(figures), False))["stored"]
+        assert self.points.enter(arguments.enter(request("cellar", Typed(figures), False)))["stored"]
 
     def close(self) -> None:
         self.writer.close()
@@ -192,7 +193,7 @@ def test_a_clock_that_is_not_set_reminds_of_nothing(house: House) -> None:
 def test_a_new_configuration_counts_at_once(house: House) -> None:
     house.on(moscow(16))
     assert house.due()["cellar"] is True
-    house.config = config(FLAT)
+    house.points.use(config(FLAT))
     assert house.due() == {}
     assert house.points.jobs() == []
 

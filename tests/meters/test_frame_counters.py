@@ -349,7 +349,7 @@ def test_the_daemon_keeps_its_counters_over_a_reload_and_a_restart(tmp_path: Pat
                 a, b = (state.driver.counter for state in daemon.buses.workers[0].meters)
                 assert a is b
                 numbers += [a.next(), b.next()]
-                daemon.reload()
+                daemon.in_force.reload()
         finally:
             daemon.close()
     assert numbers == [0, 1, 2, 3, BLOCK, BLOCK + 1, BLOCK + 2, BLOCK + 3]

@@ -140,8 +140,8 @@ def test_the_daemon_keeps_them_over_a_reload_and_a_restart(tmp_path: Path) -> No
             (meter,) = daemon.buses.workers[0].meters
             seen.append(meter.looked)
             meter.looked = NOON + number * HOUR
-            daemon.look_after()
-            daemon.reload()
+            daemon.look()
+            daemon.in_force.reload()
             (meter,) = daemon.buses.workers[0].meters
             seen.append(meter.looked)
             meter.looked = NOON + number * HOUR + timedelta(minutes=30)

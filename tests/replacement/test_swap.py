@@ -204,7 +204,7 @@ def test_the_daemon_watches_the_plan_of_a_point(flat: Flat, monkeypatch: pytest.
     (flat.file.parent / "plan.csv").write_text(f"{datetime.now(ZoneInfo('Europe/Moscow')):%Y-%m},1\n")
     flat.file.write_text(flat.file.read_text() + 'plan = "plan.csv"\n')
     flat.daemon.ask_reload()
-    flat.until(lambda: flat.daemon.config.meters[0].plan is not None and len(flat.records("now")) >= 2)
+    flat.until(lambda: flat.daemon.in_force.values.meters[0].plan is not None and len(flat.records("now")) >= 2)
     flat.meter.registers = registers(5_002_000, 2_000_000)
     flat.until(lambda: "plan-exceeded" in flat.codes())
     (event,) = [record for record in flat.records("event") if record.event and record.event["code"] == "plan-exceeded"]

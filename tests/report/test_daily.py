@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time
 import pytest
 
 from agent.config.values import MailSettings
+from agent.control import arguments
 from agent.control.unix_socket import ControlServer
 from agent.host.clock import Stamp
 from agent.report.daily import Daily
@@ -41,7 +42,7 @@ class Room:
     def __init__(self, folder, config):
         self.config, self.clock, self.store = config, Clock(), opened(folder)
         self.writer = Writer(self.store, on_stored=lambda records: None)
-        self.daily = Daily(lambda: self.config, self.store, self.writer, self.clock)
+        self.daily = Daily(self.config, self.store, self.writer, self.clock)
 
     def close(self):
         self.writer.close()
@@ -62,11 +63,11 @@ def files(room):
 
 
 def test_the_round_comes_at_its_time_and_again_later_that_day(room):
-    room.config = replace(room.config, exchange=replace(room.config.exchange, at=time(15, 45)))
+    room.daily.use(replace(room.config, exchange=replace(room.config.exchange, at=time(15, 45))))
     jobs = room.daily.jobs()
     assert [job.at for job in jobs] == [time(15, 45), time(16, 45), time(18, 45), time(21, 45), time(3, 45)]
     assert len({job.name for job in jobs}) == 5
-    room.config = replace(room.config, exchange=None)
+    room.daily.use(replace(room.config, exchange=None))
     assert room.daily.jobs() == []
 
 
@@ -81,7 +82,7 @@ def test_while_the_clock_is_not_set_no_day_is_made(room, caplog):
     room.daily.round()
     assert not files(room) and "clock is not set" in caplog.text
     with pytest.raises(ValueError, match="clock is not set"):
-        room.daily.asked({"verb": "make", "day": "2026-10-05"})
+        room.daily.act({"verb": "make", "day": date(2026, 10, 5), "again": False})
 
 
 def test_a_disk_that_says_no_is_logged_and_the_next_round_makes_it_good(room, caplog, monkeypatch):
@@ -103,7 +104,7 @@ def test_commands_go_through_the_daemon_that_has_the_store(run, house):  # noqa:
     state = house.parent / "state"
     room = Room(state, configured(state, metered("flat-12")))
     room.store.put(profile(DAY, [1500] * 48, point="flat-12"))
-    server = ControlServer(state, {"exchange": room.daily.asked})
+    server = ControlServer(state, {"exchange": lambda args: room.daily.act(arguments.exchange(args))})
     try:
         made = run("exchange", "make", "2026-10-05", "--json", "-c", str(house))
         assert made.document["days"][0]["state"] == "made" and len(files(room)) == 1
@@ -120,7 +121,7 @@ def test_the_receivers_mail_server_gets_the_very_file_once(room):
     server = serving(post, None, wrapped=False, login=False)
     server.start()
     try:
-        room.config = replace(room.config, mail=MailSettings("127.0.0.1", "gw@example.org", server.port, "none"))
+        room.daily.use(replace(room.config, mail=MailSettings("127.0.0.1", "gw@example.org", server.port, "none")))
         for _ in range(2):
             room.daily.round()
     finally:
@@ -133,7 +134,7 @@ def test_the_receivers_mail_server_gets_the_very_file_once(room):
 
 
 def test_a_letter_that_cannot_leave_is_an_event_in_the_store(room):
-    room.config = replace(room.config, mail=MailSettings("127.0.0.1", "gw@example.org", free_port(), "none"))
+    room.daily.use(replace(room.config, mail=MailSettings("127.0.0.1", "gw@example.org", free_port(), "none")))
     room.daily.round()
     room.daily.round()
     events = [record.event for record, _, _ in room.store.rows() if record.event]

@@ -52,7 +52,7 @@ class Site(OneMeter):
 
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
         asked = {"do": do, "points": ["flat-1"], "by": "ivanov", **more}
-        (found,) = ask_daemon(self.daemon.config.gateway.state_dir, "statement", **asked)["statements"]
+        (found,) = ask_daemon(self.daemon.in_force.values.gateway.state_dir, "statement-action", **asked)["statements"]
         return dict(found)
 
     def stored(self) -> list[dict[str, Any]]:

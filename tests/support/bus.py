@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
-from agent.host.clock import Stamp
-from agent.line.buses import Buses
+from agent.host.clock import Clock, Stamp
+from agent.line.buses import Buses, Submit
 from agent.line.worker import Question, Worker
 from agent.meters.foreign import UnexpectedMeters
 from agent.meters.state import MeterState
@@ -155,12 +155,18 @@ class FakeBus:
         return [record.event["code"] for record in self.records if record.event]
 
 
-def buses_of(bus: FakeBus, store: Store, writer: Writer, worker: Any = None) -> Buses:
-    """All buses of a gateway that has this one, which answers at once, or as ``worker`` does."""
+def config_of(bus: FakeBus, folder: Path) -> Config:
+    """A gateway that has this bus only."""
     meters = tuple(meter.config for meter in bus.meters)
-    config = Config(Gateway("gw-1"), Intake("127.0.0.1", 1883, False, "mqtt://127.0.0.1"), (bus.worker.bus,), meters)
-    buses = Buses(config, store, writer, bus.clock, bus.submit)
-    buses.workers = [worker or AtOnce(bus)]
+    intake = Intake("127.0.0.1", 1883, False, "mqtt://127.0.0.1")
+    return Config(Gateway("gw-1", state_dir=folder), intake, (bus.worker.bus,), meters)
+
+
+def buses_of(bus: FakeBus, config: Config, store: Store, writer: Writer, clock: Clock, submit: Submit) -> Buses:
+    """All buses of this gateway: one, which answers at once."""
+    buses = Buses(config, store, writer, clock, submit)
+    buses.filler.use({bus.worker.bus.name: bus.meters}, config.gateway.keep_days)
+    buses.workers = [AtOnce(bus)]  # type: ignore[list-item]
     return buses
 
 

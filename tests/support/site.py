@@ -53,7 +53,7 @@ class OneMeter:
 
     def look(self) -> None:
         """What the daemon's own loop does once a second."""
-        self.daemon.look_after()
+        self.daemon.look()
 
     def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         """The condition's first true value; looks as the daemon does, only more often."""
