@@ -99,8 +99,7 @@ class Store:
             if tables.epoch == epoch:
                 _confirm(tables, confirmed)
                 _refuse(tables, refused)
-            for key, value in (notes or {}).items():
-                _note(tables, key, value)
+            _note_all(tables, notes or {})
             return tables.store(records)
 
         stored = self._keeper.change(work, records)
@@ -305,8 +304,12 @@ class Store:
     # Small durable facts, and the end of things
 
     def note(self, key: str, value: str | None) -> None:
-        """Keep a small fact across restarts and new epochs; None forgets it."""
-        self._keeper.change(partial(_note, key=key, value=value))
+        """Keep a small fact across restarts and new epochs; None forgets it. Keys: :mod:`buffer.notes`."""
+        self.note_all({key: value})
+
+    def note_all(self, notes: Mapping[str, str | None]) -> None:
+        """As :meth:`note` for each of them, in one transaction."""
+        self._keeper.change(partial(_note_all, notes=notes))
 
     def noted(self, key: str) -> str | None:
         select = "SELECT value FROM notes WHERE key = ?"
@@ -357,6 +360,11 @@ def _resend(tables: Tables, spans: Sequence[tuple[int, int]]) -> int:
             tables.set_state(run.first, run.last, states.PENDING)
             count += run.last - run.first + 1
     return count
+
+
+def _note_all(tables: Tables, notes: Mapping[str, str | None]) -> None:
+    for key, value in notes.items():
+        _note(tables, key, value)
 
 
 def _note(tables: Tables, key: str, value: str | None) -> None:

@@ -18,6 +18,7 @@ from agent.judge.identity import same
 from agent.meters.sealed import checksummed, verified
 from agent.meters.state import MeterState
 from buffer.faults import StoreError
+from buffer.notes import ABSENT
 from buffer.record import Record
 from buffer.spans import Span, Spans
 from buffer.store import Store
@@ -329,12 +330,9 @@ class Filler:
         if not texts:
             return
 
-        def write(store: Store) -> None:
-            for key, runs in texts.items():
-                store.note(key, checksummed(runs) if runs else None)
-
+        notes = {key: checksummed(runs) if runs else None for key, runs in texts.items()}
         try:
-            self._call(write)
+            self._call(lambda store: store.note_all(notes))
         except StoreError as trouble:
             log.error("what is absent is not noted: %s", trouble)
             with self._lock:
@@ -358,7 +356,7 @@ def _reach_in_words(book: Gaps) -> str:
 
 
 def _note(book: Gaps) -> str:
-    return f"absent:{book.point}:{book.serial}:{book.grid.kind}"
+    return ABSENT.of(book.point, book.serial, book.grid.kind)
 
 
 def _moments(book: Gaps) -> list[list[int]]:

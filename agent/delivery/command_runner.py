@@ -13,16 +13,17 @@ from typing import Any, Protocol
 from agent.delivery.commands import FARTHEST, Command, Reply
 from agent.delivery.payload import reply
 from buffer.body import when
+from buffer.notes import COMMAND
 
 WAITING = 16  # commands that may wait for their turn
 REMEMBERED = 256  # ids kept; more than that within a week are refused
-NOTE = "command:"
 
 
 class Notes(Protocol):
     """What the runner needs of the store."""
 
     def note(self, key: str, value: str | None) -> None: ...
+    def note_all(self, notes: Mapping[str, str | None]) -> None: ...
     def noted(self, key: str) -> str | None: ...
     def notes(self, prefix: str) -> dict[str, str]: ...
 
@@ -112,18 +113,18 @@ class CommandRunner:
 
     def _admit(self, store: Notes, command: Command) -> str | None:
         """Remember the id before anything is done: after a power cut a command is rather lost than done twice."""
-        if store.noted(NOTE + command.id) is not None:
+        if store.noted(COMMAND.of(command.id)) is not None:
             return "repeated"
-        kept = store.notes(NOTE)
+        kept = store.notes(COMMAND.key)
         if len(kept) >= REMEMBERED:
             now, _ = self._clock()
             # An hour of grace: a clock that is set back a little must not revive an id that is forgotten.
             over = [key for key, until in kept.items() if datetime.fromisoformat(until) < now - timedelta(hours=1)]
             if not over:
                 return f"busy: {REMEMBERED} commands have not expired yet"
-            for key in over:
-                store.note(key, None)
-        store.note(NOTE + command.id, when(command.expires))
+            store.note_all({**dict.fromkeys(over), COMMAND.of(command.id): when(command.expires)})
+            return None
+        store.note(COMMAND.of(command.id), when(command.expires))
         return None
 
 

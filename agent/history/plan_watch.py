@@ -14,6 +14,7 @@ from agent.history.series import Row, series
 from agent.host.clock import Stamp
 from agent.host.periods import period_of, periods
 from agent.meters.sealed import checksummed, verified
+from buffer.notes import PLAN
 from buffer.record import Record, number_text
 from buffer.store import Store
 
@@ -25,7 +26,6 @@ REST = {"hour": timedelta(hours=1), "month": timedelta(hours=6)}
 LOOK_COST = 0.1  # s of looking at once; whoever calls has other things to do, the watchdog to feed among them
 BACK = {"hour": timedelta(hours=48), "month": timedelta(days=32)}
 """How far back a look goes: what an archive brings later is judged too."""
-NOTE = "plan:"  # note: the periods of a point that were told already
 SETTLED = ("complete", "restored")
 SUSPECT = {"backwards", "step-too-large"}  # one wrong reading must not raise an alarm that cannot be taken back
 
@@ -90,7 +90,7 @@ class PlanWatch:
         return self._plans.get(meter.point, (None, None))[1]
 
     def _look_at(self, meter: Meter, plan: Plan, stamp: Stamp) -> None:
-        key = NOTE + meter.point
+        key = PLAN.of(meter.point)
         if meter.point not in self._told:
             self._told[meter.point] = [str(name) for name in verified(self._store.noted(key)) or ()]
         told = self._told[meter.point]

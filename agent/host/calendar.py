@@ -12,10 +12,9 @@ from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
+from buffer.notes import CALENDAR
 from buffer.store import Store
 from buffer.writer import Writer
-
-DONE = "calendar:"  # note: the local day on which a job last ran
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +67,9 @@ class Calendar:
     def once(self, job: Job) -> None:
         """Run it, unless it has run on this local day (the clock may have gone back, an hour may come twice)."""
         today = datetime.now(self._zone).date().isoformat()
-        if self._store.noted(DONE + job.name) == today:
+        if self._store.noted(CALENDAR.of(job.name)) == today:
             return
-        self._writer.call(lambda store: store.note(DONE + job.name, today))
+        self._writer.call(lambda store: store.note(CALENDAR.of(job.name), today))
         job.action()
 
     def close(self) -> None:

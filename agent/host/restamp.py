@@ -4,6 +4,7 @@ import logging
 from datetime import datetime
 
 from agent.host.clock import Clock
+from buffer.notes import SYNCED_BOOT
 from buffer.store import Store
 from buffer.writer import Writer
 
@@ -12,7 +13,6 @@ log = logging.getLogger("meterpost.clock")
 STEP = 1.5  # s; a jump of the wall clock against the monotonic one that is more than its slow correction
 GIVE_UP_EVERY = 60.0  # s
 RECENT = 100  # records in which the newest time is looked for
-SYNCED = "synced-boot"  # note: the boot in which the kernel's clock has been synchronised
 
 
 class Restamper:
@@ -21,7 +21,7 @@ class Restamper:
     def __init__(self, clock: Clock, store: Store, *, hold: float) -> None:
         self._clock, self._store, self._hold = clock, store, hold
         stamp = clock.stamp()
-        self._noted = store.noted(SYNCED) == stamp.boot
+        self._noted = store.noted(SYNCED_BOOT.key) == stamp.boot
         if getattr(clock, "was_synced", None) is False and self._noted:
             clock.was_synced = True  # type: ignore[attr-defined]
         for record, _, _ in store.rows(from_seq=max(1, store.last_seq - RECENT), limit=RECENT + 1):
@@ -42,7 +42,7 @@ class Restamper:
         self._drift = drift
         changed, self._state = stamp.state != self._state, stamp.state
         if stamp.state == "synced" and not self._noted:
-            writer.call(lambda store: store.note(SYNCED, stamp.boot))
+            writer.call(lambda store: store.note(SYNCED_BOOT.key, stamp.boot))
             self._noted = True
         if stamp.state != "unset":
             return self._release(writer, stamp.boot, stamp.utc, stamp.monotonic) or changed

@@ -26,6 +26,7 @@ from agent.meters.frame_counters import FrameCounters
 from agent.meters.journal_cursors import JournalCursors
 from agent.meters.state import MeterState
 from buffer.faults import StoreError
+from buffer.notes import PAUSED, UNEXPECTED
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
@@ -66,7 +67,7 @@ class Buses:
         self.filler = Filler(store, writer.call, clock)
         self._counters = FrameCounters(writer.call)
         self._cursors = JournalCursors(writer.call)
-        self._unexpected = foreign.UnexpectedMeters(submit, store.notes(foreign.NOTE))
+        self._unexpected = foreign.UnexpectedMeters(submit, store.notes(UNEXPECTED.key))
         self.workers: list[Worker] = []
 
     # ── workers and meters ───────────────────────────────────────────────
@@ -78,13 +79,13 @@ class Buses:
         self._cursors.give([meter for group in groups.values() for meter in group], self._store)
         self.filler.use(groups, config.gateway.keep_days)
         self._unexpected.use(config.meters)
-        stopped = self._store.notes(pauses.NOTE)
+        stopped = self._store.notes(PAUSED.key)
         workers = []
         for bus in config.buses:
             meters = groups[bus.name]
             clock_notes.give(meters, self._store, self._writer, self._submit)
             for meter in meters:
-                meter.paused = pauses.NOTE + meter.config.point in stopped
+                meter.paused = PAUSED.key + meter.config.point in stopped
                 meter.denied_at = passwords.since(self._store, meter.config.point, self._clock.stamp())
             workers.append(
                 Worker(

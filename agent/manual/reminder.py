@@ -12,6 +12,7 @@ from agent.config.values import Config, Meter
 from agent.events import gateway_event
 from agent.host.calendar import Job
 from agent.host.clock import Clock, Stamp
+from buffer.notes import READING_DUE
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
@@ -26,7 +27,6 @@ log = logging.getLogger("meterpost.manual")
 
 REMIND_AT = time(8, 0)  # local
 WITHOUT_UTILITY = (20, 31)  # first and last day where no utility says when it wants figures
-NOTED = "reading-due:"  # note: the month whose reading was asked for
 
 
 class Reminder:
@@ -103,12 +103,12 @@ class ManualPoints:
         for meter in self._points():
             last = self._store.last(meter.point, "now", meter.serial)
             window = self._due().due(meter, last, stamp.utc)
-            if window is None or self._store.noted(NOTED + meter.point) == window.month:
+            if window is None or self._store.noted(READING_DUE.of(meter.point)) == window.month:
                 continue
             text = f"meter {meter.serial}: read its display, then meterpost enter {meter.point}{_until(window, stamp)}"
             log.warning("%s: %s", meter.point, text)
             event = gateway_event("reading-due", text, stamp, point=meter.point, serial=meter.serial)
-            self._submit([event], {NOTED + meter.point: window.month})
+            self._submit([event], {READING_DUE.of(meter.point): window.month})
         self._writer.flush()
 
     def readings(self) -> Iterator[tuple[Meter, Record | None, bool]]:

@@ -8,11 +8,10 @@ from typing import Any
 from agent.meters.clock_state import ClockFacts
 from agent.meters.sealed import checksummed, verified
 from agent.meters.state import MeterState
+from buffer.notes import METER_CLOCK
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
-
-NOTE = "clock:"  # + point
 
 
 class ClockNotes:
@@ -22,7 +21,7 @@ class ClockNotes:
         self, point: str, facts: ClockFacts, writer: Writer, submit: Callable[[Sequence[Record]], None]
     ) -> None:
         self.facts = facts
-        self._key, self._writer, self._submit = NOTE + point, writer, submit
+        self._key, self._writer, self._submit = METER_CLOCK.of(point), writer, submit
 
     def keep(self, facts: ClockFacts, events: Sequence[Record] = ()) -> None:
         """The note is written after the events: a power cut in between repeats an event rather than losing it."""
@@ -35,10 +34,10 @@ def give(
     meters: Sequence[MeterState], store: Store, writer: Writer, submit: Callable[[Sequence[Record]], None]
 ) -> None:
     """Each meter its book, with what earlier starts have noted."""
-    notes = store.notes(NOTE)
+    notes = store.notes(METER_CLOCK.key)
     for meter in meters:
         point = meter.config.point
-        meter.watch.book = ClockNotes(point, read(notes.get(NOTE + point)), writer, submit)
+        meter.watch.book = ClockNotes(point, read(notes.get(METER_CLOCK.of(point))), writer, submit)
 
 
 def written(facts: ClockFacts) -> str:

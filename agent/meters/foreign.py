@@ -7,9 +7,9 @@ from agent.events import gateway_event
 from agent.host.clock import Stamp
 from agent.judge.identity import WrongSerial
 from agent.meters.sealed import checksummed, verified
+from buffer.notes import UNEXPECTED
 from buffer.record import Record
 
-NOTE = "foreign:"  # + point: the serials that were told of, and what was configured then
 MOST = 20  # serials of a point that are remembered; more meters than that never hang on one pair
 
 
@@ -21,7 +21,11 @@ class UnexpectedMeters:
         self, keep: Callable[[Sequence[Record], Mapping[str, str | None]], None], notes: Mapping[str, str]
     ) -> None:
         self._keep = keep
-        found = {key.removeprefix(NOTE): verified(note) for key, note in notes.items() if key.startswith(NOTE)}
+        found = {
+            key.removeprefix(UNEXPECTED.key): verified(note)
+            for key, note in notes.items()
+            if key.startswith(UNEXPECTED.key)
+        }
         # What was damaged is told once more.
         self._told = {point: (told or {"configured": [], "serials": []}) for point, told in found.items()}
 
@@ -40,12 +44,14 @@ class UnexpectedMeters:
             "configured": _configured(meter),
             "serials": [*told, trouble.answered][-MOST:],
         }
-        self._keep([foreign_event(meter, trouble, stamp)], {NOTE + meter.point: checksummed(self._told[meter.point])})
+        self._keep(
+            [foreign_event(meter, trouble, stamp)], {UNEXPECTED.of(meter.point): checksummed(self._told[meter.point])}
+        )
 
     def right(self, point: str) -> None:
         """The right meter has answered: the next foreign one is news again."""
         if self._told.pop(point, None) is not None:
-            self._keep([], {NOTE + point: None})
+            self._keep([], {UNEXPECTED.of(point): None})
 
 
 def _configured(meter: Meter) -> list[str]:

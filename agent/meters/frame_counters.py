@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from buffer.faults import StoreError
+from buffer.notes import FRAME_COUNTER
 from buffer.store import Store
 from protocols.errors import Busy
 
@@ -21,7 +22,7 @@ class DurableCounter:
     """Implements :class:`drivers.reading.FrameCounter`; may be shared by several meters and threads."""
 
     def __init__(self, name: str, change: Change) -> None:
-        self._key = f"counter:{name}"
+        self._key = FRAME_COUNTER.of(name)
         self._change = change
         self._lock = threading.Lock()
         self._next = 0

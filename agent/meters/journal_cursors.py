@@ -11,11 +11,11 @@ from typing import Any
 from agent.meters.sealed import checksummed, verified
 from agent.meters.state import MeterState
 from buffer.faults import StoreError
+from buffer.notes import JOURNALS
 from buffer.store import Store
 
 log = logging.getLogger("meterpost")
 
-NOTE = "journals"
 EVERY = timedelta(days=1)
 """How old the note may become: cards wear, and reading one day of journals twice makes no event twice."""
 
@@ -32,7 +32,7 @@ class JournalCursors:
 
     def give(self, meters: Iterable[MeterState], store: Store) -> None:
         """To each meter what was noted of it; another meter at its point begins with all that its journals have."""
-        self._noted = _read(verified(store.noted(NOTE)))
+        self._noted = _read(verified(store.noted(JOURNALS.key)))
         for meter in meters:
             serial, until = self._noted.get(meter.config.point, ("", None))
             meter.looked = until if serial == meter.config.serial else None
@@ -45,7 +45,7 @@ class JournalCursors:
         noted = self._noted | ends
         text = checksummed({point: [serial, until.isoformat()] for point, (serial, until) in noted.items()})
         try:
-            self._change(lambda store: store.note(NOTE, text))
+            self._change(lambda store: store.note(JOURNALS.key, text))
         except StoreError as trouble:  # a full disk: written again with the next look
             log.error("until when journals were read is not noted: %s", trouble)
         else:

@@ -3,21 +3,20 @@
 from datetime import datetime, timedelta
 
 from agent.host.clock import Stamp
+from buffer.notes import PASSWORD_REFUSED
 from buffer.store import Store
 from protocols.errors import AccessDenied, MeterError
-
-NOTE = "denied:"  # + point: the time at which its password was refused
 
 
 def keep(store: Store, point: str, at: datetime | None) -> int:
     """Make it durable; None: the password is accepted again."""
-    store.note(NOTE + point, at.isoformat() if at else None)
+    store.note(PASSWORD_REFUSED.of(point), at.isoformat() if at else None)
     return 1
 
 
 def since(store: Store, point: str, stamp: Stamp) -> float | None:
     """Monotonic time of this boot at which the password was refused; it may lie before the boot."""
-    noted = store.noted(NOTE + point)
+    noted = store.noted(PASSWORD_REFUSED.of(point))
     if noted is None:
         return None
     # A note from the future says that the clock went back: the hour then starts now.

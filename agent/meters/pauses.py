@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 
+from buffer.notes import PAUSED
 from buffer.store import Store
-
-NOTE = "paused:"  # + point
 
 
 def keep(store: Store, points: Sequence[str], paused: bool) -> int:
     """Make it durable; how many points."""
-    for point in points:
-        store.note(NOTE + point, "paused" if paused else None)
+    store.note_all({PAUSED.of(point): "paused" if paused else None for point in points})
     return len(points)

@@ -12,9 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from agent.meters.sealed import checksummed, verified
+from buffer.notes import EXCHANGE
 from buffer.store import Store
 
-PREFIX = "exchange:"
 CATCH_UP = 45  # days back that a round of the service looks at
 STATES = {
     "made": "the file is written and has not left",
@@ -71,23 +71,23 @@ class ExchangeDays:
 
     def all(self) -> list[ExchangeDay]:
         """By day. A damaged note is a day in the state ``unknown``: it may have left, nobody knows."""
-        return [_day(key, note) for key, note in sorted(self._store.notes(PREFIX).items())]
+        return [_day(key, note) for key, note in sorted(self._store.notes(EXCHANGE.key).items())]
 
     def recent(self) -> list[ExchangeDay]:
         """By day, the newest 45 at most: what a status may open each second."""
-        return [_day(key, note) for key, note in sorted(self._store.notes(PREFIX).items())[-CATCH_UP:]]
+        return [_day(key, note) for key, note in sorted(self._store.notes(EXCHANGE.key).items())[-CATCH_UP:]]
 
     def get(self, day: date) -> ExchangeDay | None:
-        key = PREFIX + day.isoformat()
+        key = EXCHANGE.of(day.isoformat())
         note = self._store.noted(key)
         return None if note is None else _day(key, note)
 
     def keep(self, day: ExchangeDay) -> ExchangeDay:
-        self._note(PREFIX + day.day.isoformat(), checksummed(_document(day)))
+        self._note(EXCHANGE.of(day.day.isoformat()), checksummed(_document(day)))
         return day
 
     def forget(self, day: date) -> None:
-        self._note(PREFIX + day.isoformat(), None)
+        self._note(EXCHANGE.of(day.isoformat()), None)
 
 
 def balance(days: list[ExchangeDay]) -> Left:
@@ -115,7 +115,7 @@ def _error(day: ExchangeDay) -> dict[str, Any]:
 
 
 def _day(key: str, note: str) -> ExchangeDay:
-    day = date.fromisoformat(key.removeprefix(PREFIX))
+    day = date.fromisoformat(key.removeprefix(EXCHANGE.key))
     document = verified(note)
     if document is None:
         return ExchangeDay(day, 0, "", "unknown", datetime.fromtimestamp(0, UTC), reason=STATES["unknown"])

@@ -11,12 +11,12 @@ from typing import Any
 
 from agent.meters.sealed import checksummed, verified
 from buffer.body import when
+from buffer.notes import STATEMENT
 from buffer.record import Record
 from buffer.store import Store
 from drivers.reading import Number
 
 STATES = ("due", "checked", "held", "sent", "accepted", "refused")
-PREFIX = "statement:"
 UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)  # when a note was damaged
 
 
@@ -127,7 +127,7 @@ class StatementLog:
 
 
 def key(point: str, month: str) -> str:
-    return f"{PREFIX}{point}:{month}"
+    return STATEMENT.of(point, month)
 
 
 def load(store: Store, point: str, month: str) -> StatementLog | None:
@@ -143,8 +143,8 @@ def save(store: Store, book: StatementLog) -> None:
 
 def of_point(store: Store, point: str) -> list[StatementLog]:
     """All books of a point by month."""
-    found = store.notes(f"{PREFIX}{point}:")
-    months = {name.removeprefix(f"{PREFIX}{point}:"): note for name, note in found.items()}
+    found = store.notes(STATEMENT.of(point, ""))
+    months = {name.removeprefix(STATEMENT.of(point, "")): note for name, note in found.items()}
     # A point's name may itself hold a colon: "a" is not the point of "statement:a:b:2026-10".
     return [_book(point, month, note) for month, note in sorted(months.items()) if ":" not in month]
 

@@ -23,13 +23,12 @@ from agent.statement.log import Attempt, StatementLog, Step
 from agent.statement.making import Case, attempt, later_reading, nearest, reading
 from agent.statement.outbound import Listening, OutboundChannel, message
 from buffer.faults import StoreError
+from buffer.notes import STATEMENTS_EPOCH, STATEMENTS_SINCE
 from buffer.record import Record
 from buffer.store import Store
 
 log = logging.getLogger("meterpost.statement")
 
-EPOCH = "statements-epoch"  # note: the epoch of the last look
-FIRST_LOOK = "statements:"  # note of a point: since when its windows are watched
 MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -70,7 +69,7 @@ class StatementWorkflow:
         stamp = self.clock.stamp()
         if stamp.state == "unset":
             return  # nobody knows which window is open
-        lost = self.store.noted(EPOCH) not in (None, self.store.epoch)
+        lost = self.store.noted(STATEMENTS_EPOCH.key) not in (None, self.store.epoch)
         looked: list[Case] = []
         for meter in self.config.meters:
             if stopping():
@@ -80,8 +79,8 @@ class StatementWorkflow:
                 looked += self._look_at(meter, profile, stamp, lost)
         with self.lock:
             self._listen(looked)
-        if self.store.noted(EPOCH) != self.store.epoch:
-            self._change(lambda store: store.note(EPOCH, store.epoch))
+        if self.store.noted(STATEMENTS_EPOCH.key) != self.store.epoch:
+            self._change(lambda store: store.note(STATEMENTS_EPOCH.key, store.epoch))
 
     def _look_at(self, meter: Meter, profile: Profile, stamp: Stamp, lost: bool) -> list[Case]:
         zone = self.config.gateway.timezone
@@ -209,7 +208,7 @@ class StatementWorkflow:
 
     def _watched(self, case: Case) -> bool:
         """Whether the gateway already had this point while that window was open; notes the beginning."""
-        key = FIRST_LOOK + case.meter.point
+        key = STATEMENTS_SINCE.of(case.meter.point)
         noted = self.store.noted(key)
         if noted is None:
             noted = self.clock.stamp().utc.isoformat()
