@@ -10,8 +10,9 @@ import pytest
 from agent.config.load import load
 from agent.config.values import Poll
 from agent.daemon import Daemon
-from agent.meters.journal_cursors import EVERY, NOTE, JournalCursors
+from agent.meters.journal_cursors import EVERY, JournalCursors
 from buffer.faults import StoreUnusable
+from buffer.notes import JOURNALS
 from buffer.store import Store
 from protocols.errors import LinkLost
 from protocols.session import Line
@@ -92,10 +93,10 @@ def test_another_meter_a_damaged_note_and_none_begin_with_all(gateway: Gateway) 
     assert gateway.bus.meters[0].looked
     gateway.looks.give(gateway.bus.meters, gateway.store)
     assert gateway.bus.meters[0].looked
-    note = gateway.store.noted(NOTE)
+    note = gateway.store.noted(JOURNALS.key)
     assert note is not None
     for damaged in (note.replace("20000001", "20000002"), note[:-1], None):
-        gateway.store.note(NOTE, damaged)
+        gateway.store.note(JOURNALS.key, damaged)
         gateway.looks.give(gateway.bus.meters, gateway.store)
         assert gateway.bus.meters[0].looked is None
 
@@ -118,10 +119,10 @@ def test_a_disk_that_takes_no_note_is_asked_again(gateway: Gateway) -> None:
     gateway.start()
     gateway.looks = JournalCursors(full)
     gateway.run(60)
-    assert gateway.store.noted(NOTE) is None
+    assert gateway.store.noted(JOURNALS.key) is None
     gateway.looks._change = gateway.change
     gateway.run(1)
-    assert gateway.store.noted(NOTE) is not None
+    assert gateway.store.noted(JOURNALS.key) is not None
 
 
 @pytest.mark.slow

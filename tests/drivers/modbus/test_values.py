@@ -16,8 +16,8 @@ def f32(value):
 
 
 def shortest_float32(octets: bytes) -> Decimal | None:
-    """The value of a model's row of type ``float32``, not yet an int where it is whole."""
-    raw = TYPES["float32"][1](octets)
+    """The value of a model's row of type ``f32``, not yet an int where it is whole."""
+    raw = TYPES["f32"][1](octets)
     return None if raw is None else Decimal(raw[0]).scaleb(raw[1])
 
 
