@@ -12,6 +12,8 @@ from pathlib import Path
 
 from drivers import plugins
 from drivers.family import Family, Language
+from drivers.files.faults import ConfigError, Fault
+from drivers.files.letters import latin
 
 SHIPPED: Mapping[str, tuple[str, ...]] = {
     "drivers.mercury.driver": (
@@ -68,18 +70,14 @@ class UnknownDriver(KeyError):
         return f"no driver is called {self.name!r}{hint}"
 
 
-class BrokenModels(ValueError):
-    """Files in ``models_dir`` that cannot be used. ``faults`` has all of them, a line each with its file."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = tuple(faults)
+class BrokenModels(ConfigError):
+    """Files in ``models_dir`` that cannot be used: every fault of all of them."""
 
 
 def families(models_dir: Path | None = None) -> tuple[Family, ...]:
     """Every family, by name. ``models_dir`` adds an installer's models; BrokenModels with the faults of all files."""
     found: list[Family] = []
-    faults: list[str] = []
+    faults: list[Fault] = []
     for module in SHIPPED:
         try:
             found += of_module(module, models_dir)
@@ -148,10 +146,8 @@ def _load(module: str, models_dir: Path | None, _files: tuple[tuple[Path, int], 
         return fixed
     try:
         found: tuple[Family, ...] = loaded.families(models_dir)
-    except ValueError as broken:
-        raise BrokenModels(list(getattr(broken, "faults", None) or [str(broken)])) from None
-    except OSError as trouble:
-        raise BrokenModels([f"{trouble.filename}: cannot be read: {trouble.strerror}"]) from None
+    except ConfigError as broken:
+        raise BrokenModels(broken.faults) from None
     return found
 
 
@@ -172,15 +168,16 @@ def _with_files(models_dir: Path | None) -> Iterator[str]:
     return (module for module in FOLDERS if _files(module, models_dir))
 
 
-def _shared(found: list[Family], models_dir: Path | None) -> Iterator[str]:
+def _shared(found: list[Family], models_dir: Path | None) -> Iterator[Fault]:
     """An installer's name that a driver of another kind has already: which one is meant could not be told."""
     first: dict[str, Family] = {}
     for family in found:
         for name in family.models:
             if (other := first.setdefault(name, family)) is not family:
-                yield f"{models_dir}: found {name!r} in {other.name} and {family.name}, expected a name of one driver"
+                both = f'"{name}" in {other.name} and {family.name}'
+                yield Fault(models_dir or Path(), 1, 1, "", both, "a name of one driver")
 
 
 def _plain(name: str) -> str:
-    """A name without what hands and eyes confuse: capitals, dashes, O for 0, l for 1."""
-    return name.lower().translate(str.maketrans("ol", "01", "-_ "))
+    """A name without what hands and eyes confuse: capitals, dashes, O for 0, l for 1, Cyrillic letters."""
+    return latin(name).lower().translate(str.maketrans("ol", "01", "-_ "))

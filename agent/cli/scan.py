@@ -8,12 +8,12 @@ import typer
 
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON
 from agent.cli.screen import emit, note, wrapped
-from agent.config.words import FORMATS, SPEEDS
+from agent.config.words import FORMATS
 from agent.exits import Exit, Failure
 from agent.line.scan import Found, addresses, way_of
 from agent.line.scan import scan as look
 from drivers.registry import UnknownDriver
-from protocols.session import Line
+from protocols.session import SPEEDS, Line
 
 
 def scan(

@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, PlainValidator
 
-from agent.config.words import SPEEDS, seconds, time_of_day
+from agent.config.words import seconds, time_of_day
 from drivers.files.words import one_of
+from protocols.session import SPEEDS
 
 SCHEMES = ("tcp", "socket", "rfc2217", "loop", "spy", "alt", "hwgrep", "cp2110")  # tcp is ours, the others pyserial's
 OFF = "off"

@@ -157,9 +157,8 @@ class _Loading:
             return
         try:
             registry.families(directory)
-        except ValueError as error:
-            for said in getattr(error, "faults", (str(error),)):
-                self.faults.append(self.main.fault(where, f"a model that is not sound ({said})", "sound models only"))
+        except ConfigError as broken:
+            self.faults += broken.faults
 
     def _utilities(self) -> Path | None:
         """The folder of the installer's own profiles; None too where it is not there."""

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 from agent.config import checks
 from agent.config.checks import choice, says
-from agent.config.words import FORMATS, SPEEDS
+from agent.config.words import FORMATS
 from drivers.files.words import one_of
+from protocols.session import SPEEDS
 
 OPS = ("read", "fill", "resend", "set-clock", "pause", "resume", "statement", "diagnose")
 MANUAL = "manual"  # the driver of points that a person reads

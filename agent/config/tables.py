@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from agent.config.shape import MEANINGS, Table
 from drivers.files.faults import Fault
+from drivers.files.fields import unknown
 from drivers.files.places import KeyPath
 from drivers.files.source import Source
 from drivers.files.words import likely, meant, one_of, shown
@@ -96,7 +97,7 @@ def unknown_key(key: str, known: list[str], source: Source, path: KeyPath) -> Fa
     if key == "password" and "password_file" in known:
         word = "password_file"
     expected = f'"{word}"?' if word else f"one of {', '.join(known)}"
-    return source.fault(path, "an unknown key", expected, at_key=True)
+    return source.fault(path, unknown(key), expected, at_key=True)
 
 
 def _misspelt_meanings(tariffs: Mapping[str, str], source: Source, path: KeyPath) -> list[Fault]:

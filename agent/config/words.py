@@ -6,7 +6,6 @@ from datetime import time
 from decimal import Decimal
 
 UNITS = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
-SPEEDS = (300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200)
 FORMATS = tuple(f"{bits}{parity}{stop}" for bits in (8, 7) for parity in "NEO" for stop in (1, 2))
 
 

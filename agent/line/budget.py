@@ -7,11 +7,11 @@ and identification are counted for each kind by itself; where several kinds are 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from agent.config.words import SPEEDS, period
+from agent.config.words import period
 from agent.line.link import TRIES
 from agent.line.silent import SHARE
 from drivers.reading import Exchange
-from protocols.session import Line
+from protocols.session import SPEEDS, Line
 
 TIGHT = 0.8  # share of the time beyond which a bus has no room for retries, technicians and old gaps
 NICE = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)

@@ -14,7 +14,8 @@ from pathlib import Path
 from drivers.dlms.budget import exchanges
 from drivers.dlms.decoding import explained, unlocked
 from drivers.dlms.meter_time import MeterTime
-from drivers.dlms.model import Model, Profile, Register, models
+from drivers.dlms.model import Model, Profile, Register
+from drivers.dlms.model_file import models
 from drivers.dlms.profile import Habits, Layout, Row, layout, rows, told, values
 from drivers.dlms.reach import Depth, reach
 from drivers.dlms.read import Reader, text
@@ -357,7 +358,7 @@ class DlmsMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
 
 
 def families(models_dir: Path | None = None) -> tuple[Family, ...]:
-    """One Family a model, by name; ModelError with the faults of all files together."""
+    """One Family a model, by name; ConfigError with the faults of all files together."""
     return tuple(_family(model) for model in models(models_dir))
 
 

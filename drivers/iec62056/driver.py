@@ -15,11 +15,12 @@ from drivers.iec62056 import clock, obis
 from drivers.iec62056.archive import frozen, near_midnight, reach
 from drivers.iec62056.budget import exchanges
 from drivers.iec62056.journal import events
+from drivers.iec62056.model_file import tables
 from drivers.iec62056.parts import Row, registers
 from drivers.iec62056.profile import period, powers, profile_reach, unsteady
 from drivers.iec62056.ring import Kept
 from drivers.iec62056.settings import SETTINGS, address, password, zone
-from drivers.iec62056.table import Table, tables
+from drivers.iec62056.table import Table
 from drivers.learned import Brought, Refusals
 from drivers.reading import (
     Ask,
@@ -365,7 +366,7 @@ def _explain() -> Explain:
 
 
 def families(models_dir: Path | None = None) -> tuple[Family, ...]:
-    """One family a table, by name; TableError where an installer's file is wrong."""
+    """One family a table, by name; ConfigError with the faults of all files together."""
     return tuple(_family(table) for table in tables(models_dir))
 
 
@@ -374,7 +375,7 @@ def _family(table: Table) -> Family:
         return IecMeter(plan, table)
 
     return Family(
-        name=table.name,
+        name=table.models[0],
         models=table.models,
         capabilities=capabilities(table),
         settings=SETTINGS,

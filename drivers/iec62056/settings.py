@@ -5,6 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers.family import Setting
+from drivers.iec62056.table import CHECKS
 from drivers.reading import MeterPlan
 from protocols.errors import Refused
 from protocols.iec62056 import frames
@@ -29,7 +30,7 @@ SETTINGS = (
         "choice",
         "model",
         "rule of the check character: xor, sum, auto (by the maker's letters), none (readouts without one are taken)",
-        choices=("model", "auto", "xor", "sum", "none"),
+        choices=("model", *CHECKS),
     ),
     Setting(
         "login",

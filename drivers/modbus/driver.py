@@ -1,16 +1,16 @@
 """Modbus meters: one driver, its models are data (``models/modbus/*.toml`` and an installer's ``models_dir``)."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
 
 from drivers.family import Explain, Family, Language, ScanProfile, Setting
+from drivers.files.faults import ConfigError, Fault
 from drivers.learned import Refusals
 from drivers.modbus.blocks import Block, blocks
-from drivers.modbus.model import Cell, Check, Model, ModelError, Row
+from drivers.modbus.model import Cell, Check, Model, Row
 from drivers.modbus.model_file import SHIPPED, load
+from drivers.model_file import in_force
 from drivers.reading import Ask, Driver, Exchange, Identity, MeterPlan, Number, Reading, ReadsNetwork, Traits
 from protocols.errors import Refused
 from protocols.modbus.questions import ReadDeviceIdentification, ReadHolding, ReadInput
@@ -222,47 +222,25 @@ def _explain() -> Explain:
 
 
 def families(models_dir: Path | None = None) -> tuple[Family, ...]:
-    """One Family a model file, by name. An installer's file goes before a shipped one with the same name.
-
-    ModelError with the faults of all files together. Files are parsed once, again when they change.
-    """
-    faults: list[str] = []
-    found: dict[str, Family] = {}
-    taken: dict[str, Path] = {}
-    for folder in [SHIPPED] if models_dir is None else [models_dir, SHIPPED]:
-        here: dict[str, Path] = {}
-        for path in sorted(folder.glob("*.toml")):
-            try:
-                family = _family(path, path.stat().st_mtime_ns)
-            except ModelError as wrong:
-                faults.extend(wrong.faults)
-                continue
-            for name in family.models:
-                if name in here:
-                    faults.append(f"{path}: names: found {name!r}, expected a name that {here[name]} has not")
-                here.setdefault(name, path)
-            models = tuple(name for name in family.models if name not in taken)
-            if models:
-                found[models[0]] = family if models == family.models else replace(family, name=models[0], models=models)
-        taken |= here
+    """One Family a model file, by name; ConfigError with the faults of all files together."""
     if models_dir is not None and not models_dir.is_dir():
-        faults.append(f"{models_dir}: no such folder, expected the folder with your model files")
-    if faults:
-        raise ModelError(faults)
-    return tuple(found[name] for name in sorted(found))
+        raise ConfigError([Fault(models_dir, 1, 1, "", "no such folder", "the folder with your model files")])
+    return tuple(_family(*one) for one in in_force(models_dir, SHIPPED, load, _names))
 
 
-@lru_cache(maxsize=256)
-def _family(path: Path, changed: int) -> Family:
-    """``changed`` makes an edited file another one."""
-    model = load(path)
+def _names(model: Model) -> tuple[str, ...]:
+    return model.names
+
+
+def _family(names: tuple[str, ...], model: Model) -> Family:
+    """``names``: those of the model that no other file has taken."""
 
     def build(plan: MeterPlan) -> Driver:
         return ModbusMeter(plan, model)
 
     return Family(
-        name=model.names[0],
-        models=model.names,
+        name=names[0],
+        models=names,
         capabilities=_capabilities(row.kind for row in model.rows),
         settings=_settings(model),
         protocol="modbus",

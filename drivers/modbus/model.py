@@ -18,14 +18,6 @@ UNITS = {
 """Unit of a row → power of ten to the unit of a record (Wh, varh, W, var, VA, V, A, Hz; "1" is a plain number)."""
 
 
-class ModelError(ValueError):
-    """A model file is wrong. ``faults`` has all of them, each "FILE: where: found …, expected …"."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = tuple(faults)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
     """Where a value stands: function 3 or 4, wire address, number of registers, type ("ascii": text)."""

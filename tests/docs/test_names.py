@@ -13,9 +13,9 @@ from agent.cli import COMMANDS, application
 from agent.exits import Exit
 from buffer import faults
 from drivers import registry
-from drivers.dlms.model import models
+from drivers.dlms.model_file import models
 from drivers.events import EVENTS, FLAGS
-from drivers.iec62056.table import tables
+from drivers.iec62056.model_file import tables
 from drivers.mercury import journal
 from drivers.reading import KINDS, TARIFFS
 from simulators import plant_file

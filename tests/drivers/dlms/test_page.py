@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from drivers.dlms.model import models
+from drivers.dlms.model_file import models
 from drivers.dlms.settings import SETTINGS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "meters" / "dlms.md").read_text("utf-8")

@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 
 from drivers.dlms.driver import MemoryCounter, families
-from drivers.dlms.model import ModelError, models
+from drivers.dlms.model_file import models
 from drivers.dlms.settings import OUR_TITLE, SETTINGS, candidates, key, lower, wire_password
 from drivers.dlms.spodes import addresses
+from drivers.files.faults import ConfigError
 from protocols.dlms.apdu import obis
 from protocols.dlms.cosem.objects import Scale
 from protocols.dlms.hdlc import Address, Limits
@@ -170,10 +171,13 @@ def test_an_installers_own_list_is_found_and_faults_are_told_all_at_once(tmp_pat
     assert "own" in [model.names[0] for model in models(tmp_path)]
     (folder / "bad.toml").write_text('names = ["bad"]\nnow = ["1.0.1.8"]\n')
     (folder / "worse.toml").write_text('names = ["worse"]\nnew = 1\n[profile.hour]\nbuffer = "1.0.99.1.0.255"\n')
-    with pytest.raises(ModelError) as raised:
+    with pytest.raises(ConfigError) as raised:
         models(tmp_path)
-    assert len(raised.value.faults) == 3
-    assert "no OBIS code" in str(raised.value)
+    assert [(fault.file.name, fault.line, fault.key) for fault in raised.value.faults] == [
+        ("bad.toml", 2, "now"),
+        ("worse.toml", 2, "new"),
+        ("worse.toml", 3, "profile.hour"),
+    ]
 
 
 def test_the_energy_exchange_of_the_budget_is_near_the_truth():

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from drivers.dlms.model import models
+from drivers.dlms.model_file import models
 from protocols.dlms.apdu import obis
 from tests.support.dlms import NOW, opened, plan, spodes, station
 
