@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.config.in_force import ConfigInForce
 from agent.config.values import Config
-from agent.control.requests import Commands, Rooms, handlers, table
+from agent.control.requests import Commands, Parts, handlers, table
 from agent.control.status import Live, document
 from agent.control.unix_socket import ControlServer
 from agent.delivery.delivery import Delivery
@@ -50,7 +50,7 @@ class Daemon:
         self.exchange = Daily(config, store, writer, clock)
         self.manual = ManualPoints(*given)
         self.statements = StatementService(*given, resent=lambda: self.delivery.changed())
-        rooms = Rooms(
+        parts = Parts(
             buses=buses,
             writer=writer,
             submit=self.submit,
@@ -61,7 +61,7 @@ class Daemon:
             exchange=self.exchange,
             statements=self.statements,
         )
-        ops = table(rooms)
+        ops = table(parts)
         self._handlers = handlers(ops)
         self.delivery = Delivery(*given[:4], operations=Commands(ops), identities=buses.identities, keepalive=keepalive)
         jobs = self.exchange.jobs, self.manual.jobs

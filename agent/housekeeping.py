@@ -58,6 +58,7 @@ class Housekeeping:
         """Another configuration from now on."""
         self.close()
         self._config = config
+        self._restamper.hold = config.gateway.hold
         self._plans = self._new_plans(self._plans)
         self.start()
 

@@ -39,7 +39,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class Parts:
     """What operations work with. ``resent``: these numbers are pending again (None: some, whose numbers are not known);
     ``reload``: read the configuration again, soon."""
 
@@ -54,25 +54,25 @@ class Rooms:
     statements: StatementService
 
 
-def table(rooms: Rooms) -> dict[str, Operation]:
+def table(parts: Parts) -> dict[str, Operation]:
     """Each operation by its name."""
     both: tuple[Door, ...] = ("socket", "mqtt")
     return {
-        "read": Operation(arguments.read, partial(_read, rooms), both),
-        "fill": Operation(arguments.fill, partial(_fill, rooms), both),
-        "resend": Operation(arguments.resend, partial(_resend, rooms), both),
-        "set-clock": Operation(arguments.points, partial(_set_clock, rooms), both),
-        "pause": Operation(arguments.points, partial(_pause, rooms, True), both),
-        "resume": Operation(arguments.points, partial(_pause, rooms, False), both),
-        "diagnose": Operation(arguments.nothing, lambda _: diagnosis(rooms.status()), both),
-        "statement": Operation(arguments.points, partial(_statement, rooms), ("mqtt",)),
-        "statement-action": Operation(arguments.statement_action, rooms.statements.act),
-        "status": Operation(arguments.nothing, lambda _: rooms.status()),
-        "peek": Operation(arguments.peek, partial(_peek, rooms)),
-        "read-new": Operation(arguments.read_new, partial(_read_new, rooms)),
-        "enter": Operation(arguments.enter, rooms.manual.enter),
-        "exchange": Operation(arguments.exchange, rooms.exchange.act),
-        "reload": Operation(arguments.nothing, partial(_reload, rooms)),
+        "read": Operation(arguments.read, partial(_read, parts), both),
+        "fill": Operation(arguments.fill, partial(_fill, parts), both),
+        "resend": Operation(arguments.resend, partial(_resend, parts), both),
+        "set-clock": Operation(arguments.points, partial(_set_clock, parts), both),
+        "pause": Operation(arguments.points, partial(_pause, parts, True), both),
+        "resume": Operation(arguments.points, partial(_pause, parts, False), both),
+        "diagnose": Operation(arguments.nothing, lambda _: diagnosis(parts.status()), both),
+        "statement": Operation(arguments.points, partial(_statement, parts), ("mqtt",)),
+        "statement-action": Operation(arguments.statement_action, parts.statements.act),
+        "status": Operation(arguments.nothing, lambda _: parts.status()),
+        "peek": Operation(arguments.peek, partial(_peek, parts)),
+        "read-new": Operation(arguments.read_new, partial(_read_new, parts)),
+        "enter": Operation(arguments.enter, parts.manual.enter),
+        "exchange": Operation(arguments.exchange, parts.exchange.act),
+        "reload": Operation(arguments.nothing, partial(_reload, parts)),
     }
 
 
@@ -109,29 +109,29 @@ class Commands:
 # ── what is done ─────────────────────────────────────────────────────────
 
 
-def _points(rooms: Rooms, args: Args) -> list[str]:
-    return list(args["points"] or rooms.buses.points())
+def _points(parts: Parts, args: Args) -> list[str]:
+    return list(args["points"] or parts.buses.points())
 
 
-def _read(rooms: Rooms, args: Args) -> Result:
+def _read(parts: Parts, args: Args) -> Result:
     """Read meters now, store and deliver what comes; how many records, and the points that failed."""
-    records, troubles = rooms.buses.read(_points(rooms, args), args["kind"])
-    rooms.submit(records)
+    records, troubles = parts.buses.read(_points(parts, args), args["kind"])
+    parts.submit(records)
     return {"stored": len(records), "failed": [failure(point, trouble) for point, trouble in troubles.items()]}
 
 
-def _peek(rooms: Rooms, args: Args) -> Result:
+def _peek(parts: Parts, args: Args) -> Result:
     """Read meters now and show what comes; nothing is stored."""
     heard: list[tuple[str, TraceMessage]] = []
     trace = (lambda point, message: heard.append((point, message))) if args["trace"] else None
-    shown = _shown(rooms.buses.read(_points(rooms, args), args["kind"], args["span"], trace))
+    shown = _shown(parts.buses.read(_points(parts, args), args["kind"], args["span"], trace))
     return shown | {"trace": [[point, said.direction, said.octets, said.words()] for point, said in heard]}
 
 
-def _read_new(rooms: Rooms, args: Args) -> Result:
+def _read_new(parts: Parts, args: Args) -> Result:
     """The registers of a new meter on the line of its point; nothing is stored."""
-    _, known = rooms.buses.find(args["point"])
-    return _shown(rooms.buses.read_in_place(args["point"], new_meter(known.config, args["serial"], args["address"])))
+    _, known = parts.buses.find(args["point"])
+    return _shown(parts.buses.read_in_place(args["point"], new_meter(known.config, args["serial"], args["address"])))
 
 
 def _shown(answer: Answer) -> Result:
@@ -141,50 +141,50 @@ def _shown(answer: Answer) -> Result:
     return {"records": [record_json(record) for record in records], "failed": failed}
 
 
-def _fill(rooms: Rooms, args: Args) -> Result:
+def _fill(parts: Parts, args: Args) -> Result:
     """Ask archives for this time before all that is missing elsewhere, also for what they did not have before. By point
     how many slots are missing and will be asked for; those where nothing can be asked."""
-    points = _points(rooms, args)
+    points = _points(parts, args)
     for point in points:
-        rooms.buses.find(point)
+        parts.buses.find(point)
     slots: dict[str, int] = {}
     failed: list[dict[str, str]] = []
     for point in points:
         try:
-            slots[point] = rooms.buses.filler.again(point, args["kind"], *args["span"])
+            slots[point] = parts.buses.filler.again(point, args["kind"], *args["span"])
         except ValueError as reason:
             failed.append({"point": point, "error": str(reason)})
     return {"slots": slots, "failed": failed}
 
 
-def _resend(rooms: Rooms, args: Args) -> Result:
+def _resend(parts: Parts, args: Args) -> Result:
     """Confirmed and refused records are pending again, by their numbers or their time; how many."""
     if args["seqs"] is not None:
         first, last = args["seqs"]
-        count = rooms.writer.call(lambda store: store.resend(first, last))
+        count = parts.writer.call(lambda store: store.resend(first, last))
     else:
         since, until = args["span"]
-        count = rooms.writer.call(lambda store: store.resend_time(since, until))
-    rooms.resent(args["seqs"])
+        count = parts.writer.call(lambda store: store.resend_time(since, until))
+    parts.resent(args["seqs"])
     return {"records": count}
 
 
-def _set_clock(rooms: Rooms, args: Args) -> Result:
-    return clocks_set(rooms.buses.set_clocks(_points(rooms, args)))
+def _set_clock(parts: Parts, args: Args) -> Result:
+    return clocks_set(parts.buses.set_clocks(_points(parts, args)))
 
 
-def _pause(rooms: Rooms, paused: bool, args: Args) -> Result:
-    points = _points(rooms, args)
-    rooms.buses.pause(points, paused)
+def _pause(parts: Parts, paused: bool, args: Args) -> Result:
+    points = _points(parts, args)
+    parts.buses.pause(points, paused)
     return {"points": points, "paused": paused}
 
 
-def _statement(rooms: Rooms, args: Args) -> Result:
+def _statement(parts: Parts, args: Args) -> Result:
     """For the utility: the figures of these points now. A technician has ``statement-action``."""
-    return rooms.statements.ordered(args["points"] or ())
+    return parts.statements.ordered(args["points"] or ())
 
 
-def _reload(rooms: Rooms, _: Args) -> Result:
+def _reload(parts: Parts, _: Args) -> Result:
     """As SIGHUP; the status shows when it is done."""
-    rooms.reload()
+    parts.reload()
     return {}

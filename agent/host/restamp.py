@@ -16,10 +16,11 @@ RECENT = 100  # records in which the newest time is looked for
 
 
 class Restamper:
-    """``look`` once a second. ``stepped`` says whether the last look found the wall clock moved."""
+    """``look`` once a second. ``stepped`` says whether the last look found the wall clock moved; ``hold``: seconds for
+    which records of this boot wait for their time."""
 
     def __init__(self, clock: Clock, store: Store, *, hold: float) -> None:
-        self._clock, self._store, self._hold = clock, store, hold
+        self._clock, self._store, self.hold = clock, store, hold
         stamp = clock.stamp()
         self._noted = store.noted(SYNCED_BOOT.key) == stamp.boot
         if getattr(clock, "was_synced", None) is False and self._noted:
@@ -62,5 +63,5 @@ class Restamper:
     def _give_up(self, writer: Writer, boot: str, monotonic: float) -> bool:
         if not self._store.counts().held:
             return False
-        oldest = monotonic - self._hold
+        oldest = monotonic - self.hold
         return bool(writer.call(lambda store: store.give_up_holding(boot, oldest)))

@@ -167,7 +167,7 @@ class Buses:
             raise ValueError(f"{point} is on no bus: a person reads it (meterpost enter)")
         raise ValueError(f"no point named {point!r}; there are: {', '.join(self.points())}")
 
-    # ── questions to meters ──────────────────────────────────────────────
+    # ── questions to meters, from other threads ──────────────────────────
 
     def read(
         self,

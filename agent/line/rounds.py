@@ -1,4 +1,17 @@
-"""The polls of one bus: which meter and kinds come next, and what follows from how a dialogue ended."""
+"""The polls of one bus: which meter and kinds come next, and what follows from how a dialogue ended.
+
+Theory of operation. The worker asks ``next`` for a turn, holds its dialogue, and reports ``done`` (the meter has
+answered, perhaps not everything) or ``failed`` (the dialogue as a whole ended in an error), then ``took``. Four
+policies meet here, each with its reasons in a module of its own:
+
+- :mod:`~agent.line.schedule`: when each kind of each meter is due, aligned to the clock, paced by monotonic time;
+- :mod:`~agent.line.silent`: a meter that does not answer is left to rare trials, so that it costs the others nothing;
+- :mod:`~agent.line.archive_share`: archives wait for live values, and yet come to their end on a busy bus;
+- the table of ``_put_off``: after which pause a kind comes again, by the class of the error.
+
+Nothing here asks, waits or reads a clock by itself: a test drives it as the worker does. All of it belongs to the
+worker's thread, but for ``start`` and ``silent``, which others call through the worker.
+"""
 
 import logging
 from collections.abc import Callable, Sequence

@@ -1,4 +1,18 @@
-"""One thread a port: what is due is asked, what comes is stored, whatever happens it goes on."""
+"""One thread a port: what is due is asked, what comes is stored, whatever happens it goes on.
+
+Theory of operation. The thread repeats ``step``, which does the most urgent thing and says when the next one is due:
+
+1. open the port, if it is not open and its pause is over;
+2. answer a question from outside (:class:`Question`, put by :mod:`agent.line.buses` from other threads);
+3. hold the dialogue that :class:`~agent.line.rounds.Rounds` names (a *turn*), and tell it how it ended;
+4. fill old gaps (:class:`~agent.line.filling.Filling`), while nothing else is due;
+5. sleep until something is, or a question wakes it.
+
+Only this thread touches the port, the link and the dialogue. Other threads put questions, start a calendar kind, stop
+the worker, and read what is shown; ``_wake`` guards what they share. A port that vanishes (LinkLost) ends whatever is
+under way: all waiting questions are answered by it, and it is opened again, after 1 s first, then less and less often.
+What goes wrong with one meter stays with that meter; a mistake of ours costs one turn and is logged.
+"""
 
 import logging
 import threading

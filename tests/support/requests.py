@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent.control.requests import Commands, Rooms, handlers, table
+from agent.control.requests import Commands, Parts, handlers, table
 from agent.control.unix_socket import ControlServer
 from agent.manual.reminder import ManualPoints
 from agent.report.daily import Daily
@@ -30,7 +30,7 @@ class Operations:
         given = config, self.store, self.writer, bus.clock, self.submit
         self.buses = buses_of(bus, *given)
         self.operations = table(
-            Rooms(
+            Parts(
                 buses=self.buses,
                 writer=self.writer,
                 submit=self.submit,
