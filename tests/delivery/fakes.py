@@ -129,6 +129,21 @@ class House:
         self.store.close()
 
 
+class Resending(Operations):
+    """The utility may ask for records again, as in the daemon."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__("resend")
+        self._house = house
+
+    def run(self, op: str, args: Mapping[str, Any]) -> Any:
+        first, last = args["from_seq"], args["to_seq"]
+        count = self._house.writer.call(lambda store: store.resend(first, last))
+        assert self._house.publisher is not None
+        self._house.publisher.resent((first, last))
+        return {"records": count}
+
+
 def same_as_expected(house: House, rows: Sequence[Any]) -> bool:
     """Nothing lost, doubled or invented: the intake's rows are exactly what was read."""
     found = [((row.record["point"], datetime.fromisoformat(row.record["at"]).isoformat()), row.record) for row in rows]

@@ -180,9 +180,9 @@ def test_the_guides_30_lines_are_an_intake(house: House, broker: Broker, tmp_pat
     try:
         with house.publishing(config(broker.port, receipt_timeout=1.0)):
             house.all_confirmed()
-            house.publisher._resent((1, 50))  # type: ignore[union-attr]
+            house.publisher.resent((1, 50))  # type: ignore[union-attr]
             house.writer.call(lambda store: store.resend(1, 50))
-            house.publisher._resent((1, 50))  # type: ignore[union-attr]
+            house.publisher.resent((1, 50))  # type: ignore[union-attr]
             wait_for(lambda: house.pending == 0)
     finally:
         process.terminate()

@@ -13,7 +13,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from simulators.intake.service import Behaviour, Intake
-from tests.delivery.fakes import GATEWAY, House, Operations, config, same_as_expected, wait_for
+from tests.delivery.fakes import GATEWAY, House, Operations, Resending, config, same_as_expected, wait_for
 from tests.support.broker import Broker, needs_mosquitto
 
 pytestmark = [pytest.mark.slow, needs_mosquitto]
@@ -171,7 +171,10 @@ def test_a_refused_record_waits_for_a_person_with_its_reason_and_can_be_sent_aga
     house.poll(range(10))
     behaviour = Behaviour(refuse=lambda record: ("unknown-point", "нет такой точки") if record["seq"] == 4 else None)
     settings = config(broker.port, allow=("resend",))
-    with intake_at(broker, tmp_path, behaviour=behaviour) as intake, house.publishing(settings):
+    with (
+        intake_at(broker, tmp_path, behaviour=behaviour) as intake,
+        house.publishing(settings, operations=Resending(house)),
+    ):
         house.all_confirmed()
         wait_for(lambda: [why for _, _, why in house.store.rows("refused")] == ["unknown-point: нет такой точки"])
         assert house.store.counts().refused == 1
