@@ -101,39 +101,32 @@ def _model(top: Section) -> Model | None:
 
 def _profiles(top: Section) -> Mapping[str, Profile]:
     found = {}
-    table = top.section("profile")
-    for kind in table.content if table is not None else ():
-        if table is None:
-            continue
+    for kind, section in top.named("profile"):
         if kind not in PROFILES:
-            table.fault_at_key(kind, shown(kind), one_of(PROFILES) + meant(kind, PROFILES))
-        elif (section := table.section(kind)) is not None:
-            values = section.read(PROFILE)
-            if section.sound:
-                found[kind] = Profile(**values)
+            section.fault_here(shown(kind), one_of(PROFILES) + meant(kind, PROFILES))
+            continue
+        values = section.read(PROFILE)
+        if section.sound:
+            found[kind] = Profile(**values)
     return found
 
 
 def _journals(top: Section) -> tuple[Journal, ...]:
-    table = top.section("journal")
     found = []
-    for name in table.content if table is not None else ():
-        section = table.section(name) if table is not None else None
-        if section is not None:
-            values = section.read(JOURNAL, ("events",))
-            events = _events(section)
-            if section.sound:
-                found.append(Journal(name, values["buffer"], events))
+    for name, section in top.named("journal"):
+        values = section.read(JOURNAL, ("events",))
+        events = _events(section.section("events"))
+        if section.sound:
+            found.append(Journal(name, values["buffer"], events))
     return tuple(found)
 
 
-def _events(journal: Section) -> Mapping[int, tuple[str, str]]:
+def _events(section: Section | None) -> Mapping[int, tuple[str, str]]:
     """The meter's own code → (our code, text)."""
-    section = journal.section("events")
     found: dict[int, tuple[str, str]] = {}
-    for number, value in section.content.items() if section is not None else ():
-        if section is None:
-            continue
+    if section is None:
+        return found
+    for number, value in section.content.items():
         if not NUMBER.fullmatch(number):
             section.fault_at_key(number, shown(number), "the number of an event, -99999 to 99999")
         elif not isinstance(value, list) or len(value) != 2 or not all(isinstance(one, str) for one in value):

@@ -198,6 +198,16 @@ class Section:
             else:
                 self.faults.append(self.source.fault(path, shown(content), f"a table [[{dotted((*self.path, key))}]]"))
 
+    def named(self, key: str) -> "Iterator[tuple[str, Section]]":
+        """The tables ``[key.NAME]``, in their order."""
+        inside = self.section(key)
+        if inside is None:
+            return
+        for name in inside.content:
+            section = inside.section(name)
+            if section is not None:
+                yield name, section
+
     def fault(self, key: str, found: str, expected: str) -> None:
         """A fault at this key's value."""
         self.faults.append(self.source.fault((*self.path, key), found, expected))

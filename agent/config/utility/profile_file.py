@@ -4,8 +4,7 @@ A file says what differs from the one that it ``extends``; tables are merged key
 each key to whoever writes one.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,91 +14,74 @@ from agent.config.utility.profile import CHANNELS, MailTemplate, Profile, Rule, 
 from agent.config.utility.window import window_of
 from agent.config.words import time_of_day
 from drivers.files.faults import ConfigError, Fault, once
+from drivers.files.fields import Field, Fields, Section, choice, expression, flag, text, whole
 from drivers.files.places import KeyPath
 from drivers.files.source import Source, read
 from drivers.files.words import meant, one_of, shown
 
 SHIPPED = Path(__file__).parent / "profiles"
 
-Test = Callable[[Any], bool]
-Keys = Mapping[str, tuple[Test, str]]
-"""Key → may this stand there? and what may, in words."""
 
-
-def _text(pattern: str = r"(?s).*\S.*") -> Test:
-    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
-
-
-def _day(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= 31
-
-
-def _among(*words: str) -> tuple[Test, str]:
-    return (lambda value: value in words), one_of(words)
-
-
-def _zone(value: Any) -> bool:
+def _zone(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
     try:
-        return isinstance(value, str) and bool(ZoneInfo(value))
-    except (ValueError, OSError, KeyError):
-        return False
+        ZoneInfo(value)
+    except (OSError, KeyError) as error:  # the name of a folder of zones, or unknown
+        raise ValueError from error
+    return value
 
 
-def _time(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and bool(time_of_day(value))
-    except ValueError:
-        return False
+def _time(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    time_of_day(value)
+    return value
 
 
-def _pattern(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and bool(value) and bool(re.compile(value))
-    except re.error:
-        return False
+def _channels(value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(one in CHANNELS for one in value) or len(set(value)) < len(value):
+        raise ValueError
+    return value
 
 
-def _channels(value: Any) -> bool:
-    return isinstance(value, list) and len(set(map(str, value))) == len(value) and set(map(str, value)) <= {*CHANNELS}
-
-
-FLAG: tuple[Test, str] = ((lambda value: isinstance(value, bool)), "true or false")
-SOME_TEXT: tuple[Test, str] = (_text(), "text in quotes")
-DAY: tuple[Test, str] = (_day, "a day of the month, 1 to 31 (31: its last day)")
-WINDOW: Keys = {
-    "zone": (_zone, 'a time zone such as "Europe/Moscow"'),
+DAY = whole(1, 31, "a day of the month, 1 to 31 (31: its last day)", None)
+WINDOW: Fields = {
+    "zone": Field(_zone, 'a time zone such as "Europe/Moscow"', None),
     "from": DAY,
     "to": DAY,
-    "weekend": _among("stay", "next", "previous"),
+    "weekend": choice("stay", "next", "previous", default=None),
     "reporting_day": DAY,
-    "reporting_time": (_time, 'a local time of day such as "00:00"'),
+    "reporting_time": Field(_time, 'a local time of day such as "00:00"', None),
 }
-GENERAL: Keys = {
-    "name": (_text(r"[a-z0-9][a-z0-9-]{0,63}"), "a name of small letters, digits and -"),
-    "extends": SOME_TEXT,
-    "title": SOME_TEXT,
-    "account": (_pattern, "a regular expression that the whole account matches"),
-    "account_words": SOME_TEXT,
-    "energy": _among("meter", "primary"),
-    "confirm": _among("suspect", "always"),
-    "fallback": (_channels, 'a list of "sms" and "mail" in the order of their use'),
+GENERAL: Fields = {
+    "name": text("a name of small letters, digits and -", pattern=r"[a-z0-9][a-z0-9-]{0,63}"),
+    "extends": text(default=None),
+    "title": text(default=None),
+    "account": expression("a regular expression that the whole account matches", None),
+    "account_words": text(default=None),
+    "energy": choice("meter", "primary", default=None),
+    "confirm": choice("suspect", "always", default=None),
+    "fallback": Field(_channels, 'a list of "sms" and "mail" in the order of their use', None),
     **WINDOW,
 }
-SMS: Keys = {
-    "number": (_text(r"(\+?[0-9]{3,15})?"), 'a telephone number such as "+79991234567"'),
-    "text": SOME_TEXT,
-    "pad": FLAG,
-    "answer": (_pattern, "a regular expression that the confirming message matches"),
-    "answer_from": (_text(r"\+?[0-9]{3,15}|[A-Za-z0-9 ._-]{1,11}"), "a telephone number or a sender's name"),
+SMS: Fields = {
+    "number": text('a telephone number such as "+79991234567"', None, r"(\+?[0-9]{3,15})?"),
+    "text": text(default=None),
+    "pad": flag(),
+    "answer": expression("a regular expression that the confirming message matches", None),
+    "answer_from": text("a telephone number or a sender's name", None, r"\+?[0-9]{3,15}|[A-Za-z0-9 ._-]{1,11}"),
 }
-MAIL: Keys = {
-    "to": (_text(r"([^\s@,;<>]+@[^\s@,;<>]+)?"), "one e-mail address"),
-    "subject": (_text(r"[^\r\n]*\S[^\r\n]*"), "one line of text in quotes"),
-    "body": SOME_TEXT,
-    "pad": FLAG,
+MAIL: Fields = {
+    "to": text("one e-mail address", None, r"([^\s@,;<>]+@[^\s@,;<>]+)?"),
+    "subject": text("one line of text in quotes", None, r"[^\r\n]*\S[^\r\n]*"),
+    "body": text(default=None),
+    "pad": flag(),
 }
-TARIFF: tuple[Test, str] = (_text(r"[\w][\w-]{0,31}"), 'the meaning of the tariff such as "day"')
-RATES: Keys = {f"T{number}": TARIFF for number in range(1, 5)}
+RATES: Fields = {
+    f"T{number}": text('the meaning of the tariff such as "day"', None, r"[\w][\w-]{0,31}") for number in range(1, 5)
+}
+TABLES = ("sms", "mail", "region", "rates")
 FIELDS = {"from": "first", "to": "last"}
 """Keys that are no names in Python, and the fields of Rule that they fill."""
 
@@ -116,6 +98,7 @@ def load(directory: Path | None = None) -> dict[str, Profile]:
     """All profiles by their names: those shipped and the installer's; ConfigError with every fault of his files."""
     faults: list[Fault] = []
     files: dict[str, _File] = {}
+    broken: set[str] = set()
     for path in [*sorted(SHIPPED.glob("*.toml")), *_own(directory, faults)]:
         source, unread = read(path)
         found = once(unread, _check(source) if source is not None else [])
@@ -123,6 +106,7 @@ def load(directory: Path | None = None) -> dict[str, Profile]:
         if source is None:
             continue
         name = str(source.data.get("name"))
+        broken |= {name} if found else set()
         if name in files:
             taken = f"another name (with extends): {files[name].source.file} has this one"
             faults.append(source.fault(("name",), shown(name), taken))
@@ -130,7 +114,7 @@ def load(directory: Path | None = None) -> dict[str, Profile]:
             files[name] = _File(source, source.data)
     profiles = {}
     for name, file in files.items():
-        profile = _profile(name, file, files, faults)
+        profile = _profile(name, file, files, broken, faults)
         if profile is not None:
             profiles[name] = profile
     if faults:
@@ -150,47 +134,24 @@ def _own(directory: Path | None, faults: list[Fault]) -> list[Path]:
 
 def _check(source: Source) -> list[Fault]:
     """Faults of one file by itself: unknown keys, wrong values."""
-    tables = {"sms": SMS, "mail": MAIL}
-    faults = _table(source, (), source.data, GENERAL, ("sms", "mail", "region", "rates"))
-    for name, keys in tables.items():
-        faults += _table(source, (name,), source.data.get(name, {}), keys)
-    regions = source.data.get("region", {})
-    if isinstance(regions, Mapping):
-        for region, table in regions.items():
-            faults += _table(source, ("region", region), table, WINDOW)
-    else:
-        faults.append(source.fault(("region",), shown(regions), "tables [region.NAME]"))
-    rates = source.data.get("rates", [])
-    if isinstance(rates, list):
-        for number, table in enumerate(rates):
-            faults += _table(source, ("rates", number), table, RATES)
-    else:
-        faults.append(source.fault(("rates",), shown(rates), "tables [[rates]]"))
-    if "name" not in source.data:
-        faults.append(source.fault(("name",), "nothing", GENERAL["name"][1], at_key=True))
+    faults: list[Fault] = []
+    top = Section(source, (), source.data, faults)
+    top.read(GENERAL, TABLES)
+    for name, fields in (("sms", SMS), ("mail", MAIL)):
+        section = top.section(name)
+        if section is not None:
+            section.read(fields)
+    for _, region in top.named("region"):
+        region.read(WINDOW)
+    for rates in top.sections("rates"):
+        rates.read(RATES)
     return faults
 
 
-def _table(source: Source, path: KeyPath, table: Any, keys: Keys, tables: tuple[str, ...] = ()) -> list[Fault]:
-    if not isinstance(table, Mapping):
-        return [source.fault(path, shown(table), f"a table [{path[0]}]")]
-    faults = []
-    for key, value in table.items():
-        where = (*path, key)
-        if key in tables:
-            continue
-        if key not in keys:
-            known = [*keys, *tables]
-            faults.append(
-                source.fault(where, "an unknown key", one_of(known) + meant(key, known), at_key=True),
-            )
-        elif not keys[key][0](value):
-            faults.append(source.fault(where, shown(value), keys[key][1]))
-    return faults
-
-
-def _profile(name: str, file: _File, files: Mapping[str, _File], faults: list[Fault]) -> Profile | None:
-    merged = _merged(name, file, files, faults)
+def _profile(
+    name: str, file: _File, files: Mapping[str, _File], broken: set[str], faults: list[Fault]
+) -> Profile | None:
+    merged = _merged(name, file, files, broken, faults)
     if merged is None:
         return None
     missing = [(key,) for key in ("title",) if key not in merged]
@@ -246,12 +207,16 @@ def _too_late(rule: Rule) -> bool:
     return any(one.reporting >= one.closes for one in (window_of(rule, month, "UTC") for month in months))
 
 
-def _merged(name: str, file: _File, files: Mapping[str, _File], faults: list[Fault]) -> dict[str, Any] | None:
-    """The file's keys over those that it extends, or None with a fault."""
+def _merged(
+    name: str, file: _File, files: Mapping[str, _File], broken: set[str], faults: list[Fault]
+) -> dict[str, Any] | None:
+    """The file's keys over those that it extends, or None with a fault, there or in one of ``broken``."""
     chain, at = [file], file
     while "extends" in at.data:
         base = str(at.data["extends"])
         known = sorted(set(files) - {name})
+        if base in broken - files.keys():
+            return None
         if base not in files:
             faults.append(at.source.fault(("extends",), shown(base), one_of(known) + meant(base, known)))
             return None
