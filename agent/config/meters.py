@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config.clashes import BusEntry, MeterEntry
-from agent.config.plan import PlanError, read_plan
+from agent.config.plan import read_plan
 from agent.config.secret import SecretTrouble, read_secret
 from agent.config.settings import expected, read_settings
 from agent.config.shape import MANUAL, MeterTable, PollTable
@@ -16,7 +16,7 @@ from agent.config.values import EarlierMeter, Meter, Poll, Secret
 from drivers import manual, registry
 from drivers.family import Family, Setting
 from drivers.files import words
-from drivers.files.faults import Fault
+from drivers.files.faults import ConfigError, Fault
 from drivers.files.places import KeyPath
 from drivers.files.source import Source, dotted
 from protocols.session import Line
@@ -175,11 +175,11 @@ def _plan_rows(file: Path, around: Surroundings) -> list[Fault]:
     """A plan is a file of the office: a person at ``check`` is told, but polling does not end over it."""
     try:
         read_plan(file)
-    except PlanError as trouble:
+    except ConfigError as trouble:
         if around.service:
-            around.warnings.append(f"{file}:{trouble.line}:1: {trouble}")
+            around.warnings.append(str(trouble.faults[0]))
             return []
-        return [Fault(file, one.line, 1, "", one.found, one.expected) for one in (trouble, *trouble.more)]
+        return trouble.faults
     except OSError as trouble:
         around.warnings.append(f"{file}:1:1: found a file that cannot be read ({trouble.strerror}): not checked")
     return []

@@ -6,7 +6,7 @@ with ``;``. Hours are local; where the clocks go back, a row stands for both hou
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,21 +14,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from agent.host.periods import Period, periods
+from drivers.files.faults import ConfigError, Fault, once
+from drivers.files.text import decode
+from drivers.files.words import shown
 
-LARGEST = 4 << 20  # octets; ten years of hours take half of it
+LARGEST = 4 << 20  # bytes; ten years of hours take half of it
 MOST_FAULTS = 20  # that are told of one file; a wrong separator is wrong in every line
-MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
-HOUR = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:00(?::00)?(?:Z|[+-]\d{2}:\d{2})?")
-ENERGY = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
-
-
-class PlanError(ValueError):
-    """What stands in a line (from 1) of a plan, and what may stand there; ``more``: the same of further lines."""
-
-    def __init__(self, line: int, found: str, expected: str) -> None:
-        super().__init__(f"found {found}, expected {expected}")
-        self.line, self.found, self.expected = line, found, expected
-        self.more: list[PlanError] = []
+MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+HOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:00(?::00)?(?:Z|[+-][0-9]{2}:[0-9]{2})?")
+ENERGY = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,84 +51,95 @@ class Plan:
         return self.energies.get(f"{there:%Y-%m-%dT%H}") if exact is None else exact
 
 
-def read_plan(path: Path) -> Plan:
-    """The plan in this file; PlanError with the line and the words, OSError where it cannot be read."""
-    with path.open("rb") as file:
-        raw = file.read(LARGEST + 1)
+def read_plan(file: Path) -> Plan:
+    """The plan in this file; ConfigError with every faulty row, OSError where it cannot be read."""
+    with file.open("rb") as opened:
+        raw = opened.read(LARGEST + 1)
     if len(raw) > LARGEST:
-        raise PlanError(1, "more than 4 MiB", "a row a month or a row an hour")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise PlanError(line, f"the byte 0x{raw[error.start]:02x}", "text in UTF-8") from None
-    return parse(text)
+        raise ConfigError([Fault(file, 1, 1, "", "more than 4 MiB", "a row a month or a row an hour")])
+    text, unread = decode(file, raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))  # spreadsheets write each of them
+    if text is None:
+        raise ConfigError(unread)
+    return _Rows(file, text).plan(unread)
 
 
 def parse(text: str) -> Plan:
-    """A plan's text; PlanError for its first faulty line, the next ones in it."""
-    energies: dict[str, Decimal] = {}
-    faults: list[PlanError] = []
-    step, first = "", True
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        heading = first and not re.search(r"\d", re.split("[,;]", line)[0])
-        first = False
-        if heading:
-            continue
-        try:
-            name, kind, energy = _row(number, line)
-            step = step or kind
-            if kind != step:
-                raise PlanError(number, f"a row for {_a(kind)} among rows of {step}s", "one kind of rows")
-            if name in energies:
-                raise PlanError(number, f"{name} again", f"each {step} once")
-        except PlanError as trouble:
-            faults.append(trouble)
-            if len(faults) == MOST_FAULTS:
+    """A plan's text, with LF line ends; ConfigError with every faulty row."""
+    return _Rows(Path("plan.csv"), text).plan([])
+
+
+class _Rows:
+    def __init__(self, file: Path, text: str) -> None:
+        self._file, self._lines = file, text.split("\n")
+        self._energies: dict[str, Decimal] = {}
+        self._faults: list[Fault] = []
+        self._step = ""
+
+    def plan(self, unread: Sequence[Fault]) -> Plan:
+        first = True
+        for number, line in enumerate(self._lines, 1):
+            if not line.strip():
+                continue
+            heading = first and not re.search(r"\d", re.split("[,;]", line)[0])
+            first = False
+            if not heading:
+                self._row(number, line)
+            if len(self._faults) >= MOST_FAULTS:
                 break
+        if unread or self._faults:
+            raise ConfigError(sorted(once(unread, self._faults), key=lambda fault: (fault.line, fault.column)))
+        if not self._energies:
+            self._fault(1, 1, "no rows", "such as 2026-11,300 or 2026-11-21T10:00,1.25")
+            raise ConfigError(self._faults)
+        return Plan(self._step, self._energies)
+
+    def _row(self, number: int, line: str) -> None:
+        separator = ";" if ";" in line else ","
+        cells = line.split(separator)
+        at = len(line) - len(line.lstrip()) + 1
+        if len(cells) != 2:
+            wanted = "a time and kWh, such as 2026-11,300 (a decimal comma goes with ; between the cells)"
+            self._fault(number, at, f"{len(cells)} {'cell' if len(cells) == 1 else 'cells'}", wanted)
+            return
+        behind = len(cells[0]) + len(separator) + len(cells[1]) - len(cells[1].lstrip()) + 1
+        when, energy = (cell.strip().strip('"') for cell in cells)
+        named = _time(when)
+        if named is None:
+            self._fault(number, at, shown(when), "a month such as 2026-11 or a full hour such as 2026-11-21T10:00")
+        exact = energy.replace(",", ".", 1) if separator == ";" else energy
+        if not ENERGY.fullmatch(exact):
+            self._fault(number, behind, shown(energy), "kWh from 0 to 999999999")
+        elif named is not None:
+            self._add(number, at, *named, Decimal(exact) * 1000)
+
+    def _add(self, number: int, at: int, name: str, kind: str, energy: Decimal) -> None:
+        self._step = self._step or kind
+        if kind != self._step:
+            self._fault(number, at, f"a row for {_a(kind)} among rows of {self._step}s", "one kind of rows")
+        elif name in self._energies:
+            self._fault(number, at, f"{name} again", f"each {self._step} once")
         else:
-            energies[name] = energy
-    if faults:
-        faults[0].more = faults[1:]
-        raise faults[0]
-    if not energies:
-        raise PlanError(1, "no rows", "such as 2026-11,300 or 2026-11-21T10:00,1.25")
-    return Plan(step, energies)
+            self._energies[name] = energy
+
+    def _fault(self, line: int, column: int, found: str, expected: str) -> None:
+        self._faults.append(Fault(self._file, line, column, "", found, expected))
 
 
 def _a(kind: str) -> str:
     return "an hour" if kind == "hour" else "a month"
 
 
-def _row(number: int, line: str) -> tuple[str, str, Decimal]:
-    separator = ";" if ";" in line else ","
-    cells = [cell.strip().strip('"') for cell in line.split(separator)]
-    if len(cells) != 2:
-        wanted = "a time and kWh, such as 2026-11,300 (a decimal comma goes with ; between the cells)"
-        raise PlanError(number, f"{len(cells)} cells", wanted)
-    when, energy = cells
-    if separator == ";":
-        energy = energy.replace(",", ".", 1)
-    if not ENERGY.fullmatch(energy):
-        raise PlanError(number, repr(energy[:40]), "kWh from 0 to 999999999")
-    name, kind = _time(number, when)
-    return name, kind, Decimal(energy) * 1000
-
-
-def _time(number: int, when: str) -> tuple[str, str]:
+def _time(when: str) -> tuple[str, str] | None:
+    """The row's name and its kind, None where this is not a time of a plan."""
     if MONTH.fullmatch(when):
         return when, "month"
+    if not HOUR.fullmatch(when):
+        return None
     try:
-        if not HOUR.fullmatch(when):
-            raise ValueError
         moment = datetime.fromisoformat(when)
-        name = _utc_hour(moment) if moment.tzinfo else f"{moment:%Y-%m-%dT%H}"
-    except (ValueError, OverflowError):  # the first and the last year have hours that are none in UTC
-        wanted = "a month such as 2026-11 or a full hour such as 2026-11-21T10:00"
-        raise PlanError(number, repr(when[:40]), wanted) from None
-    return name, "hour"
+        return (_utc_hour(moment) if moment.tzinfo else f"{moment:%Y-%m-%dT%H}"), "hour"
+    except (ValueError, OverflowError):  # the first and the last year have hours that do not exist in UTC
+        return None
 
 
 def _utc_hour(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from agent.config.plan import Plan, PlanError, read_plan
+from agent.config.plan import Plan, read_plan
 from agent.config.values import Config, Meter
 from agent.events import gateway_event
 from agent.history.series import Row, series
@@ -17,6 +17,7 @@ from agent.meters.sealed import checksummed, verified
 from buffer.notes import PLAN
 from buffer.record import Record, number_text
 from buffer.store import Store
+from drivers.files.faults import ConfigError
 
 log = logging.getLogger("meterpost.history")
 
@@ -82,8 +83,8 @@ class PlanWatch:
             if self._plans.get(meter.point, (None, None))[0] != age:
                 self._plans[meter.point] = (age, None)
                 self._plans[meter.point] = (age, read_plan(meter.plan))
-        except PlanError as trouble:
-            log.warning("%s: the plan is not used: %s:%d: %s", meter.point, meter.plan, trouble.line, trouble)
+        except ConfigError as trouble:
+            log.warning("%s: the plan is not used: %s", meter.point, trouble.faults[0])
         except OSError as trouble:
             log.warning("%s: the plan is not used: %s", meter.point, trouble)
             self._plans.pop(meter.point, None)

@@ -109,7 +109,7 @@ def sheet(
     *,
     trim: bool = False,
 ) -> Sheet:
-    """The rows of this point that begin by now; ``trim``: without those before the first one that is known. PlanError
+    """The rows of this point that begin by now; ``trim``: without those before the first one that is known. ConfigError
     and OSError where its plan cannot be read."""
     zone = ZoneInfo(config.gateway.timezone)
     rows = series(store, meter, period, since, until, zone, now)

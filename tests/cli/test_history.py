@@ -224,7 +224,7 @@ def test_a_faulty_plan_is_told_with_file_and_line(run: Run, house: Path, keep: K
     for command in (("check",), ("history", "flat-12")):
         done = run(*command, "-c", str(house))
         assert done.code == 78
-        assert f"{house.parent}/plan.csv:2:1: found 'many', expected kWh" in done.err
+        assert f'{house.parent}/plan.csv:2:9: found "many", expected kWh' in done.err
 
 
 class Tags(HTMLParser):

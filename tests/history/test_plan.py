@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.config.plan import PlanError, parse, read_plan
+from agent.config.plan import parse, read_plan
 from agent.config.values import Bus, Config, Gateway, Intake
 from agent.history import plan_watch
 from agent.history.plan_watch import EVERY, PlanWatch
@@ -17,6 +17,7 @@ from agent.history.series import series
 from agent.host.clock import Stamp
 from agent.host.periods import period_of, periods
 from buffer.record import Record
+from drivers.files.faults import ConfigError
 from tests.buffer.plant import opened
 from tests.history.house import BERLIN, MOSCOW, metered, reading, readings, snapshots
 
@@ -32,6 +33,7 @@ def at(text: str) -> datetime:
     [
         "2026-11,300\n2026-12,310.5\n",
         "month;kWh\r\n2026-11;300\r\n2026-12;310,5\r\n",
+        "Month;kWh\r2026-11;300\r2026-12;310,5\r",
         "\nMonth,Plan\n\n 2026-11 , 300 \n2026-12,310.50",
     ],
 )
@@ -62,47 +64,54 @@ def test_the_hour_that_comes_twice_in_autumn_has_its_row_twice_or_one_for_each()
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "words"),
+    ("text", "line", "column", "words"),
     [
-        ("", 1, "no rows"),
-        ("month,kWh\n", 1, "no rows"),
-        ("2026-11,300\n2026-13,300\n", 2, "'2026-13'"),
-        ("2026-11,300\n\n2026-12,many\n", 3, "'many'"),
-        ("2026-11,300\n2026-11,301\n", 2, "2026-11 again"),
-        ("2026-11,300,5\n", 1, "3 cells"),
-        ("2026-11\n", 1, "1 cells"),
-        ("2026-11,-1\n", 1, "'-1'"),
-        ("2026-11,nan\n", 1, "'nan'"),
-        ("2026-11,1e9\n", 1, "'1e9'"),
-        ("2026-11-21T10:30,1\n", 1, "'2026-11-21T10:30'"),
-        ("2026-02-30T10:00,1\n", 1, "'2026-02-30T10:00'"),
-        ("2026-11,300\n2026-11-21T10:00,1\n", 2, "an hour among rows of months"),
+        ("", 1, 1, "no rows"),
+        ("month,kWh\n", 1, 1, "no rows"),
+        ("2026-11,300\n2026-13,300\n", 2, 1, '"2026-13"'),
+        ("2026-11,300\n\n2026-12,many\n", 3, 9, '"many"'),
+        ("2026-11,300\n2026-11,301\n", 2, 1, "2026-11 again"),
+        ("2026-11,300,5\n", 1, 1, "3 cells"),
+        ("2026-11\n", 1, 1, "1 cell,"),
+        ("2026-11,-1\n", 1, 9, '"-1"'),
+        ("2026-11;  1\u00a0234,5\n", 1, 11, "a no-break space"),
+        ("\n  2026-11 , −1\n", 2, 13, '"−1"'),
+        ("2026-11,nan\n", 1, 9, '"nan"'),
+        ("2026-11,1e9\n", 1, 9, '"1e9"'),
+        ("2026-11-21T10:30,1\n", 1, 1, '"2026-11-21T10:30"'),
+        ("2026-02-30T10:00,1\n", 1, 1, '"2026-02-30T10:00"'),
+        ("2026-11,300\n2026-11-21T10:00,1\n", 2, 1, "an hour among rows of months"),
     ],
 )
-def test_what_is_wrong_in_a_plan_is_said_with_its_line(text, line, words):
-    with pytest.raises(PlanError, match=words) as trouble:
+def test_what_is_wrong_in_a_plan_is_said_with_its_place(text, line, column, words):
+    with pytest.raises(ConfigError, match=words) as trouble:
         parse(text)
-    assert trouble.value.line == line
-    assert str(trouble.value).startswith("found ") and ", expected " in str(trouble.value)
+    (fault,) = trouble.value.faults
+    assert (fault.line, fault.column) == (line, column)
+    assert fault.found and fault.expected
 
 
 def test_every_faulty_line_is_said_at_once_up_to_a_bound():
-    with pytest.raises(PlanError) as trouble:
-        parse("2026-11,390.5\n2026-13,4\nx;y\n2026-12,-3\n2026-11,2\n")
-    assert [one.line for one in (trouble.value, *trouble.value.more)] == [2, 3, 4, 5]
-    with pytest.raises(PlanError) as trouble:
+    with pytest.raises(ConfigError) as trouble:
+        parse("2026-11,390.5\n2026-13,4\nx; y\n2026-12,-3\n2026-11,2\n")
+    places = [(fault.line, fault.column) for fault in trouble.value.faults]
+    assert places == [(2, 1), (3, 1), (3, 4), (4, 9), (5, 1)]
+    with pytest.raises(ConfigError) as trouble:
         parse("1\n" * 100_000)
-    assert len(trouble.value.more) == 19
+    assert len(trouble.value.faults) == 20
 
 
 def test_a_plan_in_another_encoding_or_without_end_is_refused(tmp_path):
     file = tmp_path / "plan.csv"
     file.write_bytes(b"2026-11,300\n\xef\xf0\n")
-    with pytest.raises(PlanError, match="0xef") as trouble:
+    with pytest.raises(ConfigError, match="0xef") as trouble:
         read_plan(file)
-    assert trouble.value.line == 2
+    assert [(fault.file, fault.line, fault.column) for fault in trouble.value.faults] == [(file, 2, 1)]
+    file.write_bytes("2026-11,300\n".encode("utf-16"))
+    with pytest.raises(ConfigError, match="UTF-16, little endian"):
+        read_plan(file)
     file.write_bytes(b"2026-11,300\n" * 400_000)
-    with pytest.raises(PlanError, match="4 MiB"):
+    with pytest.raises(ConfigError, match="4 MiB"):
         read_plan(file)
 
 
@@ -110,8 +119,10 @@ def test_a_plan_in_another_encoding_or_without_end_is_refused(tmp_path):
 def test_any_text_is_a_plan_or_a_plan_error(text):
     try:
         plan = parse(text)
-    except PlanError as trouble:
-        assert 1 <= trouble.line <= max(1, len(text.splitlines()))
+    except ConfigError as trouble:
+        lines = text.split("\n")
+        assert all(1 <= fault.line <= len(lines) for fault in trouble.faults)
+        assert all(1 <= fault.column <= len(lines[fault.line - 1]) + 1 for fault in trouble.faults)
     else:
         assert plan.energies and all(energy >= 0 for energy in plan.energies.values())
 
@@ -244,7 +255,7 @@ def test_a_plan_that_breaks_or_vanishes_is_logged_and_mended_without_a_restart(w
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + DAY)])
     assert house.look(since + DAY) == []
-    assert "plan.csv:2: found 2026-11 again" in caplog.text
+    assert "plan.csv:2:1: found 2026-11 again" in caplog.text
     house.file.unlink()
     assert house.look(since + DAY) == []
     house.file.write_text("2026-11,10\n")
@@ -269,7 +280,7 @@ def test_what_is_settled_is_not_read_again_and_not_told_again_after_a_restart(wa
 
 def test_a_plan_for_the_first_or_last_year_does_not_break_who_reads_it():
     for text in ("0001-01-01T00:00+03:00,1\n", "9999-12-31T23:00-03:00,1\n"):
-        with pytest.raises(PlanError, match="expected a month"):
+        with pytest.raises(ConfigError, match="expected a month"):
             parse(text)
 
 
