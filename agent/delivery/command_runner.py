@@ -8,24 +8,17 @@ import queue
 import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from agent.delivery.commands import FARTHEST, Command, Reply
 from agent.delivery.payload import reply
 from buffer.body import when
 from buffer.notes import COMMAND
+from buffer.store import Store
+from buffer.writer import Writer
 
 WAITING = 16  # commands that may wait for their turn
 REMEMBERED = 256  # ids kept; more than that within a week are refused
-
-
-class Notes(Protocol):
-    """What the runner needs of the store."""
-
-    def note(self, key: str, value: str | None) -> None: ...
-    def note_all(self, notes: Mapping[str, str | None]) -> None: ...
-    def noted(self, key: str) -> str | None: ...
-    def notes(self, prefix: str) -> dict[str, str]: ...
 
 
 class CommandRunner:
@@ -35,7 +28,7 @@ class CommandRunner:
 
     def __init__(
         self,
-        writer: Any,
+        writer: Writer,
         *,
         allow: Collection[str],
         clock: Callable[[], tuple[datetime, str]],
@@ -111,7 +104,7 @@ class CommandRunner:
             return f"expires: at most {FARTHEST.days} days ahead"
         return None
 
-    def _admit(self, store: Notes, command: Command) -> str | None:
+    def _admit(self, store: Store, command: Command) -> str | None:
         """Remember the id before anything is done: after a power cut a command is rather lost than done twice."""
         if store.noted(COMMAND.of(command.id)) is not None:
             return "repeated"

@@ -1,9 +1,8 @@
 """Pending records as batches, and what their receipts change."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
 
 from agent.config.values import Config
 from agent.delivery.inbound import Ignored
@@ -12,39 +11,13 @@ from agent.delivery.payload import LARGEST, Envelope
 from agent.delivery.receipts import Receipt
 from agent.delivery.tracker import Delivery, Slice, Tracker
 from buffer.spans import Span, Spans
+from buffer.store import Store
+from buffer.writer import Writer
 
 PACKET_MARGIN = 512  # octets of an MQTT packet that are not our payload
 UNHEARD_PAUSE = 2.0  # s without sending after the broker said that nobody is there
 LONGEST_UNHEARD = 60.0
 MOST_RECORDS = 512  # looked at for one batch; 64 KiB hold about 250 records of five registers
-
-
-class Counted(Protocol):
-    """What the store counts. ``pending`` has no held records in it."""
-
-    @property
-    def pending(self) -> int: ...
-    @property
-    def refused(self) -> int: ...
-
-
-class Records(Protocol):
-    """What is read of the store; from any thread."""
-
-    @property
-    def epoch(self) -> str: ...
-    @property
-    def last_seq(self) -> int: ...
-    def bodies(self, after: int, until: int, limit: int) -> list[tuple[int, str]]: ...
-    def counts(self) -> Counted: ...
-
-
-class Confirming(Protocol):
-    """What the writer is told; confirmations and refusals are queued."""
-
-    def confirm(self, ranges: Sequence[Span]) -> None: ...
-    def refuse(self, items: Sequence[tuple[int, str, str]]) -> None: ...
-    def call(self, function: Callable[[Any], Any]) -> Any: ...
 
 
 class Outgoing:
@@ -53,8 +26,8 @@ class Outgoing:
     def __init__(
         self,
         config: Config,
-        store: Records,
-        writer: Confirming,
+        store: Store,
+        writer: Writer,
         *,
         clock: Callable[[], tuple[datetime, str]],
         monotonic: Callable[[], float],

@@ -1,100 +1,93 @@
-"""Brings records to the intake and its receipts back: the store, the tracker and the broker, on one thread."""
+"""Brings records to the intake and its receipts back, on one thread.
+
+The thread turns in rounds: while there is no connection :class:`~agent.delivery.broker.Broker` knocks; while one stands
+a round says what there is to say (state and inventory by the :class:`~agent.delivery.announcer.Announcer`, replies,
+what is asked for again, records by :class:`~agent.delivery.outgoing.Outgoing`), then waits for the line or for a
+:class:`~agent.delivery.waker.Waker`. Other threads only leave word and wake it; commands run on a thread of their own.
+"""
 
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from agent.config.values import Config
 from agent.delivery import payload
-from agent.delivery.announcer import Announcer
+from agent.delivery.announcer import Announcer, GatewayTime
 from agent.delivery.backoff import Backoff
+from agent.delivery.broker import LOOP, Broker
 from agent.delivery.command_runner import CommandRunner
 from agent.delivery.commands import Operations, parse_command
 from agent.delivery.inbound import Ignored
 from agent.delivery.log_limit import RateLimitedLog
-from agent.delivery.mqtt import HANDSHAKE, KEEPALIVE, Acknowledged, Connection, ConnectionFailed, Will
-from agent.delivery.outgoing import Confirming, Outgoing, Records
+from agent.delivery.mqtt import HANDSHAKE, KEEPALIVE, Acknowledged, Connection
+from agent.delivery.outgoing import Outgoing
 from agent.delivery.receipts import parse_receipt
+from agent.delivery.replies import Replies
+from agent.delivery.resends import Resends
 from agent.delivery.topics import Topics
 from agent.delivery.waker import Waker
 from buffer.body import when
 from buffer.faults import StoreError
 from buffer.record import Record
+from buffer.store import Store
+from buffer.writer import Writer
 from drivers.reading import Identity
 
-SWEEP_EVERY = 60.0  # s between looks for pending records that nobody here knows of
-LOOK_EVERY = 1.0  # s between looks at the store's counts
-LOOP = 1.0  # s at most between two rounds
 GOODBYE = 3.0  # s at most for the last words
-HUNG_UP = 2  # times that a broker may hang up on a version of MQTT before the other one is tried
-OTHER_VERSION = {5: 3, 3: 5}
-VERSION_NAMES = {5: "5", 3: "3.1.1"}
 TROUBLE_PAUSE = 10.0  # s without reading after the store could not be read
-REPLIES = 64  # replies that may wait for the broker
 
 
 class Publisher:
-    """``clock`` gives the UTC time and its state. ``operations``: what a utility may ask for, carried out on a
-    thread of its own. ``identities`` tells which meter answered at
-    which point. After :meth:`stop` it is used up."""
+    """``clock`` gives the UTC time and its state. ``operations``: what a utility may ask for, carried out on a thread
+    of its own. ``identities`` tells which meter answered at which point. After :meth:`stop` it is used up."""
 
     def __init__(
         self,
         config: Config,
-        store: Records,
-        writer: Confirming,
+        store: Store,
+        writer: Writer,
         *,
-        clock: Callable[[], tuple[datetime, str]],
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: GatewayTime,
         operations: Operations,
         version: str,
+        monotonic: Callable[[], float] = time.monotonic,
         identities: Callable[[], Mapping[str, Identity]] = dict,
-        log: logging.Logger | None = None,
         backoff: Backoff | None = None,
         keepalive: int = KEEPALIVE,
+        handshake: float = HANDSHAKE,
     ) -> None:
+        log = logging.getLogger("meterpost.delivery")
         self.alive = monotonic()
-        self._config, self._store, self._version = config, store, version
-        self._clock, self._monotonic, self._identities = clock, monotonic, identities
-        self._log = log or logging.getLogger("meterpost.delivery")
-        self._seldom = RateLimitedLog(self._log, monotonic)
-        self._backoff = backoff or Backoff()
-        self._keepalive = keepalive
+        self._store, self._clock, self._monotonic = store, clock, monotonic
+        self._operations = operations
+        self._seldom = RateLimitedLog(log, monotonic)
         self._topics = Topics(config.gateway.id)
         self._outgoing = Outgoing(config, store, writer, clock=clock, monotonic=monotonic)
-        self._announcer = Announcer()
-        self._operations = operations
+        self._resends, self._replies = Resends(self._outgoing), Replies()
+        self._announcer = Announcer(config, store, clock=clock, version=version, identities=identities)
+        self._broker = Broker(
+            config.intake,
+            self._topics,
+            will=self._announcer.will,
+            heard=self._heard,
+            acknowledged=self._acknowledged,
+            monotonic=monotonic,
+            log=self._seldom,
+            backoff=backoff or Backoff(),
+            keepalive=keepalive,
+            handshake=handshake,
+        )
         self._commands = CommandRunner(
-            writer,
-            allow=config.intake.allow,
-            clock=clock,
-            run=operations.run,
-            answer=self._reply,
-            log=self._log,
+            writer, allow=config.intake.allow, clock=clock, run=operations.run, answer=self._reply, log=log
         )
         self._wake = Waker()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
-        self._stopping = False
-        self._line: Connection | None = None
-        self._welcomed = False  # the connection stands and what greets it has been said
-        self._mqtt = 5
-        self._hung_up = 0
-        self._next_try = 0.0
-        self._deadline = 0.0
-        self._since: datetime | None = None
-        self._text = "not connected yet"
-        self._replies: deque[bytes] = deque(maxlen=REPLIES)
-        self._replied: dict[int, bytes] = {}
-        self._again: deque[tuple[int, int] | None] = deque(maxlen=REPLIES)
-        self._changed = False
-        self._inventory = b""
-        self._looked = self._swept = self._troubled = float("-inf")
+        self._stopping = self._changed = False
+        self._troubled = float("-inf")  # when the store could not be read
         self._ignored: Counter[str] = Counter()
-        self._connections = 0
 
     # ── for other threads ────────────────────────────────────────────────
 
@@ -121,21 +114,22 @@ class Publisher:
 
     def resent(self, seqs: tuple[int, int] | None) -> None:
         """The records of these numbers are pending again; None: some are, whose numbers are not known."""
-        self._again.append(seqs)
+        self._resends.ask(seqs)
         self._wake.set()
 
     def configure(self, config: Config) -> None:
         """Other points and meters; a different ``intake`` or gateway takes a new Publisher."""
-        self._config = config
+        self._announcer.config = config
         self.changed()
 
     def status(self) -> dict[str, Any]:
         """``online``, ``broker`` in words, ``since``, and counters since the start."""
+        since = self._broker.since
         return {
-            "online": self._welcomed,
-            "broker": self._text,
-            "since": when(self._since) if self._since else None,
-            "connections": self._connections,
+            "online": self._broker.standing,
+            "broker": self._broker.text,
+            "since": when(since) if since else None,
+            "connections": self._broker.connections,
             **self._outgoing.counters(),
             "commands": self._commands.done,
             "ignored": dict(self._ignored),
@@ -147,146 +141,62 @@ class Publisher:
         self._outgoing.begin()
         while not self._stopping:
             self.alive = self._monotonic()
-            if self._line is None:
-                self._try()
+            if self._broker.line is None:
+                self._broker.knock(self._wake)
             else:
-                self._round(self._line)
-        if self._line is not None:
-            self._goodbye(self._line)
-        self._welcomed = False
+                self._round(self._broker.line)
+        if self._broker.line is not None:
+            self._goodbye(self._broker.line)
+        self._broker.standing = False
         self._wake.close()
-
-    def _try(self) -> None:
-        pause = self._next_try - self._monotonic()
-        if pause > 0:
-            self._wake.wait(min(pause, LOOP))
-            self._wake.clear()
-            return
-        will = payload.offline_state(reason="lost", version=self._version, epoch=self._store.epoch)
-        line = Connection(
-            self._config.intake,
-            f"meterpost-{self._config.gateway.id}",
-            Will(self._topics.state, will),
-            (self._topics.receipt, self._topics.command),
-            version=self._mqtt,
-            heard=self._heard,
-            acknowledged=self._acknowledged,
-            keepalive=self._keepalive,
-        )
-        try:
-            line.open()
-        except ConnectionFailed as trouble:
-            self._failed(str(trouble))
-        else:
-            self._line, self._deadline = line, self._monotonic() + HANDSHAKE
 
     def _round(self, line: Connection) -> None:
         now = self._monotonic()
         self._wake.clear()
         if line.online:
-            if not self._welcomed:
-                self._welcome(now)
+            if not self._broker.standing:
+                self._greet(now)
             self._speak(line, now)
-        elif now >= self._deadline:
-            line.close()
-            line.lost = f"no answer to our CONNECT within {HANDSHAKE:.0f} s"
-            line.version_refused = True  # amqtt says nothing at all to a version that it does not know
+        else:
+            self._broker.check_handshake(line)
         if line.lost is None:
             line.poll(self._pause(line, now), self._wake.line)
-        if line.lost is not None:
-            self._drop(line, line.lost)
+        if line.lost is not None and not self._stopping:
+            self._broker.drop(line)
+            self._replies.again()
 
     def _pause(self, line: Connection, now: float) -> float:
         wait = self._outgoing.wait() if line.room and now - self._troubled >= TROUBLE_PAUSE else None
         return LOOP if wait is None else min(LOOP, wait)
 
-    def _welcome(self, now: float) -> None:
-        self._welcomed = True
-        self._connections += 1
-        self._since, _ = self._clock()
-        self._backoff.reset()
-        self._hung_up = 0
-        self._announcer.forget()
-        self._inventory = b""
-        self._looked, self._swept = float("-inf"), now
+    def _greet(self, now: float) -> None:
+        utc, _ = self._clock()
+        self._broker.stands(utc)
+        self._announcer.connected()
+        self._resends.connected(now)
         self._outgoing.connected()
-        self._seldom.info("broker", f"connected to {self._config.intake.host} with MQTT {VERSION_NAMES[self._mqtt]}")
-
-    def _drop(self, line: Connection, why: str) -> None:
-        if self._stopping:
-            return
-        self._line, self._welcomed = None, False
-        self._replies.extendleft(reversed(self._replied.values()))
-        self._replied.clear()
-        self._hung_up += line.hung_up
-        if line.version_refused or self._hung_up >= HUNG_UP:
-            self._hung_up = 0
-            self._mqtt = OTHER_VERSION[self._mqtt]
-        self._failed(why)
-
-    def _failed(self, why: str) -> None:
-        self._text = why
-        self._seldom.warning("broker", why)
-        self._next_try = self._monotonic() + self._backoff.pause()
 
     def _speak(self, line: Connection, now: float) -> None:
         """Say what there is to say, as far as the line takes it."""
+        changed, self._changed = self._changed, False
+        since = self._broker.since
+        assert since is not None  # set when the connection stood
         try:
-            self._announce(line, now)
-            while self._replies and line.room:
-                text = self._replies.popleft()
-                mid = line.publish(self._topics.reply, text)
-                if mid is not None:
-                    self._replied[mid] = text
-            while self._again:
-                self._outgoing.resend(self._again.popleft())
+            counts = self._announcer.announce(line, now, since, changed)
+            self._replies.send(line, self._topics.reply)
+            self._resends.look(now, counts.pending if counts else None, changed)
             self._outgoing.stored(self._store.last_seq)
             if now - self._troubled >= TROUBLE_PAUSE:
                 self._outgoing.send(line, self._topics.records)
         except StoreError as trouble:
             self._troubled = now
             self._seldom.warning("store", str(trouble))
-        self._text = line.trouble or self._outgoing.trouble or f"connected with MQTT {VERSION_NAMES[self._mqtt]}"
-
-    def _announce(self, line: Connection, now: float) -> None:
-        changed, self._changed = self._changed, False
-        if changed:
-            self._announcer.want()
-        elif now - self._looked < LOOK_EVERY:
-            return
-        self._looked = now
-        counts, (_, clock) = self._store.counts(), self._clock()
-        facts, numbers = (clock, counts.refused, self._store.epoch), (counts.pending, self._store.last_seq)
-        if self._announcer.due(now, facts, numbers):
-            assert self._since is not None  # set when the connection stood
-            state = payload.online_state(
-                since=self._since,
-                version=self._version,
-                epoch=self._store.epoch,
-                last_seq=self._store.last_seq,
-                pending=counts.pending,
-                refused=counts.refused,
-                clock=clock,
-            )
-            if line.publish(self._topics.state, state, retain=True) is not None:
-                self._announcer.published(now, facts, numbers)
-        if changed or not self._inventory:
-            inventory = payload.inventory(self._config, self._identities())
-            if inventory != self._inventory and line.publish(self._topics.inventory, inventory, retain=True):
-                self._inventory = inventory
-        if changed:
-            self._outgoing.resend(None)  # held records may have been released, confirmed ones asked for
-        elif now - self._swept >= SWEEP_EVERY:
-            self._swept = now
-            self._outgoing.sweep(counts.pending)
+        self._broker.describe(line.trouble or self._outgoing.trouble)
 
     def _goodbye(self, line: Connection) -> None:
-        """The retained state says ``stopped``; the will is not sent after a clean DISCONNECT."""
         until = self._monotonic() + GOODBYE
         if line.online:
-            now, _ = self._clock()
-            state = payload.offline_state(reason="stopped", version=self._version, epoch=self._store.epoch, since=now)
-            line.publish(self._topics.state, state, retain=True)
+            self._announcer.take_leave(line)
             while line.unanswered and line.lost is None and self._monotonic() < until:
                 line.poll(0.1, self._wake.line)
                 self._wake.clear()
@@ -313,12 +223,12 @@ class Publisher:
         self._seldom.warning("ignored message", str(trouble))
 
     def _acknowledged(self, answer: Acknowledged) -> None:
-        self._replied.pop(answer.mid, None)
+        self._replies.acknowledged(answer.mid)
         self._outgoing.acknowledged(answer)
 
     def _reply(self, command_id: str, text: bytes | None) -> None:
         if text is None:
             self._ignore(Ignored("repeated", f"command {command_id} was executed before"))
             return
-        self._replies.append(text)
+        self._replies.add(text)
         self._wake.set()

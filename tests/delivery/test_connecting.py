@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_mock import MockerFixture
 
 from agent.config.values import Secret
 from simulators.intake.service import Intake
@@ -80,8 +79,7 @@ class OldBroker:
 
 
 @pytest.fixture(params=[UNSUPPORTED, b"", None], ids=["refuses", "hangs up", "says nothing"])
-def old_broker(request: pytest.FixtureRequest, mocker: MockerFixture) -> Iterator[OldBroker]:
-    mocker.patch("agent.delivery.publisher.HANDSHAKE", 0.5)
+def old_broker(request: pytest.FixtureRequest) -> Iterator[OldBroker]:
     broker = OldBroker(request.param)
     yield broker
     broker.close()
@@ -90,7 +88,7 @@ def old_broker(request: pytest.FixtureRequest, mocker: MockerFixture) -> Iterato
 @pytest.mark.slow
 def test_a_broker_that_does_not_know_mqtt_5_is_spoken_to_in_3_1_1(house: House, old_broker: OldBroker) -> None:
     house.poll(range(30))
-    with house.publishing(config(old_broker.port, receipts="broker")) as publisher:
+    with house.publishing(config(old_broker.port, receipts="broker"), handshake=0.5) as publisher:
         house.all_confirmed()
         assert publisher.status()["broker"] == "connected with MQTT 3.1.1"
     assert old_broker.levels[0] == 5 and old_broker.levels[-1] == 4
@@ -242,9 +240,8 @@ def test_the_right_password_opens_and_never_shows(
 
 @pytest.mark.slow
 def test_a_listener_that_never_answers_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.delivery.publisher.HANDSHAKE", 0.3)
     mute = socket.create_server(("127.0.0.1", 0))
-    with mute, house.publishing(config(mute.getsockname()[1])) as publisher:
+    with mute, house.publishing(config(mute.getsockname()[1]), handshake=0.3) as publisher:
         wait_for(lambda: "no answer to our CONNECT" in publisher.status()["broker"])
         alive = publisher.alive
         wait_for(lambda: publisher.alive > alive)
