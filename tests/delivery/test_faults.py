@@ -242,7 +242,7 @@ def test_a_gateway_that_vanishes_is_told_as_lost(house: House, broker: Broker) -
 
     with bare_client(broker, listen), house.publishing(config(broker.port)) as publisher:
         wait_for(lambda: len(heard) == 1)
-        line = publisher._line
+        line = publisher._broker.line
         assert line is not None
         line.close()
         wait_for(lambda: len(heard) >= 3)
