@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from agent.config.utility.window import Window
 from agent.statement.log import StatementLog, arrived
@@ -32,13 +33,17 @@ class Rules:
     ways: tuple[str, ...] = ()
 
 
+What = Literal["open", "make", "hold", "send", "put", "accept", "refuse", "doubt", "fall", "miss"]
+"""open (the window is open), make (figures), hold, send (the record, by MQTT), put (the same record once more: it never
+reached the store), accept, refuse, doubt (whether a channel's message left is not known), fall (back to a channel),
+miss (the window closed)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """open (the window is open), make (figures), hold, send (the record, by MQTT), put (the same record once more: it
-    never reached the store), accept, refuse, doubt (whether a channel's message left is not known), fall (back to a
-    channel), miss (the window closed)."""
+    """What happens next."""
 
-    what: str
+    what: What
     reason: str = ""
     channel: str = ""
 

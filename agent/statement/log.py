@@ -7,7 +7,7 @@ as the world does.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from agent.meters.sealed import checksummed, verified
 from buffer.body import when
@@ -20,6 +20,14 @@ STATES = ("due", "checked", "held", "sent", "accepted", "refused")
 UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)  # when a note was damaged
 
 
+StatementState = Literal["due", "checked", "held", "sent", "accepted", "refused"]
+
+Happening = Literal[
+    "opened", "made", "confirmed", "held", "queued", "leaving", "left", "failed", "unclear", "delivered", "undelivered",
+    "accepted", "answered", "refused", "missed", "damaged",
+]  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """``what`` happened, the ``state`` after it, ``by`` whom ("meterpost", "intake", a person), and why.
@@ -30,8 +38,8 @@ class Step:
     """
 
     at: datetime
-    state: str
-    what: str
+    state: StatementState
+    what: Happening
     by: str = "meterpost"
     reason: str = ""
     channel: str = ""
@@ -87,7 +95,7 @@ class StatementLog:
     attempts: tuple[Attempt, ...] = ()
 
     @property
-    def state(self) -> str:
+    def state(self) -> StatementState:
         """The last step's; "due" before there is one."""
         return self.steps[-1].state if self.steps else "due"
 

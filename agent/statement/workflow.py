@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, assert_never
 
 from agent.channels.errors import ChannelError
 from agent.config.utility import window
@@ -19,7 +19,7 @@ from agent.statement import life, listen
 from agent.statement import log as books
 from agent.statement.figures import KINDS, NoReading, Taken, ripe
 from agent.statement.life import Decision, ReceiptState, Rules
-from agent.statement.log import Attempt, StatementLog, Step
+from agent.statement.log import Attempt, StatementLog, StatementState, Step
 from agent.statement.making import Case, attempt, later_reading, nearest, reading
 from agent.statement.outbound import Listening, OutboundChannel, message
 from buffer.faults import StoreError
@@ -125,8 +125,10 @@ class StatementWorkflow:
         if not at_stake or settled or book.state in ("accepted", "refused"):
             return
         text = "the card lost what was written last: whether a message left is not known"
-        state, what = ("sent", "unclear") if book.state == "sent" else ("held", "damaged")
-        step = Step(stamp.utc, state, what, reason=text, channel=rules.ways[0])
+        if book.state == "sent":
+            step = Step(stamp.utc, "sent", "unclear", reason=text, channel=rules.ways[0])
+        else:
+            step = Step(stamp.utc, "held", "damaged", reason=text, channel=rules.ways[0])
         self._event_held(self.keep(book.noted(step)), stamp)
 
     def _listen(self, looked: Sequence[Case]) -> None:
@@ -245,12 +247,13 @@ class StatementWorkflow:
                 return changed
             case "fall":
                 return self.carry(case, book, act.channel, "meterpost", act.reason, stamp)
-            case _:
+            case "miss":
                 waited = self.waiting.get((book.point, book.month), "") if book.attempt is None else ""
                 reason = "; ".join(filter(None, (act.reason, waited)))
                 changed = self.keep(book.noted(Step(stamp.utc, book.state, "missed", reason=reason)))
                 self._event_missed(changed, stamp)
                 return changed
+        assert_never(act.what)
 
     def _make(self, case: Case, book: StatementLog, stamp: Stamp) -> StatementLog:
         """Figures, once there is a reading for them and nothing better has to be waited for."""
@@ -314,7 +317,8 @@ class StatementWorkflow:
         record = self.record(book)
         if record is None:
             return self.publish(book, by, reason, stamp)
-        state, seq = "accepted" if book.state == "accepted" else "sent", record.seq
+        state: StatementState = "accepted" if book.state == "accepted" else "sent"
+        seq = record.seq
         changed = self.keep(book.noted(Step(stamp.utc, state, "queued", by, reason, "mqtt")))
         self._change(lambda store: store.resend(seq, seq))
         self._resent()
@@ -327,7 +331,8 @@ class StatementWorkflow:
     def carry(self, case: Case, book: StatementLog, channel: str, by: str, reason: str, stamp: Stamp) -> StatementLog:
         """By a channel beside MQTT. That it is about to leave is on the disk before it does."""
         letter = message(channel, self.config.gateway.id, case.meter, case.profile, case.window, book)
-        before, state = book.state, "accepted" if book.state == "accepted" else "sent"
+        before = book.state
+        state: StatementState = "accepted" if before == "accepted" else "sent"
         book = self.keep(book.noted(Step(stamp.utc, state, "leaving", by, reason, channel)))
         try:
             step = Step(stamp.utc, state, "left", by, "", channel, self.channels[channel].send(letter))
