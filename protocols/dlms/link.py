@@ -4,6 +4,8 @@ Pure: octets in, events out. Numbered frames tell a late answer from the wanted 
 is sent again unchanged and nothing is ever taken twice.
 """
 
+import enum
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from protocols.dlms.hdlc import (
@@ -55,6 +57,31 @@ class Down:
 Event = Out | Up | Down | bytes  # bytes: a whole APDU
 
 
+class State(enum.Enum):
+    """Where the link stands; numbered frames travel in ``UP`` only."""
+
+    DOWN = "down"
+    SETTING_UP = "setting up"  # SNRM is out
+    DENIED = "denied once"  # DM came, perhaps late and to something older: SNRM is out again
+    UP = "up"
+    RELEASING = "releasing"  # DISC is out
+
+
+NEXT: Mapping[tuple[State, str], State] = {
+    **{(state, "SNRM"): State.SETTING_UP for state in State},
+    **{(state, "DISC"): State.RELEASING for state in State},
+    (State.SETTING_UP, "UA"): State.UP,
+    (State.SETTING_UP, "DM"): State.DENIED,
+    (State.DENIED, "UA"): State.UP,
+    (State.RELEASING, "UA"): State.DOWN,
+    (State.RELEASING, "DM"): State.DOWN,
+}
+"""What our commands and the meter's unnumbered answers do to the link. DM in ``DENIED`` is a refusal; DM and FRMR in
+``UP`` say that the link is gone (the session above sets it up anew)."""
+
+NAMES = {SNRM: "SNRM", DISC: "DISC", UA: "UA", DM: "DM"}
+
+
 class HdlcLink:
     """One client's link to one meter. ``offer``: the limits that SNRM proposes."""
 
@@ -69,8 +96,7 @@ class HdlcLink:
         self._reset(Limits())
         self._last = b""
         self.segments: tuple[bytes, ...] = ()  # information fields of what was put last
-        self._awaited = 0  # the control field of the unnumbered frame that was sent, 0 in a dialogue
-        self._denied = False  # by one DM, which may be late
+        self._state = State.DOWN
 
     def _reset(self, limits: Limits) -> None:
         self.limits = limits
@@ -99,7 +125,6 @@ class HdlcLink:
         self._first, self._flight = self._sent, 0
         self._in.clear()
         self._polls = self._spare = 0
-        self._awaited = 0
         return self._burst()
 
     def again(self) -> bytes:
@@ -129,7 +154,7 @@ class HdlcLink:
         if not noise:
             return None
         self._spare += 1
-        if self._spare > SPARE_TRIES or self._awaited:
+        if self._spare > SPARE_TRIES or self._state is not State.UP:
             shown = f"{len(noise)} octets" if self.hush else f"the end of it: {noise.hex(' ')}"
             raise BadFrame(f"no sound HDLC frame in what came, {shown}")
         return Out(self._last)
@@ -140,7 +165,7 @@ class HdlcLink:
 
     def _unnumbered(self, control: int, information: bytes) -> bytes:
         self._deframer.clear()
-        self._awaited, self._denied = control, False
+        self._state = NEXT[self._state, NAMES[control]]
         self._last = Frame(self._server, self._client, control, information).to_bytes()
         return self._last
 
@@ -171,7 +196,7 @@ class HdlcLink:
             self._deframer.clear()
             raise BadFrame(f"meter {there} answered, {self.server} was asked")
         control = frame.control
-        if self._awaited:
+        if self._state is not State.UP:
             return self._hear_unnumbered(frame)
         if not control & 1:
             return self._hear_information(frame)
@@ -184,26 +209,12 @@ class HdlcLink:
         return None  # UI, or a UA that comes late
 
     def _hear_unnumbered(self, frame: Frame) -> Event | None:
-        control, asked = frame.control | POLL, self._awaited
-        if control == UA and asked == SNRM:
-            theirs = Limits.from_bytes(frame.information)
-            self._awaited = 0
-            # our transmit is the meter's receive; the smaller of both sides holds
-            self._reset(
-                Limits(
-                    min(self._offer.transmit, theirs.receive),
-                    min(self._offer.receive, theirs.transmit),
-                    min(self._offer.window_transmit, theirs.window_receive),
-                    min(self._offer.window_receive, theirs.window_transmit),
-                )
-            )
-            return Up(self.limits)
-        if asked == DISC and control in (UA, DM):
-            self._awaited = 0
-            return Down()
-        if control == DM and not self._denied:  # a late answer to something older looks the same: asked once more
-            self._denied = True
-            return Out(self._last)
+        control = frame.control | POLL
+        following = NEXT.get((self._state, NAMES.get(control, "")))
+        if following is not None:
+            event = self._entering(following, frame)
+            self._state = following
+            return event
         if control == DM:
             raise Refused("the meter refuses the link (DM): other client, other address length, or still busy")
         if control == FRMR:
@@ -211,6 +222,26 @@ class HdlcLink:
         if control == UI:
             return None
         raise BadFrame(f"control field {frame.control:02x} instead of UA")
+
+    def _entering(self, state: State, frame: Frame) -> Event:
+        match state:
+            case State.UP:
+                return self._agreed(Limits.from_bytes(frame.information))
+            case State.DOWN:
+                return Down()
+        return Out(self._last)  # DENIED: asked once more
+
+    def _agreed(self, theirs: Limits) -> Up:
+        """Our transmit is the meter's receive; the smaller of both sides holds."""
+        self._reset(
+            Limits(
+                min(self._offer.transmit, theirs.receive),
+                min(self._offer.receive, theirs.transmit),
+                min(self._offer.window_transmit, theirs.window_receive),
+                min(self._offer.window_receive, theirs.window_transmit),
+            )
+        )
+        return Up(self.limits)
 
     def _acknowledge(self, number: int) -> bool:
         """Whether ``number`` = N(R) confirms something that is under way; drops what it confirms."""

@@ -1,12 +1,15 @@
 """One client's dialogue with one DLMS meter, over HDLC or over the TCP wrapper.
 
+Where the dialogue stands is a state of :mod:`protocols.dlms.states`; its tables say what may follow. ``send`` moves the
+state and starts the question's generator (:mod:`protocols.dlms.exchange`), ``receive`` hands it what the link makes of
+the octets (:mod:`protocols.dlms.link`, or the wrapper) until it returns the reply.
+
 HDLC frames are numbered, so a question that met silence may be asked again at any time: the last frame goes out
 unchanged, the meter repeats its reply, and a long answer goes on where it broke off.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from protocols.dlms.exchange import Steps, Talk
@@ -25,25 +28,13 @@ from protocols.dlms.questions import (
     Set,
 )
 from protocols.dlms.security import ENCRYPTED
+from protocols.dlms.states import BUSY, HEARD, IN_LINK, Outcome, State, after_question
 from protocols.dlms.wrapper import WrapperLink
 from protocols.errors import BadFrame, MeterError, NotLoggedIn
 from protocols.session import Sending
 
 LOW_LEVEL = 1  # the mechanism whose password goes over the line as it is
 UNRELATED = 8  # pushed or late messages in one answer after which we give up
-
-
-class State(Enum):
-    CLOSED = "closed"
-    LINKED = "linked"
-    ASSOCIATED = "associated"
-
-
-ALLOWED = {
-    State.CLOSED: (Connect, Disconnect),
-    State.LINKED: (Connect, Disconnect, Associate),
-    State.ASSOCIATED: (Connect, Disconnect, Associate, Release, Get, GetList, Set, Action),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,6 @@ class Session:
         self._timing = timing
         self._strict = strict_invoke
         self._state = State.CLOSED
-        self._lost = False  # the link broke after it had been up
         self._link: HdlcLink | WrapperLink | None = None
         self._talk = Talk(strict_invoke)
         self._pending: Question | None = None
@@ -74,34 +64,40 @@ class Session:
         self._unrelated = 0
         self._secrets: list[bytes] = []  # of this association, as they go over the line
 
-    @property
-    def state(self) -> State:
-        return self._state
-
     def send(self, question: Question) -> Sending:
         link = self._link
         if question == self._pending and isinstance(link, HdlcLink):
             return self._sending(link.again())
-        broken_off = self._pending is not None and isinstance(link, HdlcLink)
+        state = after_question(self._state, question, self._wrapper)
+        if state is None:
+            raise self._out_of_turn(question)
         self._forget()
+        self._state = state
         if isinstance(question, Connect):
             return self._connect(question)
         if isinstance(question, Disconnect):
-            return self._disconnect()
-        if broken_off or (self._lost and not isinstance(question, ALLOWED[self._state])):
-            self._drop()
-            raise NotLoggedIn("the dialogue broke off; the link must be set up again")
-        if link is None or not isinstance(question, ALLOWED[self._state]):
-            raise RuntimeError(f"{type(question).__name__} in state {self._state.value}")
+            return self._disconnect(question)
         if isinstance(question, Associate):
-            self._state = State.LINKED  # an old association ends with the new AARQ
             self._secrets = _secrets(question)
         if isinstance(link, HdlcLink):
             link.hush = isinstance(question, (Associate, Release))
         steps = self._start(question)
-        apdu = next(steps)  # a question that cannot be ciphered was never asked
+        try:
+            apdu = next(steps)
+        except Exception:  # a question that cannot be ciphered was never asked
+            self._heard(Outcome.FAILED)
+            raise
         self._pending, self._steps = question, steps
+        assert link is not None  # every state in which such a question has a row follows Connect
         return self._sending(link.put(apdu))
+
+    def _out_of_turn(self, question: Question) -> NotLoggedIn | RuntimeError:
+        broken_off = self._state in BUSY and not self._wrapper
+        if isinstance(question, IN_LINK) and (broken_off or self._state is State.LOST):
+            self._forget()
+            self._state = State.LOST
+            return NotLoggedIn("the dialogue broke off; the link must be set up again")
+        return RuntimeError(f"{type(question).__name__} in state {self._state.value}")
 
     def receive(self, data: bytes) -> Any:
         link = self._link
@@ -114,16 +110,15 @@ class Session:
                 if reply is not None:
                     return reply
         except NotLoggedIn:
-            self._forget()
-            self._drop()
+            self._end(Outcome.LINK_LOST)
             raise
         except BadFrame:
             # over HDLC the question stays: asked again, it goes on where it broke
             if not link.numbered or self._steps is None:
-                self._forget()
+                self._end(Outcome.FAILED)
             raise
         except MeterError:
-            self._forget()
+            self._end(Outcome.FAILED)
             raise
         return None
 
@@ -136,12 +131,10 @@ class Session:
             case Out():
                 return self._sending(event.data, event.pause)
             case Up():
-                self._state, self._lost = State.LINKED, False
-                self._forget()
+                self._end(Outcome.ANSWERED)
                 return Connected(event.limits)
             case Down():
-                self._forget()
-                self._state, self._lost = State.CLOSED, False
+                self._end(Outcome.ANSWERED)
                 return Done()
             case bytes():
                 return self._advance(event)
@@ -154,7 +147,7 @@ class Session:
         try:
             following = steps.send(apdu)
         except StopIteration as end:
-            self._conclude()
+            self._end(Outcome.ANSWERED)
             return end.value
         self._steps = steps
         if following:
@@ -164,13 +157,6 @@ class Session:
         if self._unrelated > UNRELATED:
             raise BadFrame(f"{UNRELATED} messages came that answer nothing")
         return None
-
-    def _conclude(self) -> None:
-        if isinstance(self._pending, Associate):
-            self._state = State.ASSOCIATED
-        elif isinstance(self._pending, Release):
-            self._state = State.LINKED
-        self._forget()
 
     def _start(self, question: Question) -> Steps:
         talk = self._talk
@@ -193,19 +179,17 @@ class Session:
         self._talk = Talk(self._strict)
         if self._wrapper:
             self._link = WrapperLink(question.logical, question.client)
-            self._state, self._lost = State.LINKED, False
             return self._sending(b"", answered=False)
-        self._state = State.CLOSED
         link = self._link = HdlcLink(question.server, question.client, question.limits)
         self._pending = question
         return self._sending(link.connect())
 
-    def _disconnect(self) -> Sending:
-        self._state = State.CLOSED
-        if not isinstance(self._link, HdlcLink):
-            return self._sending(b"", answered=False)
-        self._pending = Disconnect()
-        return self._sending(self._link.disconnect())
+    def _disconnect(self, question: Disconnect) -> Sending:
+        if isinstance(self._link, HdlcLink):
+            self._pending = question
+            return self._sending(self._link.disconnect())
+        self._heard(Outcome.ANSWERED)  # there is nothing to release
+        return self._sending(b"", answered=False)
 
     def _sending(self, data: bytes, pause: float = 0.0, answered: bool = True) -> Sending:
         limits = self._link.limits if isinstance(self._link, HdlcLink) else None
@@ -220,12 +204,16 @@ class Session:
         spans = [span for secret in self._secrets for span in _spans(data, self._link.segments, secret)]
         return data[min(spans)[0] : max(last for _, last in spans)] if spans else b""
 
+    def _heard(self, outcome: Outcome) -> None:
+        self._state = HEARD.get((self._state, outcome), self._state)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._heard(outcome)
+        self._forget()
+
     def _forget(self) -> None:
         self._pending = self._steps = None
         self._unrelated = 0
-
-    def _drop(self) -> None:
-        self._state, self._lost = State.CLOSED, True
 
 
 def _secrets(question: Associate) -> list[bytes]:

@@ -10,7 +10,7 @@ carries nothing, and the meters end a session by themselves within seconds of si
 so none can come late and the session goes on (``DAMAGED``).
 
 A change here must also touch the readers in ``session.py`` (one for each state that waits) and the diagram in
-``docs/protocols.md``, which a test compares with :func:`diagram`.
+``docs/protocols.md``, which a test compares with the tables.
 """
 
 import enum
@@ -44,7 +44,7 @@ class Outcome(enum.Enum):
     OPERAND = "operand P0"
     HANDED_OVER = "mode E confirmed"
     ANSWERED = "answer"
-    DAMAGED = "damaged answer, refusal or error message"
+    DAMAGED = "damaged answer or refusal"
     SILENT = "silence"
     ENDED = "break by the meter"
     THROWN_OUT = "break after the password"
@@ -87,26 +87,3 @@ def after_question(state: State, question: object) -> State | None:
 def after(state: State, outcome: Outcome) -> State:
     """The state after this; an outcome that changes nothing in a state has no row there."""
     return HEARD.get((state, outcome), state)
-
-
-def diagram() -> str:
-    """Both tables as a Mermaid state diagram; a question that may be asked in every state is drawn once."""
-    lines = ["stateDiagram-v2", "    [*] --> closed"]
-    always = [question for question in dict.fromkeys(kind for _, kind in ASKED) if _everywhere(question)]
-    for question in always:
-        ends = {end for (_, kind), end in ASKED.items() if kind is question}
-        if len(ends) == 1:
-            lines.append(f"    any --> {_name(ends.pop())} : {question.__name__}")
-    for (state, kind), end in ASKED.items():
-        if kind not in always:
-            lines.append(f"    {_name(state)} --> {_name(end)} : {kind.__name__}")
-    lines += [f"    {_name(state)} --> {_name(end)} : {outcome.value}" for (state, outcome), end in HEARD.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _everywhere(question: type) -> bool:
-    return all((state, question) in ASKED for state in State)
-
-
-def _name(state: State) -> str:
-    return state.value.replace(" ", "_")

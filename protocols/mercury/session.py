@@ -1,5 +1,15 @@
-"""One dialogue with one Mercury 23x meter: bytes in, bytes out."""
+"""One dialogue with one Mercury 23x meter: bytes in, bytes out.
 
+An answer carries neither a number nor the request's code, so one question is asked at a time, and :data:`NEXT` says
+what may happen while it waits. ``send`` starts it, ``receive`` ends it with a reply or an error. Silence does not end
+it, since a late answer may still come; it only allows another question in its place. After a time-out the Link calls
+``proof`` first, which forgets the question and asks one that no late answer can be taken for.
+
+A change of the table must also touch the diagram in ``docs/protocols.md``, which a test compares with it.
+"""
+
+import enum
+from collections.abc import Mapping
 from typing import Any
 
 from protocols.checksums import crc16_modbus
@@ -13,6 +23,37 @@ GAP = 0.05  # USB adapters hand bytes over in lumps up to 16 ms apart: a shorter
 _AROUND = 3  # address and CRC
 _KEPT = 512  # octets remembered of one answer; more is noise, of which the end is kept
 _SHOWN = 64  # octets of it that stand in a message
+
+
+class State(enum.Enum):
+    """Where the dialogue stands."""
+
+    IDLE = "idle"
+    WAITING = "waiting"  # for the answer to the question
+    SILENT = "silent"  # the same, and the line fell silent without an answer
+
+
+class Event(enum.Enum):
+    """What moves it."""
+
+    ASKED = "question"
+    REPEATED = "the same question"
+    SILENCE = "silence"
+    ENDED = "reply or error"
+    FORGOTTEN = "proof"
+
+
+NEXT: Mapping[tuple[State, Event], State] = {
+    **{(state, Event.FORGOTTEN): State.IDLE for state in State},
+    (State.IDLE, Event.ASKED): State.WAITING,
+    (State.WAITING, Event.REPEATED): State.WAITING,
+    (State.WAITING, Event.SILENCE): State.SILENT,
+    (State.WAITING, Event.ENDED): State.IDLE,
+    (State.SILENT, Event.ASKED): State.WAITING,
+    (State.SILENT, Event.REPEATED): State.WAITING,
+    (State.SILENT, Event.SILENCE): State.SILENT,
+    (State.SILENT, Event.ENDED): State.IDLE,
+}
 
 
 class Session:
@@ -37,17 +78,18 @@ class Session:
         self._buffer = bytearray()
         self._start = 0  # octets of the buffer in which no awaited frame begins
         self._echoed = False  # the echo of this request has been taken away
-        self._silent = False  # the line fell silent since the question
+        self._state = State.IDLE
 
     def send(self, question: Asked) -> Sending:
         """The request. RuntimeError while another question waits and nothing told that its answer stays away."""
-        if self._question is not None and not self._silent and self._question != question:
+        state = NEXT.get((self._state, Event.REPEATED if question == self._question else Event.ASKED))
+        if state is None:
             raise RuntimeError(f"{question} asked while {self._question} still waits")
-        self._question = question
+        self._question, self._state = question, state
         self._request = seal(self._address, question.encode())
         self._buffer.clear()
         self._start = 0
-        self._echoed = self._silent = False
+        self._echoed = False
         secret = question.password if isinstance(question, OpenChannel) else b""
         least = min(question.sizes) + SHORTEST - 1  # address and CRC
         size = max(LONGEST, max(question.sizes) + _AROUND)
@@ -56,12 +98,13 @@ class Session:
 
     def proof(self) -> ReadSerial:
         """After silence: no other answer is as long as that to the serial number, and it needs no log-in."""
-        self._question = None
+        self._end(Event.FORGOTTEN)
         return ReadSerial()
 
     def receive(self, data: bytes) -> Any:
         """None while the answer is not whole, the reply, or a MeterError; ``b""`` says that the line is silent."""
-        if self._question is None:
+        question = self._question
+        if question is None:
             if data:
                 raise BadFrame(f"meter {self._address}: octets without a question: {data[:_SHOWN].hex(' ')}")
             return None
@@ -70,15 +113,18 @@ class Session:
             if (frame := self._found()) is None:
                 return None
         else:
-            self._silent = True
+            self._state = NEXT[self._state, Event.SILENCE]
             if len(self._buffer) < SHORTEST:
                 return None  # an echo, or the click of an adapter that turns round: the answer may still come
             frame = self._found_in_silence()
-        question, self._question = self._question, None
+        self._end(Event.ENDED)
         body = frame[1:-2]
         if len(body) == STATUS:
             self._judge(question, body[0])
         return question.decode(body)
+
+    def _end(self, event: Event) -> None:
+        self._question, self._state = None, NEXT[self._state, event]
 
     def _take(self, data: bytes) -> None:
         """Add to the buffer; drop the request's echo with what came before it; keep a bounded end of endless noise."""
@@ -148,7 +194,7 @@ class Session:
     def _broken(self, why: str) -> BadFrame:
         """A BadFrame with the bytes in hex, but for a log-in: an echo of it would show the password."""
         heard, question = bytes(self._buffer), self._question
-        self._question = None
+        self._end(Event.ENDED)
         if isinstance(question, OpenChannel) and len(heard) > SHORTEST:
             return BadFrame(f"meter {self._address}: {why}: {len(heard)} octets after a log-in, not shown")
         more = f" and {len(heard) - _SHOWN} more" if len(heard) > _SHOWN else ""

@@ -1,5 +1,15 @@
-"""A Modbus master's dialogue with one unit: one question at a time, and only its own answer is believed."""
+"""A Modbus master's dialogue with one unit: one question at a time, and only its own answer is believed.
 
+``send`` starts a question (asking again, or asking another one, replaces the one before: that is how a time-out ends),
+``receive`` ends it with a reply or an error. :data:`NEXT` says where the dialogue stands. After a time-out on an RTU
+line a late answer may still come, and nothing in it tells it from the right one: the dialogue is out of step until the
+Link has asked what ``proof`` gives and heard an answer. Over TCP the number of the transaction tells.
+
+A change of the table must also touch the diagram in ``docs/protocols.md``, which a test compares with it.
+"""
+
+import enum
+from collections.abc import Mapping
 from dataclasses import replace
 
 from protocols.errors import BadFrame, MeterError
@@ -15,6 +25,36 @@ GAP = 0.1  # s: longer than the 16 ms bursts of USB adapters and the pauses of E
 GAP_TCP = 0.5  # s: a segment that was sent again
 
 
+class State(enum.Enum):
+    """Where the dialogue stands."""
+
+    IDLE = "idle"
+    WAITING = "waiting"  # for an answer
+    OUT_OF_STEP = "out of step"  # after a time-out, until an answer can be told from a late one
+    PROVING = "proving"  # for the answer to the proof
+
+
+class Event(enum.Enum):
+    """What moves it."""
+
+    QUESTION = "question"
+    PROOF = "the proof is asked"
+    ENDED = "reply or error"
+    TIMED_OUT = "time-out"
+
+
+NEXT: Mapping[tuple[State, Event], State] = {
+    **{(state, Event.QUESTION): State.WAITING for state in State},
+    **{(state, Event.TIMED_OUT): State.OUT_OF_STEP for state in State},
+    (State.IDLE, Event.PROOF): State.WAITING,
+    (State.WAITING, Event.PROOF): State.WAITING,
+    (State.OUT_OF_STEP, Event.PROOF): State.PROVING,
+    (State.PROVING, Event.PROOF): State.PROVING,
+    (State.WAITING, Event.ENDED): State.IDLE,
+    (State.PROVING, Event.ENDED): State.IDLE,
+}
+
+
 def silence(line: Line) -> float:
     """Seconds between frames: 3.5 characters, 1.75 ms above 19200 bit/s (Modbus over Serial Line V1.02 §2.5.1.1)."""
     return 0.00175 if line.speed > 19200 else 3.5 * line.character
@@ -25,9 +65,9 @@ class Session:
 
     Replies: ``bytes`` (the registers' octets, high octet first) to ReadHolding and ReadInput, DeviceIdentification to
     ReadDeviceIdentification. Exceptions 4, 5, 6, 8, 9 are Busy, 10 and 11 NoReply, all others Refused with ``code``.
-    Asking again replaces the question before: that is how a time-out ends. ``proof`` (RTU) must be a question whose
-    answer has another length than any other that this unit is asked. ``timeout`` is the wait in seconds, ``turnover``
-    the silence that the unit wants when the line has turned to it from another one (see :meth:`turn`).
+    ``proof`` (RTU) must be a question whose answer has another length than any other that this unit is asked.
+    ``timeout`` is the wait in seconds, ``turnover`` the silence that the unit wants when the line has turned to it from
+    another one (see :meth:`turn`).
     """
 
     def __init__(
@@ -48,7 +88,7 @@ class Session:
         self._pause = 0.0 if self._tcp else silence(line)
         self._turnover = turnover
         self._turned = False
-        self._proving = False
+        self._state = State.IDLE
         self._proof = proof or ReadDeviceIdentification()
         self._sendings: dict[Question, Sending] = {}
         self._number = 0
@@ -66,8 +106,7 @@ class Session:
 
     def proof(self) -> Question | None:
         """See :class:`protocols.session.Session`; None in TCP, where a late answer shows by its number."""
-        self._question, self._heard = None, b""
-        self._proving = True
+        self._question, self._heard, self._state = None, b"", NEXT[self._state, Event.TIMED_OUT]
         return None if self._tcp else self._proof
 
     def send(self, question: Question) -> Sending:
@@ -80,7 +119,7 @@ class Session:
             self._turned = False
             sending = replace(sending, pause=max(sending.pause, self._turnover))
         self._question, self._request, self._heard = question, sending.data, b""
-        self._proving = self._proving and question == self._proof
+        self._state = NEXT[self._state, Event.PROOF if question == self._proof else Event.QUESTION]
         return sending
 
     def receive(self, data: bytes) -> bytes | DeviceIdentification | None:
@@ -94,17 +133,16 @@ class Session:
             return None
         try:
             answer = self._find(heard, question, silent=not data)
-            if answer is None:
-                return None
-            reply = self._reply(answer, question)
+            reply = None if answer is None else self._reply(answer, question)
         except MeterError:
-            self._forget()
+            self._end()
             raise
-        self._forget()
+        if reply is not None:
+            self._end()
         return reply
 
-    def _forget(self) -> None:
-        self._question, self._proving = None, False
+    def _end(self) -> None:
+        self._question, self._state = None, NEXT[self._state, Event.ENDED]
 
     def _prepare(self, question: Question) -> Sending:
         data = build(self._unit, question, self._framing)
@@ -128,7 +166,7 @@ class Session:
     def _reply(self, answer: bytes, question: Question) -> bytes | DeviceIdentification:
         function = question.function
         if answer[1] == function | 0x80 and len(answer) == 3:
-            if self._proving and isinstance(question, ReadDeviceIdentification):
+            if self._state is State.PROVING and isinstance(question, ReadDeviceIdentification):
                 return DeviceIdentification({})  # nothing else has this function: a refusal proves as much
             raise exception(self._unit, answer[2])
         if answer[1] != function:

@@ -1,20 +1,13 @@
-"""The states of an IEC 62056-21 dialogue: the tables are whole, and the page shows them."""
-
-from pathlib import Path
+"""The states of an IEC 62056-21 dialogue: the tables are whole."""
 
 import pytest
 
 from protocols.errors import NotLoggedIn
 from protocols.iec62056 import questions
 from protocols.iec62056.session import READERS, Session
-from protocols.iec62056.states import ASKED, HEARD, IN_SESSION, State, after_question, diagram
+from protocols.iec62056.states import ASKED, HEARD, IN_SESSION, State, after_question
 
-PAGE = Path(__file__).parents[2] / "docs" / "protocols.md"
 IDLE = {State.CLOSED, State.OPEN, State.LOST}
-
-
-def test_the_diagram_on_the_page_is_that_of_the_tables() -> None:
-    assert f"```mermaid\n{diagram()}```\n" in PAGE.read_text("utf-8")
 
 
 def test_every_state_that_waits_has_a_reader_and_a_way_out() -> None:
