@@ -40,9 +40,9 @@ def document(live: Live) -> dict[str, Any]:
         "delivery": dict(live.delivery),
         "disk": live.disk,
         "exchange": _exchange(live.config, live.store),
-        "buses": [_bus(worker, filler) for worker in workers],
+        "buses": [of_bus(worker, filler) for worker in workers],
         "meters": [
-            *(_meter(worker, meter, filler) for worker in workers for meter in worker.meters),
+            *(of_meter(worker, meter, filler) for worker in workers for meter in worker.meters),
             *(_manual(*reading) for reading in live.manual),
         ],
     }
@@ -119,7 +119,8 @@ def _closed(bus: Bus) -> dict[str, Any]:
     return {"name": bus.name, "port": bus.port, "state": "closed", **nothing}
 
 
-def _bus(worker: Worker, filler: Filler) -> dict[str, Any]:
+def of_bus(worker: Worker, filler: Filler) -> dict[str, Any]:
+    """A bus as its worker and the archives stand."""
     progress = filler.progress(worker.bus.name)
     done = progress["done_at"]
     return {
@@ -134,7 +135,8 @@ def _bus(worker: Worker, filler: Filler) -> dict[str, Any]:
     }
 
 
-def _meter(worker: Worker, meter: MeterState, filler: Filler) -> dict[str, Any]:
+def of_meter(worker: Worker, meter: MeterState, filler: Filler) -> dict[str, Any]:
+    """A meter that the gateway reads, as it stands."""
     newest = _newest(meter.latest.get("now") or meter.latest.get("network"))
     return {
         "point": meter.config.point,

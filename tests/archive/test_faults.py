@@ -72,13 +72,13 @@ def test_a_question_from_outside_is_answered_after_the_exchange_under_way(folder
     question = Question(["flat-2"], "now", answer=Future())
     asked_at: list[float] = []
 
-    def ask(question: bytes) -> bytes | None:
-        if question[1] == 0x06 and not asked_at:
+    def listen(sent: bytes) -> bytes | None:
+        if sent[1] == 0x06 and not asked_at:
             asked_at.append(house.time.now)
             house.worker.ask(question)
         return None
 
-    house.listen = ask
+    house.listen = listen
     house.run(10 * MINUTE, question.answer.done)
     records, failed = question.answer.result(0)
     assert records and not failed

@@ -28,8 +28,8 @@ def parts(house: House) -> dict[str, Any]:
     """The bus and the meters of the document, as the daemon would make them."""
     worker: Any = house.worker
     return {
-        "buses": [told._bus(worker, house.filler)],
-        "meters": [told._meter(worker, index, house.filler) for index in range(2)],
+        "buses": [told.of_bus(worker, house.filler)],
+        "meters": [told.of_meter(worker, meter, house.filler) for meter in worker.meters],
     }
 
 
