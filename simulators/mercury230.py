@@ -1,4 +1,4 @@
-"""A Mercury 23x meter with plain attributes. It encodes by the maker's tables, apart from the driver's decoding."""
+"""A Mercury 23x meter with plain attributes. It shares the codec with the driver; recorded dialogues judge both."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from protocols.errors import BadFrame
-from protocols.mercury.frames import Energy, seal, unseal
+from protocols.mercury.frames import Clock, Energy, TariffState, encode_registers, seal, unseal
+from protocols.mercury.identity import Details, Ratio, Serial
+from protocols.mercury.quantities import encode_measured, quantity
 from simulators.mercury_archive import Archive, Journal
 
 SESSION = timedelta(seconds=240)  # a session lives so long after the last sound request (§1.5.5)
@@ -16,6 +18,7 @@ NOT_ALLOWED = b"\x01"
 LOW_LEVEL = b"\x03"
 ALREADY_CORRECTED = b"\x04"
 NOT_OPEN = b"\x05"
+NOT_MEASURED = Energy(None, None, None, None)
 
 LENGTHS = {
     0x00: (1,),
@@ -109,7 +112,7 @@ class Mercury230:
                 self.level = 0
                 return DONE
             case 0x08 if data[1:] == b"\x00":
-                return self._serial() + _date(self.made)
+                return Serial(self.serial, self.made).to_bytes()
             case _ if not self.level:
                 return NOT_OPEN
             case 0x03 if data[1] == 0x0D and len(data) == 5:
@@ -146,7 +149,7 @@ class Mercury230:
                     rows = archive.snapshot(date(2000 + year, month, day), month=data[1] == 1)
                 except ValueError:
                     return NOT_ALLOWED
-                return _row(rows[data[5]]) if rows and data[5] in rows else NOT_ALLOWED
+                return rows[data[5]].to_bytes() if rows and data[5] in rows else NOT_ALLOWED
             case _:
                 return NOT_ALLOWED
 
@@ -162,22 +165,22 @@ class Mercury230:
         if self.archive is not None and array >= 0xB and self.arrays and (array == 0xB) == (1 <= month <= 12):
             rows = self.archive.array(array, month) or {}
         if array == 6 and row == 0 and self.phases is not None:
-            return b"".join(map(_register, self.phases))
+            return encode_registers(self.phases)
         if row == 6 and self.group_read and rows:
             order = [1, 2, 3, 4, 0] + [5] * (5 in rows)
-            return b"".join(_row(rows.get(tariff)) for tariff in order)
-        return _row(rows[row]) if row in rows else NOT_ALLOWED
+            return b"".join(rows.get(tariff, NOT_MEASURED).to_bytes() for tariff in order)
+        return rows[row].to_bytes() if row in rows else NOT_ALLOWED
 
     def _parameter(self, number: int, more: bytes) -> bytes:
         variant = self.variant.ljust(8, b"\x00")
-        about = self._serial() + _date(self.made) + bytes(self.firmware) + variant[:6]
+        firmware = ".".join(map(str, self.firmware))
         match number, more:
             case 0x01, b"":
-                return about
+                return Details(self.serial, self.made, firmware, variant[:6]).to_bytes()
             case 0x01, b"\x00":
-                return about + bytes(4) + variant[6:8] + bytes(2)
+                return Details(self.serial, self.made, firmware, variant).to_bytes()
             case 0x02, b"":
-                return self.voltage_ratio.to_bytes(2, "big") + self.current_ratio.to_bytes(2, "big")
+                return Ratio(self.voltage_ratio, self.current_ratio).to_bytes()
             case 0x03, b"":
                 return bytes(self.firmware)
             case 0x05, b"":
@@ -191,7 +194,7 @@ class Mercury230:
                 field = place if self.firmware >= (7, 1, 0) else place * 16
                 return field.to_bytes(2, "big") + record[:7]
             case 0x17, b"":
-                return bytes((0, self.tariff - 1 << 1))
+                return TariffState(self.tariff, single=False).to_bytes()
             case 0x11 | 0x16, _ if len(more) == 1:
                 return self._measured(more[0], group=number == 0x16)
             case _:
@@ -199,44 +202,35 @@ class Mercury230:
 
     def _measured(self, parameter: int, group: bool) -> bytes:
         n = self.network
-        tables: dict[int, tuple[tuple[Decimal | None, ...], Decimal]] = {  # BWRI of the first value: values, 1/step
-            0x00: (n.active, Decimal(100)),
-            0x04: (n.reactive, Decimal(100)),
-            0x08: (n.apparent, Decimal(100)),
-            0x11: (n.voltage, Decimal(100)),
-            0x21: (n.current, Decimal(1000)),
-            0x30: (n.factor, Decimal(1000)),
-            0x40: ((n.frequency,), Decimal(100)),
-            0x51: (n.angle, Decimal(100)),
+        tables: dict[int, tuple[Decimal | None, ...]] = {  # BWRI of the first value
+            0x00: n.active,
+            0x04: n.reactive,
+            0x08: n.apparent,
+            0x11: n.voltage,
+            0x21: n.current,
+            0x30: n.factor,
+            0x40: (n.frequency,),
+            0x51: n.angle,
         }
-        for first, (values, scale) in tables.items():
+        for first, values in tables.items():
             if group and parameter == first:
-                return b"".join(self._three(first, index, value, scale) for index, value in enumerate(values))
+                return b"".join(self._value(first, index, value) for index, value in enumerate(values))
             if not group and first <= parameter < first + len(values):
-                index = parameter - first
-                return self._three(first, index, values[index], scale)
+                return self._value(first, parameter - first, values[parameter - first])
         return NOT_ALLOWED
 
-    def _three(self, first: int, index: int, value: Decimal | None, scale: Decimal) -> bytes:
-        """Senior octet, low octet, middle octet. Bits 7 and 6 of the senior one are the directions of the active and
-        the reactive power of that phase; power and power factor carry both."""
-        if value is None:
-            return b"\xff\xff\xff"
-        count = int(abs(value) * scale)
-        senior = count >> 16 & 0x3F
-        if first in (0x00, 0x04, 0x08, 0x30):
-            active, reactive = self.network.active[index], self.network.reactive[index]
-            senior |= 0x80 * (active is not None and active < 0) | 0x40 * (reactive is not None and reactive < 0)
-        return bytes((senior, count & 0xFF, count >> 8 & 0xFF))
-
-    def _serial(self) -> bytes:
-        digits = self.serial.zfill(8)
-        return bytes(int(digits[at : at + 2]) for at in range(0, 8, 2))
+    def _value(self, first: int, index: int, value: Decimal | None) -> bytes:
+        """Bits 7 and 6 of the senior octet are the directions of the active and the reactive power of that phase; power
+        and power factor carry both."""
+        data = encode_measured(quantity(first), (None if value is None else abs(value),))
+        if value is None or first not in (0x00, 0x04, 0x08, 0x30):
+            return data
+        active, reactive = self.network.active[index], self.network.reactive[index]
+        back = 0x80 * (active is not None and active < 0) | 0x40 * (reactive is not None and reactive < 0)
+        return bytes((data[0] | back,)) + data[1:]
 
     def _clock(self) -> bytes:
-        at = self.now() + self.correction
-        fields = (at.second, at.minute, at.hour, at.isoweekday(), at.day, at.month, at.year % 100, self.season)
-        return bytes.fromhex("".join(f"{value:02d}" for value in fields))
+        return Clock(self.now() + self.correction, winter=self.season == 1).to_bytes()
 
     def _correct(self, wanted: bytes) -> bytes:
         """Within 4 minutes, once a calendar day. The real one moves gradually, this one at once."""
@@ -253,22 +247,3 @@ class Mercury230:
         self.corrected = shown.date()
         self.correction += to - shown
         return DONE
-
-
-def _register(value: int | None) -> bytes:
-    """Second most significant octet, most significant, least, second least (fig. 4.11); all ones: not measured."""
-    if value is None:
-        return b"\xff\xff\xff\xff"
-    top, upper, lower, low = value.to_bytes(4, "big")
-    return bytes((upper, top, low, lower))
-
-
-def _row(row: Energy | None) -> bytes:
-    if row is None:
-        return b"\xff" * 16
-    values = (row.active_import, row.active_export, row.reactive_import, row.reactive_export)
-    return b"".join(map(_register, values))
-
-
-def _date(day: date) -> bytes:
-    return bytes((day.day, day.month, day.year % 100))

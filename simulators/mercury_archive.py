@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from protocols.mercury.archives import EMPTY, ProfileRecord, encode_stamp
 from protocols.mercury.frames import Energy
 from simulators.slots import Slot, Slots, reached, shifted
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-RECORD = 15
-EMPTY = b"\xff" * RECORD
 DAYS, MONTHS = 123, 36  # depth of command 18h
 
 Rows = Mapping[int, Energy]
@@ -124,10 +123,8 @@ class Archive:
         begin, end = slot.begin, slot.end
         incomplete = not slot.whole(timedelta(minutes=self.period), self.off, self.steps)
         local = slot.stamp.astimezone(ZoneInfo(self.zone))
-        state = 0x08 * (not local.dst()) | 0x02 * incomplete
-        counts = b"".join(_counts(self.rows(begin)[0], self.rows(end)[0], self.constant))
-        fields = (local.hour, local.minute, local.day, local.month, local.year % 100)
-        return bytes((state,)) + _bcd(*fields) + bytes((self.period,)) + counts
+        a, b, c, d = _counts(self.rows(begin)[0], self.rows(end)[0], self.constant)
+        return ProfileRecord(local, self.period, (a, b, c, d), incomplete, winter=not local.dst()).to_bytes()
 
 
 def _less(row: Energy, before: Energy, after: Energy) -> Energy:
@@ -139,17 +136,13 @@ def _values(row: Energy) -> tuple[int | None, ...]:
     return row.active_import, row.active_export, row.reactive_import, row.reactive_export
 
 
-def _counts(begin: Energy, end: Energy, constant: int) -> Iterator[bytes]:
+def _counts(begin: Energy, end: Energy, constant: int) -> Iterator[int | None]:
     """Whole impulses of twice the constant per kWh that came within the interval."""
     for before, after in zip(_values(begin), _values(end), strict=True):
         if before is None or after is None:
-            yield b"\xff\xff"
+            yield None
         else:
-            yield (after * 2 * constant // 1000 - before * 2 * constant // 1000).to_bytes(2, "little")
-
-
-def _bcd(*values: int) -> bytes:
-    return bytes.fromhex("".join(f"{value:02d}" for value in values))
+            yield after * 2 * constant // 1000 - before * 2 * constant // 1000
 
 
 @dataclass
@@ -174,6 +167,4 @@ class Journal:
 
 def moments(*times: datetime | None) -> bytes:
     """Stamps of a journal entry: ss mm hh dd MM yy each, zeros for one that has not come yet."""
-    return b"".join(
-        bytes(6) if at is None else _bcd(at.second, at.minute, at.hour, at.day, at.month, at.year % 100) for at in times
-    )
+    return b"".join(map(encode_stamp, times))

@@ -10,7 +10,8 @@ from drivers.reading import Ask, Number, Reading
 from drivers.unfinished import Unfinished
 from protocols.errors import Refused
 from protocols.mercury.archives import Entry
-from protocols.mercury.frames import Details, Energy, Ratio
+from protocols.mercury.frames import Energy
+from protocols.mercury.identity import Details, Ratio
 from protocols.mercury.questions import ReadIdentity
 
 ENERGIES = {  # OBIS group C: field of a register row

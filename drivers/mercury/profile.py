@@ -10,7 +10,7 @@ from drivers.mercury.meter_time import MeterTime
 from drivers.reading import Ask, Number, Reach, Reading
 from protocols.errors import BadFrame, Busy, NoReply, Refused
 from protocols.mercury.archives import LONG, LastRecord, ProfileRecord, ReadBack, ReadLastRecord, ReadRecords, Records
-from protocols.mercury.frames import Details
+from protocols.mercury.identity import Details
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STEP = 16  # octets from one record to the next

@@ -14,6 +14,7 @@ from protocols.mercury.frames import Energy, sized
 from protocols.session import Read
 
 RECORD = 15  # octets of a profile record that are sent; records lie 16 apart
+EMPTY = b"\xff" * RECORD
 LONG = 17  # records in one long answer, 255 octets
 MEMORY = 3  # number of the memory with the main profile
 LATEST = 0xFF
@@ -33,6 +34,10 @@ class LastRecord:
     period: int
     initialising: bool
 
+    def to_bytes(self) -> bytes:
+        state = INITIALISED * self.initialising | WINTER * self.winter
+        return self.place.to_bytes(2, "big") + bytes((state,)) + encode_stamp(self.at, 5) + bytes((self.period,))
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileRecord:
@@ -44,6 +49,11 @@ class ProfileRecord:
     counts: tuple[int | None, int | None, int | None, int | None]
     incomplete: bool
     winter: bool
+
+    def to_bytes(self) -> bytes:
+        state = INCOMPLETE * self.incomplete | WINTER * self.winter
+        counts = b"".join((0xFFFF if count is None else count).to_bytes(2, "little") for count in self.counts)
+        return bytes((state,)) + encode_stamp(self.at, 5) + bytes((self.period,)) + counts
 
 
 Records = tuple[ProfileRecord | None, ...]
@@ -59,6 +69,14 @@ def stamp(data: bytes) -> datetime | None:
         return datetime(2000 + year, month, day, hour, minute, second)
     except (BadFrame, ValueError):
         return None
+
+
+def encode_stamp(at: datetime | None, size: int = 6) -> bytes:
+    """What :func:`stamp` reads: of 5 or 6 octets, zeros for None."""
+    if at is None:
+        return bytes(size)
+    head = (at.hour, at.minute) if size == 5 else (at.second, at.minute, at.hour)
+    return bytes(map(frames.to_bcd, (*head, at.day, at.month, at.year % 100)))
 
 
 def last_record(data: bytes) -> LastRecord:
@@ -83,6 +101,11 @@ def profile_record(data: bytes) -> ProfileRecord | None:
 def profile_records(data: bytes) -> Records:
     """Records one behind the other, as a long answer brings them."""
     return tuple(profile_record(data[place : place + RECORD]) for place in range(0, len(data), RECORD))
+
+
+def encode_records(records: Records) -> bytes:
+    """What :func:`profile_records` reads; a place where nothing was recorded is all ones."""
+    return b"".join(EMPTY if record is None else record.to_bytes() for record in records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +200,10 @@ class Entry:
 
     number: int
     data: bytes
+
+    def to_bytes(self, latest: bool = False) -> bytes:
+        """``latest``: as the answer to a question for the latest one, which says its number."""
+        return self.data + bytes((self.number,)) if latest else self.data
 
 
 @dataclass(frozen=True, slots=True)

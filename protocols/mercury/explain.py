@@ -6,9 +6,10 @@ from typing import Any
 
 from protocols.checksums import crc16_modbus
 from protocols.errors import BadFrame
-from protocols.mercury import archives, frames, questions
+from protocols.mercury import archives, frames, identity, quantities, questions
 from protocols.mercury.archives import LastRecord, ProfileRecord
-from protocols.mercury.frames import AllTariffs, Clock, Details, Energy, PhaseEnergy, Ratio, Serial, TariffState
+from protocols.mercury.frames import AllTariffs, Clock, Energy, PhaseEnergy, TariffState
+from protocols.mercury.identity import Details, Ratio, Serial
 from protocols.mercury.questions import Asked
 from protocols.mercury.variant import Variant
 
@@ -65,18 +66,18 @@ _OTHERS = (  # requests that are known by name only: first octets, what they are
 _GUESSES: tuple[tuple[str, Callable[[bytes], Any]], ...] = (
     ("energy", frames.energy),
     ("all tariffs", frames.all_tariffs),
-    ("identity", frames.details),
+    ("identity", identity.details),
     ("energy by phase", frames.phase_energy),
     ("active power, sum and phases", questions.ReadNetworkGroup(0x00).decode),
     ("phase voltages", questions.ReadNetworkGroup(0x11).decode),
     ("currents", questions.ReadNetworkGroup(0x21).decode),
     ("clock", frames.clock),
-    ("serial number", frames.serial),
+    ("serial number", identity.serial),
     ("status word", frames.status_codes),
     ("variant", Variant.from_bytes),
-    ("transformer ratios", frames.ratio),
+    ("transformer ratios", identity.ratio),
     ("one instantaneous value, in hundredths", questions.ReadInstant(0x00).decode),
-    ("firmware", frames.firmware),
+    ("firmware", identity.firmware),
     ("tariff state", frames.tariff_state),
 )
 
@@ -168,9 +169,9 @@ def _request(body: bytes) -> tuple[str, Asked | None] | None:
                 energy = questions.ReadEnergy(body[1] >> 4, body[1] & 0x0F, body[2])
                 return f"energy, array {energy.array:X}, month {energy.month}, {_row(energy.tariff)}", energy
             case 0x08, 3 if body[1] == 0x11:
-                return f"{frames.quantity(body[2]).name} ({body[2]:02X}h)", questions.ReadInstant(body[2])
+                return f"{quantities.quantity(body[2]).name} ({body[2]:02X}h)", questions.ReadInstant(body[2])
             case 0x08, 3 if body[1] == 0x16:
-                return f"{frames.quantity(body[2]).name}, group {body[2]:02X}h", questions.ReadNetworkGroup(body[2])
+                return f"{quantities.quantity(body[2]).name}, group {body[2]:02X}h", questions.ReadNetworkGroup(body[2])
             case 0x06, 5 if body[1] & 0x7F == archives.MEMORY and body[4] in (0x0F, 0xFF):
                 place = (body[1] >> 7) << 16 | int.from_bytes(body[2:4], "big")
                 records = archives.ReadRecords(place, long=body[4] == 0xFF)
@@ -221,7 +222,7 @@ def _hex(data: bytes) -> str:
 
 def _unit(question: Asked) -> str:
     if isinstance(question, questions.ReadInstant | questions.ReadNetworkGroup):
-        return frames.quantity(question.parameter).unit
+        return quantities.quantity(question.parameter).unit
     return ""
 
 

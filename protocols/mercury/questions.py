@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import Any, ClassVar, Protocol
 
-from protocols.mercury import frames
+from protocols.mercury import frames, identity, quantities
 from protocols.mercury.frames import Done
 from protocols.session import Read, Write
 
@@ -141,8 +141,8 @@ class ReadSerial(Read):
     def encode(self) -> bytes:
         return b"\x08\x00"
 
-    def decode(self, data: bytes) -> frames.Serial:
-        return frames.serial(data)
+    def decode(self, data: bytes) -> identity.Serial:
+        return identity.serial(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +158,8 @@ class ReadIdentity(Read):
     def encode(self) -> bytes:
         return b"\x08\x01\x00" if self.extended else b"\x08\x01"
 
-    def decode(self, data: bytes) -> frames.Details:
-        return frames.details(data)
+    def decode(self, data: bytes) -> identity.Details:
+        return identity.details(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,8 @@ class ReadRatio(Read):
     def encode(self) -> bytes:
         return b"\x08\x02"
 
-    def decode(self, data: bytes) -> frames.Ratio:
-        return frames.ratio(data)
+    def decode(self, data: bytes) -> identity.Ratio:
+        return identity.ratio(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class ReadFirmware(Read):
         return b"\x08\x03"
 
     def decode(self, data: bytes) -> str:
-        return frames.firmware(data)
+        return identity.firmware(data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,43 +231,43 @@ class ReadTariffState(Read):
 
 @dataclass(frozen=True, slots=True)
 class ReadInstant(Read):
-    """One value by its BWRI byte (:data:`frames.QUANTITIES`), as a tuple of one."""
+    """One value by its BWRI byte (:data:`quantities.QUANTITIES`), as a tuple of one."""
 
     parameter: int
 
     def __post_init__(self) -> None:
-        frames.quantity(self.parameter)
+        quantities.quantity(self.parameter)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        return (frames.quantity(self.parameter).size,)
+        return (quantities.quantity(self.parameter).size,)
 
     def encode(self) -> bytes:
         return bytes((0x08, 0x11, self.parameter))
 
     def decode(self, data: bytes) -> Any:
-        return frames.measured(frames.quantity(self.parameter), frames.sized(data, *self.sizes))
+        return quantities.measured(quantities.quantity(self.parameter), frames.sized(data, *self.sizes))
 
 
 @dataclass(frozen=True, slots=True)
 class ReadNetworkGroup(Read):
-    """All values of a quantity by the BWRI byte of its group (:data:`frames.GROUPS`): sum and phases, or phases."""
+    """All values of a quantity by the BWRI byte of its group (:data:`quantities.GROUPS`): sum and phases, or phases."""
 
     parameter: int
 
     def __post_init__(self) -> None:
-        if self.parameter not in frames.GROUPS:
+        if self.parameter not in quantities.GROUPS:
             raise ValueError(f"no group of instantaneous values {self.parameter:02X}h")
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        return (frames.GROUPS[self.parameter] * frames.quantity(self.parameter).size,)
+        return (quantities.GROUPS[self.parameter] * quantities.quantity(self.parameter).size,)
 
     def encode(self) -> bytes:
         return bytes((0x08, 0x16, self.parameter))
 
     def decode(self, data: bytes) -> Any:
-        return frames.measured(frames.quantity(self.parameter), frames.sized(data, *self.sizes))
+        return quantities.measured(quantities.quantity(self.parameter), frames.sized(data, *self.sizes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ They are stated with construct, which is loaded only when they are read: a daemo
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from construct import BitsInteger, BitStruct, Flag, Padding
 
-from protocols.mercury.frames import CONSTANTS, sized
+from protocols.mercury.frames import sized
+from protocols.mercury.identity import CONSTANTS
 
 _VARIANT = BitStruct(  # Incotex command system 05.2023, §4.4.15, the six bytes that all firmware sends
     "class_active" / BitsInteger(2),
@@ -39,6 +41,14 @@ _CLASSES_REACTIVE = ("0.2", "0.5", "1.0", "2.0")
 _VOLTAGES = ("57.7", "230")
 _CURRENTS = ("5", "1", "10")
 _PORTS = ("CAN", "RS-485", None, None)
+_CODED: tuple[tuple[str, tuple[Any, ...], int], ...] = (  # field, meanings of its codes, the highest code
+    ("class_active", _CLASSES_ACTIVE, 3),
+    ("class_reactive", _CLASSES_REACTIVE, 3),
+    ("voltage", _VOLTAGES, 3),
+    ("current", _CURRENTS, 3),
+    ("constant", CONSTANTS, 15),
+    ("port", _PORTS, 3),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,15 @@ class Variant:
             per_phase_energy=bits.per_phase_energy,
             extended_arrays=bits.extended_arrays,
         )
+
+    def to_bytes(self) -> bytes:
+        """The 6 bytes; bits that are not kept are 0, None is the highest code of its field, a reserved one."""
+        bits: dict[str, Any] = dict.fromkeys(("to_minus_40", "execution", "memory_128k", "neutral_current"), 0)
+        bits |= {name: getattr(self, name) for name in self.__slots__}
+        for name, known, reserved in _CODED:
+            value = bits[name]
+            bits[name] = reserved if value is None else known.index(value)
+        return bytes(_VARIANT.build(bits | {"active_only": int(self.active_only)}))
 
 
 def _known(names: tuple[str, ...], code: int) -> str | None:

@@ -8,8 +8,9 @@ import pytest
 
 from protocols.checksums import crc16_modbus
 from protocols.errors import Busy, MeterError, NotLoggedIn, Refused
-from protocols.mercury import frames, questions
-from protocols.mercury.frames import Clock, Details, Done, Energy, PhaseEnergy, Ratio, Serial, TariffState
+from protocols.mercury import frames, identity, quantities, questions
+from protocols.mercury.frames import Clock, Done, Energy, PhaseEnergy, TariffState
+from protocols.mercury.identity import Details, Ratio, Serial
 from protocols.mercury.session import Session
 from protocols.session import Line
 from tests.conversations import load, pairs
@@ -190,7 +191,7 @@ def test_fixed_power_factors_have_the_layout_of_the_instant_ones() -> None:
     answer = octets("80 40 2D 02 40 2D 02 00 00 00 00 00 00 1D 31")
     assert answer in FRAMES
     factor = Decimal("0.557")
-    assert frames.measured(frames.QUANTITIES[0x30], answer[1:-2]) == (factor, factor, 0, 0)
+    assert quantities.measured(quantities.QUANTITIES[0x30], answer[1:-2]) == (factor, factor, 0, 0)
 
 
 def test_the_fixation_time_has_the_layout_of_the_clock() -> None:
@@ -226,16 +227,16 @@ def test_a_reserved_variant_code_is_unknown_and_no_error() -> None:
 
 
 def test_what_the_meter_marks_as_absent_is_none_and_zero_is_zero() -> None:
-    power, thd = frames.QUANTITIES[0x00], frames.QUANTITIES[0x60]
-    assert frames.measured(power, octets("FF FF FF 00 00 00 C0 00 00")) == (None, 0, 0)
-    assert frames.measured(thd, octets("FF FF 00 00 01 00")) == (None, 0, Decimal("0.01"))
-    assert str(frames.measured(power, octets("80 00 00"))[0]) == "0.00", "minus zero is no power"
+    power, thd = quantities.QUANTITIES[0x00], quantities.QUANTITIES[0x60]
+    assert quantities.measured(power, octets("FF FF FF 00 00 00 C0 00 00")) == (None, 0, 0)
+    assert quantities.measured(thd, octets("FF FF 00 00 01 00")) == (None, 0, Decimal("0.01"))
+    assert str(quantities.measured(power, octets("80 00 00"))[0]) == "0.00", "minus zero is no power"
     assert frames.energy(b"\xff" * 16) == Energy(None, None, None, None)
     assert frames.energy(b"\x00" * 16) == Energy(0, 0, 0, 0)
 
 
 def test_all_22_bits_of_a_measured_value_count() -> None:
-    assert frames.measured(frames.QUANTITIES[0x00], octets("3F FF FF")) == (Decimal("41943.03"),)
+    assert quantities.measured(quantities.QUANTITIES[0x00], octets("3F FF FF")) == (Decimal("41943.03"),)
 
 
 def test_all_tariffs_come_in_the_order_of_the_manual_with_losses_last() -> None:
@@ -250,8 +251,8 @@ def test_all_tariffs_come_in_the_order_of_the_manual_with_losses_last() -> None:
 
 
 def test_leading_zeros_of_the_serial_number_stay() -> None:
-    assert frames.serial(octets("0C 05 38 4E 01 01 14")).serial == "12055678"
-    assert frames.serial(octets("00 05 00 07 00 00 00")) == Serial("00050007", None)
+    assert identity.serial(octets("0C 05 38 4E 01 01 14")).serial == "12055678"
+    assert identity.serial(octets("00 05 00 07 00 00 00")) == Serial("00050007", None)
 
 
 @pytest.mark.parametrize(

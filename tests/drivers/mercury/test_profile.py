@@ -13,7 +13,8 @@ from drivers.mercury.profile import energy
 from drivers.reading import Reading
 from protocols.errors import BadFrame, Busy, MeterError, NoReply, Refused
 from protocols.mercury.archives import ReadBack, ReadLastRecord, ReadRecords
-from protocols.mercury.frames import CONSTANTS, Energy, seal
+from protocols.mercury.frames import Energy, seal
+from protocols.mercury.identity import CONSTANTS
 from tests.drivers.mercury.support import Bench, bench, truth
 
 NOW = datetime(2026, 11, 21, 9, 10, tzinfo=UTC)
