@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable
-from datetime import date, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NotLoggedIn, Refused
 from protocols.mercury import archives, questions
-from protocols.mercury.frames import Done, Energy, seal
+from protocols.mercury.archives import Entry, LastRecord, ProfileRecord
+from protocols.mercury.frames import AllTariffs, Clock, Done, Energy, TariffState, seal
+from protocols.mercury.identity import Details, Ratio, Serial
 from protocols.mercury.session import Session
 from protocols.session import Line
 
@@ -20,25 +22,56 @@ ME = 0x2D
 ENERGY = Energy(3196200, None, 300444, 0)
 ROW = bytes.fromhex("30 00 28 C5 FF FF FF FF 04 00 9C 95 00 00 00 00")
 RECORD = bytes.fromhex("0A 10 00 05 03 08 1E 04 29 FF FF 00 00 00 00")
+PROFILE = ProfileRecord(datetime(2008, 3, 5, 10), 30, (0x2904, None, 0, 0), incomplete=True, winter=True)
+octets = bytes.fromhex
 
-READS: dict[str, tuple[Any, bytes]] = {  # question, data of a good answer
-    "energy": (questions.ReadEnergy(), ROW),
-    "all tariffs": (questions.ReadAllTariffs(), ROW * 5),
-    "serial": (questions.ReadSerial(), bytes.fromhex("29 5A 40 43 16 06 14")),
-    "identity": (questions.ReadIdentity(), bytes.fromhex("20 57 2F 42 1A 06 12 09 00 00 B4 E3 C2 97 DF 58")),
-    "power": (questions.ReadNetworkGroup(0x00), bytes.fromhex("00 28 23 00 E8 03 80 F4 01 00 34 21")),
-    "voltage": (questions.ReadNetworkGroup(0x11), bytes.fromhex("00 40 5E 00 EB 5D 00 C4 5D")),
-    "frequency": (questions.ReadInstant(0x40), bytes.fromhex("00 87 13")),
-    "clock": (questions.ReadClock(), bytes.fromhex("43 14 16 03 27 02 08 01")),
-    "day": (archives.ReadSnapshot(date(2026, 11, 21)), ROW),
-    "profile": (archives.ReadRecords(0x10), RECORD),
-    "long profile": (archives.ReadRecords(0x10, long=True), RECORD * 17),
-    "last record": (archives.ReadLastRecord(), bytes.fromhex("00 01 0A 09 00 04 03 08 1E")),
-    "journal": (archives.ReadJournal(1), bytes.fromhex("01 53 07 01 02 08 09 50 12 01 02 08 03")),
-    "log-in": (questions.OpenChannel(1, b"\x01" * 6), b"\x00"),
-    "correction": (questions.CorrectClock(time(10, 55, 30)), b"\x00"),
+READS: dict[str, tuple[Any, Any, bytes]] = {  # question, what a good answer says, its data
+    "energy": (questions.ReadEnergy(), ENERGY, ROW),
+    "all tariffs": (questions.ReadAllTariffs(), AllTariffs((ENERGY,) * 4, ENERGY), ROW * 5),
+    "serial": (questions.ReadSerial(), Serial("41906467", date(2020, 6, 22)), octets("29 5A 40 43 16 06 14")),
+    "identity": (
+        questions.ReadIdentity(),
+        Details("32874766", date(2018, 6, 26), "9.0.0", octets("B4 E3 C2 97 DF 58")),
+        octets("20 57 2F 42 1A 06 12 09 00 00 B4 E3 C2 97 DF 58"),
+    ),
+    "power": (
+        questions.ReadNetworkGroup(0x00),
+        (Decimal("90.00"), Decimal("10.00"), Decimal("-5.00"), Decimal("85.00")),
+        octets("00 28 23 00 E8 03 80 F4 01 00 34 21"),
+    ),
+    "voltage": (
+        questions.ReadNetworkGroup(0x11),
+        (Decimal("241.28"), Decimal("240.43"), Decimal("240.04")),
+        octets("00 40 5E 00 EB 5D 00 C4 5D"),
+    ),
+    "frequency": (questions.ReadInstant(0x40), (Decimal("49.99"),), octets("00 87 13")),
+    "distortion": (questions.ReadInstant(0x61), (Decimal("2.01"),), octets("C9 00")),
+    "firmware": (questions.ReadFirmware(), "9.0.0", octets("09 00 00")),
+    "status word": (questions.ReadStatusWord(), (2, 47), octets("00 40 00 00 02 00")),
+    "ratio": (questions.ReadRatio(), Ratio(1, 20), octets("00 01 00 14")),
+    "tariff": (questions.ReadTariffState(), TariffState(2, single=False), octets("00 02")),
+    "clock": (
+        questions.ReadClock(),
+        Clock(datetime(2008, 2, 27, 16, 14, 43), winter=True),
+        octets("43 14 16 03 27 02 08 01"),
+    ),
+    "day": (archives.ReadSnapshot(date(2026, 11, 21)), ENERGY, ROW),
+    "profile": (archives.ReadRecords(0x10), (PROFILE,), RECORD),
+    "long profile": (archives.ReadRecords(0x10, long=True), (PROFILE,) * 17, RECORD * 17),
+    "last record": (
+        archives.ReadLastRecord(),
+        LastRecord(1, datetime(2008, 3, 4, 9), winter=True, period=30, initialising=False),
+        octets("00 01 08 09 00 04 03 08 1E"),
+    ),
+    "journal": (
+        archives.ReadJournal(1),
+        Entry(3, octets("01 53 07 01 02 08 09 50 12 01 02 08")),
+        octets("01 53 07 01 02 08 09 50 12 01 02 08 03"),
+    ),
+    "log-in": (questions.OpenChannel(1, b"\x01" * 6), Done(), b"\x00"),
+    "correction": (questions.CorrectClock(time(10, 55, 30)), Done(), b"\x00"),
 }
-CASES = pytest.mark.parametrize(("question", "data"), READS.values(), ids=READS)
+CASES = pytest.mark.parametrize(("question", "data"), [(each[0], each[2]) for each in READS.values()], ids=READS)
 
 
 def feed(session: Session, pieces: Iterable[bytes]) -> Any:
@@ -120,7 +153,7 @@ def test_an_echo_of_our_request_is_not_the_answer(question: Any, data: bytes, si
     assert feed(session, [heard[at : at + size] for at in range(0, len(heard), size)]) == question.decode(data)
 
 
-@pytest.mark.parametrize("question", [question for question, _ in READS.values()] + [questions.CloseChannel()])
+@pytest.mark.parametrize("question", [question for question, *_ in READS.values()] + [questions.CloseChannel()])
 def test_a_mere_echo_is_silence(question: Any) -> None:
     session = Session(ME, Line())
     assert session.receive(session.send(question).data) is None
@@ -155,7 +188,7 @@ def test_the_universal_address_answers_as_zero() -> None:
 
 @CASES
 def test_a_late_answer_of_another_length_is_no_value(question: Any, data: bytes) -> None:
-    for other, late in READS.values():
+    for other, _, late in READS.values():
         if len(late) != len(data) and len(late) != 1:
             with pytest.raises(BadFrame):
                 ask(question, seal(ME, late))
@@ -167,7 +200,7 @@ def test_a_late_answer_in_front_of_the_proof_does_not_pass_for_it() -> None:
     session.send(questions.ReadEnergy(tariff=1))
     assert session.receive(b"") is None
     session.send(session.proof())
-    reply = session.receive(seal(ME, ROW) + seal(ME, READS["serial"][1]))
+    reply = session.receive(seal(ME, ROW) + seal(ME, READS["serial"][2]))
     assert reply.serial == "41906467"
 
 
@@ -279,7 +312,7 @@ def test_octets_without_a_question_are_no_value() -> None:
 
 
 def test_every_question_says_whether_it_may_be_asked_twice() -> None:
-    assert all(question.repeatable for name, (question, _) in READS.items() if name != "correction")
+    assert all(question.repeatable for name, (question, *_) in READS.items() if name != "correction")
     assert not questions.CorrectClock(time(1)).repeatable
 
 
@@ -317,8 +350,8 @@ def test_endless_noise_needs_bounded_memory_and_does_not_hide_a_later_answer() -
     assert len(session._buffer) < 1024
 
 
-QUESTIONS = st.sampled_from([question for question, _ in READS.values()] + [questions.TestChannel()])
-NEARLY = st.sampled_from([seal(ME, data) for _, data in READS.values()]) | st.binary(max_size=30)
+QUESTIONS = st.sampled_from([question for question, *_ in READS.values()] + [questions.TestChannel()])
+NEARLY = st.sampled_from([seal(ME, data) for *_, data in READS.values()]) | st.binary(max_size=30)
 
 
 @pytest.mark.slow
