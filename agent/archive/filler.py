@@ -12,7 +12,7 @@ from threading import RLock
 from typing import Any
 
 from agent.archive import windows
-from agent.archive.gaps import Gaps, Slice
+from agent.archive.gaps import ArchiveSlice, Gaps
 from agent.host.clock import Clock, Stamp
 from agent.judge.identity import same
 from agent.meters.sealed import checksummed, verified
@@ -183,7 +183,7 @@ class Filler:
 
     # ── what to ask ──────────────────────────────────────────────────────
 
-    def next(self, points: Collection[str], prefer: str | None = None) -> Slice | None:
+    def next(self, points: Collection[str], prefer: str | None = None) -> ArchiveSlice | None:
         """What to ask of one of these points; None where nothing is missing or may be asked now.
 
         What somebody wants goes first, then months and days, newest first over all points, then intervals: the point
@@ -193,7 +193,7 @@ class Filler:
         stamp = self._clock.stamp()
         if stamp.state == "unset":
             return None
-        best: tuple[tuple[int, bool, float], Slice] | None = None
+        best: tuple[tuple[int, bool, float], ArchiveSlice] | None = None
         with self._lock:
             buses = {self._bus_of[point] for point in points}
             if buses <= self._nothing:
@@ -213,7 +213,7 @@ class Filler:
                 self._nothing |= buses  # until the next look: idle buses ask often
         return best[1] if best is not None else None
 
-    def finished(self, piece: Slice, moments: Collection[datetime]) -> None:
+    def finished(self, piece: ArchiveSlice, moments: Collection[datetime]) -> None:
         """The meter has answered all of it with records of these moments. What is not among them it does not have,
         unless its clock is off by more than a slot."""
         now = self._clock.monotonic()
@@ -230,7 +230,7 @@ class Filler:
                 count += book.finished(piece, now)
             self._count(piece.point, count, now)
 
-    def interrupted(self, piece: Slice, moments: Collection[datetime]) -> None:
+    def interrupted(self, piece: ArchiveSlice, moments: Collection[datetime]) -> None:
         """The line was wanted by others, or lost; what came until then came."""
         with self._lock:
             book = self._books.get((piece.point, piece.kind))
@@ -239,7 +239,7 @@ class Filler:
                 book.interrupted(piece, count)
                 self._count(piece.point, count, self._clock.monotonic())
 
-    def failed(self, piece: Slice, moments: Collection[datetime], trouble: MeterError) -> None:
+    def failed(self, piece: ArchiveSlice, moments: Collection[datetime], trouble: MeterError) -> None:
         """It ended in this; what came until then came. Busy is no failure."""
         now = self._clock.monotonic()
         with self._lock:

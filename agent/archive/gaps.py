@@ -24,7 +24,7 @@ OCCASIONS = 3  # after so many failures of one slot, while others come, the mete
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class ArchiveSlice:
     """What one question to a driver covers: the slots first…last of a point's kind, as moments with both ends in it."""
 
     point: str
@@ -75,7 +75,7 @@ class Gaps:
         """How many slots of first…last nobody has."""
         return self.open.among(first, last)
 
-    def next(self, now: float) -> tuple[Slice, bool] | None:
+    def next(self, now: float) -> tuple[ArchiveSlice, bool] | None:
         """What to ask of the window, the newest first, and whether it is urgent; None where nothing is to be asked
         now."""
         if now < self.pause_until:
@@ -90,7 +90,7 @@ class Gaps:
         piece = self._newest(window, now)
         return None if piece is None else (piece, False)
 
-    def _newest(self, window: Span, now: float) -> Slice | None:
+    def _newest(self, window: Span, now: float) -> ArchiveSlice | None:
         for low, high in self.open.falling(*window):
             for last in range(high, low - 1, -1):
                 if last not in self.shelf:
@@ -109,8 +109,8 @@ class Gaps:
             first = lower
         return max([first, *(number + 1 for number in self.shelf if number < last)])
 
-    def _piece(self, first: int, last: int) -> Slice:
-        return Slice(self.point, self.grid.kind, first, last, self.grid.at(first), self.grid.at(last))
+    def _piece(self, first: int, last: int) -> ArchiveSlice:
+        return ArchiveSlice(self.point, self.grid.kind, first, last, self.grid.at(first), self.grid.at(last))
 
     def stored(self, moments: Iterable[datetime]) -> int:
         """Records with these stamps are there: how many missing slots that fills."""
@@ -130,7 +130,7 @@ class Gaps:
             self.shelf.pop(number, None)
         return filled
 
-    def finished(self, piece: Slice, now: float) -> int:
+    def finished(self, piece: ArchiveSlice, now: float) -> int:
         """The meter answered soundly: what it did not bring of this piece it has not. How many slots that are.
 
         What lies after the newest slot that it ever gave may be still to come: our clock may have gone ahead of the
@@ -152,7 +152,7 @@ class Gaps:
         """The meter answered, and its clock is off by more than a slot: what did not come may be elsewhere."""
         self.pause_until = now + LONGEST_PAUSE
 
-    def interrupted(self, piece: Slice, filled: int) -> None:
+    def interrupted(self, piece: ArchiveSlice, filled: int) -> None:
         """The line was wanted. Where nothing came at all, less is asked next time, so that something comes."""
         if not filled:
             self.size = max(1, (piece.last - piece.first + 1) // 2)
@@ -162,7 +162,7 @@ class Gaps:
         self.pause_until = now + min(LONGEST_BUSY, BUSY_PAUSE * 2**self.busy)
         self.busy = min(self.busy + 1, 10)
 
-    def failed(self, piece: Slice, now: float) -> int:
+    def failed(self, piece: ArchiveSlice, now: float) -> int:
         """No sound answer, or a refusal. How many slots are given up for that (0 or 1)."""
         if piece.first != piece.last:
             self.size = max(1, (piece.last - piece.first + 1) // 2)

@@ -9,7 +9,7 @@ from agent.delivery.inbound import Ignored
 from agent.delivery.mqtt import Acknowledged, Connection
 from agent.delivery.payload import LARGEST, Envelope
 from agent.delivery.receipts import Receipt
-from agent.delivery.tracker import Delivery, Slice, Tracker
+from agent.delivery.tracker import SentBatch, Slice, Tracker
 from buffer.spans import Span, Spans
 from buffer.store import Store
 from buffer.writer import Writer
@@ -40,7 +40,7 @@ class Outgoing:
         self._epoch = ""
         self._gateway, self._compress = config.gateway.id, intake.compress
         self._by_broker = intake.receipts == "broker"
-        self._acknowledging: dict[int, tuple[Delivery, Spans]] = {}  # message id → what it carries
+        self._acknowledging: dict[int, tuple[SentBatch, Spans]] = {}  # message id → what it carries
         self._unheard_pause = UNHEARD_PAUSE
         self._unheard_until = float("-inf")
         self._look = 64  # records asked of the store for one batch; follows their size

@@ -30,7 +30,7 @@ class Slice:
 
 
 @dataclass(slots=True, eq=False)
-class Delivery:
+class SentBatch:
     """Records sent and not yet answered."""
 
     waiting: Spans
@@ -51,7 +51,7 @@ class Tracker:
         self._given = 0  # what the store held when this run began: an earlier run may have sent it
         self._sent = Spans()  # sent in this run
         self._todo: dict[int, Spans] = {}  # deliveries so far → backlog to send
-        self._deliveries: list[Delivery] = []
+        self._deliveries: list[SentBatch] = []
         self._settled = Spans()  # answered, while the writer may not have committed it yet
         self._settling = Spans()  # the same, one generation older
         self._tokens = 0.0
@@ -135,7 +135,7 @@ class Tracker:
         backlog, so that the rate holds over each second and not only on the average."""
         return None if turn.live or not self._rate else max(1, self._rate // 10)
 
-    def sent(self, now: float, turn: Slice, through: int, seqs: Sequence[int]) -> Delivery:
+    def sent(self, now: float, turn: Slice, through: int, seqs: Sequence[int]) -> SentBatch:
         """These left for the broker; ``through`` is how far the slice has been looked at (``until``: to its end)."""
         self._pass(turn, through)
         ranges = Spans.of(seqs)
@@ -146,13 +146,13 @@ class Tracker:
             self._tokens -= len(seqs)
         pause = min(LONGEST_PAUSE, self._timeout * 2.0**turn.tries)
         holds = 0.0 if turn.live else now + min(PATIENCE, pause)
-        delivery = Delivery(ranges, now + pause, holds, turn.tries + 1)
+        delivery = SentBatch(ranges, now + pause, holds, turn.tries + 1)
         self._deliveries.append(delivery)
         if len(self._deliveries) > OPEN_DELIVERIES + self._window:
             self._merge(now)
         return delivery
 
-    def unheard(self, delivery: Delivery) -> None:
+    def unheard(self, delivery: SentBatch) -> None:
         """The broker had nobody to give it to: it counts as not sent."""
         if delivery in self._deliveries:  # else it is answered, or was sent again meanwhile
             self._deliveries.remove(delivery)

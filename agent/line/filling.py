@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection
 
 from agent.archive.filler import Filler
-from agent.archive.gaps import Slice
+from agent.archive.gaps import ArchiveSlice
 from agent.host.clock import Clock
 from agent.judge.identity import IdentityVerdict
 from agent.line.dialogue import Dialogue
@@ -62,7 +62,7 @@ class Filling:
         except Preempted:
             log.debug("%s: filling goes on later", meter.config.point)
 
-    def _fill(self, meter: MeterState, piece: Slice, ask: Exchanger, verdict: IdentityVerdict) -> bool:
+    def _fill(self, meter: MeterState, piece: ArchiveSlice, ask: Exchanger, verdict: IdentityVerdict) -> bool:
         """One piece; False where this meter had better be left alone for now."""
         records: list[Record] = []
         try:
@@ -80,7 +80,7 @@ class Filling:
         return True
 
     def _rows(
-        self, meter: MeterState, piece: Slice, ask: Exchanger, verdict: IdentityVerdict, records: list[Record]
+        self, meter: MeterState, piece: ArchiveSlice, ask: Exchanger, verdict: IdentityVerdict, records: list[Record]
     ) -> None:
         """What comes is in ``records``, however it ends. A row that was not asked for is nobody's."""
         seen, frames = len(self._link.frames), b""
