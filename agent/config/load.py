@@ -245,6 +245,10 @@ class _Loading:
 
     def _warn(self) -> None:
         gateway, intake = self.gateway, self.intake
+        for bus in self.buses:
+            self.around.warn_of_mixed(bus, "name", bus.table.name)
+        for meter in self.meters:
+            self.around.warn_of_mixed(meter, "point", meter.table.point)
         if gateway.timezone is None:
             self._warning(("gateway",), "timezone is not set: days and months begin at midnight UTC")
             if zoneless := [meter for meter in self.meters if _has_no_zone(meter)]:

@@ -17,8 +17,10 @@ from drivers import manual, registry
 from drivers.family import Family, Setting
 from drivers.files import words
 from drivers.files.faults import ConfigError, Fault
+from drivers.files.letters import mixed
 from drivers.files.places import KeyPath
 from drivers.files.source import Source, dotted
+from drivers.files.words import shown
 from protocols.session import Line
 
 KINDS = tuple(Poll.__dataclass_fields__)
@@ -48,6 +50,11 @@ class Surroundings:
 
     def warn(self, entry: MeterEntry | BusEntry, path: KeyPath, text: str) -> None:
         self.warn_at(entry.source, (*entry.path, *path), text)
+
+    def warn_of_mixed(self, entry: MeterEntry | BusEntry, key: str, name: str | None) -> None:
+        """A name with letters of both scripts in one word looks like another one; it may stay."""
+        if name and mixed(name):
+            self.warn(entry, (key,), f"{shown(name)}: Latin and Cyrillic letters in one word")
 
     def warn_at(self, source: Source, path: KeyPath, text: str) -> None:
         place = source.places.of_key(path)

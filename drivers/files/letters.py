@@ -59,11 +59,6 @@ def mixed(text: str) -> bool:
     return any(OF_CYRILLIC.search(word) and OF_LATIN.search(word) for word in WORD.findall(text))
 
 
-def disguised(text: str) -> bool:
-    """Whether a word is mixed, or looks exactly like a Latin one and is Cyrillic, such as "се303"."""
-    return any(True for _ in _disguises(text))
-
-
 def note(text: str) -> str:
     """``with a Cyrillic "е" (U+0435) as its 2nd character`` of a text that an eye may take for another, else ""."""
     places = [*_disguises(text), *(at for at, one in enumerate(text) if one in BLANKS or one in INVISIBLE)]
