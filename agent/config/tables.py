@@ -25,11 +25,11 @@ def validate(model: type[T], raw: object, source: Source, path: KeyPath) -> tupl
         table = model.model_validate(sound)
     except ValidationError as error:
         for one in error.errors(include_url=False, include_context=False):
-            faults += _faults(model, one["type"], one["loc"], one["input"], source, path)
+            faults.append(_fault(model, one["type"], one["loc"], one["input"], source, path))
             sound.pop(str(one["loc"][0]), None)
         table = model.model_validate(sound)
     for key in model.needed(raw):
-        faults += _missing(model, key, source, (*path, key)) if key not in raw else []
+        faults += [_missing(model, key, source, (*path, key))] if key not in raw else []
     if "tariffs" in type(table).model_fields:
         faults += _misspelt_meanings(getattr(table, "tariffs", None) or {}, source, path)
     return table, faults
@@ -40,22 +40,22 @@ def written(table: Table, *without: str) -> dict[str, Any]:
     return {key: getattr(table, key) for key in table.model_fields_set if key not in without}
 
 
-def _faults(model: type[Table], kind: str, loc: KeyPath, value: Any, source: Source, path: KeyPath) -> list[Fault]:
+def _fault(model: type[Table], kind: str, loc: KeyPath, value: Any, source: Source, path: KeyPath) -> Fault:
     if loc[-1] == "[key]":  # the key itself of tariffs, initial, final
         words = ("T1", "T2", "T3", "T4")
-        return [source.fault((*path, *loc[:-1]), shown(value), one_of(words), at_key=True)]
+        return source.fault((*path, *loc[:-1]), shown(value), one_of(words), at_key=True)
     where = (*path, *loc)
     if kind == "missing":
         return _missing(_model_of(model, loc[:-1]), str(loc[-1]), source, where)
     if kind == "extra_forbidden":
-        return [unknown_key(str(loc[-1]), list(_model_of(model, loc[:-1]).model_fields), source, where)]
+        return unknown_key(str(loc[-1]), list(_model_of(model, loc[:-1]).model_fields), source, where)
     field = _model_of(model, loc).model_fields.get(_last_word(loc)) or model.model_fields[str(loc[0])]
     expected = field.description or "another value"
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     choices = extra.get("choices")
     if isinstance(choices, list) and isinstance(value, str):
         expected += meant(value, map(str, choices))
-    return [source.fault(where, _found(str(loc[0]), value), expected)]
+    return source.fault(where, _found(str(loc[0]), value), expected)
 
 
 def _found(key: str, value: Any) -> str:
@@ -87,7 +87,7 @@ def _flat(annotation: Any) -> list[Any]:
     return [annotation, *(one for inner in get_args(annotation) for one in _flat(inner))]
 
 
-def _missing(model: type[Table], key: str, source: Source, path: KeyPath) -> list[Fault]:
+def _missing(model: type[Table], key: str, source: Source, path: KeyPath) -> Fault:
     return source.missing(path, model.model_fields[key].description or "a value")
 
 

@@ -220,4 +220,4 @@ class Section:
         self.faults.append(self.source.fault(self.path, found, expected, at_key=True))
 
     def missing(self, key: str, expected: str) -> None:
-        self.faults += self.source.missing((*self.path, key), expected)
+        self.faults.append(self.source.missing((*self.path, key), expected))

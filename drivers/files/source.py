@@ -1,8 +1,8 @@
 """One TOML file of the installer as values with their places."""
 
 import re
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ class Source:
     file: Path
     data: Mapping[str, Any]
     text: str
-    skipped: Set[tuple[int, str]] = frozenset()
-    lost: Set[str] = frozenset()
+    skipped: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    lost: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def places(self) -> Places:
@@ -34,12 +34,13 @@ class Source:
         place = self.places.of_key(path) if at_key else self.places.of_value(path)
         return Fault(self.file, place.line, place.column, dotted(path), found, expected)
 
-    def missing(self, path: KeyPath, expected: str) -> list[Fault]:
-        """A fault for a key that is not there, unless it is there and could not be read."""
+    def missing(self, path: KeyPath, expected: str) -> Fault:
+        """A fault for a key that is not there. Where it is there and could not be read, it has the place of that: what
+        is told of this line already takes its place (:func:`drivers.files.faults.once`)."""
         header = self.places.of_key(path[:-1]).line if len(path) > 1 else 0
-        if (header, path[-1]) in self.skipped or path[0] in self.lost:
-            return []
-        return [self.fault(path, "nothing", expected, at_key=True)]
+        line = self.skipped.get((header, str(path[-1]))) or self.lost.get(str(path[0]))
+        fault = self.fault(path, "nothing", expected, at_key=True)
+        return replace(fault, line=line, column=1) if line else fault
 
 
 def dotted(path: KeyPath) -> str:

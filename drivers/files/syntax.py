@@ -30,13 +30,13 @@ TWICE = ("cannot overwrite", "cannot declare", "cannot mutate")  # tomllib's beg
 @dataclass(slots=True)
 class Parsed:
     """``data`` None: too much is wrong to go on. ``text`` is what the data and their places come from. ``skipped``:
-    the keys that were left out with the line of their table's header (0: none); ``lost``: tables that were."""
+    line of a table's header (0: none) and key → the line where that key was left out; ``lost``: table → the same."""
 
     text: str
     data: dict[str, Any] | None
     faults: list[Fault] = field(default_factory=list)
-    skipped: set[tuple[int, str]] = field(default_factory=set)
-    lost: set[str] = field(default_factory=set)
+    skipped: dict[tuple[int, str], int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
 
 
 def parse(file: Path, text: str) -> Parsed:
@@ -109,9 +109,9 @@ class _Recovery:
     def _skip(self, statement: Statement) -> None:
         text = self.lines[statement.start]
         if statement.header:
-            self.result.lost.add(re.sub(r"[\[\]\s]", "", text).split(".")[0].split("#")[0])
+            self.result.lost[re.sub(r"[\[\]\s]", "", text).split(".")[0].split("#")[0]] = statement.start + 1
         elif (key := KEY.match(letters.latin(text))) is not None:
-            self.result.skipped.add((self.header, key[1]))
+            self.result.skipped[self.header, key[1]] = statement.start + 1
         self.lines[statement.start : statement.end] = [""] * (statement.end - statement.start)
 
     def _leave_out_lost(self, whole: list[Statement]) -> None:

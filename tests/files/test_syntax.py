@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from drivers.files.faults import once
 from drivers.files.source import Source, read
 from drivers.files.syntax import parse
 from drivers.files.text import MOST
@@ -126,10 +127,11 @@ def test_a_table_that_stands_twice_is_told_once() -> None:
 def test_a_key_that_could_not_be_read_is_not_missing(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text("[[meter]]\nserial 1\n[[meter]]\npoint = 'p'\n")
-    source, _ = read(file)
+    source, told = read(file)
     assert isinstance(source, Source)
-    assert source.missing(("meter", 0, "serial"), "a number") == []
-    assert [fault.line for fault in source.missing(("meter", 1, "serial"), "a number")] == [3]
+    left = [source.missing(("meter", number, "serial"), "a number") for number in (0, 1)]
+    assert [fault.line for fault in once(told, left)] == [2, 3]
+    assert once(told, left)[0].found.startswith("what is not TOML")
 
 
 def test_a_file_that_is_wrong_throughout_is_told_up_to_a_bound() -> None:
