@@ -164,7 +164,7 @@ PIECES = st.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.integers(0, len(SOUND)), st.integers(0, 6), PIECES), min_size=1, max_size=4))
 @example([(0, 0, "\x1f")])
 def test_any_damage_to_a_text_is_told_with_places_exactly_where_it_is_not_toml(
@@ -177,14 +177,14 @@ def test_any_damage_to_a_text_is_told_with_places_exactly_where_it_is_not_toml(
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.text(max_size=120))
 def test_any_text_is_values_or_faults_with_places(text: str) -> None:
     judged(text.replace("\r", ""))
 
 
 @pytest.mark.slow
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200))
 def test_any_bytes_are_values_or_faults(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "any.toml"
