@@ -9,9 +9,8 @@ from typing import Any
 
 from buffer.record import Record, number_text
 from drivers.reading import Number
+from drivers.times import EPOCH, MILLISECOND
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
 MINUTE = 60_000
 
 _string = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each word
@@ -28,7 +27,7 @@ def milliseconds(moment: datetime) -> int:
 
 
 def moment(ms: int) -> datetime:
-    """The aware UTC time of so many milliseconds since 1970."""
+    """Aware UTC from a count of milliseconds since 1970."""
     return EPOCH + timedelta(milliseconds=ms)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from buffer import body
 from buffer.record import Record, as_number
+from drivers.times import MILLISECOND
 
 _PACK = bytes.maketrans(b".-,", b"abc")
 _UNPACK = bytes.maketrans(b"abc", b".-,")
@@ -221,7 +222,7 @@ def moved(record: Record, correction: timedelta) -> Record:
     shift = timedelta(0) if stamped_by_meter else correction
     offset = record.meter_offset
     if offset is not None:
-        offset = offset - Decimal(correction // body.MILLISECOND) / 1000
+        offset = offset - Decimal(correction // MILLISECOND) / 1000
     return replace(
         record,
         at=record.at + shift,

@@ -12,6 +12,7 @@ from buffer.record import Record
 from buffer.repair import RESERVE, Keeper, Monotonic, Now
 from buffer.states import grouped
 from buffer.tables import Tables
+from drivers.times import MILLISECOND
 
 DAY = 86_400_000  # ms
 CHUNK = 500  # records a transaction or a question, where there may be very many
@@ -324,7 +325,7 @@ class Store:
         """Delete confirmed records read longer than ``keep`` ago, and raw frames of any record longer than
         ``keep_frames`` ago: how many records went. Their numbers are never used again."""
         now = body.milliseconds(self._keeper.now())
-        return self._keeper.prune(now - keep // body.MILLISECOND, now - keep_frames // body.MILLISECOND)
+        return self._keeper.prune(now - keep // MILLISECOND, now - keep_frames // MILLISECOND)
 
     def close(self) -> None:
         """Everything is on the disk, the lock is free. Twice is harmless."""

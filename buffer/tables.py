@@ -18,6 +18,7 @@ from buffer.faults import Damaged
 from buffer.record import Record
 from buffer.rows import Row, Words
 from buffer.states import Run, States
+from drivers.times import MILLISECOND
 
 WAL_PAGES = 2000  # a checkpoint each so many pages: hot pages reach the main file once, the WAL stays at 1.1 MB
 WAL_SIZE = 32 + (WAL_PAGES + 100) * (24 + schema.PAGE)
@@ -276,7 +277,7 @@ class Tables:
         old = self.write.execute("SELECT at, series, n FROM records WHERE seq = ?", (record.seq,)).fetchone()
         self._unclaim(old[0], old[1], old[2], record.seq)
         while not self._claim(row := rows.pack(record, self.words), {}):
-            record = replace(record, at=record.at + body.MILLISECOND)
+            record = replace(record, at=record.at + MILLISECOND)
         columns = ", ".join(f'"{name}" = ?' for name in Row._fields)
         self.write.execute(f"UPDATE records SET {columns} WHERE seq = ?", (*row, row.seq))
         self._write_words()

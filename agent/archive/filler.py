@@ -7,7 +7,7 @@ For others: :meth:`Filler.again` asks once more for a span that somebody wants (
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import RLock
 from typing import Any
 
@@ -17,6 +17,7 @@ from agent.host.clock import Clock, Stamp
 from agent.judge.identity import same
 from agent.meters.sealed import checksummed, verified
 from agent.meters.state import MeterState
+from buffer.body import milliseconds, moment
 from buffer.faults import StoreError
 from buffer.notes import ABSENT
 from buffer.record import Record
@@ -32,8 +33,6 @@ PLAN_EVERY = 300.0  # s until the newest slots of all archives are counted in
 LOOK_COST = 0.05  # s of looking at once; the machine has other things to do
 NOTE_EVERY = 60.0  # s; what was found absent and not noted is asked once more after a power cut, no harm
 RATE_OVER = 3600.0  # s over which the rate of filling is told
-MILLISECOND = timedelta(milliseconds=1)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Key = tuple[str, str]
 
@@ -141,7 +140,7 @@ class Filler:
 
     def _remember(self, book: Gaps) -> None:
         for first, last in verified(self._store.noted(_note(book))) or []:
-            since, until = EPOCH + first * MILLISECOND, EPOCH + last * MILLISECOND
+            since, until = moment(first), moment(last)
             book.absent.add(book.grid.after(since), book.grid.before(until))
 
     def _unlooked(self) -> tuple[windows.Unit, list[Gaps]] | None:
@@ -362,4 +361,4 @@ def _note(book: Gaps) -> str:
 def _moments(book: Gaps) -> list[list[int]]:
     """The absent slots as runs of their moments, ms since 1970."""
     runs: Spans = book.absent
-    return [[(book.grid.at(number) - EPOCH) // MILLISECOND for number in run] for run in runs]
+    return [[milliseconds(book.grid.at(number)) for number in run] for run in runs]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from drivers.times import EPOCH
+
 DAY = timedelta(days=1)
 LATE = timedelta(minutes=15)
 """A day or month that was frozen so long after its midnight is that day or month still (a meter off at midnight)."""

@@ -1,7 +1,7 @@
 """From a meter and the time to the window of slots that it should have brought by now."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from agent.archive.slots import DAY, LATE, Grid, due_until, installed_at
@@ -10,11 +10,10 @@ from agent.meters.state import MeterState
 from buffer.record import Record
 from buffer.spans import Span
 from drivers.reading import Reach, reads_archives
+from drivers.times import EPOCH, MILLISECOND
 
 KINDS = ("month", "day", "interval")
 """What is filled: the archives whose slots are known. A journal has none; it is read from the last look on."""
-
-EPOCH_DAY = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def units(slots: Grid, slot: Span) -> Span:
     """The numbers of the units in which these slots lie."""
     if slots.kind != "interval":
         return slot
-    return (slots.at(slot[0]) - EPOCH_DAY) // DAY, (slots.at(slot[1]) - EPOCH_DAY) // DAY
+    return (slots.at(slot[0]) - EPOCH) // DAY, (slots.at(slot[1]) - EPOCH) // DAY
 
 
 def unit(slots: Grid, number: int) -> Unit:
@@ -82,8 +81,8 @@ def bounds(slots: Grid, number: int) -> tuple[datetime, datetime]:
     """The store's time of a unit: since ≤ ``at`` < until."""
     if slots.kind != "interval":
         at = slots.at(number)
-        return at, at + LATE + timedelta(milliseconds=1)
-    return EPOCH_DAY + number * DAY, EPOCH_DAY + (number + 1) * DAY
+        return at, at + LATE + MILLISECOND
+    return EPOCH + number * DAY, EPOCH + (number + 1) * DAY
 
 
 def slots_of(slots: Grid, number: int) -> Span:

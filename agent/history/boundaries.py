@@ -10,13 +10,13 @@ from agent.history.installations import REGISTERS, TOTAL, Registers
 from agent.judge.identity import same
 from buffer.record import Record
 from buffer.store import Store
+from drivers.times import MILLISECOND
 
 KINDS = ("now", "day", "month")
 SNAPSHOTS = ("day", "month")
 EXACT = timedelta(minutes=1)
 """A reading so near to a border counts as taken at it: polls that are due together come one after the other."""
 TOLERANCE = timedelta(hours=1)
-MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Meter
-from agent.history.boundaries import EXACT, MILLISECOND, Boundary, at_boundary, edges, newest
+from agent.history.boundaries import EXACT, Boundary, at_boundary, edges, newest
 from agent.history.installations import REGISTERS, TOTAL, NoConsumption, consumed, installations
 from agent.host.periods import Period, periods
 from buffer.store import Store
+from drivers.times import MILLISECOND
 
 INTERVAL = "1-0:1.29.0"
 NEAR: Mapping[str, timedelta] = {

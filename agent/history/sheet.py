@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from agent.config.plan import Plan, read_plan
 from agent.config.values import Config, Meter
-from agent.history.boundaries import MILLISECOND
 from agent.history.plan_watch import kwh
 from agent.history.series import NOTHING, ONE_SIDED, Row, series
 from buffer.store import Store
+from drivers.times import MILLISECOND
 
 FORMS = {"hour": "%m-%d %H:%M", "day": "%Y-%m-%d", "month": "%Y-%m"}
 MARKS: Mapping[str, str] = {"complete": "", "restored": "+", "partial": "<", "doubtful": "!", "missing": "?"}

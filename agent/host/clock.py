@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from drivers.times import EPOCH
+
 BUILT = datetime(2026, 11, 1, tzinfo=UTC)
 TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 BACKWARDS = timedelta(seconds=2)  # the kernel's own corrections are smaller than this
@@ -36,6 +37,9 @@ class Clock(Protocol):
     def seen(self, moment: datetime) -> None:
         """A record of this time exists: a clock that lies behind it is not set."""
 
+    def synced_earlier(self) -> None:
+        """An earlier process of this boot has seen the clock synchronised."""
+
 
 class SystemClock:
     """The machine's clock. ``trust``: the host's clock is right by other means (containers, the demo)."""
@@ -49,22 +53,23 @@ class SystemClock:
         kernel_synced: Callable[[], bool] | None = None,
         battery: bool | None = None,
         boot: str | None = None,
-        was_synced: bool = False,
     ) -> None:
-        """``was_synced``: an earlier process of this boot has seen the clock synchronised."""
         self._trust = trust
         self._wall = wall
         self.monotonic = monotonic
         self._kernel_synced = kernel_synced or _kernel_synced
         self._battery = _battery_clock() if battery is None else battery
         self.boot = boot or boot_id()
-        self.was_synced = was_synced
+        self._was_synced = False
         self._newest = BUILT
         self._asked = float("-inf")
         self._synced = False
 
     def seen(self, moment: datetime) -> None:
         self._newest = max(self._newest, moment)
+
+    def synced_earlier(self) -> None:
+        self._was_synced = True
 
     def stamp(self) -> Stamp:
         mono = self.monotonic()
@@ -78,10 +83,10 @@ class SystemClock:
         if mono - self._asked >= ASK_EVERY:
             self._asked = mono
             self._synced = self._kernel_synced()
-            self.was_synced = self.was_synced or self._synced
+            self._was_synced = self._was_synced or self._synced
         if self._synced or self._trust:
             return "synced"
-        return "holdover" if self.was_synced or self._battery else "unset"
+        return "holdover" if self._was_synced or self._battery else "unset"
 
 
 def boot_id() -> str:

@@ -23,8 +23,8 @@ class Restamper:
         self._clock, self._store, self.hold = clock, store, hold
         stamp = clock.stamp()
         self._noted = store.noted(SYNCED_BOOT.key) == stamp.boot
-        if getattr(clock, "was_synced", None) is False and self._noted:
-            clock.was_synced = True  # type: ignore[attr-defined]
+        if self._noted:
+            clock.synced_earlier()
         for record, _, _ in store.rows(from_seq=max(1, store.last_seq - RECENT), limit=RECENT + 1):
             if record.clock != "unset":
                 clock.seen(record.read_at)

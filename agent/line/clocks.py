@@ -14,6 +14,7 @@ from agent.meters.state import MeterState
 from buffer.faults import StoreError
 from buffer.record import Record
 from drivers.reading import Ask, SetsClock, has_clock, reads_archives, sets_clock
+from drivers.times import MILLISECOND
 from protocols.errors import AccessDenied, LinkLost, MeterError
 
 log = logging.getLogger("meterpost.line")
@@ -110,7 +111,7 @@ class ClockWatch:
             (shown.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)),
             key=lambda moment: abs(moment - middle),
         )
-        offset = Decimal((there - middle) // timedelta(milliseconds=1)) / 1000
+        offset = Decimal((there - middle) // MILLISECOND) / 1000
         offset += HALF_SECOND if shown.microsecond == 0 else 0
         doubt = Decimal(repr(round(timed.trip / 2, 3))) if timed.asked else TELEGRAM
         if doubt > SHARP and abs(offset) > OFF >= abs(offset) - doubt:

@@ -23,10 +23,10 @@ from buffer.body import record_json
 from buffer.record import Record, number_text
 from buffer.store import Store
 from drivers.reading import Number
+from drivers.times import MILLISECOND
 
 FIGURE = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,3}))?")
 PLACES = 3  # after the comma: a watt-hour is the least that a record of energy has
-MILLISECOND = timedelta(milliseconds=1)
 REACHES = (timedelta(days=40), timedelta(days=400))
 """How far back the reading before an old one is looked for: where there is one a month, a year is not read for it."""
 

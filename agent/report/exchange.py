@@ -25,6 +25,7 @@ from agent.report.layout80020 import LayoutError
 from buffer.body import milliseconds, time_text
 from buffer.files import hand_over, put, sync_directory
 from buffer.store import Store
+from drivers.times import MILLISECOND
 
 log = logging.getLogger("meterpost.exchange")
 
@@ -270,10 +271,10 @@ class ExchangeFiles:
         points = {meter.point for meter in meters}
         start, _ = half_hours.bounds(self._today() - timedelta(days=CATCH_UP), self._zone())
         end, _ = half_hours.bounds(self._today(), self._zone())
-        instant = timedelta(milliseconds=1)  # the interval that ends at midnight is of the day before
-        for point, _, at in self._store.present("interval", start + instant, end + instant):
+        # The interval that ends at midnight is of the day before.
+        for point, _, at in self._store.present("interval", start + MILLISECOND, end + MILLISECOND):
             if point in points:
-                return (at - instant).astimezone(self._zone()).date()
+                return (at - MILLISECOND).astimezone(self._zone()).date()
         return None
 
     def _prune(self) -> None:

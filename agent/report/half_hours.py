@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from buffer.record import Record
 from buffer.store import Store
+from drivers.times import MILLISECOND
 
 HALF_HOUR = timedelta(minutes=30)
 LONGEST = timedelta(hours=1)  # an interval that ends after midnight may still touch the day
@@ -67,8 +68,7 @@ def of_day(store: Store, point: str, day: date, zone: ZoneInfo) -> dict[str, tup
     exist hold 0 and are sound; where an hour comes twice its energy is that of both.
     """
     start, end = bounds(day, zone)
-    instant = timedelta(milliseconds=1)
-    records = list(store.find(point, ("interval",), start + instant, end + LONGEST + instant))
+    records = list(store.find(point, ("interval",), start + MILLISECOND, end + LONGEST + MILLISECOND))
     return {
         channel: tuple(_by_wall_clock(_gather(records, code, start, end), zone))
         for channel, code in CHANNELS.items()

@@ -12,6 +12,7 @@ from agent.history.installations import REGISTERS, TOTAL
 from agent.judge.identity import same
 from buffer.record import Record
 from drivers.reading import Number
+from drivers.times import MILLISECOND
 
 KINDS = ("month", "day", "now")  # in the order of preference where two are equally near
 EARLY = timedelta(days=3)  # how far before the reporting moment a reading may lie; after it: until the window closes
@@ -75,7 +76,7 @@ def _distance(one: Taken, reporting: datetime) -> tuple[timedelta, int]:
 
 def span(window: Window, now: datetime) -> tuple[datetime, datetime]:
     """Where readings for a statement may lie: since ≤ at < until."""
-    return window.reporting - EARLY, min(now + timedelta(milliseconds=1), window.closes)
+    return window.reporting - EARLY, min(now + MILLISECOND, window.closes)
 
 
 def ripe(found: Taken | None, window: Window, now: datetime, before: timedelta, *, patient: bool = True) -> Taken:

@@ -1,17 +1,18 @@
 """What happens next in a statement's life: a pure decision from its book, the time and the store's word."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from agent.config.utility.window import Window
 from agent.statement.log import StatementLog, arrived
+from drivers.times import EPOCH
 
 FIRST_PAUSE = timedelta(minutes=15)  # after a channel said that nothing has left
 LONGEST_PAUSE = timedelta(hours=2)
 GRACE = timedelta(hours=1)  # that MQTT has for its receipt, also where the whole window is near its end
 LAST_CALL = timedelta(minutes=30)  # before the window closes nothing is waited for any more
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+LONG_AGO = EPOCH
 
 
 @dataclass(frozen=True, slots=True)

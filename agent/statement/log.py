@@ -6,7 +6,7 @@ as the world does.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from agent.meters.sealed import checksummed, verified
@@ -15,9 +15,10 @@ from buffer.notes import STATEMENT
 from buffer.record import Record
 from buffer.store import Store
 from drivers.reading import Number
+from drivers.times import EPOCH
 
 STATES = ("due", "checked", "held", "sent", "accepted", "refused")
-UNKNOWN = datetime(1970, 1, 1, tzinfo=UTC)  # when a note was damaged
+UNKNOWN = EPOCH  # when a note was damaged
 
 
 StatementState = Literal["due", "checked", "held", "sent", "accepted", "refused"]

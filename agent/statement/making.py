@@ -29,6 +29,7 @@ from agent.statement.verdict import Reason, Used, above_limit, doubtful, too_lon
 from buffer.body import when
 from buffer.store import Store
 from drivers.reading import Number
+from drivers.times import MILLISECOND
 
 REMEMBERED = 24  # months in which the last accepted statement is looked for
 USUAL = 6  # months that make the usual
@@ -76,8 +77,8 @@ def nearest(case: Case, now: datetime) -> Taken | None:
 
 def later_reading(case: Case, after: datetime, now: datetime) -> Taken:
     """The newest reading since the figures that are to be corrected; NoReading where there is none."""
-    since = max(after + timedelta(milliseconds=1), case.window.reporting - EARLY)
-    records = not_superseded(case.store.find(case.meter.point, KINDS, since, now + timedelta(milliseconds=1)))
+    since = max(after + MILLISECOND, case.window.reporting - EARLY)
+    records = not_superseded(case.store.find(case.meter.point, KINDS, since, now + MILLISECOND))
     found = [one for record in records if (one := taken(record, case.meter, case.profile)) is not None]
     if not found:
         raise NoReading("no reading is newer than the figures: read the meter again, or type a reading in")

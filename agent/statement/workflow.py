@@ -26,11 +26,11 @@ from buffer.faults import StoreError
 from buffer.notes import STATEMENTS_EPOCH, STATEMENTS_SINCE
 from buffer.record import Record
 from buffer.store import Store
+from drivers.times import MILLISECOND
 
 log = logging.getLogger("meterpost.statement")
 
 MOST_ACTS = 8  # of one statement in one look; a life has fewer steps
-MILLISECOND = timedelta(milliseconds=1)
 
 
 class StatementWorkflow:

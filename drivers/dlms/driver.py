@@ -45,6 +45,7 @@ from drivers.reading import (
     SetsClock,
     Traits,
 )
+from drivers.times import EPOCH
 from drivers.unfinished import Unfinished
 from protocols.dlms.apdu import Attribute, obis_text
 from protocols.dlms.axdr import octets
@@ -60,7 +61,6 @@ from protocols.iec62056.questions import HandOver
 from protocols.iec62056.session import Session as SignOn
 from protocols.session import Line
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RELEARN = 500  # sessions after which it is looked again which registers the meter has
 PUBLIC = 16  # the client that may read the frame counter without a password
 

@@ -1,13 +1,13 @@
 """How far back the profiles of a DLMS meter go."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from drivers.dlms.meter_time import MeterTime
 from drivers.reading import Reach
+from drivers.times import EPOCH
 from protocols.errors import Refused
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 USUAL_PERIOD = 1800  # s between rows of a load profile, until the meter has told its own
 
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from drivers.mercury.learned import Learned
 from drivers.mercury.meter_time import MeterTime
 from drivers.reading import Ask, Number, Reach, Reading
+from drivers.times import EPOCH
 from protocols.errors import BadFrame, Busy, NoReply, Refused
 from protocols.mercury.archives import LONG, LastRecord, ProfileRecord, ReadBack, ReadLastRecord, ReadRecords, Records
 from protocols.mercury.identity import Details
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STEP = 16  # octets from one record to the next
 WORTH_LONG = 6  # records wanted from which on a long answer of 17 takes less time than single ones
 PERIODS = frozenset({1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60})  # minutes; others do not part an hour

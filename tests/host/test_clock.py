@@ -20,7 +20,6 @@ def clock_at(moment, **more):
     [
         ({"kernel_synced": lambda: True}, "synced"),
         ({"battery": True}, "holdover"),
-        ({"was_synced": True}, "holdover"),
         ({}, "unset"),
         ({"trust": True}, "synced"),
     ],

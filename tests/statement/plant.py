@@ -81,6 +81,9 @@ class FakeClock:
     def seen(self, moment: datetime) -> None:
         pass
 
+    def synced_earlier(self) -> None:
+        pass
+
 
 @dataclass
 class FakeWay:

@@ -42,6 +42,9 @@ class FakeClock:
     def seen(self, moment: datetime) -> None:
         self.newest = moment
 
+    def synced_earlier(self) -> None:
+        pass
+
     def stamp(self) -> Stamp:
         milliseconds = round((self.time.now + self.offset) * 1000)
         return Stamp(

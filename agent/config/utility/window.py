@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from agent.config.utility.profile import Rule
+from drivers.times import MILLISECOND
 
 SATURDAY = 5
 LOOK_BACK = 2  # months: a window that crosses a month's end may have opened in the month before
@@ -35,7 +36,7 @@ class Window:
 
     @property
     def last_day(self) -> date:
-        return self.day(self.closes - timedelta(milliseconds=1))
+        return self.day(self.closes - MILLISECOND)
 
 
 def zone_of(rule: Rule, default: str) -> ZoneInfo:
