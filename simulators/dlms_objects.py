@@ -7,6 +7,7 @@ from datetime import datetime
 
 from protocols.dlms import axdr
 from protocols.dlms.apdu import Entries, Range
+from protocols.dlms.cosem.objects import Column, Scale
 from protocols.dlms.cosem.stamp import Stamp
 
 Octets = bytes | Callable[[], bytes]
@@ -55,7 +56,7 @@ class ProfileObject(CosemObject):
 
 def register(code: bytes, value: Octets, scaler: int, unit: int) -> CosemObject:
     """Class 3."""
-    return CosemObject(3, code, {2: value, 3: axdr.structure(axdr.integer(scaler), axdr.enum(unit))})
+    return CosemObject(3, code, {2: value, 3: Scale(scaler, unit).to_bytes()})
 
 
 def data(code: bytes, value: Octets) -> CosemObject:
@@ -65,6 +66,4 @@ def data(code: bytes, value: Octets) -> CosemObject:
 
 def capture_object(class_id: int, code: bytes, attribute: int = 2) -> bytes:
     """One of a profile's columns."""
-    return axdr.structure(
-        axdr.long_unsigned(class_id), axdr.octets(code), axdr.integer(attribute), axdr.long_unsigned(0)
-    )
+    return Column(class_id, code, attribute, 0).to_bytes()

@@ -24,6 +24,7 @@ from protocols.dlms.answers import (
     GetListAnswer,
     ServiceError,
     SetAnswer,
+    encode_items,
 )
 from protocols.dlms.apdu import (
     ActionBlock,
@@ -239,10 +240,7 @@ class Server:
                     return GetAnswer(request.invoke, b"", value)
                 return self._whole_or_block(opened, GetAnswer(request.invoke, value), value)
             case GetListRequest():
-                items = axdr.size(len(request.attributes))
-                for attribute in request.attributes:
-                    value = self._value(opened, attribute)
-                    items += bytes((1, value)) if isinstance(value, int) else b"\0" + value
+                items = encode_items([self._value(opened, attribute) for attribute in request.attributes])
                 return self._whole_or_block(opened, GetListAnswer(request.invoke, items), items)
             case GetNext():
                 return self._next(opened, request)

@@ -119,7 +119,7 @@ class IecMeter(ABC):
         return self._sealed_readout(mode)
 
     def _sealed_readout(self, mode: str) -> bytes:
-        return frames.answer(self.readout(mode) + b"!\r\n", self.rule)
+        return frames.readout(self.readout(mode), self.rule)
 
     def _command(self, request: bytes) -> bytes:
         match = COMMAND.fullmatch(request[:-1])

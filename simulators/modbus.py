@@ -1,7 +1,7 @@
 """Modbus meters with settable registers: a request in, an answer out.
 
-Independent of the drivers: the registers are laid out and packed here from the makers' tables, and the CRC is computed
-bit by bit. ``simulators/line.py`` puts them on a pseudo-terminal.
+Independent of the drivers: the registers are laid out and packed here from the makers' tables. Frames are those of
+``protocols.modbus``, which recorded dialogues judge. ``simulators/line.py`` puts the meters on a pseudo-terminal.
 """
 
 import struct
@@ -9,6 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+
+from protocols.checksums import crc16_modbus
+from protocols.modbus import mbap
+from protocols.modbus.questions import DeviceIdentification
+from protocols.modbus.rtu import seal
+from protocols.modbus.wire import encode_exception, encode_identification, encode_registers
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 FORMATS = {"u16": ">H", "i16": ">h", "u32": ">I", "i32": ">i", "u64": ">Q", "i64": ">q", "f32": ">f", "f64": ">d"}
@@ -25,21 +31,6 @@ class Field:
     type: str
     per: Fraction = Fraction(1)
     low_word_first: bool = False
-
-
-def crc(data: bytes) -> int:
-    """CRC-16 of Modbus over Serial Line V1.02 §6.2.2, bit by bit."""
-    remainder = 0xFFFF
-    for octet in data:
-        remainder ^= octet
-        for _ in range(8):
-            remainder = remainder >> 1 ^ (0xA001 if remainder & 1 else 0)
-    return remainder
-
-
-def seal(frame: bytes) -> bytes:
-    """The frame with its CRC, low octet first."""
-    return frame + crc(frame).to_bytes(2, "little")
 
 
 @dataclass
@@ -63,7 +54,7 @@ class ModbusMeter:
 
     def answer(self, request: bytes) -> bytes:
         """The RTU answer; ``b""`` is silence."""
-        if len(request) < 4 or crc(request[:-2]) != int.from_bytes(request[-2:], "little"):
+        if len(request) < 4 or crc16_modbus(request):
             return b""
         if request[0] != self.unit:
             return b""
@@ -77,7 +68,7 @@ class ModbusMeter:
         if request[6] != self.unit:
             return b""
         reply = self._reply(request[7:])
-        return request[:4] + (len(reply) + 1).to_bytes(2, "big") + request[6:7] + reply if reply else b""
+        return mbap.wrap(request[:2], request[6:7] + reply) if reply else b""
 
     def put(self, name: str, value: Number) -> None:
         """Set a named value, in Wh, varh, W, var, VA, V, A, Hz; what the register cannot resolve is cut off."""
@@ -129,7 +120,7 @@ class ModbusMeter:
             return self._identification(pdu[2], pdu[3])
         else:
             reply = ILLEGAL_FUNCTION
-        return bytes((function | 0x80, reply)) if isinstance(reply, int) else bytes((function, len(reply))) + reply
+        return encode_exception(function, reply) if isinstance(reply, int) else encode_registers(function, reply)
 
     def _read(self, function: int, address: int, count: int) -> bytes | int:
         code = self.hook(function, address, count) if self.hook else None
@@ -146,8 +137,7 @@ class ModbusMeter:
 
     def _identification(self, code: int, first: int) -> bytes:
         objects = {number: text for number, text in sorted((self.objects or {}).items()) if number >= first}
-        listed = b"".join(bytes((number, len(text))) + text for number, text in objects.items())
-        return bytes((43, 14, code, 1, 0, 0, len(objects))) + listed
+        return encode_identification(DeviceIdentification(objects), code)
 
 
 KILO = Fraction(1, 1000)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from protocols.dlms import axdr
 from protocols.dlms.apdu import obis, obis_text
+from protocols.dlms.cosem.objects import Scale
 from protocols.dlms.cosem.stamp import Stamp, encode
 from protocols.dlms.hdlc import Limits
 from protocols.dlms.security import Keys
@@ -249,8 +250,8 @@ class Spodes:
 
     def _scales(self, code: str, columns: Sequence[bytes]) -> ProfileObject:
         def scale(column: bytes) -> bytes:
-            tag_unit_scaler = NETWORK.get(column, (0, WH if column[2] < 3 else VARH, -3))
-            return axdr.structure(axdr.integer(tag_unit_scaler[2]), axdr.enum(tag_unit_scaler[1]))
+            _, unit, scaler = NETWORK.get(column, (0, WH if column[2] < 3 else VARH, -3))
+            return Scale(scaler, unit).to_bytes()
 
         objects = [capture_object(3, column, 3) for column in columns]
         return ProfileObject(

@@ -1,5 +1,6 @@
 """xDLMS answers and unsolicited messages (IEC 62056-5-3): bytes ↔ dataclasses. Requests: ``apdu.py``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from protocols.dlms import axdr, words
@@ -255,6 +256,12 @@ def list_items(items: bytes) -> list[bytes | int]:
             raise BadFrame(f"GET list result: {items[at : at + 16].hex(' ')}")
     _ends(items, at)
     return found
+
+
+def encode_items(items: Sequence[bytes | int]) -> bytes:
+    """What :func:`list_items` reads."""
+    each = (bytes((1, item)) if isinstance(item, int) else b"\0" + item for item in items)
+    return axdr.size(len(items)) + b"".join(each)
 
 
 def _ends(data: bytes, end: int) -> None:

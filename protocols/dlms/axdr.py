@@ -332,6 +332,31 @@ def visible(value: str) -> bytes:
     return b"\x0a" + size(len(value)) + value.encode("latin-1")
 
 
+def utf8(value: str) -> bytes:
+    raw = value.encode("utf-8")
+    return b"\x0c" + size(len(raw)) + raw
+
+
+def bcd(value: int) -> bytes:
+    """0 to 99."""
+    return bytes((BCD, value // 10 << 4 | value % 10))
+
+
+def float32(value: float | Decimal) -> bytes:
+    return b"\x17" + struct.pack(">f", value)
+
+
+def float64(value: float | Decimal) -> bytes:
+    return b"\x18" + struct.pack(">d", value)
+
+
+def fixed(tag: int, value: bytes) -> bytes:
+    """A date-time, date or time: ``tag`` is a key of FIXED, which says how many octets ``value`` has."""
+    if len(value) != FIXED[tag]:
+        raise ValueError(f"{NAMES[tag]}: found {len(value)} octets, expected {FIXED[tag]}")
+    return bytes((tag,)) + value
+
+
 def bits(value: Bits) -> bytes:
     padded = value.text + "0" * (-len(value.text) % 8)
     raw = bytes(int(padded[at : at + 8], 2) for at in range(0, len(padded), 8))
@@ -340,6 +365,12 @@ def bits(value: Bits) -> bytes:
 
 def array(members: list[bytes]) -> bytes:
     return b"\x01" + size(len(members)) + b"".join(members)
+
+
+def compact(kind: bytes, members: list[bytes]) -> bytes:
+    """``kind``: the type description, ``members`` without their tags."""
+    body = b"".join(members)
+    return b"\x13" + kind + size(len(body)) + body
 
 
 def structure(*members: bytes) -> bytes:

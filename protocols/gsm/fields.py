@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from protocols.errors import BadFrame
-from protocols.gsm.alphabet import text_of, unpack
+from protocols.gsm.alphabet import pack, septets, text_of, unpack
 
 DIGITS = "0123456789*#abc"
 """Semi-octets of an address (clause 9.1.2.3); Fh fills the last octet."""
@@ -74,6 +74,17 @@ def _kind(number: str) -> tuple[int, str]:
     return (INTERNATIONAL, number[1:]) if number.startswith("+") else (UNKNOWN, number)
 
 
+def sender(name: str) -> bytes:
+    """Address field of a number, or of a name in the 7 bit alphabet. ValueError for a name that it cannot write."""
+    if NUMBER.fullmatch(name):
+        return address(name)
+    codes = septets(name)
+    if codes is None:
+        raise ValueError(f"sender: found {name!r}, expected characters of the 7 bit alphabet")
+    value = b"".join(codes)
+    return bytes([(7 * len(value) + 3) // 4, 0x80 | ALPHANUMERIC << 4]) + pack(value)
+
+
 def take_address(octets: Octets) -> str:
     """An address field: ``+`` and digits, digits, or an alphanumeric sender's name."""
     count = octets.octet("address")
@@ -116,3 +127,14 @@ def take_stamp(octets: Octets) -> datetime | None:
         return datetime(2000 + year, month, day, hour, minute, second, tzinfo=zone) if decimal else None
     except ValueError:
         return None
+
+
+def stamp(at: datetime | None) -> bytes:
+    """What :func:`take_stamp` reads, to the second and the quarter of an hour; zeros for None."""
+    if at is None:
+        return bytes(7)
+    offset = at.utcoffset() or timedelta()
+    quarters, west = abs(offset) // timedelta(minutes=ZONE_MINUTES), 0b1000 if offset < timedelta() else 0
+    fields = (at.year % 100, at.month, at.day, at.hour, at.minute, at.second)
+    zone = quarters % 10 << 4 | quarters // 10 | west
+    return bytes(value % 10 << 4 | value // 10 for value in fields) + bytes([zone])

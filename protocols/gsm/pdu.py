@@ -6,12 +6,21 @@ from datetime import datetime, timedelta
 
 from protocols.errors import BadFrame
 from protocols.gsm.alphabet import pack, septets, text_of, unpack
-from protocols.gsm.fields import Octets, address, service_centre, take_address, take_service_centre, take_stamp
+from protocols.gsm.fields import (
+    Octets,
+    address,
+    sender,
+    service_centre,
+    stamp,
+    take_address,
+    take_service_centre,
+    take_stamp,
+)
 
 DELIVER, SUBMIT, STATUS_REPORT = 0b00, 0b01, 0b10  # TP-MTI (9.2.3.1)
 WITH_HEADER, WANTS_REPORT, RELATIVE_VALIDITY = 0x40, 0x20, 0x10  # TP-UDHI, TP-SRR, TP-VPF = relative
 
-GSM7, UCS2 = 0x00, 0x08  # TP-DCS (23.038, clause 4)
+GSM7, EIGHT_BIT, UCS2 = 0x00, 0x04, 0x08  # TP-DCS (23.038, clause 4)
 ROOM = 140  # octets of user data
 SEPTETS, SEPTETS_OF_A_PART = 160, 153  # of the 7 bit alphabet without and with a header of concatenation
 UNITS, UNITS_OF_A_PART = 70, 67  # UCS2 characters likewise
@@ -95,12 +104,22 @@ def _cut(pieces: list[bytes], room: int) -> Iterator[bytes]:
 
 
 def _submit(number: str, coding: int, body: bytes, part: Part | None, report: bool, validity: timedelta) -> Submit:
-    header = bytes([5, CONCATENATED, 3, part.reference, part.count, part.number]) if part else b""
-    if coding == UCS2:
-        return Submit(number, coding, len(header) + len(body), header + body, part, report, validity)
+    length, data = _user_data(coding, body, part)
+    return Submit(number, coding, length, data, part, report, validity)
+
+
+def _user_data(coding: int, body: bytes, part: Part | None) -> tuple[int, bytes]:
+    """TP-UDL and TP-UD: septets (one in each octet of ``body``) are packed, all else goes as it is."""
+    header = b""
+    if part is not None:
+        long = part.reference > 0xFF
+        element = part.reference.to_bytes(2 if long else 1) + bytes([part.count, part.number])
+        header = bytes([len(element) + 2, CONCATENATED_16 if long else CONCATENATED, len(element)]) + element
+    if coding != GSM7:
+        return len(header) + len(body), header + body
     fill = -8 * len(header) % 7
     taken = (8 * len(header) + fill) // 7  # septets that the header takes
-    return Submit(number, coding, taken + len(body), header + pack(body, fill), part, report, validity)
+    return taken + len(body), header + pack(body, fill)
 
 
 def relative(validity: timedelta) -> int:
@@ -123,6 +142,19 @@ class Deliver:
     part: Part | None = None
     data: bytes | None = None
 
+    def to_bytes(self) -> bytes:
+        """What :func:`read` reads. ValueError where the text does not fit one message."""
+        codes = septets(self.text)
+        if self.data is not None:
+            coding, body = EIGHT_BIT, self.data
+        else:
+            coding, body = (UCS2, self.text.encode("utf-16-be")) if codes is None else (GSM7, b"".join(codes))
+        length, data = _user_data(coding, body, self.part)
+        if len(data) > ROOM:
+            raise ValueError(f"{len(data)} octets do not fit a short message")
+        head = bytes([DELIVER | (WITH_HEADER if self.part else 0)]) + sender(self.sender)
+        return service_centre(self.centre) + head + bytes([0, coding]) + stamp(self.at) + bytes([length]) + data
+
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
@@ -141,6 +173,11 @@ class StatusReport:
         if self.status < 0x20:
             return "delivered"
         return "waiting" if self.status < 0x40 else "failed"
+
+    def to_bytes(self) -> bytes:
+        """What :func:`read` reads."""
+        head = bytes([STATUS_REPORT, self.reference]) + sender(self.recipient)
+        return service_centre(self.centre) + head + stamp(self.sent_at) + stamp(self.at) + bytes([self.status])
 
 
 def read(pdu: bytes) -> Deliver | StatusReport:

@@ -36,12 +36,20 @@ class Value(NamedTuple):
         found = _ERROR.fullmatch(self.text)
         return int(found[1]) if found else None
 
+    def __str__(self) -> str:
+        """As it stands between the brackets."""
+        return f"{self.text}*{self.unit}" if self.unit else self.text
+
 
 class DataSet(NamedTuple):
     """An id as sent ("1-0:1.8.0*255", "ET0PE", "" where none came) and the values that belong to it."""
 
     id: str
     values: tuple[Value, ...]
+
+    def __str__(self) -> str:
+        """A line of a message."""
+        return self.id + "".join(f"({value})" for value in self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,10 @@ class Block:
 
     sets: tuple[DataSet, ...]
     damaged: tuple[str, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """What :func:`parse` reads: a line for each set. Damaged lines are left out."""
+        return "".join(f"{one}\r\n" for one in self.sets).encode("cp1251")
 
     def values(self, name: str) -> tuple[Value, ...]:
         """All values under this id, whether each came with the id again or not."""

@@ -102,6 +102,11 @@ def answer(data: bytes, rule: str, last: bool = True) -> bytes:
     return sealed(b"\x02" + data + (b"\x03" if last else b"\x04"), rule)
 
 
+def readout(lines: bytes, rule: str) -> bytes:
+    """``STX lines ! CR LF ETX check``: the data message of a readout; each line with its CR LF (§6.3.5)."""
+    return answer(lines + b"!" + CRLF, rule)
+
+
 @dataclass(frozen=True, slots=True)
 class Identification:
     """What a meter says of itself at the sign-on (§6.3.2): FLAG letters of the maker, baud character, the rest."""
@@ -130,6 +135,10 @@ class Identification:
 
     def __str__(self) -> str:
         return f"/{self.maker}{self.baud}{''.join(chr(92) + w for w in self.escapes)}{self.text}"
+
+    def to_bytes(self) -> bytes:
+        """The line that :func:`identification` reads."""
+        return str(self).encode("ascii") + CRLF
 
 
 def identification(line: bytes) -> Identification | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from protocols.errors import BadFrame
 from protocols.iec62056.block import Block, parse
-from protocols.iec62056.frames import broken, low7
+from protocols.iec62056.frames import CRLF, broken, low7
 from protocols.iec62056.inbox import Inbox
 from protocols.session import Read, Sending
 
@@ -31,6 +31,11 @@ class Pushed:
     identification: str
     block: Block
     checked: bool
+
+    def to_bytes(self) -> bytes:
+        """The telegram, with its CRC where it is ``checked``."""
+        text = f"/{self.identification}".encode("ascii") + CRLF + CRLF + self.block.to_bytes() + b"!"
+        return text + (f"{crc16(text):04X}".encode("ascii") if self.checked else b"") + CRLF
 
 
 def crc16(data: bytes) -> int:

@@ -6,6 +6,11 @@ HEADER = 7  # transaction, protocol, length, unit: Modbus Messaging on TCP/IP V1
 LONGEST = 260
 
 
+def wrap(transaction: bytes, frame: bytes) -> bytes:
+    """Unit and PDU behind their header; ``transaction`` are its two octets."""
+    return transaction + b"\0\0" + len(frame).to_bytes(2, "big") + frame
+
+
 def find(heard: bytes, request: bytes, silent: bool) -> tuple[bytes | None, bytes]:
     """(our answer from the unit on or None, what is left to look at). Answers of other transactions are skipped.
 

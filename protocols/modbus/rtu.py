@@ -21,6 +21,11 @@ from protocols.modbus.wire import identification_size
 LONGEST = 256  # Modbus over Serial Line V1.02 §2.5.1
 
 
+def seal(frame: bytes) -> bytes:
+    """Unit and PDU with their CRC, low octet first (Modbus over Serial Line V1.02 §6.2.2)."""
+    return frame + crc16_modbus(frame).to_bytes(2, "little")
+
+
 def find(heard: bytes, request: bytes, expected: int | None, silent: bool) -> bytes | None:
     """Our answer without its CRC, None while it may still come, BadFrame when it cannot.
 

@@ -1,4 +1,4 @@
-"""Requests as octets, and what the octets of an answer say.
+"""Requests as octets, what the octets of an answer say, and answers as octets.
 
 Requests are built by pymodbus' PDU and framer classes, once a question. Answers are checked and taken apart here:
 pymodbus' framer believes the length that the frame claims and skips nothing, so a late answer of another length, or a
@@ -86,3 +86,23 @@ def identification(pdu: bytes) -> DeviceIdentification:
         objects[pdu[at]] = pdu[at + 2 : at + 2 + pdu[at + 1]]
         at += 2 + pdu[at + 1]
     return DeviceIdentification(objects, pdu[5] if pdu[4] == 0xFF else None)
+
+
+# Answers as octets, from the function code on; rtu.seal and mbap.wrap put the frame around them.
+
+
+def encode_registers(function: int, data: bytes) -> bytes:
+    """The registers' octets, high octet first, as the answer to function 3 or 4."""
+    return bytes((function, len(data))) + data
+
+
+def encode_exception(function: int, code: int) -> bytes:
+    """What :func:`exception` is told by."""
+    return bytes((function | 0x80, code))
+
+
+def encode_identification(found: DeviceIdentification, code: int = 1) -> bytes:
+    """What :func:`identification` reads; ``code``: the kind of access that was asked for, 1 the basic objects."""
+    more = (0, 0) if found.more is None else (0xFF, found.more)
+    objects = b"".join(bytes((number, len(text))) + text for number, text in found.objects.items())
+    return bytes((0x2B, 0x0E, code, 1, *more, len(found.objects))) + objects

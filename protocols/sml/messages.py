@@ -1,12 +1,15 @@
 """SML files as values: type-length fields (SML 1.04 §6) and the list of registers in a GetList response (§5.1.15)."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from protocols.errors import BadFrame
+from protocols.sml.transport import crc16_x25
 
-GET_LIST_RESPONSE = 0x0701
+OPEN_RESPONSE, CLOSE_RESPONSE, GET_LIST_RESPONSE = 0x0101, 0x0201, 0x0701
 DEPTH = 12  # lists within lists; a list of registers needs 6
 OCTETS, BOOLEAN, INTEGER, UNSIGNED, LIST = 0, 4, 5, 6, 7  # types of fields
 
@@ -23,6 +26,20 @@ class Entry:
     number: Decimal | None
     octets: bytes | None = None
 
+    def fields(self) -> bytes:
+        """The seven fields of a list's entry. ValueError for a unit that SML has no number for."""
+        name = encode_octets(bytes(map(int, re.split("[-:.*]", self.code))))
+        if self.octets is not None:
+            return encode_list([name, MISSING, MISSING, MISSING, MISSING, encode_octets(self.octets), MISSING])
+        if self.number is None:
+            return encode_list([name, MISSING, MISSING, MISSING, MISSING, _encoded(BOOLEAN, b"\x01"), MISSING])
+        sign, digits, exponent = self.number.as_tuple()
+        if not isinstance(exponent, int):
+            raise ValueError(f"{self.code}: {self.number} cannot be sent")
+        count = int("".join(map(str, digits))) * (-1 if sign else 1)
+        unit = MISSING if self.unit is None else encode_integer(_unit(self.unit), signed=False)
+        return encode_list([name, MISSING, MISSING, unit, encode_integer(exponent), encode_integer(count), MISSING])
+
 
 @dataclass(frozen=True, slots=True)
 class Registers:
@@ -30,6 +47,15 @@ class Registers:
 
     server: bytes
     entries: tuple[Entry, ...]
+
+    def to_bytes(self) -> bytes:
+        """The file that :func:`registers` reads: opening, list and closing, each with its CRC (§5)."""
+        server, file = encode_octets(self.server), encode_octets(b"\x01")
+        opening = encode_list([MISSING, MISSING, file, server, MISSING, MISSING])
+        entries = encode_list([one.fields() for one in self.entries])
+        content = encode_list([MISSING, server, MISSING, MISSING, entries, MISSING, MISSING])
+        bodies = ((OPEN_RESPONSE, opening), (GET_LIST_RESPONSE, content), (CLOSE_RESPONSE, encode_list([MISSING])))
+        return b"".join(_message(number, tag, body) for number, (tag, body) in enumerate(bodies, 1))
 
 
 def registers(file: bytes) -> Registers:
@@ -104,3 +130,55 @@ def _header(data: bytes, place: int) -> tuple[int, int, int]:
         place += 1
         if not byte & 0x80:
             return data[first] >> 4 & 7, length, place
+
+
+# Encoding: each function gives the octets of one field, so that lists are written by nesting calls.
+
+MISSING = b"\x01"  # an optional field that is not there
+
+
+def encode_octets(data: bytes) -> bytes:
+    return _encoded(OCTETS, data)
+
+
+def encode_integer(value: int, signed: bool = True) -> bytes:
+    """In as few octets as it takes; OverflowError beyond eight."""
+    size = value.bit_length() // 8 + 1 if signed else max(1, (value.bit_length() + 7) // 8)
+    return _encoded(INTEGER if signed else UNSIGNED, value.to_bytes(min(size, 8), "big", signed=signed))
+
+
+def encode_list(fields: Iterable[bytes]) -> bytes:
+    members = list(fields)
+    return _head(LIST, len(members)) + b"".join(members)
+
+
+def _encoded(kind: int, body: bytes) -> bytes:
+    """A field whose length counts its own header."""
+    header = 1
+    while header + len(body) >= 1 << 4 * header:
+        header += 1
+    return _head(kind, header + len(body)) + body
+
+
+def _head(kind: int, length: int) -> bytes:
+    """Four bits of the length in each octet, the highest first; all but the last say that more come (§6.3)."""
+    nibbles = [int(digit, 16) for digit in f"{length:x}"]
+    more = [0x80] * (len(nibbles) - 1) + [0]
+    kinds = [kind << 4] + [0] * (len(nibbles) - 1)
+    return bytes(a | b | c for a, b, c in zip(more, kinds, nibbles, strict=True))
+
+
+def _message(number: int, tag: int, body: bytes) -> bytes:
+    group = abort = encode_integer(0, signed=False)
+    choice = encode_list([encode_integer(tag, signed=False), body])
+    fields = [encode_octets(bytes((number,))), group, abort, choice]
+    covered = _head(LIST, 6) + b"".join(fields)
+    crc = _encoded(UNSIGNED, crc16_x25(covered).to_bytes(2, "little"))
+    return covered + crc + b"\x00"
+
+
+def _unit(name: str) -> int:
+    for number, unit in UNITS.items():
+        if unit == name:
+            return number
+    raise ValueError(f"found unit {name!r}, expected one of {', '.join(UNITS.values())}")

@@ -28,6 +28,14 @@ def crc16_x25(data: bytes) -> int:
     return crc ^ 0xFFFF
 
 
+def wrap(file: bytes) -> bytes:
+    """A file as it is sent: what :func:`cut` takes out of a stream."""
+    body = START + file.replace(ESCAPE, ESCAPE + ESCAPE)
+    padding = -len(body) % 4
+    head = body + bytes(padding) + ESCAPE + bytes((END, padding))
+    return head + crc16_x25(head).to_bytes(2, "little")
+
+
 def cut(buffer: bytearray) -> bytes | None:
     """The first file in a stream, unescaped, without its frame and padding, and taken out; None: not whole yet.
 

@@ -13,10 +13,10 @@ import serial
 
 from protocols.iec62056.frames import command, low7, option, request
 from protocols.mercury.frames import seal, unseal
+from protocols.modbus.rtu import seal as modbus_seal
 from simulators import iec62056
 from simulators.household import Household
 from simulators.modbus import BUILDERS
-from simulators.modbus import seal as modbus_seal
 from simulators.plant import load
 from simulators.plant_file import PlantError
 

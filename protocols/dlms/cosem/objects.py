@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from protocols.dlms import axdr
 from protocols.dlms.axdr import Bits
 from protocols.errors import BadFrame
 
@@ -76,6 +77,10 @@ class Scale:
                 return cls(scaler, unit)
         raise BadFrame(f"scaler_unit: {data!r}"[:200])
 
+    def to_bytes(self) -> bytes:
+        """A-XDR octets of what :meth:`from_data` takes decoded."""
+        return axdr.structure(axdr.integer(self.scaler), axdr.enum(self.unit))
+
     def apply(self, raw: int | Decimal) -> int | Decimal:
         """The exact value: an int where it is whole, else a Decimal."""
         if isinstance(raw, int):
@@ -96,6 +101,15 @@ class Column:
     attribute: int
     index: int
 
+    def to_bytes(self) -> bytes:
+        """A-XDR octets of one element of what :func:`capture_objects` takes decoded."""
+        return axdr.structure(
+            axdr.long_unsigned(self.class_id),
+            axdr.octets(self.code),
+            axdr.integer(self.attribute),
+            axdr.long_unsigned(self.index),
+        )
+
 
 def capture_objects(data: Any) -> tuple[Column, ...]:
     """Profile generic, attribute 3."""
@@ -114,6 +128,13 @@ class ListedObject:
     class_id: int
     version: int
     code: bytes
+
+    def to_bytes(self) -> bytes:
+        """A-XDR octets of one element of what :func:`object_list` takes decoded, with empty access rights."""
+        rights = axdr.structure(axdr.array([]), axdr.array([]))
+        return axdr.structure(
+            axdr.long_unsigned(self.class_id), axdr.unsigned(self.version), axdr.octets(self.code), rights
+        )
 
 
 def object_list(data: Any) -> tuple[ListedObject, ...]:
