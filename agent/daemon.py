@@ -78,7 +78,7 @@ class Daemon:
             while not self._stopping:
                 self._wake.wait(1.0)
                 self._wake.clear()
-                self.look()
+                self.tick()
         finally:
             systemd.stopping()
             self.close()
@@ -92,11 +92,11 @@ class Daemon:
         self.statements.start()
         self._control = ControlServer(self.in_force.values.gateway.state_dir, self._handlers)
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """Once a second."""
-        self.buses.look()
-        self.in_force.look()
-        self.housekeeping.look()
+        self.buses.tick()
+        self.in_force.tick()
+        self.housekeeping.tick()
 
     def stop(self) -> None:
         self._stopping = True

@@ -67,14 +67,14 @@ class Housekeeping:
         if self._calendar:
             self._calendar.close()
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """Plans, the gateway's clock, which meters are known by now, and the watchdog."""
         try:
             if self._plans is not None:
-                self._plans.look(self._clock.stamp())
+                self._plans.tick(self._clock.stamp())
         except StoreError as trouble:
             log.error("the plans have to wait: %s", trouble)
-        self._look_at_the_clock()
+        self._check_clock()
         known = self._buses.identities()
         if known != self._known:
             self._known = known
@@ -82,12 +82,12 @@ class Housekeeping:
         alive = {"publisher": self._delivery.alive, "store": self._writer.alive, **self._buses.alive()}
         watchdog.feed(self._clock.monotonic(), alive)
 
-    def _look_at_the_clock(self) -> None:
+    def _check_clock(self) -> None:
         try:
-            if self._restamper.look(self._writer):
+            if self._restamper.tick(self._writer):
                 self._buses.clock_moved()
                 self._delivery.changed()
-        except StoreError as trouble:  # a full disk: the next look tries again, and polling goes on
+        except StoreError as trouble:  # a full disk: the next check tries again, and polling goes on
             log.error("the clock's records have to wait: %s", trouble)
         if self._restamper.stepped:
             self._buses.clock_moved()

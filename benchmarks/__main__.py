@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ROOMS = {
+WIDTHS = {
     "bus": "use of the line, CPU per transaction, a dead meter",
     "store": "commits, octets kept, octets on the device",
     "backlog": "an outage's backlog through mosquitto",
@@ -16,14 +16,14 @@ ROOMS = {
 
 
 def main() -> int:
-    wanted = sys.argv[1:] or list(ROOMS)
-    unknown = [name for name in wanted if name not in ROOMS]
+    wanted = sys.argv[1:] or list(WIDTHS)
+    unknown = [name for name in wanted if name not in WIDTHS]
     if unknown:
-        print(f"{', '.join(unknown)}: there are: {', '.join(ROOMS)}", file=sys.stderr)
+        print(f"{', '.join(unknown)}: there are: {', '.join(WIDTHS)}", file=sys.stderr)
         return 2
     failed = 0
     for name in wanted:
-        print(f"── {name}: {ROOMS[name]}", flush=True)
+        print(f"── {name}: {WIDTHS[name]}", flush=True)
         # A process each: what one has imported must not count as another's memory.
         failed |= subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
     return 1 if failed else 0

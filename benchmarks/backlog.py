@@ -30,7 +30,7 @@ WINDOW = 16  # as agent.delivery.tracker.WINDOW: the bare loop may have as many 
 
 
 def fill(folder: Path, count: int) -> None:
-    """A store with so many pending records: ten meters, five registers each, every 15 minutes."""
+    """A store with this many pending records: ten meters, five registers each, every 15 minutes."""
     from buffer.record import Record
     from buffer.store import Store
 
@@ -120,12 +120,12 @@ def bare(port: int, batches: list[bytes], receipts: bool, answers: Any) -> None:
     from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-    room, done = threading.Semaphore(WINDOW), threading.Event()
+    space, done = threading.Semaphore(WINDOW), threading.Event()
     answered = [0]
 
     def one_more(*_: Any) -> None:
         answered[0] += 1
-        room.release()
+        space.release()
         if answered[0] == len(batches):
             done.set()
 
@@ -145,7 +145,7 @@ def bare(port: int, batches: list[bytes], receipts: bool, answers: Any) -> None:
     ready.wait()
     started = time.monotonic()
     for payload in batches:
-        room.acquire()
+        space.acquire()
         client.publish(f"{PREFIX}/up/records", payload, qos=1)
     done.wait()
     answers.put(time.monotonic() - started)
@@ -212,7 +212,7 @@ def in_a_process(function: Callable[..., None], *arguments: Any) -> Any:
 
 
 class Wire:
-    """A TCP relay that counts the octets in both directions, TLS and all."""
+    """A TCP relay that counts the bytes in both directions, TLS and all."""
 
     def __init__(self, port: int) -> None:
         self._counted = {True: 0, False: 0}  # up, down
@@ -222,7 +222,7 @@ class Wire:
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
-    def octets(self) -> int:
+    def count(self) -> int:
         return sum(self._counted.values())
 
     def _accept(self) -> None:
@@ -264,12 +264,12 @@ def fresh_copy(folder: Path) -> Path:
 
 
 def wire_bytes(folder: Path, filled: Path, count: int) -> float:
-    """Octets per value with TLS, receipts included; TLS and MQTT overhead is counted, TCP/IP headers are not."""
+    """Bytes per value with TLS, receipts included; TLS and MQTT overhead is counted, TCP/IP headers are not."""
     with broker(folder, *certificates(folder)) as port, intake(folder, port, "--ca-file", str(folder / "ca.pem")):
         wire = Wire(port)
         found = in_a_process(deliver, str(fresh_copy(filled)), wire.port, str(folder / "ca.pem"), count)
         assert found["pending"] == 0
-        return wire.octets / (count * VALUES)
+        return wire.count / (count * VALUES)
 
 
 def main() -> None:
@@ -296,7 +296,7 @@ def main() -> None:
                 loops.append(in_a_process(bare, port, batches, True))
         with broker(folder) as port, intake(folder, port):
             pubacks.append(in_a_process(bare, port, batches, False))
-        octets = wire_bytes(folder, filled, count)
+        size = wire_bytes(folder, filled, count)
     own, loop, puback = statistics.median(ours), statistics.median(loops), statistics.median(pubacks)
     payload = sum(map(len, batches)) / (count * VALUES)
     print(f"backlog, values/s with receipts: {count * VALUES / own:,.0f} (at least 50,000)")
@@ -305,7 +305,7 @@ def main() -> None:
     print(f"backlog, bare paho loop with PUBACK only, values/s: {count * VALUES / puback:,.0f}")
     print(f"backlog, ratio to the bare loop with PUBACK only: {puback / own:.2f} (for comparison)")
     print(f"backlog, memory growth of the publishing process, MiB: {statistics.median(growth):.2f} (less than 4)")
-    print(f"backlog, bytes on the wire per value, TLS included: {octets:.1f} (at most 20; payload alone {payload:.1f})")
+    print(f"backlog, bytes on the wire per value, TLS included: {size:.1f} (at most 20; payload alone {payload:.1f})")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def running(outage: int = 0, period: str = "20s") -> Iterator[tuple[Running, Con
 
 
 def fill(state: Path, count: int) -> None:
-    """A store with so many pending records of five registers."""
+    """A store with this many pending records of five registers."""
     state.mkdir(parents=True)
     store = Store.open(state, now=lambda: datetime.now(UTC))
     begin = datetime(2026, 11, 1, tzinfo=UTC)

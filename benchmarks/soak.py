@@ -67,7 +67,7 @@ def soak(folder: Path, days: int, meters: int, seed: int = 1, every: float = 216
         house.store.confirm([(1, house.store.last_seq)])
         house.store.prune(keep * DAY, keep / 3 * DAY)
         house.exchanges.clear()
-        done.looks.append(look(day, house.folder))
+        done.looks.append(tick(day, house.folder))
     house.run(timedelta(hours=6), house.whole)
     done.missing, done.stored = house.filler.progress("riser")["missing"], house.store.last_seq
     house.stop()
@@ -75,7 +75,7 @@ def soak(folder: Path, days: int, meters: int, seed: int = 1, every: float = 216
     return done
 
 
-def look(day: int, folder: Path) -> Look:
+def tick(day: int, folder: Path) -> Look:
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     store = sum(file.stat().st_size for file in folder.iterdir() if file.name.startswith("store.db"))

@@ -1,8 +1,8 @@
 """The store against bare sqlite3, on a block device: ``python -m benchmarks.store``.
 
-(c) durable commits a second against bare sqlite3 doing the same inserts with the same syncs; (g) octets that reach the
-block device per poll round of ten meters, and octets kept per value. Device octets are those of
-``/sys/block/loopN/stat``, field 7 (sectors of 512 octets written; kernel document block/stat.rst): journal of the file
+(c) durable commits a second against bare sqlite3 doing the same inserts with the same syncs; (g) bytes that reach the
+block device per poll round of ten meters, and bytes kept per value. Device bytes are those of
+``/sys/block/loopN/stat``, field 7 (sectors of 512 bytes written; kernel document block/stat.rst): journal of the file
 system, checkpoints and high-water mark included. Mounting a loop device takes root.
 """
 
@@ -37,7 +37,7 @@ class NotMeasured(Exception):
 
 
 def poll_round(number: int, chance: random.Random) -> list[Record]:
-    """Ten meters, five registers each, 100 octets of raw replies that do not compress better than a meter's do."""
+    """Ten meters, five registers each, 100 bytes of raw replies that do not compress better than a meter's do."""
     records = []
     for meter in range(METERS):
         at = START + number * ROUND + timedelta(milliseconds=500 * meter + chance.randrange(100))
@@ -52,7 +52,7 @@ def poll_round(number: int, chance: random.Random) -> list[Record]:
                 read_at=at + timedelta(milliseconds=180 + chance.randrange(80)),
                 meter_offset=chance.randrange(-2, 3),
                 values=dict(zip(CODES, registers, strict=True)),
-                # Five answers of 20 octets: an address, 16 octets of registers, two of checksum.
+                # Five answers of 20 bytes: an address, 16 bytes of registers, two of checksum.
                 frames=b"".join(
                     bytes([meter + 1]) + register.to_bytes(4, "little") + b"\xff" * 4 + chance.randbytes(9) + b"\0\0"
                     for register in registers
@@ -64,9 +64,9 @@ def poll_round(number: int, chance: random.Random) -> list[Record]:
 
 @contextmanager
 def block_device(blocks: int = 4096) -> Iterator[tuple[Path, Callable[[], int]]]:
-    """A fresh ext4 on a loop device: where it is mounted, and the octets written to it so far."""
-    with tempfile.TemporaryDirectory() as room:
-        image, mount = Path(room, "image"), Path(room, "mount")
+    """A fresh ext4 on a loop device: where it is mounted, and the bytes written to it so far."""
+    with tempfile.TemporaryDirectory() as space:
+        image, mount = Path(space, "image"), Path(space, "mount")
         mount.mkdir()
         with image.open("wb") as file:
             file.truncate(IMAGE << 20)
@@ -92,7 +92,7 @@ def block_device(blocks: int = 4096) -> Iterator[tuple[Path, Callable[[], int]]]
 
 
 def device_bytes(rounds: int = 2000, apart: bool = False, alone: bool = False) -> float:
-    """Octets on the device per round: put and the receipt for the round before in one transaction.
+    """Bytes on the device per round: put and the receipt for the round before in one transaction.
 
     ``apart``: the receipt is a transaction of its own. ``alone``: every round is written back before the next one, as
     when rounds are minutes apart.
@@ -110,39 +110,39 @@ def device_bytes(rounds: int = 2000, apart: bool = False, alone: bool = False) -
                 store.apply(poll_round(number, chance), confirmed=[(1, last)])
             if alone:
                 os.sync()
-        octets = written() - before
+        size = written() - before
         store.close()
-    return octets / rounds
+    return size / rounds
 
 
 def bytes_per_value(rounds: int = 2000) -> float:
-    """Octets of the database after so many rounds, all of it: index, checksums, raw frames."""
+    """Bytes of the database after this many rounds, all of it: index, checksums, raw frames."""
     chance = random.Random(2)
-    with tempfile.TemporaryDirectory() as room:
-        store = Store.open(Path(room), now=lambda: START, reserve=0)
+    with tempfile.TemporaryDirectory() as space:
+        store = Store.open(Path(space), now=lambda: START, reserve=0)
         for number in range(0, rounds, 50):
             store.put([record for one in range(number, number + 50) for record in poll_round(one, chance)])
         store.close()
-        return Path(room, "store.db").stat().st_size / (rounds * METERS * len(CODES))
+        return Path(space, "store.db").stat().st_size / (rounds * METERS * len(CODES))
 
 
-def commits_ratio(runs: int = 5, commits: int = 150, size: int = METERS, room: Path | None = None) -> float:
+def commits_ratio(runs: int = 5, commits: int = 150, size: int = METERS, space: Path | None = None) -> float:
     """Transactions of ten records a second: the store's, divided by those of bare sqlite3 with the same records.
 
     The two take turns, commit by commit, so that a busy machine hinders both alike. The store's time holds everything
     from the record to the high-water mark; bare sqlite3 is given its columns ready made. ``room``: where the files
     are, a fresh block device where it is not given.
     """
-    if room is None:
+    if space is None:
         with block_device() as (mount, _):
             return commits_ratio(runs, commits, size, mount)
-    return statistics.median(_turns(random.Random(run), commits, size, room) for run in range(runs))
+    return statistics.median(_turns(random.Random(run), commits, size, space) for run in range(runs))
 
 
 def _turns(chance: random.Random, commits: int, size: int, where: Path) -> float:
-    with tempfile.TemporaryDirectory(dir=where) as room:
-        store = Store.open(Path(room, "ours"), now=lambda: START)
-        bare = _bare(Path(room, "bare.db"))
+    with tempfile.TemporaryDirectory(dir=where) as space:
+        store = Store.open(Path(space, "ours"), now=lambda: START)
+        bare = _bare(Path(space, "bare.db"))
         ours = theirs = 0.0
         for number in range(commits):
             records = poll_round(number, chance)[:size]
@@ -186,12 +186,12 @@ def main() -> None:
         ("  … of one record", lambda: commits_ratio(size=1), "for comparison"),
         (
             "  … of ten records on this machine's own disk",
-            lambda: commits_ratio(room=Path(tempfile.gettempdir())),
+            lambda: commits_ratio(space=Path(tempfile.gettempdir())),
             "for comparison: the faster a sync, the more the time to pack a record weighs",
         ),
-        ("octets kept per value", bytes_per_value, f"at most {LIMIT_VALUE}"),
+        ("bytes kept per value", bytes_per_value, f"at most {LIMIT_VALUE}"),
         (
-            "octets on the device per round of ten meters",
+            "bytes on the device per round of ten meters",
             lambda: statistics.median(device_bytes() for _ in range(3)),
             f"at most {LIMIT_DEVICE}",
         ),

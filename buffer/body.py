@@ -60,7 +60,7 @@ def exact_number(value: Number) -> str:
     if not isinstance(value, Decimal):
         raise TypeError(f"a stored number is an int or a Decimal, not {value!r}")
     if not value.is_finite():
-        raise ValueError(f"{value} is no reading")
+        raise ValueError(f"{value} is not a reading")
     return number_text(value)
 
 
@@ -87,7 +87,7 @@ def check(record: Record) -> None:
     if record.meter_offset is not None:
         exact_number(record.meter_offset)
     words = (record.kind, record.point, record.meter, record.clock, *record.flags, *record.values, tail(record))
-    "".join(words).encode()  # TypeError for what is no text, UnicodeEncodeError (a ValueError) for half a character
+    "".join(words).encode()  # TypeError for what is not text, UnicodeEncodeError (a ValueError) for half a character
     if record.event is not None and not 0 <= int(record.event.get("n", 0)) < 1 << 31:
         raise ValueError(f"an event's n is a small number, not {record.event['n']!r}")
 
@@ -171,7 +171,7 @@ def record_from_json(text: str | bytes) -> Record:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of the contract")
+    raise ValueError(f"{name} is not a number of the contract")
 
 
 def _is_number(value: object) -> bool:

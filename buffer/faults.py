@@ -15,7 +15,7 @@ EVENTS: Mapping[str, str] = {
 
 
 class StoreError(Exception):
-    """Anything that keeps the store from being used; the message is for a person. ``exit``: the documented exit code
+    """Anything that keeps the store from being used; the message is for an operator. ``exit``: the documented exit code
     of a command that ends in it."""
 
     exit: ClassVar[int] = 74
@@ -38,11 +38,11 @@ class StoreTooNew(StoreError):
 
 
 class StoreUnusable(StoreError):
-    """The disk says no: permission, read-only, I/O error, no room even after making some."""
+    """The disk says no: permission, read-only, I/O error, no space even after making some."""
 
 
 class StoreForbidden(StoreUnusable, PermissionError):
-    """The same, because the files belong to somebody else or the directory is closed to us."""
+    """The same, because the files belong to someone else or the directory is closed to us."""
 
     exit = 77
 

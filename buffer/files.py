@@ -22,7 +22,7 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def put(path: Path, octets: bytes) -> None:
+def put(path: Path, content: bytes) -> None:
     """The file whole or not at all, for its owner only, on the disk when this returns. OSError.
 
     A command that root gives writes into a folder of the service's: what is found there under our names is replaced,
@@ -33,7 +33,7 @@ def put(path: Path, octets: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
-            file.write(octets)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         hand_over(fresh)
@@ -54,9 +54,9 @@ def hand_over(path: Path) -> None:
 
 
 def free(directory: Path) -> int:
-    """Octets that this disk has left."""
-    room = os.statvfs(directory)
-    return room.f_bavail * room.f_frsize
+    """Bytes that this disk has left."""
+    space = os.statvfs(directory)
+    return space.f_bavail * space.f_frsize
 
 
 class Lock:
@@ -79,14 +79,14 @@ class Lock:
         os.close(self._file)
 
     def _write(self, pid: bytes) -> None:
-        """Always of one length: a file that never shrinks needs no room when the disk is full."""
+        """Always of one length: a file that never shrinks needs no space when the disk is full."""
         os.pwrite(self._file, pid.ljust(20) + b"\n", 0)
 
 
 class Mark:
     """The last ``seq`` of an epoch, kept outside the database: what SQLite forgets silently is noticed by it.
 
-    One line, rewritten in place after each commit and synced once a minute. A line whose checksum fails is no mark.
+    One line, rewritten in place after each commit and synced once a minute. A line whose checksum fails is not a mark.
     """
 
     def __init__(self, path: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -127,7 +127,7 @@ class Reserve:
         self.size = size
 
     def take(self) -> bool:
-        """Hold the room if the disk has it, and as much again. False: there is no reserve now."""
+        """hold the space if the disk has it, and as much again. False: there is no reserve now."""
         if self._path.exists() or not self.size:
             return True
         if free(self._path.parent) < 2 * self.size:
@@ -135,12 +135,12 @@ class Reserve:
         try:
             self._fill()
         except OSError:
-            self.give_up()  # the room went in the meantime
+            self.give_up()  # the space went in the meantime
             return False
         return True
 
     def give_up(self) -> bool:
-        """Free the room; False where there was none."""
+        """Free the space; False where there was none."""
         with suppress(FileNotFoundError):
             self._path.unlink()
             return True

@@ -35,7 +35,7 @@ CALENDAR = Note("calendar:", False, "JOB", "the local day on which a daily job l
 SYNCED_BOOT = Note("synced-boot", False, "", "the boot in which the kernel's clock was synchronised")
 STATEMENT = Note("statement:", True, "POINT:MONTH", "every step of a month's statement")
 STATEMENTS_SINCE = Note("statements:", False, "POINT", "since when the point's windows are watched")
-STATEMENTS_EPOCH = Note("statements-epoch", False, "", "the epoch of the last look at statements")
+STATEMENTS_EPOCH = Note("statements-epoch", False, "", "the epoch of the last check at statements")
 EXCHANGE = Note("exchange:", True, "DAY", "what became of a day's exchange file")
 COMMAND = Note("command:", False, "ID", "when a command that was executed expires")
 

@@ -13,7 +13,7 @@ from buffer.schema import PAGE
 Value = int | float | str | bytes | None
 
 LEAF = 13
-SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)  # octets of serial types 0-9
+SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)  # bytes of serial types 0-9
 FRAME = 24 + PAGE
 LARGEST = 1 << 20  # no row of ours is larger: a length beyond it is damage
 
@@ -88,25 +88,25 @@ def _columns(payload: bytes) -> list[Value]:
     return found
 
 
-def _value(kind: int, octets: bytes) -> Value:
+def _value(kind: int, content: bytes) -> Value:
     if kind == 0:
         return None
     if kind == 7:
-        (number,) = struct.unpack(">d", octets)
+        (number,) = struct.unpack(">d", content)
         return float(number)
     if kind in (8, 9):
         return kind - 8
     if kind < 7:
-        return int.from_bytes(octets, "big", signed=True)
-    return octets if kind % 2 == 0 else octets.decode()
+        return int.from_bytes(content, "big", signed=True)
+    return content if kind % 2 == 0 else content.decode()
 
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:
     value = 0
     for index in range(8):
-        octet = data[place + index]
-        value = value << 7 | octet & 0x7F
-        if octet < 0x80:
+        byte = data[place + index]
+        value = value << 7 | byte & 0x7F
+        if byte < 0x80:
             return value, place + index + 1
     value = value << 8 | data[place + 8]
     return value - (1 << 64) if value >> 63 else value, place + 9

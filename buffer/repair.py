@@ -23,14 +23,14 @@ Now = Callable[[], datetime]
 Monotonic = Callable[[], float]
 
 RESERVE = 8 << 20
-CHECKED = 16 << 20  # octets: a store up to this size is checked whole when it is opened; beyond, damage shows on use
-ATTEMPTS = 100  # how often one write may make room or begin anew before it is given up
+CHECKED = 16 << 20  # bytes: a store up to this size is checked whole when it is opened; beyond, damage shows on use
+ATTEMPTS = 100  # how often one write may make space or begin anew before it is given up
 UNCONFIRMED = (states.PENDING, states.REFUSED, states.HELD, states.DAMAGED)
 CHUNK = 500  # records deleted in one transaction: its log fits into the WAL that is there
 FEW = 100  # the same of unconfirmed ones: not more than has to be
 SPARE_PAGES = 100  # free pages inside the file that a write finds enough beside its records
-RECORD = 400  # octets of a record at most, but for its raw frames
-NEARLY_FULL = 256 << 10  # octets free: an I/O error of SQLite with no more than this is a full disk
+RECORD = 400  # bytes of a record at most, except for its raw frames
+NEARLY_FULL = 256 << 10  # bytes free: an I/O error of SQLite with no more than this is a full disk
 
 
 class Keeper:
@@ -129,7 +129,7 @@ class Keeper:
             self.events.append(self._event("store-mark-lost", "the high-water mark was missing or damaged"))
 
     def _connect(self) -> None:
-        with suppress(OSError):  # no room for a long log: it grows as it needs
+        with suppress(OSError):  # no space for a long log: it grows as it needs
             lengthen_wal(Path(f"{self.path}-wal"), WAL_SIZE)
         db = connect(self.path, "rw")
         try:
@@ -174,7 +174,7 @@ class Keeper:
 
     def change(self, work: Callable[[Tables], T], records: Sequence[Record] = ()) -> T:
         """One transaction, on the disk when it returns. Runs ``work`` again after a fault was mended. ``records`` are
-        those that it brings: a full disk makes room for them first."""
+        those that it brings: a full disk makes space for them first."""
         with self._writing:
             self._stay_clear(records)
             for _ in range(ATTEMPTS):
@@ -189,7 +189,7 @@ class Keeper:
                 if tables.last_seq != before:
                     self._write_mark()
                 return result
-        raise StoreUnusable(f"{self.path}: {ATTEMPTS} attempts to make room or to begin anew did not help")
+        raise StoreUnusable(f"{self.path}: {ATTEMPTS} attempts to make space or to begin anew did not help")
 
     def soon(self, work: Callable[[Tables], T]) -> T:
         """Change memory only, between two transactions."""
@@ -296,7 +296,7 @@ class Keeper:
             self.events.append(self._event(code, text))
 
     def _make_room(self) -> None:
-        """The reserve first, so that deleting has room for its log; then what is worth least."""
+        """The reserve first, so that deleting has space for its log; then what is worth least."""
         reserve = self._reserve.give_up()
         self._low = True
         with suppress(sqlite3.Error):  # may not be possible either: deleting is tried nevertheless
@@ -305,7 +305,7 @@ class Keeper:
         if aside:
             salvage.remove(aside[0])
         elif not self._delete_oldest((states.CONFIRMED,)) and not reserve and not self._delete_oldest(UNCONFIRMED):
-            raise StoreUnusable(f"{self.directory}: no room on the disk, and nothing left to delete")
+            raise StoreUnusable(f"{self.directory}: no space on the disk, and nothing left to delete")
 
     def _stay_clear(self, records: Sequence[Record]) -> None:
         """Once the reserve is given up: delete before the disk is full again, for a log that cannot be written back
@@ -325,7 +325,7 @@ class Keeper:
         return int(pages)
 
     def _delete_oldest(self, states: tuple[str, ...]) -> bool:
-        """One chunk of these; False where there is none."""
+        """One chunk of these; False if there is none."""
         counted = states == UNCONFIRMED
         most = FEW if counted else CHUNK
         runs = self.tables.ranges.runs(1, self.tables.last_seq, states, enough=most)

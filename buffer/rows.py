@@ -125,7 +125,7 @@ def word_crc(number: int, text: str) -> int:
 
 
 def signed(crc: int) -> int:
-    """A CRC-32 as SQLite stores it in 4 octets."""
+    """A CRC-32 as SQLite stores it in 4 bytes."""
     return crc - (1 << 32) if crc >> 31 else crc
 
 
@@ -234,7 +234,7 @@ def moved(record: Record, correction: timedelta) -> Record:
 
 
 def pack_digits(numbers: Sequence[str]) -> bytes | None:
-    """Decimal texts, two characters an octet; None where there are none."""
+    """Decimal texts, two characters an byte; None where there are none."""
     if not numbers:
         return None
     nibbles = ",".join(numbers).encode().translate(_PACK)
@@ -253,7 +253,7 @@ def pack_frames(frames: Sequence[bytes]) -> bytes | None:
 
 
 def unpack_frames(packed: bytes) -> list[bytes]:
-    """Damaged frames are no frames: they serve diagnosis only and never hold a record back."""
+    """Damaged frames are not frames: they serve diagnosis only and never hold a record back."""
     try:
         data = zlib.decompress(packed)
         found, place = [], 0

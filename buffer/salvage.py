@@ -25,7 +25,7 @@ READY = "store.ready.db"  # the new store is complete and takes the place of the
 BUILDING = "store.new.db"  # not complete yet: made anew after an interruption
 BATCH = 500  # records a transaction
 CHUNK = 64  # records asked of the old file at once
-KEPT_ASIDE = 3  # damaged files that are kept for a person to look at
+KEPT_ASIDE = 3  # damaged files that are kept for an operator to look at
 
 # A confirmed record is not carried over, and neither is one that was deleted or whose checksum failed before.
 OPEN = (states.PENDING, states.REFUSED, states.HELD)

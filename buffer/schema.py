@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 PAGE = 512
-"""Octets of a database page. A commit writes whole pages: small ones spare the card (benchmarks/store.py)."""
+"""Bytes of a database page. A commit writes whole pages: small ones spare the card (benchmarks/store.py)."""
 
 
 def _first(db: "Database") -> None:
@@ -68,7 +68,7 @@ def migrate(db: sqlite3.Connection, version: int) -> None:
 def peek(path: Path) -> int | None:
     """The version that a store's files hold, without touching them; None where there is no database header.
 
-    Octets 60-63 of page 1 (sqlite.org/fileformat2.html §1.3.14); the newest page 1 may still be in the WAL (§4).
+    Bytes 60-63 of page 1 (sqlite.org/fileformat2.html §1.3.14); the newest page 1 may still be in the WAL (§4).
     """
     try:
         with path.open("rb") as file:

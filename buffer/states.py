@@ -41,7 +41,7 @@ class States:
 
     @property
     def last(self) -> int:
-        """The highest number in any run, 0 where there is none."""
+        """The highest number in any run, 0 if there is none."""
         return self._runs[-1].last if self._runs else 0
 
     def put(self, first: int, last: int, state: str) -> Change:

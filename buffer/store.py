@@ -53,9 +53,9 @@ class Store:
         read_only: bool = False,
         monotonic: Monotonic | None = None,
     ) -> "Store":
-        """The store of this directory, made where there is none; StoreBusy, StoreTooNew or StoreUnusable.
+        """The store of this directory, made if there is none; StoreBusy, StoreTooNew or StoreUnusable.
 
-        ``reserve``: octets kept free for the day when the disk is full. ``read_only`` is for commands that look while
+        ``reserve``: bytes kept free for the day when the disk is full. ``read_only`` is for commands that look while
         a daemon may run: what is committed at this moment, no lock, nothing written, FileNotFoundError where there is
         no store. ``monotonic`` is the clock of ``Record.monotonic``, the system's where it is not given.
         """
@@ -72,7 +72,7 @@ class Store:
 
     @property
     def events(self) -> list[Record]:
-        """What opening had to repair, as the gateway's own events; nobody has put them yet."""
+        """What opening had to repair, as the gateway's own events; no one has put them yet."""
         return self._keeper.events
 
     # What comes in
@@ -92,7 +92,7 @@ class Store:
         refused: Sequence[tuple[int, str, str]] = (),
         notes: Mapping[str, str | None] | None = None,
     ) -> list[Record]:
-        """``put``, ``confirm``, ``refuse`` and ``note`` in one transaction: fewer octets for the card, and no power
+        """``put``, ``confirm``, ``refuse`` and ``note`` in one transaction: fewer bytes for the card, and no power
         cut between a record and the note that it was raised. Answers as ``put``."""
         epoch = self.epoch
 
@@ -267,7 +267,7 @@ class Store:
         return self._release("boot = ? AND monotonic IS NOT NULL", (boot,), right)
 
     def give_up_holding(self, boot: str, oldest: float | None = None) -> int:
-        """Held records that nobody can correct any more become pending with the flag ``clock-unset``: how many.
+        """Held records that no one can correct any more become pending with the flag ``clock-unset``: how many.
 
         Those of other boots than ``boot``, and with ``oldest`` those of this boot that were read before this
         monotonic time.
@@ -336,7 +336,7 @@ def _confirm(tables: Tables, spans: Sequence[tuple[int, int]], soon: bool = Fals
     count = 0
     for low, high in spans:
         for run in tables.ranges.runs(max(1, low), min(high, tables.last_seq), (states.PENDING, states.REFUSED)):
-            # The reason of a refusal that was taken back stays until the row is deleted: nobody asks for it.
+            # The reason of a refusal that was taken back stays until the row is deleted: no one asks for it.
             if soon:
                 tables.state_soon(run.first, run.last, states.CONFIRMED)
             else:

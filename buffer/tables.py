@@ -20,13 +20,13 @@ from buffer.rows import Row, Words
 from buffer.states import Run, States
 from drivers.times import MILLISECOND
 
-WAL_PAGES = 2000  # a checkpoint each so many pages: hot pages reach the main file once, the WAL stays at 1.1 MB
+WAL_PAGES = 2000  # a checkpoint each this many pages: hot pages reach the main file once, the WAL stays at 1.1 MB
 WAL_SIZE = 32 + (WAL_PAGES + 100) * (24 + schema.PAGE)
 CACHE = 512  # KiB of database pages in memory, of the writing connection; the reading one has half
 FRAMES_TOGETHER = 64  # records whose raw frames are compressed together
 NEWEST_EACH = 20_000  # records: after a crash the opening looks at no more than these for the newest of each series
 PROBES = 64  # places beside its own where a natural key may stand
-BUSY = 10.0  # seconds to wait for another program's lock (a person with the sqlite3 shell)
+BUSY = 10.0  # seconds to wait for another program's lock (an operator with the sqlite3 shell)
 
 INSERT = f"INSERT INTO records VALUES ({'?, ' * 11}?)"
 CLAIM = "INSERT OR IGNORE INTO moments VALUES (?, ?)"
@@ -35,7 +35,7 @@ COLUMNS = ", ".join(f'"{name}"' for name in Row._fields)
 
 
 def connect(path: Path, mode: str, cache: int = CACHE) -> sqlite3.Connection:
-    """``mode`` of the URI: rwc creates, rw writes, ro reads, and immutable reads a store that nobody has open."""
+    """``mode`` of the URI: rwc creates, rw writes, ro reads, and immutable reads a store that no one has open."""
     flags = "immutable=1" if mode == "immutable" else f"mode={mode}"
     db = sqlite3.connect(
         f"file:{quote(str(path))}?{flags}", uri=True, isolation_level=None, check_same_thread=False, timeout=BUSY
@@ -328,7 +328,7 @@ class Tables:
         return len(found)
 
     def delete_frames(self, limit: int, most: int) -> int:
-        """Forget raw frames that were read before the limit (ms), of so many records after those of the last time:
+        """Forget raw frames that were read before the limit (ms), of this many records after those of the last time:
         how many records were looked at, 0 at the end or at the first that is younger."""
         (done,) = self.write.execute("SELECT max(CAST(value AS INTEGER)) FROM meta WHERE key = 'frames'").fetchone()
         select = "SELECT seq, at + lag < ? FROM records WHERE seq > ? ORDER BY seq LIMIT ?"

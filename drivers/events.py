@@ -12,7 +12,7 @@ FLAGS: Mapping[str, str] = {
     "wrong-serial": "another meter answered than the configured one (events only)",
     "unidentified": "the model has no serial register; the serial number is the configured one",
     "partial": "a register was refused or marked absent by the meter, or the interval is incomplete",
-    "manual": "typed in by a person",
+    "manual": "typed in by an operator",
 }
 """The documented list (at most 16) of what may stand in a record's ``flags``."""
 
@@ -34,10 +34,10 @@ EVENTS: Mapping[str, str] = {
     "meter-clock-not-corrected": "it should have been corrected and could not be; the text says why",
     "meter-replaced": "a point has another meter now; the text has final and initial readings",
     "plan-exceeded": "a point used more than its plan and the limit allow",
-    "reading-due": "a reading has to be typed in by a person",
-    "statement-held": "a month's figures are doubtful and wait for a person; the text has the reasons",
+    "reading-due": "a reading has to be typed in by an operator",
+    "statement-held": "a month's figures are doubtful and wait for an operator; the text has the reasons",
     "statement-missed": "a window closed before a month's figures could leave",
-    "exchange-refused": "an exchange file was refused by its receiver, or its letter did not leave; the text says why",
+    "exchange-refused": "an exchange file was refused by its receiver, or its e-mail did not leave; the text says why",
     # From the meters' journals; maker and text have the meter's own words.
     "power-off": "the meter lost its supply",
     "power-on": "the meter's supply came back",
@@ -89,9 +89,9 @@ EVENTS: Mapping[str, str] = {
     "month-frozen": "the month's registers were frozen by command",
     "firmware-updated": "the meter has new firmware",
     "firmware-rejected": "new firmware did not pass the meter's check",
-    "session-opened": "somebody logged in to the meter",
-    "session-closed": "somebody logged out",
-    "access-denied": "the meter turned somebody away",
+    "session-opened": "someone logged in to the meter",
+    "session-closed": "someone logged out",
+    "access-denied": "the meter turned someone away",
     "access-blocked": "the meter locked itself after wrong passwords",
     "self-test": "the meter started and tested itself",
     "fault": "the meter found a fault in itself",

@@ -22,7 +22,7 @@ class Setting:
     choices: tuple[str, ...] = ()
     low: int | None = None
     high: int | None = None
-    check: Callable[[str], Any] | None = None  # of a secret's text: ValueError in words that do not show it
+    check: Callable[[str], Any] | None = None  # of a secret's text: ValueError whose text does not show it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class ScanProfile:
 
 
 Explain = Callable[[bytes, bytes | None], list[str]]
-"""Octets and, where there is one, the question that they answer → lines for a person. Never raises."""
+"""Octets and, where there is one, the question that they answer → lines for an operator. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameKeys:
-    """What opens ciphered frames, as a person writes it. They never show themselves."""
+    """What opens ciphered frames, as an operator writes it. They never show themselves."""
 
     block: str | None = field(default=None, repr=False)  # encryption key
     authentication: str | None = field(default=None, repr=False)

@@ -1,7 +1,7 @@
 """Families that other Python packages bring: entry points of the group ``meterpost.families``.
 
 ``toy = "toy_meter.driver"`` in a package's ``[project.entry-points."meterpost.families"]`` says that ``driver = "toy"``
-is one of the models of that module's ``FAMILY`` (or ``FAMILIES``). The packages are looked through only when a name is
+is one of the models of that module's ``FAMILY`` (or ``FAMILIES``). The packages are scanned only when a name is
 asked for that none of ours has, and a module is imported only when its name is.
 """
 
@@ -60,13 +60,13 @@ def families(of_module: OfModule) -> Iterator[Family]:
 def _families(entry: "EntryPoint", of_module: OfModule) -> tuple[Family, ...]:
     try:
         return of_module(entry.module)
-    except Exception as trouble:  # somebody else's code: whatever it raises, our meters are read
+    except Exception as trouble:  # someone else's code: whatever it raises, our meters are read
         raise BrokenPlugin(entry, trouble) from trouble
 
 
 @lru_cache(maxsize=4)
 def _entries(path: tuple[str, ...]) -> "tuple[EntryPoint, ...]":
-    """Of the packages on this search path, which is looked through once. The daemon of most gateways never gets here
+    """Of the packages on this search path, which is scanned once. The daemon of most gateways never gets here
     and need not carry what looks through packages."""
     from importlib.metadata import entry_points
 

@@ -109,7 +109,7 @@ def find(name: str, models_dir: Path | None = None) -> Family:
 
 
 def languages() -> tuple[str, ...]:
-    """What ``decode`` can say in words, ours first."""
+    """What ``decode`` can say as text, ours first."""
     more = {family.language.name for family in plugins.families(of_module) if family.language is not None}
     return (*LANGUAGES, *sorted(more - LANGUAGES.keys()))
 
@@ -124,7 +124,7 @@ def language(name: str) -> Language:
 
 
 def expect(text: str) -> None:
-    """Import the drivers that a configuration's text seems to name, while somebody else still reads it properly."""
+    """Import the drivers that a configuration's text seems to name, while someone else still reads it properly."""
     for module, names in SHIPPED.items():
         if any(f'"{name}"' in text for name in names):
             of_module(module)

@@ -44,7 +44,7 @@ class Sending:
     least: int = 0  # octets that an answer of the asked kind has at least: no need to look before they can be there
     then: Line | None = None  # settings that hold once these bytes have left (IEC 62056-21 changes the speed)
     before: Line | None = None  # settings that hold before these bytes are sent: a sign-on goes back to its own speed
-    answered: bool = True  # False: a broadcast or a sign-off that nobody answers
+    answered: bool = True  # False: a broadcast or a sign-off that no one answers
     secret: bytes = field(default=b"", repr=False)  # octets of ``data`` as on the wire that must never be shown
 
 

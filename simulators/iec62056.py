@@ -122,7 +122,7 @@ class Ce303(IecMeter):
         return b"".join(f"{name}({kwh(amount)})\r\n".encode("ascii") for amount in amounts)
 
     def _powers(self, arguments: str) -> bytes:
-        """Average kW of a day's intervals, or of so many from a first one on; nothing for a day that is not kept."""
+        """Average kW of a day's intervals, or of this many from a first one on; nothing for a day that is not kept."""
         match = SLOTS.fullmatch(arguments)
         if match is None:
             return self.error(17)

@@ -194,6 +194,6 @@ def kwh(amount: int, step: int = 1) -> str:
 
 
 def month_back(day: date, months: int) -> date:
-    """The first day of the month so many months before (negative: after) the one of this day."""
+    """The first day of the month this many months before (negative: after) the one of this day."""
     number = day.year * 12 + day.month - 1 - months
     return date(number // 12, number % 12 + 1, 1)

@@ -249,7 +249,7 @@ class SimulatedLine(ABC):
             self._back_at = time.monotonic() + away
 
     def _wait(self) -> None:
-        """Until octets come, something is due or somebody calls."""
+        """Until octets come, something is due or someone calls."""
         adapter = self._adapter
         deadline = self._pair.deadline if adapter is not None else self._back_at
         watched = [self._wake_read] if adapter is None else [self._wake_read, adapter.fileno()]

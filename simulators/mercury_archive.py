@@ -89,7 +89,7 @@ class Archive:
         return self.wall().date()
 
     def last(self) -> tuple[int, bytes]:
-        """The place of the last record, and that record; place 0 and zeros where there is none."""
+        """The place of the last record, and that record; place 0 and zeros if there is none."""
         kept = self._kept()
         for number in range(len(kept) - 1, -1, -1):
             if self._written(kept[number]):

@@ -36,7 +36,7 @@ class Modem:
     sim: str = "READY"  # or SIM PIN, SIM PUK; "": there is no card
     pin: str = "1234"
     tries: int = 3
-    registration: list[int] = field(default_factory=lambda: [1])  # state at each look, the last one stays
+    registration: list[int] = field(default_factory=lambda: [1])  # state at each check, the last one stays
     lte: list[int] = field(default_factory=lambda: [0])
     operator: str = "MTS RUS"
     rssi: int = 21

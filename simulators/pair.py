@@ -125,7 +125,7 @@ class Pair:
         self.line = line
         self.traffic = Traffic()
         self.recorded: list[bytes] = []  # frames as they passed, if ``record`` was asked for
-        self.away: float | None = None  # a fault unplugs the adapter for so many seconds
+        self.away: float | None = None  # a fault unplugs the adapter for this many seconds
         self._faults = options.get("faults") or Faults()
         self._echo = options.get("echo", False)
         self._gap = options.get("frame_gap")

@@ -113,7 +113,7 @@ CENTRE = "07919761989901F0"  # +79168999100
 
 def delivers(sender: str, text: str, at: datetime, reference: int = 0, size: int | None = None) -> list[bytes]:
     """What a modem gets for a text: SMS-DELIVER with the centre's address in front, in parts of ``size`` characters
-    if given. A sender that is no number goes as a name."""
+    if given. A sender that is not a number goes as a name."""
     size = size or (160 if _basic(text) else 70)
     pieces = [text[place : place + size] for place in range(0, len(text), size)] or [""]
     made = []

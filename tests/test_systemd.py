@@ -105,7 +105,7 @@ MATCHES, SETS = {"==", "!="}, {"=", "+="}
 
 
 def rules() -> list[list[tuple[str, str, str]]]:
-    """Key, operator and value of each rule; AssertionError where a line is no rule."""
+    """Key, operator and value of each rule; AssertionError where a line is not a rule."""
     found = []
     for line in RULES.read_text().splitlines():
         if line and line[0] != "#":

@@ -1,6 +1,6 @@
 """Keeps the archives whole: knows what is missing at every point, says what to ask next, remembers what is absent.
 
-For others: :meth:`Filler.again` asks once more for a span that somebody wants (the utility's ``fill``),
+For others: :meth:`Filler.again` asks once more for a span that someone wants (the utility's ``fill``),
 :meth:`Filler.missing` and :meth:`Filler.progress` are what ``status`` shows.
 """
 
@@ -27,10 +27,10 @@ from protocols.errors import Busy, MeterError
 
 log = logging.getLogger("meterpost.archive")
 
-AFTER = 45.0  # s after a start until the store is looked through: the first readings come before
-LOOK_EVERY = 30.0  # s between two looks where there is nothing to look through
+AFTER = 45.0  # s after a start until the store is scanned: the first readings come before
+TICK_EVERY = 30.0  # s between two checks where there is nothing to look through
 PLAN_EVERY = 300.0  # s until the newest slots of all archives are counted in
-LOOK_COST = 0.05  # s of looking at once; the machine has other things to do
+TICK_COST = 0.05  # s of looking at once; the host has other things to do
 NOTE_EVERY = 60.0  # s; what was found absent and not noted is asked once more after a power cut, no harm
 RATE_OVER = 3600.0  # s over which the rate of filling is told
 
@@ -43,15 +43,15 @@ class Filler:
     def __init__(self, store: Store, call: Callable[[Callable[[Store], Any]], Any], clock: Clock) -> None:
         self._store, self._call, self._clock = store, call, clock
         self._lock = RLock()  # never held while the store is asked: its writer reports here
-        self._looking = RLock()
+        self._comparing = RLock()
         self._meters: dict[str, MeterState] = {}
         self._bus_of: dict[str, str] = {}
-        self._books: dict[Key, Gaps] = {}
+        self._known: dict[Key, Gaps] = {}
         self._keep = timedelta(days=400)
         self._epoch = store.epoch
-        self._next_look = self._next_note = self._next_plan = 0.0
+        self._next_tick = self._next_note = self._next_plan = 0.0
         self._nothing: set[str] = set()  # buses at which there was nothing to ask
-        self._fresh: list[Record] | None = None  # stored while the store is being looked through
+        self._fresh: list[Record] | None = None  # stored while the store is being scanned
         self._settled: dict[str, deque[tuple[float, int]]] = {}
         self._began: dict[str, float] = {}
 
@@ -62,31 +62,31 @@ class Filler:
         with self._lock:
             self._meters = {meter.config.point: meter for meters in buses.values() for meter in meters}
             self._bus_of = {meter.config.point: bus for bus, meters in buses.items() for meter in meters}
-            self._books = {}
+            self._known = {}
             self._keep = timedelta(days=keep_days)
-            self._next_look, self._next_note, self._next_plan = now + AFTER, now + NOTE_EVERY, now
+            self._next_tick, self._next_note, self._next_plan = now + AFTER, now + NOTE_EVERY, now
             self._settled = {bus: deque() for bus in buses}
             self._began = {}
             self._nothing.clear()
 
     # ── what is missing ──────────────────────────────────────────────────
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """Once a second or so: look through a piece of the store, note what was found absent. Never waits for long."""
         stamp = self._clock.stamp()
-        if stamp.monotonic < self._next_look or stamp.state == "unset":
+        if stamp.monotonic < self._next_tick or stamp.state == "unset":
             return
-        self._next_look = stamp.monotonic + LOOK_EVERY
+        self._next_tick = stamp.monotonic + TICK_EVERY
         try:
             if self._store.epoch != self._epoch:  # another store: what it holds is another matter
                 with self._lock:
-                    self._epoch, self._books = self._store.epoch, {}
+                    self._epoch, self._known = self._store.epoch, {}
             self._plan(stamp)
             self._nothing.clear()
-            while (wanted := self._unlooked()) is not None:
-                self._look_through(*wanted)
-                if self._clock.monotonic() - stamp.monotonic > LOOK_COST:
-                    self._next_look = stamp.monotonic
+            while (wanted := self._uncompared()) is not None:
+                self._compare_unit(*wanted)
+                if self._clock.monotonic() - stamp.monotonic > TICK_COST:
+                    self._next_tick = stamp.monotonic
                     break
         except StoreError as trouble:
             log.error("the archives cannot be compared with the store: %s", trouble)
@@ -101,70 +101,70 @@ class Filler:
                 if record.kind in windows.KINDS:
                     if self._fresh is not None:
                         self._fresh.append(record)
-                    book = self._books.get((record.point, record.kind))
-                    if book is not None and same(book.serial, record.meter):
-                        book.stored([record.at])
+                    gaps = self._known.get((record.point, record.kind))
+                    if gaps is not None and same(gaps.serial, record.meter):
+                        gaps.stored([record.at])
 
     def close(self) -> None:
         """Note what was found absent; before the store's writer ends."""
         self._note_absences()
 
     def _plan(self, stamp: Stamp) -> None:
-        """A book for each archive whose slots are known by now, and now and then the window that counts. The slots may
-        have another length than before: that is another book."""
+        """The gaps of each archive whose slots are known by now, and now and then the window that counts. The slots may
+        have another length than before: then they are counted anew."""
         again = stamp.monotonic >= self._next_plan
         if again:
             self._next_plan = stamp.monotonic + PLAN_EVERY
         for point, meter in list(self._meters.items()):
             for kind in windows.filled(meter):
-                if not again and (point, kind) in self._books:
+                if not again and (point, kind) in self._known:
                     continue
                 told = windows.reach(meter, kind, stamp.utc)
                 if told is None:
                     continue
-                book = self._books.get((point, kind))
+                gaps = self._known.get((point, kind))
                 newest = None
-                if kind == "interval" and told.step is None and book is None:
+                if kind == "interval" and told.step is None and gaps is None:
                     newest = self._store.last(point, kind, meter.config.serial)
-                slots = windows.grid(meter, kind, told, newest, stamp.utc) or (book.grid if book is not None else None)
+                slots = windows.grid(meter, kind, told, newest, stamp.utc) or (gaps.grid if gaps is not None else None)
                 if slots is None:
                     continue
-                if book is None or book.grid != slots:
-                    book = Gaps(point, meter.config.serial, slots)
-                    self._remember(book)
+                if gaps is None or gaps.grid != slots:
+                    gaps = Gaps(point, meter.config.serial, slots)
+                    self._remember(gaps)
                 with self._lock:
                     if self._meters.get(point) is meter:
-                        self._books[point, kind] = book
-                        book.window = windows.window(meter, slots, told, self._keep, stamp.utc)
-                        book.forget(book.window[0])
+                        self._known[point, kind] = gaps
+                        gaps.window = windows.window(meter, slots, told, self._keep, stamp.utc)
+                        gaps.forget(gaps.window[0])
 
-    def _remember(self, book: Gaps) -> None:
-        for first, last in verified(self._store.noted(_note(book))) or []:
+    def _remember(self, gaps: Gaps) -> None:
+        for first, last in verified(self._store.noted(_note(gaps))) or []:
             since, until = moment(first), moment(last)
-            book.absent.add(book.grid.after(since), book.grid.before(until))
+            gaps.absent.add(gaps.grid.after(since), gaps.grid.before(until))
 
-    def _unlooked(self) -> tuple[windows.Unit, list[Gaps]] | None:
-        """The newest unit that was not looked through, snapshots before intervals, and the books that want it."""
+    def _uncompared(self) -> tuple[windows.Unit, list[Gaps]] | None:
+        """The newest unit that was not scanned, snapshots before intervals, and the archives that need it."""
         found: dict[windows.Unit, list[Gaps]] = {}
         with self._lock:
-            for book in self._books.values():
-                gaps = _unlooked(book)
-                if gaps:
-                    found.setdefault(windows.unit(book.grid, gaps[-1][1]), []).append(book)
+            for gaps in self._known.values():
+                unread = _uncompared(gaps)
+                if unread:
+                    found.setdefault(windows.unit(gaps.grid, unread[-1][1]), []).append(gaps)
         if not found:
             return None
         wanted = min(found, key=lambda unit: (windows.KINDS.index(unit.kind), -unit.number))
         return wanted, found[wanted]
 
-    def _look_through(self, unit: windows.Unit, books: Collection[Gaps]) -> None:
+    def _compare_unit(self, unit: windows.Unit, all_gaps: Collection[Gaps]) -> None:
         """What the store has of a unit; records that are written meanwhile count too."""
-        with self._looking:
-            self._compare(unit, books)
+        with self._comparing:
+            self._compare(unit, all_gaps)
 
-    def _compare(self, unit: windows.Unit, books: Collection[Gaps]) -> None:
+    def _compare(self, unit: windows.Unit, all_gaps: Collection[Gaps]) -> None:
         with self._lock:
             self._fresh = []
-        since, until = windows.bounds(next(iter(books)).grid, unit.number)
+        since, until = windows.bounds(next(iter(all_gaps)).grid, unit.number)
         moments: dict[str, list[tuple[str, datetime]]] = {}
         for point, serial, at in self._store.present(unit.kind, since, until):
             moments.setdefault(point, []).append((serial, at))
@@ -173,19 +173,19 @@ class Filler:
                 if record.kind == unit.kind:
                     moments.setdefault(record.point, []).append((record.meter, record.at))
             self._fresh = None
-            for book in books:
-                first, last = windows.slots_of(book.grid, unit.number)
-                for low, high in book.absent.gaps(first, last):
-                    book.open.add(low, high)
-                book.looked.add(unit.number, unit.number)
-                book.stored([at for serial, at in moments.get(book.point, ()) if same(serial, book.serial)])
+            for gaps in all_gaps:
+                first, last = windows.slots_of(gaps.grid, unit.number)
+                for low, high in gaps.absent.gaps(first, last):
+                    gaps.open.add(low, high)
+                gaps.compared.add(unit.number, unit.number)
+                gaps.stored([at for serial, at in moments.get(gaps.point, ()) if same(serial, gaps.serial)])
 
     # ── what to ask ──────────────────────────────────────────────────────
 
     def next(self, points: Collection[str], prefer: str | None = None) -> ArchiveSlice | None:
         """What to ask of one of these points; None where nothing is missing or may be asked now.
 
-        What somebody wants goes first, then months and days, newest first over all points, then intervals: the point
+        What someone wants goes first, then months and days, newest first over all points, then intervals: the point
         that is behind least, so that all come back together. ``prefer``: the point whose session is open; it goes on
         while no other has anything more important.
         """
@@ -197,10 +197,10 @@ class Filler:
             buses = {self._bus_of[point] for point in points}
             if buses <= self._nothing:
                 return None
-            for book in [
-                self._books[key] for point in points for kind in windows.KINDS if (key := (point, kind)) in self._books
+            for gaps in [
+                self._known[key] for point in points for kind in windows.KINDS if (key := (point, kind)) in self._known
             ]:
-                found = book.next(stamp.monotonic)
+                found = gaps.next(stamp.monotonic)
                 if found is None:
                     continue
                 piece, urgent = found
@@ -209,7 +209,7 @@ class Filler:
                 if best is None or urgency < best[0]:
                     best = urgency, piece
             if best is None:
-                self._nothing |= buses  # until the next look: idle buses ask often
+                self._nothing |= buses  # until the next check: idle buses ask often
         return best[1] if best is not None else None
 
     def finished(self, piece: ArchiveSlice, moments: Collection[datetime]) -> None:
@@ -217,45 +217,45 @@ class Filler:
         unless its clock is off by more than a slot."""
         now = self._clock.monotonic()
         with self._lock:
-            book = self._books.get((piece.point, piece.kind))
-            if book is None:
+            gaps = self._known.get((piece.point, piece.kind))
+            if gaps is None:
                 return
-            count = book.stored(moments)
+            count = gaps.stored(moments)
             offset = self._meters[piece.point].offset
-            if offset is not None and abs(offset) > book.grid.length.total_seconds():
+            if offset is not None and abs(offset) > gaps.grid.length.total_seconds():
                 log.warning("%s: its clock is off by %s s; what is missing may be elsewhere", piece.point, offset)
-                book.doubtful(now)
+                gaps.doubtful(now)
             else:
-                count += book.finished(piece, now)
+                count += gaps.finished(piece, now)
             self._count(piece.point, count, now)
 
     def interrupted(self, piece: ArchiveSlice, moments: Collection[datetime]) -> None:
         """The line was wanted by others, or lost; what came until then came."""
         with self._lock:
-            book = self._books.get((piece.point, piece.kind))
-            if book is not None:
-                count = book.stored(moments)
-                book.interrupted(piece, count)
+            gaps = self._known.get((piece.point, piece.kind))
+            if gaps is not None:
+                count = gaps.stored(moments)
+                gaps.interrupted(piece, count)
                 self._count(piece.point, count, self._clock.monotonic())
 
     def failed(self, piece: ArchiveSlice, moments: Collection[datetime], trouble: MeterError) -> None:
-        """It ended in this; what came until then came. Busy is no failure."""
+        """It ended in this; what came until then came. Busy is not a failure."""
         now = self._clock.monotonic()
         with self._lock:
-            book = self._books.get((piece.point, piece.kind))
-            if book is None:
+            gaps = self._known.get((piece.point, piece.kind))
+            if gaps is None:
                 return
-            count = book.stored(moments)
+            count = gaps.stored(moments)
             if isinstance(trouble, Busy):
-                book.later(now)
+                gaps.later(now)
             else:
                 log.info("%s: %s until %s: %s", piece.point, piece.kind, piece.until, trouble)
-                count += book.failed(piece, now)
+                count += gaps.failed(piece, now)
             self._count(piece.point, count, now)
 
     def again(self, point: str, kind: str, since: datetime, until: datetime) -> int:
         """Ask for this span (aware, both ends in it) before everything else, also for what counted as absent. How
-        many slots are missing there and will be asked. KeyError for an unknown point, ValueError in words where
+        many slots are missing there and will be asked. KeyError for an unknown point, ValueError with the reason where
         nothing can be asked: also of a time that its archive, as it is kept here, does not reach."""
         stamp = self._clock.stamp()
         meter = self._meters[point]
@@ -263,36 +263,36 @@ class Filler:
             raise ValueError(f"{point}: {kind!r} is not kept; there are: {', '.join(windows.filled(meter)) or 'none'}")
         if stamp.state != "unset":
             self._plan(stamp)
-        book = self._books.get((point, kind))
-        if book is None:
+        gaps = self._known.get((point, kind))
+        if gaps is None:
             raise ValueError(f"{point}: the meter has not told yet how far its {kind!r} archive goes back; try later")
-        span = max(book.window[0], book.grid.after(since)), min(book.window[1], book.grid.before(until))
+        span = max(gaps.window[0], gaps.grid.after(since)), min(gaps.window[1], gaps.grid.before(until))
         if span[0] > span[1]:
-            raise ValueError(f"{point}: {_reach_in_words(book)}")
-        for low, high in book.looked.gaps(*windows.units(book.grid, span)):
+            raise ValueError(f"{point}: {_reach_as_text(gaps)}")
+        for low, high in gaps.compared.gaps(*windows.units(gaps.grid, span)):
             for number in range(high, low - 1, -1):
-                self._look_through(windows.unit(book.grid, number), [book])
+                self._compare_unit(windows.unit(gaps.grid, number), [gaps])
         with self._lock:
-            book.again(*span)
+            gaps.again(*span)
             self._nothing.clear()
-            return book.missing(*span)
+            return gaps.missing(*span)
 
     # ── what is shown ────────────────────────────────────────────────────
 
     def missing(self, point: str) -> dict[str, int | None]:
         """Missing slots by kind; None while it is not known: the meter has not told its depth, or the store is still
-        being looked through."""
+        being scanned."""
         with self._lock:
             meter = self._meters.get(point)
             return {kind: self._missing(point, kind) for kind in windows.filled(meter)} if meter else {}
 
     def _missing(self, point: str, kind: str) -> int | None:
-        book = self._books.get((point, kind))
-        return None if book is None or _unlooked(book) else book.missing(*book.window)
+        gaps = self._known.get((point, kind))
+        return None if gaps is None or _uncompared(gaps) else gaps.missing(*gaps.window)
 
     def progress(self, bus: str) -> dict[str, Any]:
         """``missing`` slots of a bus, ``rate`` an hour as it went within the last hour, ``done_at`` (aware UTC) of the
-        meters that can be asked now: both None where nobody can say."""
+        meters that can be asked now: both None where no one can say."""
         stamp = self._clock.stamp()
         with self._lock:
             points = [point for point, of in self._bus_of.items() if of == bus]
@@ -322,10 +322,10 @@ class Filler:
     def _note_absences(self) -> None:
         """Sealed notes of what is absent: runs of moments in ms, written where they changed."""
         with self._lock:
-            texts = {_note(book): _moments(book) for book in self._books.values() if book.changed}
-            changed = [book for book in self._books.values() if book.changed]
-            for book in changed:
-                book.changed = False
+            texts = {_note(gaps): _moments(gaps) for gaps in self._known.values() if gaps.changed}
+            changed = [gaps for gaps in self._known.values() if gaps.changed]
+            for gaps in changed:
+                gaps.changed = False
         if not texts:
             return
 
@@ -335,30 +335,30 @@ class Filler:
         except StoreError as trouble:
             log.error("what is absent is not noted: %s", trouble)
             with self._lock:
-                for book in changed:
-                    book.changed = True
+                for gaps in changed:
+                    gaps.changed = True
 
 
-def _unlooked(book: Gaps) -> list[Span]:
-    """The units of its window in which the store was not looked through."""
-    first, last = book.window
-    return book.looked.gaps(*windows.units(book.grid, book.window)) if first <= last else []
+def _uncompared(gaps: Gaps) -> list[Span]:
+    """The units of its window in which the store was not scanned."""
+    first, last = gaps.window
+    return gaps.compared.gaps(*windows.units(gaps.grid, gaps.window)) if first <= last else []
 
 
-def _reach_in_words(book: Gaps) -> str:
+def _reach_as_text(gaps: Gaps) -> str:
     """What can be asked for of this archive; the newest slots are brought by their own polls."""
-    first, last = book.window
+    first, last = gaps.window
     if first > last:
-        return f"its {book.grid.kind!r} archive has nothing yet that its polls would not bring"
-    since, until = (f"{book.grid.at(slot).astimezone(book.grid.zone):%Y-%m-%d %H:%M}" for slot in (first, last))
-    return f"its {book.grid.kind!r} archive can be asked from {since} to {until}; nothing of that time lies in it"
+        return f"its {gaps.grid.kind!r} archive has nothing yet that its polls would not bring"
+    since, until = (f"{gaps.grid.at(slot).astimezone(gaps.grid.zone):%Y-%m-%d %H:%M}" for slot in (first, last))
+    return f"its {gaps.grid.kind!r} archive can be asked from {since} to {until}; nothing of that time lies in it"
 
 
-def _note(book: Gaps) -> str:
-    return ABSENT.of(book.point, book.serial, book.grid.kind)
+def _note(gaps: Gaps) -> str:
+    return ABSENT.of(gaps.point, gaps.serial, gaps.grid.kind)
 
 
-def _moments(book: Gaps) -> list[list[int]]:
+def _moments(gaps: Gaps) -> list[list[int]]:
     """The absent slots as runs of their moments, ms since 1970."""
-    runs: Spans = book.absent
-    return [[milliseconds(book.grid.at(number)) for number in run] for run in runs]
+    runs: Spans = gaps.absent
+    return [[milliseconds(gaps.grid.at(number)) for number in run] for run in runs]

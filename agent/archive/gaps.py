@@ -20,7 +20,7 @@ GROWTH = 4.0
 BUSY_PAUSE, LONGEST_BUSY = 60.0, 3600.0  # s
 SHELVED = 3600.0  # s until one slot that failed is tried again
 UNPROVEN = 3600.0  # s until slots after the newest that the meter ever gave are asked again
-OCCASIONS = 3  # after so many failures of one slot, while others come, the meter counts as not having it
+OCCASIONS = 3  # after this many failures of one slot, while others come, the meter counts as not having it
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Shelved:
 
 @dataclass(slots=True)
 class Gaps:
-    """``open``: slots that nobody has, as far as the store was looked through; ``absent``: what the meter has not
-    either; ``urgent``: what somebody wants first. All times are monotonic seconds."""
+    """``open``: slots that no one has, as far as the store was scanned; ``absent``: what the meter has not
+    either; ``urgent``: what someone wants first. All times are monotonic seconds."""
 
     point: str
     serial: str
@@ -55,7 +55,7 @@ class Gaps:
     open: Spans = field(default_factory=Spans)
     absent: Spans = field(default_factory=Spans)
     urgent: Spans = field(default_factory=Spans)
-    looked: Spans = field(default_factory=Spans)  # units in which the store was looked through
+    compared: Spans = field(default_factory=Spans)  # units in which the store was scanned
     window: Span = (0, -1)  # the slots that should be there by now, as last planned
     size: int = 0
     pause_until: float = 0.0
@@ -72,7 +72,7 @@ class Gaps:
         self.size = SIZES[self.grid.kind]
 
     def missing(self, first: int, last: int) -> int:
-        """How many slots of first…last nobody has."""
+        """How many slots of first…last no one has."""
         return self.open.among(first, last)
 
     def next(self, now: float) -> tuple[ArchiveSlice, bool] | None:
@@ -180,7 +180,7 @@ class Gaps:
         return 1
 
     def again(self, first: int, last: int) -> None:
-        """Somebody wants these slots: what counted as absent is asked once more, before everything else."""
+        """Someone wants these slots: what counted as absent is asked once more, before everything else."""
         for low, high in self.absent.within(first, last):
             self.open.add(low, high)
             self.changed = True

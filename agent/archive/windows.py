@@ -13,12 +13,12 @@ from drivers.reading import Reach, reads_archives
 from drivers.times import EPOCH, MILLISECOND
 
 KINDS = ("month", "day", "interval")
-"""What is filled: the archives whose slots are known. A journal has none; it is read from the last look on."""
+"""What is filled: the archives whose slots are known. A journal has none; it is read from the last check on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A piece of the store's time that is looked through at once: a UTC day of intervals, a zone's day or month."""
+    """A piece of the store's time that is scanned at once: a UTC day of intervals, a zone's day or month."""
 
     kind: str
     number: int
@@ -52,7 +52,7 @@ def grid(meter: MeterState, kind: str, told: Reach, newest: Record | None, now: 
 
 
 def window(meter: MeterState, slots: Grid, told: Reach, keep: timedelta, now: datetime) -> Span:
-    """First and last slot that should be there now; the last is less than the first where there is none.
+    """First and last slot that should be there now; the last is less than the first if there is none.
 
     From the meter's installation on (an earlier meter's time is never asked of it), within its memory and what the
     store keeps, up to those that their own poll has had its chance to bring.

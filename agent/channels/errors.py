@@ -42,7 +42,7 @@ HINTS = {
 
 
 class ChannelError(Exception):
-    """A message did not get through, or nobody knows (``UNCLEAR``). Says what happened, holds no secret."""
+    """A message did not get through, or no one knows (``UNCLEAR``). Says what happened, holds no secret."""
 
     def __init__(self, text: str, kind: Kind, hint: str = "") -> None:
         super().__init__(plain(text))
@@ -51,15 +51,15 @@ class ChannelError(Exception):
 
     @property
     def again(self) -> bool:
-        """Nothing has left, and the same may work later without a person."""
+        """Nothing has left, and the same may work later without an operator."""
         return self.kind in AGAIN
 
     @property
     def unclear(self) -> bool:
-        """It may have left: never send again without a person's word."""
+        """It may have left: never send again without an operator's word."""
         return self.kind is Kind.UNCLEAR
 
 
 def plain(text: str) -> str:
-    """What somebody outside has said, in one line: nothing in it moves a terminal's cursor or ends a line of a log."""
+    """What someone outside has said, in one line: nothing in it moves a terminal's cursor or ends a line of a log."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -50,7 +50,7 @@ class DeliveryReport:
 
 
 class Inbox:
-    """What the last look found."""
+    """What the last check found."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -60,7 +60,7 @@ class Inbox:
         self._waiting_since: dict[tuple[str, int, int], float] = {}
 
     def fill(self, places: Iterable[SimPlace]) -> None:
-        """Instead of what an earlier look found. What cannot be read stays where it is, with a line in the log."""
+        """Instead of what an earlier check found. What cannot be read stays where it is, with a line in the log."""
         self._messages, self._reports = [], []
         for place in places:
             try:

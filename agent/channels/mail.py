@@ -48,11 +48,11 @@ class MailState:
     greeting: str
     tls: str | None
     logged_in: bool
-    longest: int | None  # octets of a letter that it takes (RFC 1870); None: it does not say
+    longest: int | None  # bytes of an e-mail that it takes (RFC 1870); None: it does not say
 
 
 def stable_id(config: MailSettings, key: str) -> str:
-    """The same for the same key, so that a letter that came twice is known as one, and another for any other: mail
+    """The same for the same key, so that an e-mail that came twice is known as one, and another for any other: mail
     servers drop what they take for a double. ``key``: letters, digits and ``._-`` as they are; other signs become
     ``-``, and a digest keeps such keys apart."""
     name = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "._-") else "-" for sign in key)
@@ -62,21 +62,21 @@ def stable_id(config: MailSettings, key: str) -> str:
 
 
 def send(
-    config: MailSettings, letter: Email, message_id: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    config: MailSettings, email: Email, message_id: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> None:
-    """Hand a letter to the server, which then answers for it.
+    """Hand an e-mail to the server, which then answers for it.
 
-    ChannelError ``unclear``: the text was given and no answer came; it must not be sent again without a person's
+    ChannelError ``unclear``: the text was given and no answer came; it must not be sent again without an operator's
     word. With every other kind nothing has left.
     """
-    text = _composed(config, letter, message_id, now())
-    sender, receivers = _address(config.sender), [_address(receiver) for receiver in letter.receivers]
+    text = _composed(config, email, message_id, now())
+    sender, receivers = _address(config.sender), [_address(receiver) for receiver in email.receivers]
     with _server(config) as server:
         _checked(server.mail(sender), config, "the sender")
         for receiver in receivers:
             # One refused receiver ends it for all: half a delivery could not be sent again.
             _checked(server.rcpt(receiver), config, receiver)
-        _checked(server.docmd("DATA"), config, "the letter", GO_AHEAD)
+        _checked(server.docmd("DATA"), config, "the e-mail", GO_AHEAD)
         _hand_over(server, config, text)
 
 
@@ -94,7 +94,7 @@ def probe(config: MailSettings) -> MailState:
 def _server(config: MailSettings) -> Iterator[smtplib.SMTP]:
     """The server, its name proved and we logged in. What goes wrong before the text is certain not to have left."""
     if config.tls == "none" and config.host not in LOCAL:
-        raise ChannelError(f"{config.host}: letters go over a plain line on this very host only", Kind.TLS)
+        raise ChannelError(f"{config.host}: e-mails go over a plain line on this very host only", Kind.TLS)
     where = f"{config.host}:{config.port}"
     try:
         server = _connected(config)
@@ -151,7 +151,7 @@ def _context(config: MailSettings) -> ssl.SSLContext:
 
 
 def _hand_over(server: smtplib.SMTP, config: MailSettings, text: bytes) -> None:
-    """From the first octet of the text to the server's word nothing is certain."""
+    """From the first byte of the text to the server's word nothing is certain."""
     if server.sock is not None:
         server.sock.settimeout(ACCEPT)
     try:
@@ -159,14 +159,14 @@ def _hand_over(server: smtplib.SMTP, config: MailSettings, text: bytes) -> None:
         code, said = server.getreply()
     except (smtplib.SMTPException, OSError) as trouble:
         where = f"{config.host}:{config.port}"
-        unclear = f"{where}: the connection broke before the server said that it has the letter: {trouble}"
+        unclear = f"{where}: the connection broke before the server said that it has the e-mail: {trouble}"
         raise ChannelError(unclear, Kind.UNCLEAR) from None
     if code not in DONE:
-        raise _refusal(config, "the letter", code, said)
+        raise _refusal(config, "the e-mail", code, said)
 
 
 def _farewell(server: smtplib.SMTP) -> None:
-    """The letter is the server's by now: whether it hears our goodbye changes nothing."""
+    """The e-mail is the server's by now: whether it hears our goodbye changes nothing."""
     try:
         if server.sock is not None:
             server.sock.settimeout(CONNECT)
@@ -196,36 +196,36 @@ def _of_tls(trouble: ssl.SSLError) -> str:
 
 
 def _address(text: str) -> str:
-    """The bare address. ChannelError where it is none, or where a server needs an extension that few have."""
+    """The bare address. ChannelError if there is none, or where a server needs an extension that few have."""
     found = getaddresses([text])
     address = found[0][1] if len(found) == 1 else ""
     name, at, domain = address.rpartition("@")
     if not (name and at and domain) or not address.isascii() or any(sign <= " " for sign in text if sign != " "):
-        raise ChannelError(f"{text!r} is no e-mail address in Latin letters", Kind.REFUSED)
+        raise ChannelError(f"{text!r} is not an e-mail address in Latin letters", Kind.REFUSED)
     return address
 
 
-def _composed(config: MailSettings, letter: Email, name: str, now: datetime) -> bytes:
-    """The letter as it goes over the line: headers in ASCII (RFC 2047), the body in UTF-8, dots doubled."""
-    if not letter.receivers:
-        raise ChannelError("a letter to nobody", Kind.REFUSED)
+def _composed(config: MailSettings, email: Email, name: str, now: datetime) -> bytes:
+    """The e-mail as it goes over the line: headers in ASCII (RFC 2047), the body in UTF-8, dots doubled."""
+    if not email.receivers:
+        raise ChannelError("an e-mail to no one", Kind.REFUSED)
     message = EmailMessage(policy=SMTP)
     try:
         message["From"] = config.sender
-        message["To"] = ", ".join(letter.receivers)
-        message["Subject"] = letter.subject
+        message["To"] = ", ".join(email.receivers)
+        message["Subject"] = email.subject
         message["Date"] = format_datetime(now)
         message["Message-ID"] = name
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
-        message.set_content(letter.body, charset="utf-8", cte="7bit" if _plain(letter.body) else "base64")
-        for file, content, kind in letter.attachments:
+        message.set_content(email.body, charset="utf-8", cte="7bit" if _plain(email.body) else "base64")
+        for file, content, kind in email.attachments:
             main, _, sub = kind.partition("/")
             message.add_attachment(content, maintype=main, subtype=sub, filename=file)
     except (ValueError, HeaderParseError) as trouble:  # a line break in a header, a MIME type that is none
-        raise ChannelError(f"the letter cannot be written: {trouble}", Kind.REFUSED) from None
+        raise ChannelError(f"the e-mail cannot be written: {trouble}", Kind.REFUSED) from None
     return re.sub(rb"(?m)^\.", b"..", message.as_bytes())  # RFC 5321, clause 4.5.2
 
 
 def _plain(body: str) -> bool:
-    """Needs no coding: ASCII in lines that SMTP takes (998 octets)."""
+    """Needs no coding: ASCII in lines that SMTP takes (998 bytes)."""
     return body.isascii() and all(len(line) <= 900 for line in body.splitlines())

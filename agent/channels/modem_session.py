@@ -16,7 +16,7 @@ PROMPT = 10.0  # s from AT+CMGS to "> "
 SENT = 180.0  # s from Ctrl-Z to the network's word; makers name 60 s to 150 s
 AWAKE, STARTING = 10.0, 40.0  # s that a modem has for its first OK, and after it said that it is just starting
 REGISTERED = 60.0  # s for the network to be found
-PAUSE = 2.0  # s between looks at what takes its time
+PAUSE = 2.0  # s between checks at what takes its time
 QUIET = 0.3  # s without an octet: nothing late is on its way
 
 PLAIN = Command("")
@@ -41,7 +41,7 @@ class ModemPort(Protocol):
 
 class ModemSession:
     """Raises what the port and :mod:`protocols.gsm.at` raise, NoReply after the time given, and ChannelError where it
-    knows what a person can do."""
+    knows what an operator can do."""
 
     def __init__(self, port: ModemPort, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._port, self._monotonic, self._sleep = port, monotonic, sleep
@@ -97,7 +97,7 @@ class ModemSession:
             except NotLoggedIn:
                 deadline = begin + STARTING
             except (NoReply, Refused):
-                pass  # it sleeps, measures our speed, or the rest of somebody's line stood before our AT
+                pass  # it sleeps, measures our speed, or the rest of someone's line stood before our AT
             if self._monotonic() >= deadline:
                 raise ChannelError("the modem does not answer AT", Kind.NO_ANSWER)
         self._settle()
@@ -179,7 +179,7 @@ class ModemSession:
 
 
 def explained(trouble: Refused) -> ChannelError:
-    """A refusal of the modem before anything was given to it, as what a person can do."""
+    """A refusal of the modem before anything was given to it, as what an operator can do."""
     code = trouble.code
     if code in NO_SIM:
         return ChannelError(str(trouble), Kind.NO_SIM)

@@ -16,7 +16,7 @@ from buffer.files import put
 log = logging.getLogger("meterpost.sms")
 
 NAME = "modem-pin"
-MOST_WRONG = 2  # the third try is a person's
+MOST_WRONG = 2  # the third try is an operator's
 
 
 class Pins:
@@ -27,13 +27,13 @@ class Pins:
 
     def begin(self, pin: str) -> None:
         """Write down that this PIN is tried now. ChannelError WRONG_PIN if it was tried before and not accepted, if
-        two others were, or if nobody knows any more; OSError where it cannot be written: then it must not be tried."""
+        two others were, or if no one knows any more; OSError where it cannot be written: then it must not be tried."""
         salt, tried = self._read()
         mark = _mark(salt, pin)
         if mark in tried:
             raise ChannelError("the PIN was tried before and not accepted; it is not tried again", Kind.WRONG_PIN)
         if len(tried) >= MOST_WRONG:
-            raise ChannelError("two PINs were not accepted; the last try is left to a person", Kind.WRONG_PIN)
+            raise ChannelError("two PINs were not accepted; the last try is left to an operator", Kind.WRONG_PIN)
         self._write(salt, [*tried, mark])
 
     def accepted(self) -> None:

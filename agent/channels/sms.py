@@ -48,7 +48,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class ModemState:
-    """What a look at the modem shows. ``signal`` in dBm; ``trouble``: what keeps it from sending now."""
+    """What an examination of the modem shows. ``signal`` in dBm; ``trouble``: what keeps it from sending now."""
 
     model: str
     sim: str  # "ready", or the kind of its trouble
@@ -80,8 +80,8 @@ class Modem:
     def send(self, number: str, text: str, *, validity: timedelta = timedelta(days=1)) -> Sent:
         """Hand a text to the network, with a delivery report asked for; ``validity``: how long the centre tries.
 
-        ChannelError ``unclear``: nobody knows whether it (or all of its parts) left; it must not be sent again
-        without a person's word. With every other kind nothing has left.
+        ChannelError ``unclear``: no one knows whether it (or all of its parts) left; it must not be sent again
+        without an operator's word. With every other kind nothing has left.
         """
         try:
             to = number_of(number)
@@ -118,7 +118,7 @@ class Modem:
         return self.look()[1]
 
     def look(self) -> tuple[list[Received], list[DeliveryReport]]:
-        """Both at once: each look takes a modem some seconds."""
+        """Both at once: each check takes a modem some seconds."""
         with self._talk() as talk:
             self._ready(talk)
             self._look(talk)
@@ -152,7 +152,7 @@ class Modem:
             except ChannelError as trouble:
                 trouble_of_network = trouble
             network = talk.network()
-            talk.optional(Command("+COPS=3,0"))  # names in words
+            talk.optional(Command("+COPS=3,0"))  # names as text
             operator = at.operator(talk.optional(Command("+COPS?", "+COPS:"), SLOW) or ())
             signal = at.signal(talk.optional(Command("+CSQ", "+CSQ:")) or ())
             return ModemState(model, "ready", network, operator, signal, trouble_of_network)

@@ -51,7 +51,7 @@ def ask_running(values: Config, op: str, **args: Any) -> Any:
 
 
 def read_only(values: Config) -> Store:
-    """The store for looking only; a Failure where there is none yet."""
+    """The store for looking only; a Failure if there is none yet."""
     folder = values.gateway.state_dir
     try:
         return Store.open(folder, now=lambda: datetime.now(UTC), read_only=True)

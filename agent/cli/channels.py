@@ -24,11 +24,11 @@ T = TypeVar("T")
 
 SCHEMA = "meterpost/channels/1"
 REPORTED = 60.0  # s that a test message has to be reported as delivered
-PAUSE = 5.0  # s between looks for the report
+PAUSE = 5.0  # s between checks for the report
 WEAK = -95  # dBm; below it sending fails now and then
 
 app = typer.Typer(
-    help="The modem and the mail server: do they work? Without a command: a look at both, nothing leaves."
+    help="The modem and the mail server: do they work? Without a command: an examination of both, nothing leaves."
 )
 
 Send = Annotated[bool, typer.Option("--send", help="Really send it; without it the message is only shown.")]
@@ -69,7 +69,7 @@ def channels(
 
 @app.command("forget-pin")
 def forget_pin(config: Annotated[Path, CONFIG] = DEFAULT_FILE) -> None:
-    """PINs that were not accepted may be tried again: a person made sure of them, or put another SIM in.
+    """PINs that were not accepted may be tried again: an operator made sure of them, or put another SIM in.
 
     \b
     Example:
@@ -115,28 +115,28 @@ def test_mail(
     send: Send = False,
     config: Annotated[Path, CONFIG] = DEFAULT_FILE,
 ) -> int:
-    """Send a letter through the mail server.
+    """Send an e-mail through the mail server.
 
     \b
     Example:
-      meterpost channels test-mail somebody@example.org --send
+      meterpost channels test-mail someone@example.org --send
     """
     values = load_config(config)
     server = values.mail
     if server is None:
         raise Failure(f"{config} has no [mail]", Exit.CONFIG)
     now = datetime.now(UTC)
-    letter = mail.Email(
+    email = mail.Email(
         address,
         f"meterpost {values.gateway.id}: проверка",
-        f"Test letter of {values.gateway.id}, {now:%Y-%m-%d %H:%M:%S} UTC.\n",
+        f"Test e-mail of {values.gateway.id}, {now:%Y-%m-%d %H:%M:%S} UTC.\n",
     )
-    print(wrapped(f"from {server.sender} to {address}: {letter.subject}"))
+    print(wrapped(f"from {server.sender} to {address}: {email.subject}"))
     if not send:
         note("nothing was sent; --send sends it")
         return Exit.DONE
     name = mail.stable_id(server, f"test.{values.gateway.id}.{now:%Y%m%dT%H%M%S}")
-    _carried(lambda: mail.send(server, letter, name))
+    _carried(lambda: mail.send(server, email, name))
     print(wrapped(f"{server.host} took it, Message-ID {name}"))
     return Exit.DONE
 
@@ -216,7 +216,7 @@ def _about(report: DeliveryReport, sent: Sent) -> bool:
 
 
 def show(found: dict[str, Any]) -> None:
-    """The look as a person reads it."""
+    """The state as it is read by hand."""
     modem, server = found["modem"], found["mail"]
     if modem:
         print(colour("bold", f"modem {modem['port']}"))

@@ -154,7 +154,7 @@ def _of_lines(made: list[Budget]) -> list[str]:
         if not one.kept:
             warnings.append(f"{one.bus}: cannot keep its periods; {' or '.join(one.advice)}")
         elif one.tight:
-            warnings.append(f"{one.bus}: no room for retries and old gaps; {' or '.join(one.advice)}")
+            warnings.append(f"{one.bus}: no time for retries and old gaps; {' or '.join(one.advice)}")
     return warnings
 
 

@@ -17,7 +17,7 @@ from agent.cli.screen import colour, fitted, note, wrapped
 from agent.config.values import Config, Meter
 from agent.exits import Exit, Failure
 from agent.line.clocks import OFF
-from agent.line.correction import in_words
+from agent.line.correction import as_text
 from buffer.body import exact
 from buffer.body import when as when_utc
 from buffer.record import Record
@@ -96,10 +96,10 @@ def set_clocks(
     else:
         for made in answer["corrected"]:
             after = made["after"]
-            shown = "not known" if after is None else in_words(Decimal(str(after)))
-            print(f"{made['point']}: {in_words(Decimal(str(made['before'])))} before, {shown} after")
+            shown = "not known" if after is None else as_text(Decimal(str(after)))
+            print(f"{made['point']}: {as_text(Decimal(str(made['before'])))} before, {shown} after")
         for right in answer["right"]:
-            print(f"{right['point']}: right already, {in_words(Decimal(str(right['offset'])))}")
+            print(f"{right['point']}: right already, {as_text(Decimal(str(right['offset'])))}")
         for failed in answer["failed"]:
             note(wrapped(f"{failed['point']}: {failed['error']}"))
     if answer["failed"]:
@@ -154,7 +154,7 @@ def _now(values: Config) -> list[Now]:
 def _all(rows: list[Now], zone: ZoneInfo) -> list[str]:
     shown = []
     for point, offset, at, may in rows:
-        words = "not known" if offset is None else in_words(offset)
+        words = "not known" if offset is None else as_text(offset)
         words = colour("yellow", words) if offset is not None and abs(offset) > OFF else words
         read = f"{at.astimezone(zone):%m-%d %H:%M}" if at else "never"
         shown.append((point, words, read, "by itself" if may else ""))

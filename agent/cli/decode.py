@@ -1,4 +1,4 @@
-"""``meterpost decode``: a frame, or a question with its answer, in words."""
+"""``meterpost decode``: a frame, or a question with its answer, as text."""
 
 import re
 import sys
@@ -37,7 +37,7 @@ def decode(
     ] = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Say in words what a frame means. With the question, its answer can be told for certain.
+    """Explain what a frame means. With the question, its answer can be told for certain.
 
     HEX may hold blanks, commas, colons and 0x. Without HEX, lines are read from stdin, a frame a line. Where a protocol
     has frames inside others (over TCP, behind parity bits), each of them is taken. Key files hold one line: 32 hex
@@ -94,12 +94,12 @@ def _key(file: Path | None) -> str | None:
 
 
 def octets_of(text: str, number: int) -> bytes:
-    """The octets of one frame; Failure (wrong usage) with the place of the first character that is no hex."""
+    """The octets of one frame; Failure (wrong usage) with the place of the first character that is not hex."""
     cleaned = re.sub(r"0[xX]|[\s,:;]|\\x", lambda found: " " * len(found[0]), text.rstrip())
     wrong = re.search(r"[^0-9a-fA-F ]", cleaned)
     if wrong:
         place = f"frame {number}, character {wrong.start() + 1}"
-        raise Failure(f"{place}: {text[wrong.start()]!r} is no hex digit", Exit.USAGE)
+        raise Failure(f"{place}: {text[wrong.start()]!r} is not hex digit", Exit.USAGE)
     try:
         octets = bytes.fromhex("".join(part.zfill(2) if len(part) == 1 else part for part in cleaned.split()))
     except ValueError:

@@ -29,7 +29,7 @@ def demo(
         Path, typer.Option("--plant", metavar="PLANT.toml", help="Another house.", show_default="the example")
     ] = HOUSE,
     seconds: Annotated[
-        float | None, typer.Option("--for", min=5.0, help="End by itself after so many seconds.")
+        float | None, typer.Option("--for", min=5.0, help="End by itself after this many seconds.")
     ] = None,
 ) -> None:
     """Run a simulated house, a broker, an intake and the real daemon, and watch readings arrive.
@@ -101,7 +101,7 @@ def _screen(house: House, end: float) -> list[str]:
 
 
 def meter_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """With as many columns as the terminal has room for: on a phone the totals alone."""
+    """With as many columns as the terminal has space for: on a phone the totals alone."""
     lines: list[str] = []
     for wanted in COLUMNS:
         shown = [[row[HEADINGS.index(name)] for name in wanted] for row in (HEADINGS, *rows)]

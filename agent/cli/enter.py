@@ -1,4 +1,4 @@
-"""``meterpost enter``: the reading of a meter that only a person can read."""
+"""``meterpost enter``: the reading of a meter that can only be read by hand."""
 
 import json
 import re

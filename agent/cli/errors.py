@@ -1,4 +1,4 @@
-"""An exception as one line for the person and an exit code for the shell."""
+"""An exception as one line for the operator and an exit code for the shell."""
 
 import os
 import sys

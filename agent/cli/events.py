@@ -21,7 +21,7 @@ from buffer.store import Store
 from drivers.events import EVENTS
 from drivers.files.words import meant
 
-PIECE = timedelta(days=7)  # of the store, looked through backwards until there are enough
+PIECE = timedelta(days=7)  # of the store, scanned backwards until there are enough
 USUAL = timedelta(days=30)  # that is shown; a year of a large house takes its time to look through
 AHEAD = timedelta(days=1)  # a journal is stamped by its meter's clock, which may be before ours
 
@@ -34,7 +34,7 @@ def events(
         str | None, typer.Option("--from", metavar="TIME", help="Local time, 2026-11-01T00:00; else 30 days back.")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="The end.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10000, help="The newest so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10000, help="The newest this many.")] = 50,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
     """Show what the meters' journals and the gateway itself have told, the newest last.
@@ -66,7 +66,7 @@ def events(
 def newest(
     store: Store, points: list[str], code: str | None, since: datetime, until: datetime, limit: int
 ) -> list[Record]:
-    """The newest so many of this time that fit, ascending."""
+    """The newest this many of this time that fit, ascending."""
     found: deque[Record] = deque()
     end = until
     while end > since and len(found) < limit:

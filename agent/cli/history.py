@@ -75,7 +75,7 @@ def history(
 
 
 def find_point(values: Config, point: str) -> Meter:
-    """The meter of a point; wrong usage with the likeliest name where there is none."""
+    """The meter of a point; wrong usage with the likeliest name if there is none."""
     for meter in values.meters:
         if meter.point == point:
             return meter
@@ -102,7 +102,7 @@ def _nothing(found: Sheet, values: Config) -> tuple[str, Exit, str]:
     point = quote(found.meter.point)  # names may have blanks
     hint = f"meterpost status says whether {point} is polled, meterpost read {point} asks its meter now"
     if found.meter.manual:
-        hint = "a meter that a person reads has months, not days: --by month; " if found.period != "month" else ""
+        hint = "a meter that is read by hand has months, not days: --by month; " if found.period != "month" else ""
         hint += f"meterpost enter {point} takes what its display shows"
     return f"nothing is known of {found.meter.point} in this time{why}", Exit.FAILED, hint
 
@@ -220,7 +220,7 @@ def _print(found: Sheet) -> None:
 
 
 def _with_bars(found: Sheet, wanted: Sequence[str], glyphs: chart.Glyphs) -> list[str]:
-    """The table with a bar behind each row; nothing where there is no room for them."""
+    """The table with a bar behind each row; nothing where there is no space for them."""
     lines = _table(chart.grid(found, wanted, glyphs))
     used = max(map(len, lines)) + 2
     if width() - used < chart.ROOM:
@@ -232,7 +232,7 @@ def _with_bars(found: Sheet, wanted: Sequence[str], glyphs: chart.Glyphs) -> lis
 
 
 def _narrow(found: Sheet, glyphs: chart.Glyphs) -> list[str]:
-    """Without room for bars a character a row above the table. Where not even its columns fit side by side, total and
+    """Without space for bars a character a row above the table. Where not even its columns fit side by side, total and
     plan in one table, with bars if they can be, and the tariffs in the next ones."""
     wanted = chart.columns(found)
     if _fits(found, wanted, glyphs):

@@ -1,7 +1,7 @@
 """``meterpost ports``: which serial ports there are, by which stable names, and who uses them. Opens none of them.
 
-Opening a port would raise DTR and wake whatever hangs on it, so everything comes from /sys, /dev and /proc. The list
-is not pyserial's, which leaves out the UARTs of small boards (their drivers are "platform" devices).
+Opening a port would raise DTR and wake whatever is connected to it, so everything comes from /sys, /dev and /proc. The
+list is not pyserial's, which leaves out the UARTs of small boards (their drivers are "platform" devices).
 """
 
 import os

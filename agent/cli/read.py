@@ -34,7 +34,7 @@ def read(
     ] = None,
     until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Archives: the end, now without it")] = None,
     trace: Annotated[
-        bool, typer.Option("--trace", help="Show all octets of the dialogue on stderr, in words too.")
+        bool, typer.Option("--trace", help="Show all octets of the dialogue on stderr, as text too.")
     ] = False,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -50,7 +50,7 @@ def read(
     known = [meter.point for meter in values.meters if not meter.manual]
     for point in points or []:
         if any(meter.point == point and meter.manual for meter in values.meters):
-            raise typer.BadParameter(f"a person reads {point}: meterpost enter {point}", param_hint="POINT")
+            raise typer.BadParameter(f"{point} is read by hand: meterpost enter {point}", param_hint="POINT")
         if point not in known:
             raise typer.BadParameter(f"no point {point!r}; there are: {', '.join(known)}", param_hint="POINT")
     span = _span(kind, since, until, values)

@@ -159,7 +159,7 @@ def _initial(asked: _Answers, text: str | None, serial: str, address: str | None
         why = "a meter of another driver is not read before it is configured" if driver else None
         record = None
         if meter.manual:
-            why = "a person reads this meter"
+            why = "this meter is read by hand"
         if why is None:
             record, why = _read_new(asked, new_meter(meter, serial, address))
         if record is not None:
@@ -172,8 +172,8 @@ def _initial(asked: _Answers, text: str | None, serial: str, address: str | None
 
 
 def _or_asked(given: str | None, what: str, option: str, judge: Callable[[str], T], why: str = "") -> T:
-    """What was given, else what the person at the terminal types, who is asked again where ``judge`` finds that it
-    cannot be (NotAnAct); Failure where nobody is there."""
+    """What was given, else what the operator at the terminal types, who is asked again where ``judge`` finds that it
+    cannot be (NotAnAct); Failure where no one is there."""
     if given is not None:
         return judge(given)
     if not sys.stdin.isatty():

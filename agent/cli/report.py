@@ -41,17 +41,17 @@ def report(
     if form not in FORMS:
         raise typer.BadParameter(f"{form!r}; there are: {', '.join(FORMS)}", param_hint="--format")
     if form == "xlsx" and output is None and sys.stdout.isatty() and not as_json:
-        raise typer.BadParameter("a workbook is no text for a terminal: name a file", param_hint="--output")
+        raise typer.BadParameter("a workbook is not text for a terminal: name a file", param_hint="--output")
     values = load_config(config, service=False)
     found = _made(values, first, last, point or [])
     if as_json:
         print(exact_json(_document(found)))
     else:
-        octets = _writer(form)(found)
+        encoded = _writer(form)(found)
         if output is None:
-            sys.stdout.buffer.write(octets)
+            sys.stdout.buffer.write(encoded)
         else:
-            output.write_bytes(octets)
+            output.write_bytes(encoded)
     if found.missing:
         note(f"{found.missing} of {len(found.lines)} lines are missing; each says why")
     return Exit.SOME_FAILED if found.missing else Exit.DONE
@@ -103,12 +103,12 @@ def _made(values: Config, first: date, last: date, points: list[str]) -> "Report
 def _writer(form: str) -> Any:
     """Each form is imported when it is asked for."""
     if form == "csv":
-        from agent.report.as_csv import octets
+        from agent.report.as_csv import encoded
     elif form == "html":
-        from agent.report.as_html import octets
+        from agent.report.as_html import encoded
     else:
-        from agent.report.as_xlsx import octets
-    return octets
+        from agent.report.as_xlsx import encoded
+    return encoded
 
 
 def _document(found: "Report") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``meterpost scan``: which meters hang on a line."""
+"""``meterpost scan``: which meters are connected to a line."""
 
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ def scan(
     config: Annotated[Path, CONFIG] = DEFAULT_FILE,
     as_json: Annotated[bool, JSON] = False,
 ) -> int:
-    """Ask each address once who is there: no password is sent, nothing is changed. Exit code 1 if nobody answers.
+    """Ask each address once who is there: no password is sent, nothing is changed. Exit code 1 if no one answers.
 
     \b
     Example:
@@ -65,7 +65,7 @@ def scan(
         emit({"schema": "meterpost/scan/1", "port": url, "found": [_document(one) for one in found]})
     elif not found:
         hint = "check power, wires A and B (swap them once), speed and format"
-        raise Failure(f"nobody answers at {len(wanted)} addresses", hint=hint)
+        raise Failure(f"no one answers at {len(wanted)} addresses", hint=hint)
     return Exit.DONE if found else Exit.FAILED
 
 

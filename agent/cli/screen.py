@@ -57,7 +57,7 @@ def _plain(value: Any) -> Any:
 
 
 def note(message: str) -> None:
-    """A message for the person, beside the data; on a terminal lines that are too long are broken at blanks."""
+    """A message for the operator, beside the data; on a terminal lines that are too long are broken at blanks."""
     if sys.stderr.isatty():
         message = "\n".join(line if length(line) <= width() else wrapped(line) for line in message.split("\n"))
     print(message, file=sys.stderr)
@@ -71,7 +71,7 @@ def colour(name: str, text: str, stream: TextIO | None = None) -> str:
 
 
 def width() -> int:
-    """Columns of the terminal, at least 30. $COLUMNS goes first; 80 where nobody knows."""
+    """Columns of the terminal, at least 30. $COLUMNS goes first; 80 where no one knows."""
     return max(shutil.get_terminal_size((80, 24)).columns, 30)
 
 

@@ -56,7 +56,7 @@ def _folder(wanted: Path | None) -> Path:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if wanted is None and (folder.is_symlink() or folder.stat().st_uid != os.getuid()):
-            raise Failure(f"{folder} belongs to somebody else", Exit.PERMISSION, "choose another place with --dir")
+            raise Failure(f"{folder} belongs to someone else", Exit.PERMISSION, "choose another place with --dir")
     except OSError as trouble:
         raise Failure(str(trouble), Exit.IO) from None
     return folder.resolve()

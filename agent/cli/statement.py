@@ -78,15 +78,15 @@ def show(
     preview = _preview(values)
     found = [preview.made(point, month) for point in points]
     if as_json:
-        texts = [{"spoken": said(book)} if spoken else {} for _, book, _ in found]
+        texts = [{"spoken": said(log)} if spoken else {} for _, log, _ in found]
         _emit(values, [_whole(values, *one) | text for one, text in zip(found, texts, strict=True)])
         return
-    for case, book, waiting in found:
+    for case, log, waiting in found:
         if spoken:
-            text = said(book) or f"{book.point}: {waiting or 'no figures yet'}"
+            text = said(log) or f"{log.point}: {waiting or 'no figures yet'}"
             print("\n".join(map(wrapped, text.splitlines())))
         else:
-            _show(values, case, book, waiting)
+            _show(values, case, log, waiting)
 
 
 @app.command()
@@ -148,7 +148,7 @@ def hold(
     why: Why = "",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
-    """Keep figures back until somebody confirms them.
+    """Keep figures back until someone confirms them.
 
     \b
     Example:
@@ -197,13 +197,13 @@ def statement_history(
       meterpost statement history flat-12 --month 2026-10
     """
     values = load_config(config, service=False)
-    found = [book for book in _preview(values).books(point) if month in (None, book.month)]
+    found = [log for log in _preview(values).logs(point) if month in (None, log.month)]
     if as_json:
-        _emit(values, [{"point": point, "month": book.month, "steps": history(book)} for book in found])
+        _emit(values, [{"point": point, "month": log.month, "steps": history(log)} for log in found])
         return
-    for book in found:
-        print(f"{point}  {book.month}  {book.state}")
-        for step in book.steps:
+    for log in found:
+        print(f"{point}  {log.month}  {log.state}")
+        for step in log.steps:
             _show_step(step, ZoneInfo(values.gateway.timezone))
     if not found:
         note(f"{point}: no statement{f' of {month}' if month else ''} yet")
@@ -270,7 +270,7 @@ def _who() -> str:
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (OSError, KeyError):
-        return "somebody"
+        return "someone"
 
 
 def _preview(values: Config) -> Preview:
@@ -285,27 +285,27 @@ def _emit(values: Config, statements: list[dict[str, Any]], failed: list[str] | 
     emit(found | ({"failed": failed} if failed else {}))
 
 
-def _document(values: Config, case: Case, book: StatementLog, waiting: str) -> dict[str, Any]:
-    return document(case.meter, case.profile, case.window, book, values, waiting)
+def _document(values: Config, case: Case, log: StatementLog, waiting: str) -> dict[str, Any]:
+    return document(case.meter, case.profile, case.window, log, values, waiting)
 
 
-def _whole(values: Config, case: Case, book: StatementLog, waiting: str) -> dict[str, Any]:
-    gone = leaving(case.meter, case.profile, case.window, book, values)
-    return _document(values, case, book, waiting) | {"leaving": gone}
+def _whole(values: Config, case: Case, log: StatementLog, waiting: str) -> dict[str, Any]:
+    gone = leaving(case.meter, case.profile, case.window, log, values)
+    return _document(values, case, log, waiting) | {"leaving": gone}
 
 
 def _figures(figures: dict[str, Any]) -> str:
     return " ".join(f"{name} {figure}" for name, figure in figures.items())
 
 
-def _row(case: Case, book: StatementLog, waiting: str) -> tuple[str, ...]:
-    figures = _figures(dict(book.attempt.figures)) if book.attempt else ""
-    last = book.steps[-1].reason if book.steps and book.state not in ("sent", "accepted") else ""
-    return book.point, book.month, figures, book.state, waiting or last or _until(case, book)
+def _row(case: Case, log: StatementLog, waiting: str) -> tuple[str, ...]:
+    figures = _figures(dict(log.attempt.figures)) if log.attempt else ""
+    last = log.steps[-1].reason if log.steps and log.state not in ("sent", "accepted") else ""
+    return log.point, log.month, figures, log.state, waiting or last or _until(case, log)
 
 
-def _until(case: Case, book: StatementLog) -> str:
-    due = book.state == "due" and case.window.open(datetime.now(UTC))
+def _until(case: Case, log: StatementLog) -> str:
+    due = log.state == "due" and case.window.open(datetime.now(UTC))
     return f"the window closes after {case.window.last_day}" if due else ""
 
 
@@ -328,16 +328,16 @@ def _last(one: dict[str, Any]) -> str:
     return "; ".join(filter(None, (str((one["last"] or {}).get("reason", "")), one.get("waiting"))))
 
 
-def _show(values: Config, case: Case, book: StatementLog, waiting: str) -> None:
+def _show(values: Config, case: Case, log: StatementLog, waiting: str) -> None:
     zone = ZoneInfo(values.gateway.timezone)
-    print(wrapped(f"{book.point}  {case.profile.title}  account {case.meter.account}"))
+    print(wrapped(f"{log.point}  {case.profile.title}  account {case.meter.account}"))
     window = f"window {case.window.day(case.window.opens)} to {case.window.last_day}"
-    print(wrapped(f"{book.month}: {book.state}, {window}"))
+    print(wrapped(f"{log.month}: {log.state}, {window}"))
     if waiting:
         print(wrapped(waiting))
-    if book.attempt is None:
+    if log.attempt is None:
         return
-    told, attempt = book.attempt.statement, book.attempt
+    told, attempt = log.attempt.statement, log.attempt
     rows = [
         (f"  {name}", str(figure), "kWh", told["tariffs"].get(name, ""), _plus(told["consumption"].get(name)))
         for name, figure in attempt.figures.items()
@@ -348,7 +348,7 @@ def _show(values: Config, case: Case, book: StatementLog, waiting: str) -> None:
     print(f"  {told['verdict']}")
     for reason in told["reasons"]:
         print(wrapped(f"  {reason['code']}: {reason['text']}", "    "))
-    for one in leaving(case.meter, case.profile, case.window, book, values):
+    for one in leaving(case.meter, case.profile, case.window, log, values):
         _show_leaving(one)
 
 

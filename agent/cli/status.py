@@ -15,7 +15,7 @@ from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.screen import colour, length, table, width, wrapped
 from agent.config.values import Config
 from agent.judge.plausible import clock_flags
-from agent.line.correction import in_words
+from agent.line.correction import as_text
 
 REFRESH = 1.0  # s
 COLOURS = {"ok": "green", "silent": "red", "wrong-serial": "red", "refused": "yellow", "paused": "yellow"}
@@ -122,11 +122,11 @@ def _clock(meter: dict[str, Any]) -> str | None:
     offset = meter.get("meter_offset")
     if offset is None or not clock_flags(Decimal(str(offset))):
         return None
-    return f"{meter['point']}: the meter's clock is {in_words(Decimal(str(offset)))}"
+    return f"{meter['point']}: the meter's clock is {as_text(Decimal(str(offset)))}"
 
 
 def _filling(bus: dict[str, Any], meters: list[dict[str, Any]]) -> str:
-    """How much of a bus's archives is missing and when it will be there, but for meters that cannot be asked now; ""
+    """How much of a bus's archives is missing and when it will be there, except for meters that cannot be asked now; ""
     where nothing is."""
     filling = bus.get("filling") or {}
     if not filling.get("missing"):
@@ -158,7 +158,7 @@ def _meters(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _without_empty_columns(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """A phone has room for the tariffs that some meter has. The last two columns, age and state, always stay."""
+    """A phone has space for the tariffs that some meter has. The last two columns, age and state, always stay."""
     columns = list(zip(*rows, strict=True))
     kept = [column for column in columns[:-2] if any(column[1:])] + columns[-2:]
     return list(zip(*kept, strict=True))
@@ -169,8 +169,8 @@ def _row(meter: dict[str, Any], running: bool) -> tuple[str, ...]:
     shown = [kwh(values.get(f"1-0:1.8.{number}")) for number in "1234"]
     if not any(shown):
         shown[0] = kwh(values.get("1-0:1.8.0"))
-    state = meter["state"] if running else "-"  # nobody asks the meters now
-    state = "due" if meter.get("due") else state  # a person has to read this one
+    state = meter["state"] if running else "-"  # no one asks the meters now
+    state = "due" if meter.get("due") else state  # an operator has to read this one
     return (meter["point"], *shown, age(meter.get("last")), colour(COLOURS.get(state, "yellow"), state))
 
 

@@ -15,7 +15,7 @@ from drivers.files.words import plain
 
 PERIODS = ("hold", "receipt_timeout", "timeout", "fallback_before")
 IN_URL = ("host", "port", "tls")  # of [intake]
-OTHERWISE = ("where", "line", "poll", "settings", "before")  # of a meter: shown in words of their own
+OTHERWISE = ("where", "line", "poll", "settings", "before")  # of a meter: shown in a text of their own
 SECRETS = {"password": "password_file", "pin": "pin_file"}  # what is read from a file and the key that names it
 
 

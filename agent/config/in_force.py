@@ -26,7 +26,7 @@ class ConfigInForce:
         """The next ``look`` reads the file again. Any thread, and a signal's handler, may call it."""
         self._wanted = True
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """Once a second: a reload that was asked for."""
         if self._wanted:
             self._wanted = False

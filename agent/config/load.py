@@ -38,7 +38,7 @@ def default_file() -> Path:
 def load(path: Path, *, service: bool = True, secrets: bool = True) -> Config:
     """The configuration in ``path`` and ``conf.d/*.toml`` beside it; ConfigError with every fault.
 
-    ``service=False`` is for a person's look from outside the service: systemd's credentials, which exist in the
+    ``service=False`` is for an operator's look from outside the service: systemd's credentials, which exist in the
     service only, are then a warning and not a fault. ``secrets=False`` is for a look that needs no secret: files that
     this person may not read are a warning too.
     """
@@ -183,7 +183,7 @@ class _Loading:
                     self.main.fault((*path, key), shown(str(file)), 'nothing, unless url is "mqtts://…"')
                 )
             elif file and not is_file(self.base / file):
-                found = f"{self.base / file}, which is no file that you may see"
+                found = f"{self.base / file}, which is not a file that you may see"
                 self.faults.append(self.main.fault((*path, key), found, "an existing file"))
             elif file and key == "key_file":
                 self._guard((*path, key), self.base / file)
@@ -252,7 +252,7 @@ class _Loading:
         if gateway.timezone is None:
             self._warning(("gateway",), "timezone is not set: days and months begin at midnight UTC")
             if zoneless := [meter for meter in self.meters if _has_no_zone(meter)]:
-                text = "nobody says in which zone the clocks run of"
+                text = "no one says in which zone the clocks run of"
                 self._warning(("gateway",), f"{text} {_some(zoneless)}: set timezone here or at the meter")
             zoneless = [meter for meter in self.meters if _zoneless(meter)]
             if zoneless:
@@ -291,7 +291,7 @@ class _Loading:
 
 
 def _zoneless(meter: MeterEntry) -> bool:
-    """Whether nobody says which zone the meter's clock shows."""
+    """Whether no one says which zone the meter's clock shows."""
     if meter.family is None or "clock" not in meter.family.capabilities or meter.family.states_zone:
         return False
     return not (meter.table.model_extra or {}).get("timezone")

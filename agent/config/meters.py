@@ -160,9 +160,9 @@ def _address(entry: MeterEntry, family: Family) -> list[Fault]:
 
 
 def _off_line(entry: MeterEntry) -> list[Fault]:
-    """What only a meter on a line has, at a point that a person reads."""
+    """What only a meter on a line has, at a point that is read by hand."""
     return [
-        entry.source.fault((*entry.path, key), "a key of meters on a line", "nothing: a person reads this meter")
+        entry.source.fault((*entry.path, key), "a key of meters on a line", "nothing: this meter is read by hand")
         for key in MeterTable.of_lines
         if key in entry.table.model_fields_set
     ]
@@ -174,12 +174,12 @@ def _plan(entry: MeterEntry, around: Surroundings) -> list[Fault]:
         return []
     if is_file(around.base / file):
         return _plan_rows(around.base / file, around)
-    found = f"{around.base / file}, which is no file that you may see"
+    found = f"{around.base / file}, which is not a file that you may see"
     return [entry.source.fault((*entry.path, "plan"), found, "an existing CSV file")]
 
 
 def _plan_rows(file: Path, around: Surroundings) -> list[Fault]:
-    """A plan is a file of the office: a person at ``check`` is told, but polling does not end over it."""
+    """A plan is a file of the office: an operator at ``check`` is told, but polling does not end over it."""
     try:
         read_plan(file)
     except ConfigError as trouble:
@@ -289,7 +289,7 @@ def _secrets(entry: MeterEntry, family: Family, settings: dict[str, Any], around
 
 
 def _missing(entry: MeterEntry, family: Family, settings: Mapping[str, Any]) -> list[Fault]:
-    """What the driver's settings need together and nobody wrote. A credential counts as written."""
+    """What the driver's settings need together and no one wrote. A credential counts as written."""
     if family.missing is None:
         return []
     there = set(entry.table.model_extra or {})
@@ -302,7 +302,7 @@ def _missing(entry: MeterEntry, family: Family, settings: Mapping[str, Any]) -> 
 
 
 def _is_one(setting: Setting, text: str) -> bool:
-    """Somebody may have written the secret where its file's path belongs: then it is not shown."""
+    """Someone may have written the secret where its file's path belongs: then it is not shown."""
     try:
         return setting.check is not None and bool(setting.check(text))
     except ValueError:

@@ -83,7 +83,7 @@ class OutboundSettings:
             if table.tls == "none":
                 self._fault(("mail", "ca_file"), shown(str(table.ca_file)), 'nothing where tls is "none"')
             elif not is_file(values["ca_file"]):
-                found = f"{values['ca_file']}, which is no file that you may see"
+                found = f"{values['ca_file']}, which is not a file that you may see"
                 self._fault(("mail", "ca_file"), found, "an existing file")
         values.setdefault("port", MAIL_PORTS[table.tls or "starttls"])
         return MailSettings(password=password, **values) if table.host and table.sender else None

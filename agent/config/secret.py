@@ -30,7 +30,7 @@ def read_secret(name: Path, base: Path) -> str:
 
 
 def guard(file: Path) -> None:
-    """SecretTrouble unless this is a readable file that nobody but its owner can read or change."""
+    """SecretTrouble unless this is a readable file that no one but its owner can read or change."""
     try:
         mode = file.stat().st_mode
         readable = os.access(file, os.R_OK)
@@ -39,7 +39,7 @@ def guard(file: Path) -> None:
     except OSError as error:
         raise _unreadable(file, error) from None
     if not stat.S_ISREG(mode):
-        raise SecretTrouble(f"{file}, which is no file", "the path of a file")
+        raise SecretTrouble(f"{file}, which is not a file", "the path of a file")
     if mode & 0o077:
         found = f"{file} open to others (mode {stat.S_IMODE(mode):04o})"
         raise SecretTrouble(found, f"a file for its owner alone: chmod 600 {file}")

@@ -38,7 +38,7 @@ def read_settings(
 
 
 def expected(setting: Setting) -> str:
-    """What may stand there, in words."""
+    """What may stand there, as text."""
     match setting.kind:
         case "int":
             return f"a whole number{_range(setting)}"

@@ -20,7 +20,7 @@ from drivers.files.words import one_of
 from protocols.session import SPEEDS
 
 OPS = ("read", "fill", "resend", "set-clock", "pause", "resume", "statement", "diagnose")
-MANUAL = "manual"  # the driver of points that a person reads
+MANUAL = "manual"  # the driver of points that is read by hand
 MEANINGS = ("day", "night", "peak", "half-peak")
 NAME = r"[^\W_](?:[\w .:/+-]{0,62}[\w.+-])?"  # readable in a table, a log line and on a command line
 NAMED = "a name of at most 64 letters, digits and . _ - + : / or blanks inside, beginning with a letter or digit"
@@ -56,7 +56,7 @@ Energies = dict[Tariff, Annotated[Decimal, _KWH_VALUE]]
 class Table(BaseModel):
     """A table of the file; unknown keys are faults.
 
-    ``required`` keys have a default of None all the same, so that what is sound in a faulty table can still be judged.
+    ``required`` keys have a default of None anyway, so that what is sound in a faulty table can still be judged.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -184,7 +184,7 @@ class EarlierTable(Table):
 
 
 class MeterTable(Table):
-    """Other keys are the driver's own; they are judged by its list of settings. A point that a person reads is on no
+    """Other keys are the driver's own; they are judged by its list of settings. A point that is read by hand is on no
     bus."""
 
     model_config = ConfigDict(extra="allow", frozen=True)

@@ -90,7 +90,7 @@ class ModemSettings:
 
 @dataclass(frozen=True, slots=True)
 class MailSettings:
-    """``[mail]``: the SMTP server that takes our letters."""
+    """``[mail]``: the SMTP server that takes our e-mails."""
 
     host: str
     sender: str
@@ -152,7 +152,7 @@ class Meter:
 
     @property
     def manual(self) -> bool:
-        """A person reads this meter (driver "manual"): it is on no bus, its bus and address are empty."""
+        """An operator reads this meter (driver "manual"): it is on no bus, its bus and address are empty."""
         return not self.bus
 
 

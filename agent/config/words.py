@@ -10,7 +10,7 @@ FORMATS = tuple(f"{bits}{parity}{stop}" for bits in (8, 7) for parity in "NEO" f
 
 
 def seconds(text: str) -> Decimal:
-    """``"15m"`` as exact seconds; ValueError where it is no period."""
+    """``"15m"`` as exact seconds; ValueError where it is not a period."""
     match = re.fullmatch(r"([0-9]{1,9})(ms|s|m|h|d)", text)
     if not match:
         raise ValueError(text)
@@ -27,7 +27,7 @@ def period(value: float | Decimal) -> str:
 
 
 def time_of_day(text: str) -> time:
-    """``"00:10"``; ValueError where it is none."""
+    """``"00:10"``; ValueError if there is none."""
     if not re.fullmatch(r"[0-9]{2}:[0-9]{2}", text):
         raise ValueError(text)
     return time.fromisoformat(text)

@@ -16,7 +16,7 @@ Args = Mapping[str, Any]
 
 MOST_POINTS = 1000
 LONGEST = 64  # characters of a name or number
-LONGEST_TEXT = 1000  # characters of what a person writes
+LONGEST_TEXT = 1000  # characters of what an operator writes
 
 
 def nothing(args: Args) -> Args:

@@ -109,7 +109,7 @@ def _folder(folder: Path) -> Finding:
     if os.statvfs(folder).f_flag & os.ST_RDONLY:
         return Finding(what, BAD, "is mounted read-only", "a worn card does that: copy it and replace it")
     if free < LEAST_FREE:
-        return Finding(what, BAD, size, "make room; the store deletes confirmed records to go on")
+        return Finding(what, BAD, size, "make space; the store deletes confirmed records to go on")
     return Finding(what, GOOD, size)
 
 
@@ -137,7 +137,7 @@ def _store(config: Config) -> Iterator[Finding]:
     if stuck:
         todo = "meterpost exchange list shows why; docs/reports.md says what happens next"
         newest = stuck[-1]
-        text = f"{len(stuck)} files wait for a person, the newest of {newest.day}: {newest.state}"
+        text = f"{len(stuck)} files wait for an operator, the newest of {newest.day}: {newest.state}"
         yield Finding("exchange", DOUBT, text, todo)
 
 
@@ -156,7 +156,7 @@ def _delivery(status: Mapping[str, Any]) -> Finding:
 
 def of_meters(status: Mapping[str, Any]) -> Iterator[Finding]:
     well = 0
-    asked = [meter for meter in status["meters"] if "due" not in meter]  # a person reads the others
+    asked = [meter for meter in status["meters"] if "due" not in meter]  # an operator reads the others
     for meter in status["meters"]:
         if meter.get("due"):
             todo = f"meterpost enter {quote(meter['point'])}"

@@ -106,7 +106,7 @@ def _exchange(config: Config, store: Store | None) -> dict[str, Any] | None:
     sends = bool(config.exchange.to) and config.mail is not None
     try:
         return in_short(ExchangeDays(store, _nothing).recent() if store else [], sends)
-    except StoreError as trouble:  # the rest of the status is what a person needs then
+    except StoreError as trouble:  # the rest of the status is what an operator needs then
         return in_short([], sends) | {"error": {"day": None, "state": "unknown", "text": str(trouble)}}
 
 
@@ -155,7 +155,7 @@ def of_meter(worker: Worker, meter: MeterState, filler: Filler) -> dict[str, Any
 
 
 def _manual(meter: Meter, last: Record | None, due: bool) -> dict[str, Any]:
-    """A point that a person reads: ``last`` reading of its meter, and whether the next one is ``due``."""
+    """A point that is read by hand: ``last`` reading of its meter, and whether the next one is ``due``."""
     return {
         "point": meter.point,
         "bus": "",

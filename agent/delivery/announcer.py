@@ -13,7 +13,7 @@ from agent.delivery.topics import Topics
 from buffer.store import Counts, Store
 from drivers.reading import Identity
 
-LOOK_EVERY = 1.0  # s between looks at the store's counts
+LOOK_EVERY = 1.0  # s between checks at the store's counts
 STATE_EVERY = 300.0  # s
 STATE_PAUSE = 1.0  # s at least between two states
 COUNTS_PAUSE = 60.0  # s at least between two states of which only the numbers differ

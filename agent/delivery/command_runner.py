@@ -71,7 +71,7 @@ class CommandRunner:
         while (command := self._queue.get()) is not None:
             try:
                 answer = self._execute(command)
-                self._log.info("command %s: %s %s: %s", command.id, command.op, _points(command), _in_words(answer))
+                self._log.info("command %s: %s %s: %s", command.id, command.op, _points(command), _as_text(answer))
                 text = None if answer is None else reply(command.id, answer)
             except Exception as trouble:  # a mistake of ours: it must show, and the next command must not suffer
                 self._log.exception("command %s (%s) failed", command.id, command.op)
@@ -129,7 +129,7 @@ def _points(command: Command) -> str:
     return ", ".join(points[:5]) + (f" and {len(points) - 5} more" if len(points) > 5 else "")
 
 
-def _in_words(answer: Reply | None) -> str:
+def _as_text(answer: Reply | None) -> str:
     """The outcome, in a line."""
     if answer is None:
         return "executed before, ignored"

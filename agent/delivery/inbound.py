@@ -21,7 +21,7 @@ class Ignored(Exception):
 def opened(payload: bytes, schema: str, largest: int) -> dict[str, Any]:
     """The JSON object of a message of this schema, or Ignored."""
     if len(payload) > largest:
-        raise Ignored("too-large", f"{len(payload)} octets, at most {largest} are read")
+        raise Ignored("too-large", f"{len(payload)} bytes, at most {largest} are read")
     try:
         text = payload.decode("utf-8")
         message = json.loads(text, parse_constant=_no_constant)
@@ -32,7 +32,7 @@ def opened(payload: bytes, schema: str, largest: int) -> dict[str, Any]:
     if too_deep(message):
         raise Ignored("malformed", f"nested deeper than {DEEPEST} levels")
     if "\\ud" in text.lower() and not _is_text(message):
-        raise Ignored("malformed", "half of a surrogate pair is no text")
+        raise Ignored("malformed", "half of a surrogate pair is not text")
     if message.get("schema") != schema:
         raise Ignored("schema", f"schema {str(message.get('schema'))[:60]!r}, this version knows {schema!r}")
     return message

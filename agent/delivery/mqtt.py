@@ -24,19 +24,19 @@ KEEPALIVE = 30  # s; a broker that hangs is noticed within twice this
 HANDSHAKE = 10.0  # s for TCP, for TLS and for the CONNACK, each
 SESSION = 24 * 3600  # s that the broker keeps receipts for a gateway that is away (MQTT 5; 3.1.1: as it likes)
 INFLIGHT = 16  # messages that may wait for their PUBACK; mosquitto's own default window is 20
-LARGEST_MESSAGE = 256 * 1024  # octets that the broker may send us at once (MQTT 5)
-NO_SUBSCRIBERS = 0x10  # MQTT 5, 3.4.2.1: the broker took the message, and nobody was there to get it
+LARGEST_MESSAGE = 256 * 1024  # bytes that the broker may send us at once (MQTT 5)
+NO_SUBSCRIBERS = 0x10  # MQTT 5, 3.4.2.1: the broker took the message, and no one was there to get it
 UNSUPPORTED_VERSION = 0x84  # MQTT 5, 3.2.2.2; paho gives the same for code 1 of MQTT 3.1.1, 3.2.2.3
 REFUSED: Final = 0x80  # MQTT 5, 2.4: reason codes from here on say no
 
 
 class ConnectionFailed(Exception):
-    """No connection, in words for the person at the cabinet; never holds a secret."""
+    """No connection, as text for the technician; never holds a secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The broker's answer to one message. ``taken``: somebody subscribed has it or the broker keeps it for them."""
+    """The broker's answer to one message. ``taken``: someone subscribed has it or the broker keeps it for them."""
 
     mid: int
     taken: bool
@@ -71,7 +71,7 @@ class Connection:
         self.version_refused = False  # the broker says that it does not speak this version of MQTT
         self.hung_up = False  # it ended the connection without answering our CONNECT
         self.trouble: str | None = None  # it stands, but the broker refuses something
-        self.largest_packet: int | None = None  # octets that the broker takes, None: it sets no limit
+        self.largest_packet: int | None = None  # bytes that the broker takes, None: it sets no limit
         self._intake = intake
         self._topics = topics
         self._heard = heard
@@ -107,8 +107,8 @@ class Connection:
         return client
 
     def open(self) -> None:
-        """TCP, TLS and the CONNECT packet; ConnectionFailed in words. Blocks for 20 s and a name's lookup at most; the
-        broker's answer shows later as ``online`` or ``lost``."""
+        """TCP, TLS and the CONNECT packet; ConnectionFailed with the reason. Blocks 20 s and a name lookup at most;
+        the broker's answer shows later as ``online`` or ``lost``."""
         properties = None
         if self.version == 5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -126,10 +126,10 @@ class Connection:
                 self._client.connect(self._intake.host, self._intake.port, self._keepalive)
         except (OSError, ValueError) as trouble:
             self.close()
-            raise ConnectionFailed(_in_words(trouble, where)) from trouble
+            raise ConnectionFailed(_as_text(trouble, where)) from trouble
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         """How many batches may be published now."""
         return max(0, self._inflight - len(self._unanswered)) if self.online else 0
 
@@ -228,7 +228,7 @@ def _tls(intake: Intake) -> ssl.SSLContext:
     return context
 
 
-def _in_words(trouble: OSError | ValueError, where: str) -> str:
+def _as_text(trouble: OSError | ValueError, where: str) -> str:
     match trouble:
         case ssl.SSLCertVerificationError():
             return f"{where}: the broker's certificate does not hold: {trouble.verify_message}"

@@ -14,14 +14,14 @@ from buffer.spans import Span, Spans
 from buffer.store import Store
 from buffer.writer import Writer
 
-PACKET_MARGIN = 512  # octets of an MQTT packet that are not our payload
-UNHEARD_PAUSE = 2.0  # s without sending after the broker said that nobody is there
+PACKET_MARGIN = 512  # bytes of an MQTT packet that are not our payload
+UNHEARD_PAUSE = 2.0  # s without sending after the broker said that no one is there
 LONGEST_UNHEARD = 60.0
 MOST_RECORDS = 512  # looked at for one batch; 64 KiB hold about 250 records of five registers
 
 
 class Outgoing:
-    """Used on the publisher's thread only, but for ``counters``."""
+    """Used on the publisher's thread only, except for ``counters``."""
 
     def __init__(
         self,
@@ -97,14 +97,14 @@ class Outgoing:
         return self._tracker.wait(now)
 
     def send(self, line: Connection, topic: str) -> None:
-        """Publish batches as long as something is due and the line has room. StoreError if the store cannot be read."""
+        """Publish batches while something is due and the line has capacity. StoreError if the store cannot be read."""
         if self._store.epoch != self._epoch:
             self._begin_epoch()
         largest = min(LARGEST, (line.largest_packet or 2 * LARGEST) - PACKET_MARGIN)
         envelope = Envelope(self._gateway, self._epoch, self._compress, largest)
         if self._monotonic() < self._unheard_until:
             return
-        while line.room and (turn := self._tracker.next(self._monotonic())):
+        while line.capacity and (turn := self._tracker.next(self._monotonic())):
             if not self._send_batch(line, topic, envelope, turn):
                 return
 
@@ -128,9 +128,7 @@ class Outgoing:
         batch = envelope.batch(bodies, now)
         if not batch.seqs:
             seq, body = bodies[0]
-            self._writer.refuse(
-                [(seq, "too-large", f"{len(body)} characters, a batch takes {envelope.largest} octets")]
-            )
+            self._writer.refuse([(seq, "too-large", f"{len(body)} characters, a batch takes {envelope.largest} bytes")])
             self._tracker.skip(turn, seq)
             return True
         mid = line.publish(topic, batch.payload)
@@ -148,8 +146,8 @@ class Outgoing:
         return True
 
     def acknowledged(self, answer: Acknowledged) -> None:
-        """The broker's word for one message: it confirms where the configuration says so. A message that nobody got
-        is no delivery; then nothing is sent for 2 s, doubling to a minute while nobody listens."""
+        """The broker's word for one message: it confirms where the configuration says so. A message that no one got
+        is not a delivery; then nothing is sent for 2 s, doubling to a minute while no one listens."""
         found = self._acknowledging.pop(answer.mid, None)
         if found is None:
             return
@@ -159,7 +157,7 @@ class Outgoing:
             if self._by_broker:
                 self._settle(list(ranges))
             return
-        self.trouble = f"the broker has nobody to give our records to: {answer.text}"
+        self.trouble = f"the broker has no one to give our records to: {answer.text}"
         self._tracker.unheard(delivery)
         if self._monotonic() >= self._unheard_until:
             self._unheard_until = self._monotonic() + self._unheard_pause

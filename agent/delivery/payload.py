@@ -11,9 +11,9 @@ from agent.config.values import Config, Meter
 from buffer.body import exact_json, when
 from drivers.reading import Identity
 
-LARGEST = 64 * 1024  # octets of a batch before it is deflated
+LARGEST = 64 * 1024  # bytes of a batch before it is deflated
 DEFLATE_FROM = 8  # records; a smaller batch gains little and stays readable on the wire
-LEVEL = 5  # measured: 7.7 octets a value; level 6 takes 7.4 in 1.4 times the time, level 3 takes 8.6 in half of it
+LEVEL = 5  # measured: 7.7 bytes a value; level 6 takes 7.4 in 1.4 times the time, level 3 takes 8.6 in half of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class Envelope:
             f'"sent_at":"{when(sent_at)}","records":['
         )
         parts: list[str] = []
-        room = self.largest - _octets(head) - len("]}")
+        capacity = self.largest - _octets(head) - len("]}")
         for _, body in bodies:
-            room -= _octets(body) + 1  # its comma; the last has none, which leaves one octet unused
-            if room < 0:
+            capacity -= _octets(body) + 1  # its comma; the last has none, which leaves one byte unused
+            if capacity < 0:
                 break
             parts.append(body)
         if not parts:
@@ -130,7 +130,7 @@ def reply(command_id: str, answer: Mapping[str, Any]) -> bytes:
 
 
 def _exact(value: Any) -> Any:
-    """Binary floats as the shortest decimals that round to them: ages and offsets in a status are no registers."""
+    """Binary floats as the shortest decimals that round to them: ages and offsets in a status are not registers."""
     match value:
         case float():
             return Decimal(str(value))

@@ -63,7 +63,7 @@ class Publisher:
         self.alive = monotonic()
         self._store, self._clock, self._monotonic = store, clock, monotonic
         self._operations = operations
-        self._seldom = RateLimitedLog(log, monotonic)
+        self._rare_log = RateLimitedLog(log, monotonic)
         self._topics = Topics(config.gateway.id)
         self._outgoing = Outgoing(config, store, writer, clock=clock, monotonic=monotonic)
         self._resends, self._replies = Resends(self._outgoing), Replies()
@@ -75,7 +75,7 @@ class Publisher:
             heard=self._heard,
             acknowledged=self._acknowledged,
             monotonic=monotonic,
-            log=self._seldom,
+            log=self._rare_log,
             backoff=backoff or Backoff(),
             keepalive=keepalive,
             handshake=handshake,
@@ -123,7 +123,7 @@ class Publisher:
         self.changed()
 
     def status(self) -> dict[str, Any]:
-        """``online``, ``broker`` in words, ``since``, and counters since the start."""
+        """``online``, ``broker`` as text, ``since``, and counters since the start."""
         since = self._broker.since
         return {
             "online": self._broker.standing,
@@ -166,7 +166,7 @@ class Publisher:
             self._replies.again()
 
     def _pause(self, line: Connection, now: float) -> float:
-        wait = self._outgoing.wait() if line.room and now - self._troubled >= TROUBLE_PAUSE else None
+        wait = self._outgoing.wait() if line.capacity and now - self._troubled >= TROUBLE_PAUSE else None
         return LOOP if wait is None else min(LOOP, wait)
 
     def _greet(self, now: float) -> None:
@@ -184,13 +184,13 @@ class Publisher:
         try:
             counts = self._announcer.announce(line, now, since, changed)
             self._replies.send(line, self._topics.reply)
-            self._resends.look(now, counts.pending if counts else None, changed)
+            self._resends.tick(now, counts.pending if counts else None, changed)
             self._outgoing.stored(self._store.last_seq)
             if now - self._troubled >= TROUBLE_PAUSE:
                 self._outgoing.send(line, self._topics.records)
         except StoreError as trouble:
             self._troubled = now
-            self._seldom.warning("store", str(trouble))
+            self._rare_log.warning("store", str(trouble))
         self._broker.describe(line.trouble or self._outgoing.trouble)
 
     def _goodbye(self, line: Connection) -> None:
@@ -220,7 +220,7 @@ class Publisher:
 
     def _ignore(self, trouble: Ignored) -> None:
         self._ignored[trouble.reason] += 1
-        self._seldom.warning("ignored message", str(trouble))
+        self._rare_log.warning("ignored message", str(trouble))
 
     def _acknowledged(self, answer: Acknowledged) -> None:
         self._replies.acknowledged(answer.mid)

@@ -6,7 +6,7 @@ from typing import Any
 from agent.delivery.inbound import Ignored, is_number, opened
 from buffer.spans import Span, Spans
 
-LARGEST = 64 * 1024  # octets
+LARGEST = 64 * 1024  # bytes
 LONGEST_TEXT = 200  # characters of a refusal's text that are kept
 
 

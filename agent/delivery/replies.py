@@ -19,7 +19,7 @@ class Replies:
 
     def send(self, line: Connection, topic: str) -> None:
         """As many as the line takes."""
-        while self._waiting and line.room:
+        while self._waiting and line.capacity:
             text = self._waiting.popleft()
             mid = line.publish(topic, text)
             if mid is not None:

@@ -5,7 +5,7 @@ from collections import deque
 from agent.delivery.outgoing import Outgoing
 from buffer.spans import Span
 
-SWEEP_EVERY = 60.0  # s between looks for pending records that the tracker does not know of
+SWEEP_EVERY = 60.0  # s between checks for pending records that the tracker does not know of
 WAITING = 64  # requests that may wait for their round
 
 
@@ -25,7 +25,7 @@ class Resends:
         """All that is pending is due anyway."""
         self._swept = now
 
-    def look(self, now: float, pending: int | None, changed: bool) -> None:
+    def tick(self, now: float, pending: int | None, changed: bool) -> None:
         """Hand on what was asked for. ``pending``: how many the store counts, None where it was not looked at;
         ``changed``: held records may have been released."""
         if changed:

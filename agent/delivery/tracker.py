@@ -86,7 +86,7 @@ class Tracker:
         self._again(1, self._live)
 
     def sweep(self, pending: int) -> None:
-        """Take up what is pending in the store and known to nobody here; to be called now and then, in quiet times.
+        """Take up what is pending in the store and known to no one here; to be called now and then, in quiet times.
 
         What was answered since the sweep before last is left out: the writer has been told and commits it."""
         if pending > self.waiting() + sum(ranges.count() for ranges in self._todo.values()):
@@ -153,7 +153,7 @@ class Tracker:
         return delivery
 
     def unheard(self, delivery: SentBatch) -> None:
-        """The broker had nobody to give it to: it counts as not sent."""
+        """The broker had no one to give it to: it counts as not sent."""
         if delivery in self._deliveries:  # else it is answered, or was sent again meanwhile
             self._deliveries.remove(delivery)
             self._todo.setdefault(delivery.tries - 1, Spans()).update(delivery.waiting)

@@ -18,7 +18,7 @@ class Waker:
 
     def set(self) -> None:
         with self._lock:
-            if not (self._set or self._closed):  # one octet is enough, and a full pair must not block the caller
+            if not (self._set or self._closed):  # one byte is enough, and a full pair must not block the caller
                 self._set = True
                 self._far.send(b"!")
 

@@ -1,5 +1,5 @@
 """What a point's registers were at a moment: the meter's own snapshot, else the reading nearest to it. Nothing is
-interpolated: a value between two readings is nobody's register."""
+interpolated: a value between two readings is no one's register."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -65,8 +65,8 @@ def newest(store: Store, meter: Meter, since: datetime, until: datetime) -> Boun
 
 
 def not_superseded(records: Iterable[Record]) -> Iterator[Record]:
-    """Records by their time without typed ones that a person took back: a correction (``replaces``) comes in place of
-    the typed reading before it. Not by that number: a new epoch gives others."""
+    """Records by their time without typed ones that an operator took back: a correction (``replaces``) comes in place
+    of the typed reading before it. Not by that number: a new epoch gives others."""
     held: Record | None = None
     for record in records:
         typed = "manual" in record.flags

@@ -20,7 +20,7 @@ REGISTERS: Mapping[str, str] = {f"T{number}": f"{TARIFF}{number}" for number in 
 
 
 class NoConsumption(ValueError):
-    """Nothing can be said; the text is the reason in words that help."""
+    """Nothing can be said; the text is the reason as helpful text."""
 
 
 class MissingRecord(NoConsumption):
@@ -28,7 +28,7 @@ class MissingRecord(NoConsumption):
 
 
 class Backwards(NoConsumption):
-    """A register is lower than before, and it is no rollover of the display."""
+    """A register is lower than before, and it is not a rollover of the display."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _watt_hours(energies: Mapping[str, Decimal]) -> dict[str, Decimal]:
 
 
 def register(tariff: str, values: Mapping[str, Number]) -> Number | None:
-    """The value of T1…T4 in Wh. A meter without tariffs has all its energy in T1; None where there is none."""
+    """The value of T1…T4 in Wh. A meter without tariffs has all its energy in T1; None if there is none."""
     value = values.get(REGISTERS[tariff])
     if value is None and tariff == "T1" and not any(code in values for code in REGISTERS.values()):
         return values.get(TOTAL)

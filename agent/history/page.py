@@ -18,7 +18,7 @@ COLOURS = ("t1", "t2", "t3", "t4")
 STEPS = (1, 2, 5)
 LEAST, MOST = 3, 48  # px of a bar with its gap: where there are more than fit the chart is scrolled
 LETTER = 9  # px that a letter takes at most
-ROOMS = {"narrow": 232, "broad": 590, "paper": 640}
+WIDTHS = {"narrow": 232, "broad": 590, "paper": 640}
 """px that the bars have at least: on a phone of 320, from a screen of 700 on, on A4."""
 
 STYLE = """\
@@ -126,8 +126,8 @@ def _plot(sheet: Sheet, heights: Sequence[Decimal], most: Decimal) -> str:
     parts += [
         f'<line class="rule" x1="0" x2="100%" y1="{_y(value, most)}" y2="{_y(value, most)}"/>' for value in heights
     ]
-    ticks = {kind: _ticks(sheet, min(widest, max(least, room))) for kind, room in ROOMS.items() if kind != "paper"}
-    ticks["paper"] = _ticks(sheet, min(widest, ROOMS["paper"]))
+    ticks = {kind: _ticks(sheet, min(widest, max(least, space))) for kind, space in WIDTHS.items() if kind != "paper"}
+    ticks["paper"] = _ticks(sheet, min(widest, WIDTHS["paper"]))
     for index, line in enumerate(sheet.lines):
         parts.append(f"<g><title>{escape(_said(sheet, line))}</title>{_column(line, index, count, most)}</g>")
         kinds = [kind for kind, wanted in ticks.items() if index in wanted]
@@ -139,11 +139,11 @@ def _plot(sheet: Sheet, heights: Sequence[Decimal], most: Decimal) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _ticks(sheet: Sheet, room: int) -> range:
-    """The rows whose labels fit beside each other below bars that have so many px."""
+def _ticks(sheet: Sheet, space: int) -> range:
+    """The rows whose labels fit beside each other below bars that have this many px."""
     longest, count = max(LETTER * len(_short(sheet, line)) for line in sheet.lines), len(sheet.lines)
-    every = -(-(longest + LETTER) * count // room)
-    return range(0, max(1, (room - longest) * count // room + 1), every)
+    every = -(-(longest + LETTER) * count // space)
+    return range(0, max(1, (space - longest) * count // space + 1), every)
 
 
 def scale(most: Decimal) -> tuple[Decimal, Decimal]:
@@ -182,8 +182,8 @@ def _percent(part: Decimal) -> str:
 
 
 def _y(value: Decimal, most: Decimal) -> Decimal:
-    room = HEIGHT - TOP - BOTTOM
-    return (HEIGHT - BOTTOM - value * room / most).quantize(Decimal("0.1"))
+    space = HEIGHT - TOP - BOTTOM
+    return (HEIGHT - BOTTOM - value * space / most).quantize(Decimal("0.1"))
 
 
 def _short(sheet: Sheet, line: SheetLine) -> str:
@@ -193,7 +193,7 @@ def _short(sheet: Sheet, line: SheetLine) -> str:
 
 
 def _said(sheet: Sheet, line: SheetLine) -> str:
-    """A bar in words, for a finger on it and for a reader of screens."""
+    """A bar as text, for a finger on it and for a reader of screens."""
     if line.total is None and not line.tariffs:
         return f"{line.label}: missing"
     parts = [f"{name} {number(value, sheet.period)}" for name, value in line.tariffs.items()]

@@ -21,10 +21,10 @@ from drivers.files.faults import ConfigError
 
 log = logging.getLogger("meterpost.history")
 
-EVERY = 600.0  # s between two looks
+EVERY = 600.0  # s between two checks
 REST = {"hour": timedelta(hours=1), "month": timedelta(hours=6)}
-"""Between two looks at a slot that ended so long ago, and something of it is missing."""
-LOOK_COST = 0.1  # s of looking at once; whoever calls has other things to do, the watchdog to feed among them
+"""Between two checks at a slot that ended so long ago, and something of it is missing."""
+TICK_COST = 0.1  # s of looking at once; whoever calls has other things to do, the watchdog to feed among them
 BACK = {"hour": timedelta(hours=48), "month": timedelta(days=32)}
 """How far back a look goes: what an archive brings later is judged too."""
 SETTLED = ("complete", "restored")
@@ -57,7 +57,7 @@ class PlanWatch:
         self._told: dict[str, list[str]] = before._told if before else {}
         self._plans: dict[str, tuple[tuple[int, int], Plan | None]] = {}
 
-    def look(self, stamp: Stamp) -> None:
+    def tick(self, stamp: Stamp) -> None:
         """Raise what has to be raised. Nothing is judged while the gateway's clock is not set; StoreError as the store
         has it."""
         if stamp.state == "unset":
@@ -70,8 +70,8 @@ class PlanWatch:
             meter = self._round.pop()
             plan = self._plan(meter)
             if plan is not None:
-                self._look_at(meter, plan, stamp)
-            if self._spent() - begin > LOOK_COST:
+                self._visit(meter, plan, stamp)
+            if self._spent() - begin > TICK_COST:
                 break
 
     def _plan(self, meter: Meter) -> Plan | None:
@@ -90,7 +90,7 @@ class PlanWatch:
             self._plans.pop(meter.point, None)
         return self._plans.get(meter.point, (None, None))[1]
 
-    def _look_at(self, meter: Meter, plan: Plan, stamp: Stamp) -> None:
+    def _visit(self, meter: Meter, plan: Plan, stamp: Stamp) -> None:
         key = PLAN.of(meter.point)
         if meter.point not in self._told:
             self._told[meter.point] = [str(name) for name in verified(self._store.noted(key)) or ()]
@@ -115,8 +115,8 @@ class PlanWatch:
         self._told[meter.point] = told
 
     def _open_rows(self, meter: Meter, step: str, oldest: datetime, stamp: Stamp) -> list[Row]:
-        """The rows since then that may still change: not those that were whole at an earlier look. What has ended and
-        is not whole is read again seldom: a dead meter's hours cost as much as sound ones, each time."""
+        """The rows since then that may still change: not those that were whole at an earlier check. What has ended and
+        is not whole is read again rarely: a dead meter's hours cost as much as sound ones, each time."""
         now, since = stamp.utc, oldest.isoformat()
         settled = {name for name in self._settled.get(meter.point, ()) if name >= since}
         rest = {
@@ -144,7 +144,7 @@ def _name(row: Row) -> str:
 
 
 def exceeded(row: Row, meter: Meter, plan: Plan, zone: ZoneInfo) -> str | None:
-    """In words that this hour or month went over the plan and its limit; None where it did not, or nobody can say.
+    """In words that this hour or month went over the plan and its limit; None where it did not, or no one can say.
 
     A part of a slot that is over it already is enough: energy only grows.
     """
@@ -163,5 +163,5 @@ def exceeded(row: Row, meter: Meter, plan: Plan, zone: ZoneInfo) -> str | None:
 
 
 def kwh(energy: Decimal) -> str:
-    """Exact kWh of so many Wh."""
+    """Exact kWh of this many Wh."""
     return number_text(energy / 1000)

@@ -27,7 +27,7 @@ NEAR: Mapping[str, timedelta] = {
     "month": timedelta(hours=12),
 }
 """How far from a slot's border a reading may be that stands for it."""
-NEAR_BY_HAND = timedelta(days=16)  # for months of a meter that a person reads once in each
+NEAR_BY_HAND = timedelta(days=16)  # for months of a meter that is read by hand once in each
 
 DOUBTFUL = frozenset({"sum-mismatch", "backwards", "step-too-large", "clock-unset"})
 ZERO = timedelta()
@@ -41,7 +41,7 @@ class Row:
     ``quality``: complete; restored (from the archive, later); partial (a part of the slot, which ``taken`` says, or of
     the tariffs); doubtful (a flag of the readings says so); missing. ``source``: registers, intervals or None.
     ``off``: how far from its border the farther reading is, for a slot that is not partial. ``reason``: why something
-    is missing, in words.
+    is missing, as text.
     """
 
     slot: Period

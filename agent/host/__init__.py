@@ -1,4 +1,4 @@
 """The machine: clock, calendar, periods of local time, systemd.
 
-Imports no other room.
+Imports no other package.
 """

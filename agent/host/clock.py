@@ -101,7 +101,7 @@ def _battery_clock(clocks: Path = Path("/sys/class/rtc")) -> bool:
     """A battery-backed clock set the system time when the machine came up (rtc sysfs ABI, ``hctosys``).
 
     One whose battery is empty begins in the past, and systemd then puts about the time of the last shutdown in its
-    place, which is nobody's clock.
+    place, which is no one's clock.
     """
     try:
         return any(

@@ -55,7 +55,7 @@ def _floor(period: str, moment: datetime, zone: ZoneInfo) -> datetime:
             return midnight(there.date(), zone)
         case "month":
             return midnight(there.date().replace(day=1), zone)
-    raise ValueError(f"{period!r} is no period; there are: {', '.join(PERIODS)}")
+    raise ValueError(f"{period!r} is not a period; there are: {', '.join(PERIODS)}")
 
 
 def _next(period: str, start: datetime, zone: ZoneInfo) -> datetime:

@@ -16,7 +16,7 @@ RECENT = 100  # records in which the newest time is looked for
 
 
 class Restamper:
-    """``look`` once a second. ``stepped`` says whether the last look found the wall clock moved; ``hold``: seconds for
+    """``look`` once a second. ``stepped`` says whether the last check found the wall clock moved; ``hold``: seconds for
     which records of this boot wait for their time."""
 
     def __init__(self, clock: Clock, store: Store, *, hold: float) -> None:
@@ -33,7 +33,7 @@ class Restamper:
         self._gave_up = float("-inf")
         self.stepped = False
 
-    def look(self, writer: Writer) -> bool:
+    def tick(self, writer: Writer) -> bool:
         """True when the clock's state changed or records were released."""
         stamp = self._clock.stamp()
         drift = stamp.utc.timestamp() - stamp.monotonic

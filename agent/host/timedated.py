@@ -19,7 +19,7 @@ HELLO_SERIAL, GET_SERIAL = 1, 2
 
 
 def synchronised(address: str = BUS, wait: float = WAIT) -> bool | None:
-    """True or False as the kernel says; None where nobody answers within ``wait`` seconds a step."""
+    """True or False as the kernel says; None where no one answers within ``wait`` seconds a step."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as bus:
             bus.settimeout(wait)

@@ -1,4 +1,4 @@
 """Is it the right meter, and are its values plausible.
 
-Imports no other room.
+Imports no other package.
 """

@@ -10,7 +10,7 @@ from drivers.reading import Number
 TOTALS = ("1-0:1.8.0", "1-0:2.8.0", "1-0:3.8.0", "1-0:4.8.0")
 TARIFFS = {total: tuple(total[:-1] + number for number in "12345") for total in TOTALS}  # some meters have five
 LEAST_MISMATCH = 3  # Wh; meters round each register on its own, see Traits.mismatch for those that differ by more
-DEFAULT_LIMIT_KW = Decimal(150)  # three phases, 100 A, 230 V are 69 kW; twice that and some is no household
+DEFAULT_LIMIT_KW = Decimal(150)  # three phases, 100 A, 230 V are 69 kW; twice that and some is not one household
 
 
 def energy_flags(

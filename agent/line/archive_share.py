@@ -1,4 +1,4 @@
-"""Archives make way for energies; how they come to their end all the same on a bus that never rests.
+"""Archives make way for energies; how they come to their end anyway on a bus that never rests.
 
 An archive that others ended comes again as soon as nothing else is due. Where no archive of a bus has come any further
 for PATIENCE seconds, the one that has waited longest gets a piece of the line that only questions from outside may
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 FAIR_WAIT = 60.0
 PIECE = 3.0
 SHARE = 0.05
-LONGEST_HOLD = 2.0  # s; who wanted the line is served by then, or it was no poll
+LONGEST_HOLD = 2.0  # s; who wanted the line is served by then, or it was not a poll
 MOST = 10  # times that a piece is doubled
 
 Poll = tuple[Hashable, str]

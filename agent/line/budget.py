@@ -13,7 +13,7 @@ from agent.line.silent import SHARE
 from drivers.reading import Exchange
 from protocols.session import SPEEDS, Line
 
-TIGHT = 0.8  # share of the time beyond which a bus has no room for retries, technicians and old gaps
+TIGHT = 0.8  # share of the time beyond which a bus has no time for retries, technicians and old gaps
 NICE = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
@@ -43,7 +43,7 @@ class Demand:
         return sum(self.seconds(kind) / every for kind, (every, _) in self.polls.items())
 
     def silent(self, kind: str) -> float:
-        """A poll that nobody answers, before the meter counts as silent: each try waits, then drains for as long."""
+        """A poll that no one answers, before the meter counts as silent: each try waits, then drains for as long."""
         character = self.line.character if self.wired else 0.0
         _, exchanges = self.polls[kind]
         return TRIES * (exchanges[0].request * character + 2 * self.wait) if exchanges else 0.0

@@ -95,7 +95,7 @@ class Buses:
                     submit=self._submit,
                     before=self._before,
                     denied=self._denied,
-                    foreigners=self._unexpected,
+                    unexpected=self._unexpected,
                     filler=self.filler,
                     open_port=self._open_port,
                 )
@@ -125,9 +125,9 @@ class Buses:
         self.stop()
         self.filler.close()
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """Once a second: what no worker does by itself."""
-        self.filler.look()
+        self.filler.tick()
         self._cursors.keep(self.meters())
         remind(self.workers, self._clock.stamp().utc)
 
@@ -164,7 +164,7 @@ class Buses:
                 if meter.config.point == point:
                     return worker, meter
         if any(meter.point == point and meter.manual for meter in self._config.meters):
-            raise ValueError(f"{point} is on no bus: a person reads it (meterpost enter)")
+            raise ValueError(f"{point} is on no bus: it is read by hand (meterpost enter)")
         raise ValueError(f"no point named {point!r}; there are: {', '.join(self.points())}")
 
     # ── questions to meters, from other threads ──────────────────────────

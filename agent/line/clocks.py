@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.events import gateway_event
 from agent.host.clock import Clock, Stamp
-from agent.line.correction import FARTHEST, in_words, safe_window
+from agent.line.correction import FARTHEST, as_text, safe_window
 from agent.meters.clock_state import ClockFacts, Correction, KeepsClockFacts
 from agent.meters.state import MeterState
 from buffer.faults import StoreError
@@ -19,7 +19,7 @@ from protocols.errors import AccessDenied, LinkLost, MeterError
 
 log = logging.getLogger("meterpost.line")
 
-CLOCK_EVERY = 3600.0  # s between two looks at a meter's clock
+CLOCK_EVERY = 3600.0  # s between two checks at a meter's clock
 OFF = Decimal(5)  # s; more than that is told
 RIGHT = Decimal(3)  # s; less than that takes it back
 ALREADY_RIGHT = Decimal(1)  # s; what an order does not correct: meters show and take whole seconds
@@ -47,7 +47,7 @@ class ClockWatch:
         """Once an hour, and when a correction is due or ordered: the meter's clock minus ours into ``meter.offset``.
 
         The time on the wire is taken out by halving that of the last exchange, and half a second is added where the
-        meter shows whole seconds. Events go to the meter's book, with which they become durable; without one (a
+        meter shows whole seconds. Events go to the meter's clock notes, with which they become durable; without one (a
         command that reads by itself) there are none, and nothing is corrected. No records of its own.
         """
         if not has_clock(meter.driver):
@@ -76,18 +76,18 @@ class ClockWatch:
         meter.offset = seen.offset if seen else None  # not known is not zero
         if seen is None or seen.offset is None:
             return Correction(None, None, _why_unknown(meter, seen, self._clock.stamp()))
-        book = meter.watch.book
-        if book is None:
+        notes = meter.watch.notes
+        if notes is None:
             return Correction(seen.offset, None, "nothing can be noted here")
-        visit = _Visit(self, meter, ask, serial, book, seen, seen.offset)
+        visit = _Visit(self, meter, ask, serial, notes, seen, seen.offset)
         try:
             visit.settle()
             visit.report(seen.offset)
             if ordered or (meter.config.set_clock and abs(seen.offset) > OFF):
                 return visit.correct(ordered)
         except StoreError as trouble:
-            log.error("%s: its clock is left as it is, the disk takes no note: %s", meter.config.point, trouble)
-            return Correction(seen.offset, None, f"the disk takes no note: {trouble}")
+            log.error("%s: its clock is left as it is, it could not be saved: %s", meter.config.point, trouble)
+            return Correction(seen.offset, None, f"it could not be saved: {trouble}")
         return Correction(seen.offset, None)
 
     def _measure(self, meter: MeterState, ask: Ask) -> Seen | None:
@@ -128,29 +128,29 @@ class _Visit:
         meter: MeterState,
         ask: Ask,
         serial: str,
-        book: KeepsClockFacts,
+        notes: KeepsClockFacts,
         seen: Seen,
         offset: Decimal,
     ) -> None:
-        self._watch, self._meter, self._ask, self._book = watch, meter, ask, book
+        self._watch, self._meter, self._ask, self._notes = watch, meter, ask, notes
         self._seen, self._offset, self._serial = seen, offset, serial
-        if book.facts.serial != serial:  # what was noted is another meter's
-            book.facts = ClockFacts(serial)
+        if notes.facts.serial != serial:  # what was noted is another meter's
+            notes.facts = ClockFacts(serial)
 
     def report(self, offset: Decimal) -> None:
         """meter-clock-off at the crossing, meter-clock-right when it is back."""
-        facts = self._book.facts
+        facts = self._notes.facts
         if not facts.off and abs(offset) > OFF:
-            text = in_words(offset) + ("; is its zone the configured one?" if abs(offset) > FARTHEST else "")
+            text = as_text(offset) + ("; is its zone the configured one?" if abs(offset) > FARTHEST else "")
             event = gateway_event("meter-clock-off", text, **self._of_meter(offset=offset))
-            self._book.keep(replace(facts, off=True), [event])
+            self._notes.keep(replace(facts, off=True), [event])
         elif facts.off and abs(offset) < RIGHT:
-            event = gateway_event("meter-clock-right", in_words(offset), **self._of_meter(offset=offset))
-            self._book.keep(replace(facts, off=False), [event])
+            event = gateway_event("meter-clock-right", as_text(offset), **self._of_meter(offset=offset))
+            self._notes.keep(replace(facts, off=False), [event])
 
     def settle(self) -> None:
-        """A correction whose end nobody saw (a port that went away, a power cut): what the meter shows now tells."""
-        before = self._book.facts.before
+        """A correction whose end no one saw (a port that went away, a power cut): what the meter shows now tells."""
+        before = self._notes.facts.before
         if before is not None:
             self._ended(before, self._offset, "its answer was lost")
 
@@ -160,7 +160,7 @@ class _Visit:
         if ordered and abs(self._offset) <= ALREADY_RIGHT:
             return Correction(self._offset, self._offset, needed=False)
         today = self._wall(self._seen.shown).date()
-        if self._book.facts.tried == today:
+        if self._notes.facts.tried == today:
             return self._no("it has been corrected today, or was tried; once a day is enough")
         if not ordered and meter.watch.limit == today:
             return self._no("it is off by more than the meter corrects")
@@ -179,13 +179,13 @@ class _Visit:
         return self._send(driver, wanted, today)
 
     def _send(self, driver: SetsClock, wanted: datetime, today: date) -> Correction:
-        earlier = self._book.facts
-        self._book.keep(replace(earlier, tried=today, before=self._offset))
+        earlier = self._notes.facts
+        self._notes.keep(replace(earlier, tried=today, before=self._offset))
         trouble: str | None = None
         try:
             driver.set_clock(self._ask, wanted)
         except ValueError as limit:  # the driver's word that nothing was sent
-            self._book.keep(earlier)
+            self._notes.keep(earlier)
             self._meter.watch.limit = today
             return self._refused(str(limit))
         except LinkLost:
@@ -202,27 +202,27 @@ class _Visit:
 
     def _ended(self, before: Decimal, after: Decimal | None, trouble: str | None) -> Correction:
         """The event of a correction that was sent. One that was not answered may have been heard."""
-        facts = replace(self._book.facts, before=None)
+        facts = replace(self._notes.facts, before=None)
         heard = trouble is None or (after is not None and abs(after) <= abs(before) - 1)
         numbers = {"before": before} | ({} if after is None else {"after": after})
-        told = f"{in_words(before)} before, " + ("not known after" if after is None else f"{in_words(after)} after")
+        told = f"{as_text(before)} before, " + ("not known after" if after is None else f"{as_text(after)} after")
         if heard:
             slowly = "" if after is None or abs(after) < RIGHT else "; some meters take it in gradually"
             event = gateway_event("meter-clock-corrected", told + slowly, **self._of_meter(**numbers))
-            self._book.keep(facts, [event])
+            self._notes.keep(facts, [event])
             return Correction(before, after)
         text = f"{trouble}; {told}"
         event = gateway_event("meter-clock-not-corrected", text, **self._of_meter(**numbers))
-        self._book.keep(replace(facts, told=facts.tried), [event])
+        self._notes.keep(replace(facts, told=facts.tried), [event])
         return Correction(before, after, trouble)
 
     def _refused(self, reason: str) -> Correction:
         """Nothing was sent. The event comes once a day."""
         today = self._wall(self._seen.shown).date()
-        if self._book.facts.told != today:
-            text = f"{reason}; {in_words(self._offset)}"
+        if self._notes.facts.told != today:
+            text = f"{reason}; {as_text(self._offset)}"
             event = gateway_event("meter-clock-not-corrected", text, **self._of_meter(before=self._offset))
-            self._book.keep(replace(self._book.facts, told=today), [event])
+            self._notes.keep(replace(self._notes.facts, told=today), [event])
         return self._no(reason)
 
     def _no(self, reason: str) -> Correction:
@@ -232,7 +232,7 @@ class _Visit:
         if now.state != "synced":
             return f"the gateway's own clock is not synchronised ({now.state})"
         if abs(self._offset) > FARTHEST:
-            return f"more than {FARTHEST // 60} minutes: a wrong zone or a failed clock, which a person has to look at"
+            return f"more than {FARTHEST // 60} minutes: a wrong zone or a failed clock, which an operator has to check"
         return None
 
     def _wanted(self, now: Stamp) -> datetime:
@@ -276,7 +276,7 @@ def _why_unknown(meter: MeterState, seen: Seen | None, now: Stamp) -> str:
     if seen is None:
         return "the meter does not give its clock"
     if seen.shown.tzinfo is None and meter.zone is None:
-        return "nobody has said the meter's zone: write timezone for the meter or the gateway"
+        return "no one has said the meter's zone: write timezone for the meter or the gateway"
     if now.state == "unset":
         return "the gateway's clock is not set"
     return "the answer came too slowly to tell how far it is off"

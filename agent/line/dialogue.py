@@ -25,8 +25,8 @@ from protocols.session import Session
 ARCHIVES = ("interval", "day", "month", "event")
 """Kinds that the meter keeps itself. A poll looks at the newest of them; what is older is filled (agent.archive)."""
 OVERLAP = timedelta(hours=1)  # journals are stamped by the meter's clock, which may be behind ours
-FARTHEST_BEHIND = 26  # h; a clock in the wrong zone is less than that behind, and what is more is work for a person
-FIRST_LOOK = timedelta(days=62)  # into the journals of a meter that nobody has read yet
+FARTHEST_BEHIND = 26  # h; a clock in the wrong zone is less than that behind, and what is more is work for an operator
+FIRST_LOOK = timedelta(days=62)  # into the journals of a meter that no one has read yet
 LATER = timedelta(days=1)  # after its midnight a day or month that a poll brings was read later, too
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ class Outcome:
 
 
 class Dialogue:
-    """Runs dialogues over one Link. Nothing here waits, but for the line itself."""
+    """Runs dialogues over one Link. Nothing here waits, except for the line itself."""
 
     def __init__(self, link: Link, clock: Clock, before: Before) -> None:
         self._link = link
@@ -93,7 +93,7 @@ class Dialogue:
 
         def talk(ask: Exchanger, verdict: IdentityVerdict) -> Outcome:
             ask.look()
-            ask.polite = False  # a look at the clock, and what may follow from it, is not cut in two
+            ask.polite = False  # an examination of the clock, and what may follow from it, is not cut in two
             outcome = self._read(meter, live, span, ask, verdict)
             broken = [trouble for trouble in outcome.failed.values() if isinstance(trouble, (NoReply, BadFrame))]
             if broken:

@@ -10,7 +10,7 @@ from protocols.errors import BadFrame, LinkLost, MeterError, NoReply
 from protocols.session import Session
 
 ShouldYield = Callable[[float], bool]
-"""Whether somebody else wants the line before this moment (monotonic)."""
+"""Whether someone else wants the line before this moment (monotonic)."""
 
 
 class Preempted(Exception):
@@ -46,7 +46,7 @@ class Exchanger:
         return reply
 
     def look(self) -> None:
-        """Preempted where others want the line. Nobody else is looked for here."""
+        """Preempted where others want the line. No one else is looked for here."""
 
     def leave(self) -> None:
         """Only the goodbye is said now, and not twice."""

@@ -1,4 +1,4 @@
-"""Filling old gaps: a dialogue that goes on while nobody else wants the line, and ends before a poll is due."""
+"""Filling old gaps: a dialogue that goes on while no one else wants the line, and ends before a poll is due."""
 
 import logging
 from collections.abc import Callable, Collection
@@ -38,7 +38,7 @@ class Filling:
         self._store, self._wanted = store, wanted
 
     def fits(self, meter: MeterState, kind: str, seconds: float) -> bool:
-        """Whether a dialogue with one question at least would end within so many seconds."""
+        """Whether a dialogue with one question at least would end within this many seconds."""
         return self._dialogue.costs(meter, kind).whole < seconds
 
     def run(self, meter: MeterState, kind: str, points: Collection[str]) -> None:
@@ -82,7 +82,7 @@ class Filling:
     def _rows(
         self, meter: MeterState, piece: ArchiveSlice, ask: Exchanger, verdict: IdentityVerdict, records: list[Record]
     ) -> None:
-        """What comes is in ``records``, however it ends. A row that was not asked for is nobody's."""
+        """What comes is in ``records``, however it ends. A row that was not asked for is no one's."""
         seen, frames = len(self._link.frames), b""
         for reading in read(meter.driver, piece.kind, ask, (piece.since, piece.until)):
             if len(self._link.frames) > seen:

@@ -17,7 +17,7 @@ TRIES = 3
 BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
 SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
 
-FAREWELL = 0.02  # s of silence after a message that nobody answers, so that it does not run into the next frame
+FAREWELL = 0.02  # s of silence after a message that no one answers, so that it does not run into the next frame
 LATE = 0.0005  # s by which the last octet is through the driver after it is through the line; a second look costs more
 FEW = 2  # octets that are not worth a nap
 
@@ -55,7 +55,7 @@ class Link:
         self._sleep = sleep
         self.trace = trace
         self.tries = tries
-        self.frames: list[bytes] = []  # raw replies of the dialogue so far, but for those that echo a secret
+        self.frames: list[bytes] = []  # raw replies of the dialogue so far, except for those that echo a secret
         self.counters = {"asked": 0, "answered": 0, "silent": 0, "broken": 0, "stale": 0}
         self._quiet_since = monotonic() - 1.0  # when the last character on the line ended
         self.stopping = False  # set from another thread: the next question is not asked any more

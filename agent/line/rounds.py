@@ -10,7 +10,7 @@ policies meet here, each with its reasons in a module of its own:
 - the table of ``_put_off``: after which pause a kind comes again, by the class of the error.
 
 Nothing here asks, waits or reads a clock by itself: a test drives it as the worker does. All of it belongs to the
-worker's thread, but for ``start`` and ``silent``, which others call through the worker.
+worker's thread, except for ``start`` and ``silent``, which others call through the worker.
 """
 
 import logging
@@ -39,7 +39,7 @@ ARCHIVE_BUSY = 60.0  # s until an archive that cannot be read just now (midnight
 FIRST_COST = 0.3  # s that a dialogue takes before one was measured
 CALENDAR = ("day", "month")
 LIVE = ("now", "network")
-"""What nobody can read later: no archive keeps it waiting."""
+"""What no one can read later: no archive keeps it waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ class Rounds:
         clock: Clock,
         submit: Callable[[Sequence[Record]], None],
         denied: Callable[[str, bool], None],
-        foreigners: UnexpectedMeters,
+        unexpected: UnexpectedMeters,
     ) -> None:
         self._bus, self._clock = bus, clock
-        self._submit, self._denied, self._foreigners = submit, denied, foreigners
+        self._submit, self._denied, self._unexpected = submit, denied, unexpected
         now = clock.monotonic()
         self._schedule = Schedule(periods(meters), now)
         for meter in meters:
@@ -181,7 +181,7 @@ class Rounds:
         """What its answers say of the meter; the silence in which they ended, if they did."""
         meter = turn.meter
         meter.foreign = None
-        self._foreigners.right(meter.config.point)
+        self._unexpected.right(meter.config.point)
         if meter.trouble == "access":
             self._denied(meter.config.point, False)
         urgent = {kind: trouble for kind, trouble in outcome.failed.items() if kind not in ARCHIVES}
@@ -262,7 +262,7 @@ class Rounds:
         """No reading of this point until the right meter answers."""
         meter.latest.clear()
         meter.foreign = trouble.answered
-        self._foreigners.came(meter.config, trouble, self._clock.stamp())
+        self._unexpected.came(meter.config, trouble, self._clock.stamp())
 
 
 def periods(meters: Sequence[MeterState]) -> dict[tuple[MeterState, str], float | None]:

@@ -1,4 +1,4 @@
-"""Which meters hang on a line: one short question an address, no password, nothing that changes a meter."""
+"""Which meters are connected to a line: one short question an address, no password, nothing that changes a meter."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from protocols.session import Line
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Something answered. ``serial`` and ``model`` are None where it says them to nobody without a password."""
+    """Something answered. ``serial`` and ``model`` are None where it says them to no one without a password."""
 
     driver: str
     address: str
@@ -27,7 +27,7 @@ class Found:
 
 
 def way_of(driver: str, models_dir: Path | None) -> tuple[Family, ScanProfile]:
-    """How this driver's meters are looked for; ValueError in words where they cannot be."""
+    """How this driver's meters are looked for; ValueError with the reason where they cannot be."""
     family = registry.find(driver, models_dir)
     if family.scan is None:
         raise ValueError(f"{driver}: these meters send by themselves or have no port: nothing to look for")

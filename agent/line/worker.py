@@ -48,7 +48,7 @@ LONGEST_SLEEP = 5.0  # s; the watchdog wants to see every worker alive
 
 @dataclass(slots=True)
 class Question:
-    """What a person or the utility wants to know of meters now: goes before everything that is due."""
+    """What an operator or the utility wants to know of meters now: goes before everything that is due."""
 
     points: Sequence[str]
     kind: str
@@ -70,7 +70,7 @@ class Worker:
         submit: Callable[[Sequence[Record]], None],
         before: Before,
         denied: Callable[[str, bool], None],
-        foreigners: UnexpectedMeters | None = None,
+        unexpected: UnexpectedMeters | None = None,
         filler: Filler | None = None,
         open_port: Callable[[str, Line], Any] = Port,
         sleep: Callable[[float], None] = sleep,
@@ -89,8 +89,8 @@ class Worker:
         self._filler = filler
         self._filling: Filling | None = None
         now = clock.monotonic()
-        known = foreigners or UnexpectedMeters(lambda records, notes: submit(records), {})
-        self._rounds = Rounds(bus.name, self.meters, clock=clock, submit=submit, denied=denied, foreigners=known)
+        known = unexpected or UnexpectedMeters(lambda records, notes: submit(records), {})
+        self._rounds = Rounds(bus.name, self.meters, clock=clock, submit=submit, denied=denied, unexpected=known)
         self._questions: list[Question] = []
         self._wake = threading.Condition()
         self._stopping = False
@@ -171,7 +171,7 @@ class Worker:
             try:
                 rest = self.step()
             except Exception:
-                # Nobody is on site to restart a thread: whatever it was, the bus goes on.
+                # No one is on site to restart a thread: whatever it was, the bus goes on.
                 log.exception("%s: internal error; the bus goes on", self.bus.name)
                 rest = LONGEST_SLEEP
             with self._wake:
@@ -204,7 +204,7 @@ class Worker:
             return self._questions.pop(0) if self._questions else None
 
     def _turn_away(self, trouble: LinkLost) -> None:
-        """Nobody waits for an answer that cannot come."""
+        """No one waits for an answer that cannot come."""
         with self._wake:
             questions, self._questions = self._questions, []
         for question in questions:

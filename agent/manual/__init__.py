@@ -1,4 +1,4 @@
-"""Points that a person reads: readings typed in, and the reminder when one is due.
+"""Points that is read by hand: readings typed in, and the reminder when one is due.
 
 May import statement and report, and everything below.
 """

@@ -1,4 +1,4 @@
-"""A reading that a person types in: what the display shows becomes a record like any other, with the flag ``manual``.
+"""A reading that an operator types in: what the display shows becomes a record with the flag ``manual``.
 
 It is refused where it cannot be right, and doubted where it hardly is: what is doubted is stored if the person says so,
 and keeps its flag. The record's frames hold what was typed and by whom.
@@ -37,7 +37,7 @@ class NotTaken(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What a person typed. ``figures``: T1… → kWh as the display shows them; ``at``: when (aware), None: just now;
+    """What an operator typed. ``figures``: T1… → kWh as the display shows them; ``at``: when (aware), None: just now;
     ``serial``: the number on the meter's face, None where it was not asked. ``corrects``: in place of the last one that
     was typed, which was wrong."""
 
@@ -50,7 +50,7 @@ class Typed:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The record that it makes. ``doubts``: why it is hardly right, in words. ``known``: the very same is stored."""
+    """The record that it makes. ``doubts``: why it is hardly right, as text. ``known``: the very same is stored."""
 
     record: Record
     doubts: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class _Doubts:
 
 
 def manual_point(config: Config, point: str) -> Meter:
-    """The meter of this point; NotTaken unless a person reads it."""
+    """The meter of this point; NotTaken unless it is read by hand."""
     for meter in config.meters:
         if meter.point == point and meter.manual:
             return meter
@@ -74,7 +74,7 @@ def manual_point(config: Config, point: str) -> Meter:
                 'a meter that lost its port gets driver = "manual" in the configuration'
             )
     known = [meter.point for meter in config.meters if meter.manual]
-    there = f"a person reads {', '.join(known)}" if known else 'no [[meter]] has driver = "manual"'
+    there = f"an operator reads {', '.join(known)}" if known else 'no [[meter]] has driver = "manual"'
     raise NotTaken(f"no point named {point!r}; {there}")
 
 
@@ -148,7 +148,7 @@ def _values(meter: Meter, figures: Mapping[str, str]) -> tuple[dict[str, Number]
         text = figures[name].strip()
         match = FIGURE.fullmatch(text)
         if match is None:
-            raise NotTaken(f"{name}: {text!r} is no figure; type what the display shows in kWh, such as 12345,6")
+            raise NotTaken(f"{name}: {text!r} is not a figure; type what the display shows in kWh, such as 12345,6")
         _fits(name, match[1], meter.digits)
         fraction = match[2] or ""
         values[REGISTERS[name]] = int(match[1]) * 1000 + int(fraction.ljust(PLACES, "0"))
@@ -213,7 +213,7 @@ def _doubts(
 
 
 def _before(meter: Meter, store: Store, until: datetime, skip: int = 0) -> Record | None:
-    """The newest reading up to this moment that nobody has taken back, but for so many."""
+    """The newest reading up to this moment that no one has taken back, except for this many."""
     for reach in REACHES:
         earlier = not_superseded(store.find(meter.point, ("now",), until - reach, until, meter.serial))
         last = deque(earlier, maxlen=1 + skip)

@@ -1,4 +1,4 @@
-"""When the reading of a point that a person reads is due: an event once a month, and ``due`` in the status.
+"""When the reading of a point that is read by hand is due: an event once a month, and ``due`` in the status.
 
 What it needs of the statements is imported when there is such a point: most gateways have none.
 """

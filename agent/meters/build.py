@@ -13,7 +13,7 @@ CounterOf = Callable[[str], FrameCounter]
 
 
 def build(config: Config, counter: CounterOf | None = None) -> dict[str, list[MeterState]]:
-    """Meters by bus name, in the order of the file; points that a person reads are on none. ``counter``: of frames,
+    """Meters by bus name, in the order of the file; points that is read by hand are on none. ``counter``: of frames,
     by the name of its key; whoever is going to talk to meters has to give it."""
     groups: dict[str, list[MeterState]] = {bus.name: [] for bus in config.buses}
     for meter in (one for one in config.meters if not one.manual):
@@ -24,7 +24,7 @@ def build(config: Config, counter: CounterOf | None = None) -> dict[str, list[Me
 def state_of(meter: Meter, config: Config, counter: CounterOf | None = None) -> MeterState:
     """One meter with its driver; ``counter`` as for ``build``."""
     family = registry.find(meter.driver, config.gateway.models_dir)
-    # A zone that nobody wrote is a guess; what a meter stamped must not be put into a wrong hour.
+    # A zone that no one wrote is a guess; what a meter stamped must not be put into a wrong hour.
     zone = None if "gateway.timezone" in config.defaults else config.gateway.timezone
     plan = MeterPlan(
         model=meter.driver,
@@ -42,7 +42,7 @@ def state_of(meter: Meter, config: Config, counter: CounterOf | None = None) -> 
 
 
 def _zone(name: Any) -> ZoneInfo | None:
-    """None where nobody has said one, or one that is none: the driver says so in words when it is asked."""
+    """None where no one has said one, or one that is none: the driver says so as text when it is asked."""
     try:
         return ZoneInfo(name) if name else None
     except (ValueError, TypeError, OSError, KeyError):

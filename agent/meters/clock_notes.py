@@ -33,11 +33,11 @@ class ClockNotes:
 def give(
     meters: Sequence[MeterState], store: Store, writer: Writer, submit: Callable[[Sequence[Record]], None]
 ) -> None:
-    """Each meter its book, with what earlier starts have noted."""
+    """Give each meter its clock notes, with what earlier starts have noted."""
     notes = store.notes(METER_CLOCK.key)
     for meter in meters:
         point = meter.config.point
-        meter.watch.book = ClockNotes(point, read(notes.get(METER_CLOCK.of(point))), writer, submit)
+        meter.watch.notes = ClockNotes(point, read(notes.get(METER_CLOCK.of(point))), writer, submit)
 
 
 def written(facts: ClockFacts) -> str:
@@ -54,7 +54,7 @@ def written(facts: ClockFacts) -> str:
 
 
 def read(note: str | None) -> ClockFacts:
-    """What a note says; nothing where there is none or it is damaged."""
+    """What a note says; nothing if there is none or it is damaged."""
     document: Any = verified(note)
     if document is None:
         return ClockFacts()

@@ -18,7 +18,7 @@ class ClockFacts:
     serial: str = ""
     off: bool = False  # meter-clock-off was told and not taken back
     tried: date | None = None  # the day of the newest correction that was sent, heard or not
-    before: Decimal | None = None  # s; the offset before a correction whose outcome nobody has told yet
+    before: Decimal | None = None  # s; the offset before a correction whose outcome no one has told yet
     told: date | None = None  # the day of the newest meter-clock-not-corrected
 
 
@@ -44,10 +44,10 @@ class Correction:
 
 @dataclass(slots=True)
 class ClockState:
-    """``orders``: who has ordered a correction and waits for its outcome; the next look at the clock answers them all.
-    ``due``: gateway time (aware UTC) from which a correction that is due may be made, None: none is put off."""
+    """``orders``: who has ordered a correction and waits for its outcome; the next check at the clock answers them all.
+    ``due``: gateway time (aware UTC) from which a correction that is due may be made, None: none is deferred."""
 
-    book: KeepsClockFacts | None = None
+    notes: KeepsClockFacts | None = None
     orders: "deque[Future[Correction]]" = field(default_factory=deque)
     due: datetime | None = None
     limit: date | None = None  # the meter's day on which its driver said that the move is more than the meter takes

@@ -10,7 +10,7 @@ from agent.meters.sealed import checksummed, verified
 from buffer.notes import UNEXPECTED
 from buffer.record import Record
 
-MOST = 20  # serials of a point that are remembered; more meters than that never hang on one pair
+MOST = 20  # serials of a point that are remembered; more meters than that never are connected to one pair
 
 
 class UnexpectedMeters:

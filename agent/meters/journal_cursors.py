@@ -46,7 +46,7 @@ class JournalCursors:
         text = checksummed({point: [serial, until.isoformat()] for point, (serial, until) in noted.items()})
         try:
             self._change(lambda store: store.note(JOURNALS.key, text))
-        except StoreError as trouble:  # a full disk: written again with the next look
+        except StoreError as trouble:  # a full disk: written again with the next check
             log.error("until when journals were read is not noted: %s", trouble)
         else:
             self._noted = noted

@@ -1,4 +1,4 @@
-"""Points that somebody has told the gateway to leave alone, kept across restarts."""
+"""Points that someone has told the gateway to leave alone, kept across restarts."""
 
 from collections.abc import Sequence
 

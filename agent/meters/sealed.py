@@ -15,7 +15,7 @@ def checksummed(document: Any) -> str:
 
 
 def verified(note: str | None) -> Any:
-    """The document of a note; None where there is none or its checksum fails."""
+    """The document of a note; None if there is none or its checksum fails."""
     seal, _, text = (note or "").partition(" ")
     if not text or seal != f"{zlib.crc32(text.encode()):08x}":
         return None

@@ -19,22 +19,22 @@ class MeterState:
     config: Meter
     driver: Driver
     line: Line
-    zone: ZoneInfo | None = None  # of the meter's own clock as configured; None: nobody has said
+    zone: ZoneInfo | None = None  # of the meter's own clock as configured; None: no one has said
     identity: Identity | None = None
     offset: Decimal | None = None
     offset_at: float | None = None  # monotonic
     last_ok: datetime | None = None
-    error: str | None = None  # the last trouble in words, None after a success
+    error: str | None = None  # the last trouble as text, None after a success
     trouble: str | None = None  # its class in one word
     foreign: str | None = None  # serial of the meter that answers instead
     denied_at: float | None = None  # monotonic time of the last refused password
     paused: bool = False
     latest: dict[str, Record] = field(default_factory=dict)  # by kind
-    looked: datetime | None = None  # the end of the last look into its journals
+    looked: datetime | None = None  # the end of the last check into its journals
     watch: ClockState = field(default_factory=ClockState)
 
     def calendar(self, now: datetime) -> ZoneInfo | None:
-        """The zone in which its days and months begin, None while nobody has said one. A meter that states its own
+        """The zone in which its days and months begin, None while no one has said one. A meter that states its own
         offset goes before the gateway's zone, unless that has the same one: then the daylight rule is known too."""
         told = self.driver.traits.zone
         if told is None or self.zone is None:
@@ -45,6 +45,6 @@ class MeterState:
 
     @property
     def sound(self) -> bool:
-        """It answers in this run, is the right one, and nobody has told us to leave it alone."""
+        """It answers in this run, is the right one, and no one has told us to leave it alone."""
         hindered = self.paused or self.foreign or self.trouble or self.denied_at is not None
         return self.identity is not None and not hindered

@@ -31,7 +31,7 @@ class InvalidReplacement(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """kWh by T register, as they go into the act, and where they come from in words."""
+    """kWh by T register, as they go into the act, and where they come from as text."""
 
     energies: Mapping[str, Decimal]
     origin: str
@@ -67,7 +67,7 @@ def check_serial(meter: Meter, serial: str, others: Collection[Meter]) -> None:
     """InvalidReplacement for what cannot be the number of the new meter of this point."""
     if not SERIAL.fullmatch(serial):
         raise InvalidReplacement(
-            f"{serial!r} is no serial number: latin letters, digits and . / _ - , at most 32", "--serial"
+            f"{serial!r} is not a serial number: latin letters, digits and . / _ - , at most 32", "--serial"
         )
     if same(serial, meter.serial):
         raise InvalidReplacement(f"{serial} hangs at {meter.point} already", "--serial")
@@ -104,7 +104,7 @@ def figures(text: str, option: str) -> dict[str, Decimal]:
 
 
 def check_tariffs(energies: Mapping[str, Decimal], wanted: Sequence[str], option: str) -> None:
-    """All tariffs of the meter and no other; nothing is wanted where nobody knows which it has."""
+    """All tariffs of the meter and no other; nothing is wanted where no one knows which it has."""
     if wanted and set(energies) != set(wanted):
         raise InvalidReplacement(
             f"found {', '.join(sorted(energies))}, expected {', '.join(wanted)}: each tariff of it", option

@@ -35,12 +35,12 @@ def replaced_event(meter: Meter, stamp: Stamp) -> Record:
     """``meter-replaced`` of a meter whose predecessor stands in ``before``."""
     gone = max(meter.before, key=lambda one: one.removed)
     text = (
-        f"{gone.serial} was removed on {gone.removed} with {in_words(gone.final)}; "
-        f"{meter.serial} begins with {in_words(meter.initial) or 'readings that no act has'}"
+        f"{gone.serial} was removed on {gone.removed} with {as_text(gone.final)}; "
+        f"{meter.serial} begins with {as_text(meter.initial) or 'readings that no act has'}"
     )
     return gateway_event("meter-replaced", text, stamp, point=meter.point, serial=meter.serial)
 
 
-def in_words(energies: Mapping[str, Any]) -> str:
+def as_text(energies: Mapping[str, Any]) -> str:
     """``T1 30122.7, T2 11873 kWh``."""
     return ", ".join(f"{name} {number_text(kwh)}" for name, kwh in sorted(energies.items())) + " kWh" * bool(energies)

@@ -27,7 +27,7 @@ MARK = "\ufeff"  # some editors put it before the first character
 
 
 class Unwritable(ValueError):
-    """The file is written in a way that is not edited here; ``lines`` are what a person has to write."""
+    """The file is written in a way that is not edited here; ``lines`` are what an operator has to write."""
 
     def __init__(self, text: str, lines: str) -> None:
         super().__init__(text)
@@ -52,7 +52,7 @@ def new_text(text: str, source: Source, index: int, act: ReplacementRecord) -> s
 
 
 def by_hand(act: ReplacementRecord) -> str:
-    """What a person would write into the meter's table."""
+    """What an operator would write into the meter's table."""
     lines = [f"{key} = {literal}" for key, literal in _keys(act).items()]
     return "\n".join([*lines, "", *_before(act)])
 
@@ -60,11 +60,11 @@ def by_hand(act: ReplacementRecord) -> str:
 def put(file: Path, old: bytes, new: bytes, now: datetime) -> Path:
     """Replace the file atomically, its owner and mode kept; the copy of the old one that was made. OSError.
 
-    FileExistsError where somebody has changed the file since it was read.
+    FileExistsError where someone has changed the file since it was read.
     """
     place = file.resolve()
     if place.read_bytes() != old:
-        raise FileExistsError(f"{file} was changed by somebody else just now; look at it and begin again")
+        raise FileExistsError(f"{file} was changed by someone else just now; look at it and begin again")
     copy = place.with_name(f"{place.name}.{now:%Y%m%dT%H%M%S}.bak")
     shutil.copy2(place, copy)
     found = place.stat()

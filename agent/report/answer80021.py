@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 LONGEST = 256 * 1024
 DEEPEST = 16
-MOST_DETAILS = 500  # characters of what the receiver adds in words
+MOST_DETAILS = 500  # characters of what the receiver adds as text
 STATUSES = {
     0: "accepted",
     1: "accepted in part: some channels have information that is not commercial",
@@ -61,7 +61,7 @@ class _Seen:
 
 
 def parse(data: bytes) -> Answer:
-    """The answer in a file's octets, or AnswerError."""
+    """The answer in a file's bytes, or AnswerError."""
     seen = _read(data)
     root = seen.attributes.get("message", {})
     if root.get("class") != "80021":
@@ -77,7 +77,7 @@ def parse(data: bytes) -> Answer:
     try:
         day = datetime.strptime(match[2], "%Y%m%d").date()
     except ValueError:
-        raise AnswerError(f"no answer: {match[2]} in the file name {name!r} is no day") from None
+        raise AnswerError(f"no answer: {match[2]} in the file name {name!r} is not a day") from None
     return Answer(match[1], day, int(match[3]), int(status), _details(seen))
 
 
@@ -88,7 +88,7 @@ def _details(seen: _Seen) -> str:
 
 def _read(data: bytes) -> _Seen:
     if len(data) > LONGEST:
-        raise AnswerError(f"no answer: {len(data)} octets, expected at most {LONGEST}")
+        raise AnswerError(f"no answer: {len(data)} bytes, expected at most {LONGEST}")
     seen = _Seen()
     parser = expat.ParserCreate()
     parser.StartDoctypeDeclHandler = _no_types

@@ -1,7 +1,7 @@
 """The report as a file that Excel opens by a double click where it is used: with Russian settings.
 
 There the list separator is a semicolon and the decimal sign a comma, and without a byte order mark Excel takes the
-octets for windows-1251. So: UTF-8 with the mark, semicolons, decimal commas, CRLF (RFC 4180). A spreadsheet turns an
+bytes for windows-1251. So: UTF-8 with the mark, semicolons, decimal commas, CRLF (RFC 4180). A spreadsheet turns an
 account such as 00123 into a number whatever the file says; where that hurts take xlsx.
 """
 
@@ -17,7 +17,7 @@ from agent.report.breakdown import Report
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def octets(report: Report) -> bytes:
+def encoded(report: Report) -> bytes:
     """Headings, a line for each line of the report, and a line of total for each tariff."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=";", lineterminator="\r\n")

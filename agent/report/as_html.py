@@ -44,8 +44,8 @@ tfoot td { font-weight: bold; }
 """On a screen that is too narrow for 17 columns each line is a block of names and values, as on a narrow terminal."""
 
 
-def octets(report: Report) -> bytes:
-    """UTF-8. A line that is missing or doubtful says so in words, and by its colour."""
+def encoded(report: Report) -> bytes:
+    """UTF-8. A line that is missing or doubtful says so as text, and by its colour."""
     heads = "".join(f'<th scope="col">{escape(column.name)}</th>' for column in table.COLUMNS)
     body = "\n".join(_row(row, report.zone) for row in table.rows(report))
     foot = "\n".join(_row(row, report.zone) for row in table.totals(report))

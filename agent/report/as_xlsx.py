@@ -39,20 +39,20 @@ MARGIN = 0.4  # in, as printers need it
 FILLS: Mapping[str, str] = {"doubtful": "#fff3cd", "missing": "#f8d7da"}
 
 
-def octets(report: Report) -> bytes:
+def encoded(report: Report) -> bytes:
     """One sheet; title and headings stay in sight."""
     file = io.BytesIO()
-    with xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False}) as book:
-        sheet = book.add_worksheet("consumption")
-        bold = book.add_format({"bold": True})
-        heading = book.add_format({**_CELL, "bold": True, "bg_color": "#eeeeee"})
+    with xlsxwriter.Workbook(file, {"in_memory": True, "strings_to_formulas": False}) as workbook:
+        sheet = workbook.add_worksheet("consumption")
+        bold = workbook.add_format({"bold": True})
+        heading = workbook.add_format({**_CELL, "bold": True, "bg_color": "#eeeeee"})
         sheet.write_string(0, 0, table.title(report), bold)
         sheet.write_string(1, 0, table.subtitle(report))
         for place, column in enumerate(table.COLUMNS):
             sheet.set_column(place, place, WIDTHS.get(column.name, ENERGY))
             sheet.write_string(HEAD - 1, place, column.name, heading)
         sheet.set_row(HEAD - 1, _height([column.name for column in table.COLUMNS]))
-        formats = _Formats(book)
+        formats = _Formats(workbook)
         lines, totals = table.rows(report), table.totals(report)
         for number, row in enumerate([*lines, *totals]):
             style = (str(row[-2]), number >= len(lines))
@@ -95,8 +95,8 @@ def _height(row: Sequence[table.Cell]) -> int:
 class _Formats:
     """A workbook's formats, each made once: number form, mark of the line, total or not."""
 
-    def __init__(self, book: xlsxwriter.Workbook) -> None:
-        self._book = book
+    def __init__(self, workbook: xlsxwriter.Workbook) -> None:
+        self._workbook = workbook
         self._made: dict[tuple[str, str, bool], Any] = {}
 
     def __call__(self, form: str, mark: str, total: bool) -> Any:
@@ -105,5 +105,5 @@ class _Formats:
             more = {"bg_color": FILLS[mark]} if mark in FILLS else {}
             if form == MOMENT:
                 more["align"] = "left"
-            self._made[key] = self._book.add_format({**_CELL, **more, "num_format": form, "bold": total})
+            self._made[key] = self._workbook.add_format({**_CELL, **more, "num_format": form, "bold": total})
         return self._made[key]

@@ -47,7 +47,7 @@ class Daily:
         return [Job(f"exchange {at:%H:%M}", at, self.round) for at in times]
 
     def round(self) -> None:
-        """What is due is made and sent. While the gateway's clock is not set nobody knows which day it is."""
+        """What is due is made and sent. While the gateway's clock is not set no one knows which day it is."""
         if self._clock.stamp().state == "unset":
             log.warning("no exchange file: the gateway's clock is not set")
             return
@@ -59,7 +59,7 @@ class Daily:
     def act(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """The request ``exchange`` with its arguments as parsed; ValueError says why not."""
         if self._clock.stamp().state == "unset":
-            raise ValueError("the gateway's clock is not set; nobody knows which day it is")
+            raise ValueError("the gateway's clock is not set; no one knows which day it is")
         try:
             return self._get().asked(args)
         except (StoreError, OSError) as trouble:

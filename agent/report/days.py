@@ -19,7 +19,7 @@ CATCH_UP = 45  # days back that a round of the service looks at
 STATES = {
     "made": "the file is written and has not left",
     "sending": "it is being sent, or the power went meanwhile",
-    "unclear": "nobody knows whether the mail server has taken it; it is not sent again unless a person says so",
+    "unclear": "no one knows whether the mail server has taken it; it is not sent again unless an operator says so",
     "sent": "the mail server has taken it; the receiver has not answered",
     "accepted": "the receiver took it",
     "in-part": "the receiver took it and some of it is not commercial",
@@ -27,7 +27,7 @@ STATES = {
     "unknown": "the note of this day was damaged",
 }
 LEFT = ("sent", "accepted", "in-part", "refused")
-HELD = ("refused", "unclear", "unknown")  # nothing of these leaves by itself until a person or better values come
+HELD = ("refused", "unclear", "unknown")  # nothing of these leaves by itself until an operator or better values come
 Note = Callable[[str, str | None], None]
 Left = Mapping[str, Mapping[str, Decimal]]
 """Wh (varh) by measuring point's code and channel."""
@@ -59,7 +59,7 @@ class ExchangeDay:
 
     @property
     def words(self) -> str:
-        """What a person has to know first."""
+        """What an operator has to know first."""
         return self.trouble or self.reason
 
 
@@ -70,7 +70,7 @@ class ExchangeDays:
         self._store, self._note = store, note
 
     def all(self) -> list[ExchangeDay]:
-        """By day. A damaged note is a day in the state ``unknown``: it may have left, nobody knows."""
+        """By day. A damaged note is a day in the state ``unknown``: it may have left, no one knows."""
         return [_day(key, note) for key, note in sorted(self._store.notes(EXCHANGE.key).items())]
 
     def recent(self) -> list[ExchangeDay]:
@@ -97,7 +97,7 @@ def balance(days: list[ExchangeDay]) -> Left:
 
 def in_short(days: Sequence[ExchangeDay], sends: bool) -> dict[str, Any]:
     """What ``status`` tells of these days: the newest that was made and that has left; how many wait to leave (none
-    where the service ``sends`` nothing), for an answer, for a person; the newest trouble."""
+    where the service ``sends`` nothing), for an answer, for an operator; the newest trouble."""
     states = [one.state for one in days]
     troubled = [one for one in days if one.state in HELD or one.trouble]
     return {

@@ -1,7 +1,7 @@
 """The exchange file's daily round: made, sent, made good where it was not accepted, answered.
 
-Numbers run on for ever, a day's file is written and noted before it leaves, and what may have left is not sent again
-unless a person says so.
+Numbers run on permanently, a day's file is written and noted before it leaves, and what may have left is not sent again
+unless an operator says so.
 """
 
 import logging
@@ -34,7 +34,7 @@ NUMBER = re.compile(r"80020_\d+_\d{8}_(\d+)_\w+\.xml", re.ASCII)
 STATE_OF = {0: "accepted", 1: "in-part", 2: "refused", 3: "refused", 4: "refused"}
 
 Post = Callable[[MailSettings, Email, str], None]
-"""Send a letter under this Message-ID, or ChannelError."""
+"""Send an e-mail under this Message-ID, or ChannelError."""
 
 
 class ExchangeError(ValueError):
@@ -58,7 +58,7 @@ class ExchangeFiles:
         self._config, self._store, self._now, self._post, self._tell = config, store, now, post, tell
         self._days = ExchangeDays(store, note)
         self._lock = threading.RLock()
-        self.stopping = False  # set by whoever ends the service: a round stops after the letter under way
+        self.stopping = False  # set by whoever ends the service: a round stops after the e-mail under way
 
     def make(self, day: date) -> ExchangeDay:
         """Write the file of this day under a new number, whatever became of earlier ones. ExchangeError for a day
@@ -68,7 +68,7 @@ class ExchangeFiles:
 
     def send(self, day: date, again: bool = False) -> ExchangeDay:
         """Send the file of this day by e-mail. ExchangeError where it has left already (``again`` sends it
-        nevertheless), where there is none, or where the mail server does not take it."""
+        nevertheless), if there is none, or where the mail server does not take it."""
         with self._lock:
             known = self._get(day)
             if known is None:
@@ -78,7 +78,7 @@ class ExchangeFiles:
             return self._send(known)
 
     def answer(self, data: bytes) -> ExchangeDay:
-        """Take the receiver's answer (Макет 80021). ExchangeError where it is none or of no file of ours; nothing
+        """Take the receiver's answer (Макет 80021). ExchangeError if there is none or of no file of ours; nothing
         has changed then."""
         settings = self._settings()
         try:
@@ -126,7 +126,7 @@ class ExchangeFiles:
             self._prune()
 
     def _up_to_date(self, day: date) -> ExchangeDay:
-        """As it is, or made anew: where there is none, its file is gone, or the records have become better since."""
+        """As it is, or made anew: if there is none, its file is gone, or the records have become better since."""
         known = self._get(day)
         if known is None:
             return self._make(day, None)
@@ -177,11 +177,11 @@ class ExchangeFiles:
         now = self._now()
         message = found.message(number, day, now, self._settings(), self._zone())
         try:
-            octets = message.to_bytes()
+            content = message.to_bytes()
         except LayoutError as trouble:
             raise ExchangeError(f"{day}: {trouble}") from None
         folder = self._folder()
-        put(folder / message.file_name, octets)
+        put(folder / message.file_name, content)
         earlier = (*known.earlier, known.number) if known and known.number else ()
         made = ExchangeDay(day, number, message.file_name, "made", now, found.gaps, found.reason, found.digest)
         made = replace(made, carry=found.carry, left=found.left, balance=found.balance, earlier=earlier)
@@ -208,16 +208,16 @@ class ExchangeFiles:
     def _send(self, known: ExchangeDay) -> ExchangeDay:
         config, settings = self._config(), self._settings()
         if not settings.to or config.mail is None:
-            raise ExchangeError("nobody to send it to: [exchange] to and [mail] are not configured")
+            raise ExchangeError("no one to send it to: [exchange] to and [mail] are not configured")
         try:
-            octets = (self._folder() / known.file).read_bytes()
+            content = (self._folder() / known.file).read_bytes()
         except OSError:
             raise ExchangeError(f"{known.day}: its file is gone; meterpost exchange make {known.day}") from None
-        attached = ((known.file, octets, "application/xml"),)
-        letter = Email(settings.to, known.file, f"Макет 80020 за {known.day:%d.%m.%Y}: {known.file}\n", attached)
+        attached = ((known.file, content, "application/xml"),)
+        email = Email(settings.to, known.file, f"Макет 80020 за {known.day:%d.%m.%Y}: {known.file}\n", attached)
         self._days.keep(known.turned("sending", self._now(), known.reason))
         try:
-            self._post(config.mail, letter, stable_id(config.mail, known.file.removesuffix(".xml")))
+            self._post(config.mail, email, stable_id(config.mail, known.file.removesuffix(".xml")))
         except ChannelError as trouble:
             # A file that had left before stays among those that have: it is not sent again by itself.
             state = "unclear" if trouble.unclear else known.state
@@ -230,7 +230,7 @@ class ExchangeFiles:
         return self._days.keep(known.turned("sent", self._now(), known.reason))
 
     def _get(self, day: date) -> ExchangeDay | None:
-        """Nobody else is sending while we hold the lock: a file that is ``sending`` was when the power went."""
+        """No one else is sending while we hold the lock: a file that is ``sending`` was when the power went."""
         known = self._days.get(day)
         if known is None or known.state != "sending":
             return known

@@ -67,7 +67,7 @@ class ExchangeDocument:
         return f"80020_{self.sender.inn}_{self.day:%Y%m%d}_{self.number}_{self.area.inn}.xml"
 
     def to_bytes(self) -> bytes:
-        """The file's octets. What windows-1251 has no letter for is a numeric character reference; LayoutError for
+        """The file's bytes. What windows-1251 has no letter for is a numeric character reference; LayoutError for
         what XML cannot carry at all."""
         root = ET.Element("message", {"class": "80020", "version": "2", "number": str(self.number)})
         moment = ET.SubElement(root, "datetime")

@@ -23,8 +23,8 @@ class NotNow(ValueError):
 class StatementActions:
     """Each method gives the documents of the statements that it concerned (:func:`agent.statement.view.document`)."""
 
-    def __init__(self, room: StatementWorkflow) -> None:
-        self._room = room
+    def __init__(self, workflow: StatementWorkflow) -> None:
+        self._workflow = workflow
 
     def ask(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """A technician's request: ``do`` with ``points``, ``month``, ``by``, ``why`` and switches."""
@@ -37,79 +37,80 @@ class StatementActions:
             switches["channel"] = asked["channel"]
         found = []
         for point in asked.get("points") or []:
-            with self._room.lock:
+            with self._workflow.lock:
                 case = self.case(str(point), None if month is None else str(month))
-                book = does[do](case, str(asked.get("by") or "somebody"), str(asked.get("why") or ""), **switches)
-                found.append(self._document(case, book))
+                log = does[do](case, str(asked.get("by") or "someone"), str(asked.get("why") or ""), **switches)
+                found.append(self._document(case, log))
         return {"statements": found}
 
     def asked_by_utility(self, points: Sequence[str]) -> dict[str, Any]:
         """The utility's command ``statement``: the figures of these points (none named: of all) now, as a record."""
-        room = self._room
-        named = points or [meter.point for meter in room.config.meters if profile_of(meter, room.profiles) is not None]
+        workflow = self._workflow
+        meters = workflow.config.meters
+        named = points or [meter.point for meter in meters if profile_of(meter, workflow.profiles) is not None]
         found = []
         for point in named:
             try:
-                with room.lock:
+                with workflow.lock:
                     case = self.case(point, None)
-                    book = self._for_utility(case, room.advance(case, asked=True))
-                    found.append(self._short(case, book))
+                    log = self._for_utility(case, workflow.advance(case, asked=True))
+                    found.append(self._short(case, log))
             except ValueError as trouble:
                 found.append({"point": point, "error": str(trouble)})
         return {"statements": found}
 
-    def _for_utility(self, case: Case, book: StatementLog) -> StatementLog:
-        if book.attempt is None:
-            book = self._room.make(case, book, "utility", "asked by the utility's command")
-        book = self._room.advance(case, asked=True)
-        if book.state == "checked":  # plausible, and only the window has passed: the utility itself asks for it
-            book = self._room.publish(book, "utility", "asked by the utility's command", self._room.clock.stamp())
-        return book
+    def _for_utility(self, case: Case, log: StatementLog) -> StatementLog:
+        if log.attempt is None:
+            log = self._workflow.make(case, log, "utility", "asked by the utility's command")
+        log = self._workflow.advance(case, asked=True)
+        if log.state == "checked":  # plausible, and only the window has passed: the utility itself asks for it
+            log = self._workflow.publish(log, "utility", "asked by the utility's command", self._workflow.clock.stamp())
+        return log
 
     def case(self, point: str, month: str | None) -> Case:
         """The point's statement of this month, of the window that opened last without one. NotNow with words."""
-        room, now = self._room, self._room.clock.stamp()
+        workflow, now = self._workflow, self._workflow.clock.stamp()
         if now.state == "unset":
-            raise NotNow("the gateway's clock is not set: nobody knows which window is open (timedatectl)")
-        return case_of(room.config, room.profiles, room.store, point, month, now.utc)
+            raise NotNow("the gateway's clock is not set: no one knows which window is open (timedatectl)")
+        return case_of(workflow.config, workflow.profiles, workflow.store, point, month, now.utc)
 
     def check(self, case: Case, by: str, why: str, *, correct: bool = False) -> StatementLog:
         """Figures now, or new ones in place of the present ones; what is plausible then leaves by itself."""
-        room, book = self._room, self._room.book(case)
+        workflow, log = self._workflow, self._workflow.log(case)
         try:
-            if correct and book.attempt is None:
-                raise NotNow(f"{book.point}: there are no figures of {book.month} to correct; leave --correct out")
+            if correct and log.attempt is None:
+                raise NotNow(f"{log.point}: there are no figures of {log.month} to correct; leave --correct out")
             if correct:
-                book = room.correct(case, book, by, why or "corrected")
-                if book.happened("queued", "left", "unclear", any_attempt=True) and not _refused(book):
+                log = workflow.correct(case, log, by, why or "corrected")
+                if log.happened("queued", "left", "unclear", any_attempt=True) and not _refused(log):
                     text = "the utility may have earlier figures of this month"
-                    return room.held(book, text, by, room.clock.stamp())
-            elif book.attempt is None:
-                room.make(case, book, by, why)
+                    return workflow.held(log, text, by, workflow.clock.stamp())
+            elif log.attempt is None:
+                workflow.make(case, log, by, why)
         except NoReading as trouble:
-            raise NotNow(f"{book.point}: {trouble}") from None
-        return room.advance(case, asked=True)
+            raise NotNow(f"{log.point}: {trouble}") from None
+        return workflow.advance(case, asked=True)
 
     def confirm(self, case: Case, by: str, why: str, *, late: bool = False) -> StatementLog:
-        """A person answers for the figures; they leave at once where the window is open."""
-        room, book = self._room, self._room.book(case)
-        if book.attempt is None:
-            raise NotNow(f"{book.point}: no figures of {book.month} yet; meterpost statement check makes them")
-        if book.state not in ("held", "checked"):
-            raise NotNow(f"{book.point}: the statement of {book.month} is {book.state}; there is nothing to confirm")
+        """An operator answers for the figures; they leave at once where the window is open."""
+        workflow, log = self._workflow, self._workflow.log(case)
+        if log.attempt is None:
+            raise NotNow(f"{log.point}: no figures of {log.month} yet; meterpost statement check makes them")
+        if log.state not in ("held", "checked"):
+            raise NotNow(f"{log.point}: the statement of {log.month} is {log.state}; there is nothing to confirm")
         self._in_time(case, late)
-        stamp = room.clock.stamp()
-        book = room.keep(book.noted(Step(stamp.utc, "checked", "confirmed", by, why)))
+        stamp = workflow.clock.stamp()
+        log = workflow.keep(log.with_step(Step(stamp.utc, "checked", "confirmed", by, why)))
         if case.window.passed(stamp.utc):
-            return room.publish(book, by, "late", stamp)
-        return room.advance(case, asked=True)
+            return workflow.publish(log, by, "late", stamp)
+        return workflow.advance(case, asked=True)
 
     def hold(self, case: Case, by: str, why: str) -> StatementLog:
-        """Nothing leaves until somebody confirms."""
-        room, book = self._room, self._room.book(case)
-        if book.state not in ("due", "checked", "held"):
-            raise NotNow(f"{book.point}: the statement of {book.month} is {book.state}; it cannot be held any more")
-        return room.held(book, why or "held by a person", by, room.clock.stamp())
+        """Nothing leaves until someone confirms."""
+        workflow, log = self._workflow, self._workflow.log(case)
+        if log.state not in ("due", "checked", "held"):
+            raise NotNow(f"{log.point}: the statement of {log.month} is {log.state}; it cannot be held any more")
+        return workflow.held(log, why or "held by an operator", by, workflow.clock.stamp())
 
     def send(
         self,
@@ -122,36 +123,36 @@ class StatementActions:
         late: bool = False,
     ) -> StatementLog:
         """Now, by MQTT or by the channel that is named; the same figures a second time only with ``again``."""
-        room, book = self._room, self._room.book(case)
+        workflow, log = self._workflow, self._workflow.log(case)
         way = channel or "mqtt"
         self._must_have(way, case)
-        if book.attempt is None:
-            book = self.check(case, by, why)
-            if way == "mqtt" and book.state == "sent":
-                return book
-        if self._must_confirm(case, book):
-            raise NotNow(f"{book.point}: {_why(book)}: look at it, then meterpost statement confirm")
-        gone = _gone(book, way)
-        if book.state == "refused" and not again:
-            why_not = book.happened("refused")[-1].reason
-            text = f"{book.point}: these figures were refused ({why_not}); statement check --correct makes new ones"
+        if log.attempt is None:
+            log = self.check(case, by, why)
+            if way == "mqtt" and log.state == "sent":
+                return log
+        if self._must_confirm(case, log):
+            raise NotNow(f"{log.point}: {_why(log)}: look at it, then meterpost statement confirm")
+        gone = _gone(log, way)
+        if log.state == "refused" and not again:
+            why_not = log.happened("refused")[-1].reason
+            text = f"{log.point}: these figures were refused ({why_not}); statement check --correct makes new ones"
             raise NotNow(f"{text}; if the utility had the fault and mended it: send --again")
         if gone and not again:
-            raise NotNow(f"{book.point}: by {gone.channel} on {gone.at:%Y-%m-%d %H:%M} UTC already; --again repeats it")
+            raise NotNow(f"{log.point}: by {gone.channel} on {gone.at:%Y-%m-%d %H:%M} UTC already; --again repeats it")
         self._in_time(case, late)
-        stamp = room.clock.stamp()
+        stamp = workflow.clock.stamp()
         if way != "mqtt":
-            return room.carry(case, book, way, by, why or "sent by a person", stamp)
-        return (room.publish_again if gone else room.publish)(book, by, why or "sent by a person", stamp)
+            return workflow.carry(case, log, way, by, why or "sent by an operator", stamp)
+        return (workflow.publish_again if gone else workflow.publish)(log, by, why or "sent by an operator", stamp)
 
-    def _must_confirm(self, case: Case, book: StatementLog) -> bool:
-        """Whether a person has to answer for the figures before they may leave."""
-        doubted = _suspect(book) or self._room.rules(case.profile).always
-        return book.waits or (doubted and not book.confirmed)
+    def _must_confirm(self, case: Case, log: StatementLog) -> bool:
+        """Whether an operator has to answer for the figures before they may leave."""
+        doubted = _suspect(log) or self._workflow.rules(case.profile).always
+        return log.waits or (doubted and not log.confirmed)
 
     def _must_have(self, way: str, case: Case) -> None:
-        usable, whys = channels_of(case.profile, self._room.config)
-        there = ["mqtt", *(name for name in usable if name in self._room.channels)]
+        usable, whys = channels_of(case.profile, self._workflow.config)
+        there = ["mqtt", *(name for name in usable if name in self._workflow.channels)]
         if way in there:
             return
         why = [text for text in whys if text.startswith(way)]
@@ -159,36 +160,36 @@ class StatementActions:
         raise NotNow(f"{case.meter.point}: no way {way!r} ({reason})")
 
     def _in_time(self, case: Case, late: bool) -> None:
-        now = self._room.clock.stamp().utc
+        now = self._workflow.clock.stamp().utc
         if case.window.passed(now) and not late:
             raise NotNow(f"{case.meter.point}: {_closed(case)}, then --late")
 
-    def _document(self, case: Case, book: StatementLog) -> dict[str, Any]:
-        over = case.window.passed(self._room.clock.stamp().utc) and book.state in ("checked", "held")
-        do = "confirm" if self._must_confirm(case, book) else "send"
+    def _document(self, case: Case, log: StatementLog) -> dict[str, Any]:
+        over = case.window.passed(self._workflow.clock.stamp().utc) and log.state in ("checked", "held")
+        do = "confirm" if self._must_confirm(case, log) else "send"
         text = f"{_closed(case)}, then meterpost statement {do} --late" if over else ""
-        return document(case.meter, case.profile, case.window, book, self._room.config, text)
+        return document(case.meter, case.profile, case.window, log, self._workflow.config, text)
 
-    def _short(self, case: Case, book: StatementLog) -> dict[str, Any]:
+    def _short(self, case: Case, log: StatementLog) -> dict[str, Any]:
         """For the utility's reply: many points fit one message."""
-        figures = dict(book.attempt.figures) if book.attempt else {}
-        reason = book.steps[-1].reason if book.steps and book.state != "sent" else ""
-        found = {"point": book.point, "month": book.month, "state": book.state, "figures": figures}
+        figures = dict(log.attempt.figures) if log.attempt else {}
+        reason = log.steps[-1].reason if log.steps and log.state != "sent" else ""
+        found = {"point": log.point, "month": log.month, "state": log.state, "figures": figures}
         return found | ({"reason": reason[:200]} if reason else {})
 
 
-def _refused(book: StatementLog) -> bool:
+def _refused(log: StatementLog) -> bool:
     """The last figures before these were refused."""
-    number = len(book.attempts) - 1
-    return any(step.attempt == number and step.what == "refused" for step in book.steps)
+    number = len(log.attempts) - 1
+    return any(step.attempt == number and step.what == "refused" for step in log.steps)
 
 
-def _suspect(book: StatementLog) -> bool:
-    return book.attempt is not None and book.attempt.suspect
+def _suspect(log: StatementLog) -> bool:
+    return log.attempt is not None and log.attempt.suspect
 
 
-def _why(book: StatementLog) -> str:
-    return book.steps[-1].reason or "not confirmed"
+def _why(log: StatementLog) -> str:
+    return log.steps[-1].reason or "not confirmed"
 
 
 def _closed(case: Case) -> str:
@@ -196,11 +197,11 @@ def _closed(case: Case) -> str:
     return f"the window of {case.window.month} closed on {last}; ask the utility whether it still takes the figures"
 
 
-def _gone(book: StatementLog, way: str) -> Step | None:
+def _gone(log: StatementLog, way: str) -> Step | None:
     """The step by which the present figures left, or may have left; of the ways beside MQTT any counts."""
     if way == "mqtt":
-        return next(reversed(book.happened("queued")), None)
-    last = book.happened("leaving", "left", "failed", "unclear")
+        return next(reversed(log.happened("queued")), None)
+    last = log.happened("leaving", "left", "failed", "unclear")
     found = [step for step in last if step.what in ("left", "unclear")]
     found += [last[-1]] if last and last[-1].what == "leaving" else []
     return next(reversed(found), None)

@@ -53,7 +53,7 @@ def taken(record: Record, meter: Meter, profile: Profile) -> Taken | None:
 
 
 def _code(own: str, values: Mapping[str, Number], *, single: bool, told: bool) -> str | None:
-    """The register of a tariff. Where there is but one, the total and it are the same energy; where nobody said which
+    """The register of a tariff. Where there is but one, the total and it are the same energy; where no one said which
     tariffs there are, the total counts, for it has them all."""
     tariffs = [code for code in REGISTERS.values() if code in values]
     wanted = [REGISTERS[own]]
@@ -80,8 +80,8 @@ def span(window: Window, now: datetime) -> tuple[datetime, datetime]:
 
 
 def ripe(found: Taken | None, window: Window, now: datetime, before: timedelta, *, patient: bool = True) -> Taken:
-    """The reading, if it may be taken now; NoReading while a better one can still come, unless a person does not want
-    to wait (``patient``).
+    """The reading, if it may be taken now; NoReading while a better one can still come, unless an operator does not
+    want to wait (``patient``).
 
     ``before``: how long before the window closes the fall-back begins.
     """

@@ -13,58 +13,58 @@ from agent.statement.outbound import CLOCKS_APART, answers
 if TYPE_CHECKING:
     from agent.channels.inbox import DeliveryReport, Received
 
-log = logging.getLogger("meterpost.statement")
+logger = logging.getLogger("meterpost.statement")
 
-EVERY, FOR = timedelta(minutes=10), timedelta(days=2)  # between two looks into the modem; after the message left
-TIDY = timedelta(days=1)  # between two looks while nothing is waited for: a SIM has room for 10 to 50 messages
+EVERY, FOR = timedelta(minutes=10), timedelta(days=2)  # between two checks into the modem; after the message left
+TIDY = timedelta(days=1)  # between two checks while nothing is waited for: a SIM has space for 10 to 50 messages
 NOBODYS = timedelta(hours=1)  # so long what no statement knows is left to whoever waits for it
-SHOWN = 5  # digits: a number that is longer is a person's, and stands in the log with a gap
+SHOWN = 5  # digits: a number that is longer is an operator's, and stands in the log with a gap
 
 
-def expected(case: Case, book: StatementLog, now: datetime) -> bool:
+def expected(case: Case, log: StatementLog, now: datetime) -> bool:
     """Whether something may still come about this statement."""
-    left = _left(book)
+    left = _left(log)
     if left is None or now > left.at + FOR:
         return False
-    return _wants_answer(case, book) or bool(_open(book, left))
+    return _wants_answer(case, log) or bool(_open(log, left))
 
 
-def answered(came: "Received", case: Case, book: StatementLog, now: datetime) -> Step | None:
+def answered(came: "Received", case: Case, log: StatementLog, now: datetime) -> Step | None:
     """The step of the utility's confirming message; None where this is none of this statement."""
-    left, form = _left(book), case.profile.sms
-    if left is None or form is None or not _wants_answer(case, book):
+    left, form = _left(log), case.profile.sms
+    if left is None or form is None or not _wants_answer(case, log):
         return None
     if not answers(came, form, case.meter.account or "", left.at):
         return None
     return Step(now, "accepted", "answered", "utility", plain(came.text), "sms")
 
 
-def reported(came: "DeliveryReport", case: Case, book: StatementLog, now: datetime) -> Step | None:
+def reported(came: "DeliveryReport", case: Case, log: StatementLog, now: datetime) -> Step | None:
     """The step of the service centre's last word; None while it goes on trying, and for another message."""
     from agent.channels.sms import same_number
 
-    left, form = _left(book), case.profile.sms
-    if left is None or form is None or came.state == "waiting" or str(came.reference) not in _open(book, left):
+    left, form = _left(log), case.profile.sms
+    if left is None or form is None or came.state == "waiting" or str(came.reference) not in _open(log, left):
         return None
     # References come round again after 256 messages.
     near = came.sent_at is None or abs(came.sent_at - left.at) <= CLOCKS_APART
     if not near or not same_number(came.recipient, form.number):
         return None
     if came.state == "delivered":
-        return Step(now, book.state, "delivered", "network", "", "sms", str(came.reference))
+        return Step(now, log.state, "delivered", "network", "", "sms", str(came.reference))
     why = f"the service centre could not deliver the message (status {came.status}): ask the utility, or send --again"
-    return Step(now, book.state, "undelivered", "network", why, "sms", str(came.reference))
+    return Step(now, log.state, "undelivered", "network", why, "sms", str(came.reference))
 
 
 def stale(came: "DeliveryReport", now: datetime) -> bool:
-    """Nobody waits for it: it is of earlier figures or of a test, or the centre will say more. A modem keeps few."""
+    """No one waits for it: it is of earlier figures or of a test, or the centre will say more. A modem keeps few."""
     return came.state == "waiting" or came.sent_at is None or came.sent_at < now - NOBODYS
 
 
 def unwanted(came: "Received", utilities: Collection[str], now: datetime) -> bool:
     """Whether a message that no statement has taken may be deleted; the log says what it was. Of a utility's numbers
     after two days, for its answer may still become known by another pattern; of others after an hour, and their words
-    are nobody's business."""
+    are no one's business."""
     from agent.channels.sms import same_number
 
     ours = any(same_number(came.sender, number) for number in utilities)
@@ -72,32 +72,32 @@ def unwanted(came: "Received", utilities: Collection[str], now: datetime) -> boo
         return False
     when = f"{came.at:%Y-%m-%d %H:%M %z}" if came.at is not None else "an unknown time"
     if ours:
-        log.warning("modem: nobody waits for the utility's message of %s, deleted: %s", when, plain(came.text))
+        logger.warning("modem: no one waits for the utility's message of %s, deleted: %s", when, plain(came.text))
     else:
         text = "modem: a message from %s of %s (%d characters) is nothing of ours, deleted"
-        log.info(text, masked(came.sender), when, len(came.text))
+        logger.info(text, masked(came.sender), when, len(came.text))
     return True
 
 
 def masked(sender: str) -> str:
-    """A person's number with a gap; short numbers and names, which are those of firms, as they are."""
+    """An operator's number with a gap; short numbers and names, which are those of firms, as they are."""
     if sum(map(str.isdigit, sender)) <= SHOWN:
         return plain(sender)
     return f"{plain(sender[:4])}…{plain(sender[-2:])}"
 
 
-def _left(book: StatementLog) -> Step | None:
+def _left(log: StatementLog) -> Step | None:
     """The present figures' last message."""
-    return next(reversed(book.happened("left", channel="sms")), None)
+    return next(reversed(log.happened("left", channel="sms")), None)
 
 
-def _open(book: StatementLog, left: Step) -> Sequence[str]:
+def _open(log: StatementLog, left: Step) -> Sequence[str]:
     """References of its parts of which the network has not said what became of them."""
-    since = book.steps.index(left)
-    told = [one.reference for one in book.steps[since:] if one.what in ("delivered", "undelivered")]
+    since = log.steps.index(left)
+    told = [one.reference for one in log.steps[since:] if one.what in ("delivered", "undelivered")]
     return [one for one in left.reference.split(",") if one and one not in told]
 
 
-def _wants_answer(case: Case, book: StatementLog) -> bool:
+def _wants_answer(case: Case, log: StatementLog) -> bool:
     form = case.profile.sms
-    return form is not None and form.answer is not None and book.state == "sent"
+    return form is not None and form.answer is not None and log.state == "sent"

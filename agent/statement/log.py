@@ -1,6 +1,6 @@
-"""What happened to one statement, kept for ever: a sealed note of the store for each point and month.
+"""What happened to one statement, kept permanently: a sealed note of the store for each point and month.
 
-Every change is on the disk before it has an effect outside: who reads a book after a power cut knows at least as much
+Every change is on the disk before it has an effect outside: who reads a log after a power cut knows at least as much
 as the world does.
 """
 
@@ -31,7 +31,7 @@ Happening = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``what`` happened, the ``state`` after it, ``by`` whom ("meterpost", "intake", a person), and why.
+    """``what`` happened, the ``state`` after it, ``by`` whom ("meterpost", "intake", an operator), and why.
 
     what: opened, made, confirmed, held, queued (a record for MQTT), leaving (about to be handed to ``channel``), left,
     failed (surely not gone), unclear (it may have gone), delivered and undelivered (the network's report of a message
@@ -118,21 +118,21 @@ class StatementLog:
 
     @property
     def waits(self) -> bool:
-        """It was held and nobody has confirmed it since."""
+        """It was held and no one has confirmed it since."""
         last = [step.what for step in self.steps if step.what in ("held", "damaged", "confirmed")]
         return bool(last) and last[-1] != "confirmed"
 
     @property
     def confirmed(self) -> bool:
-        """A person has confirmed the present figures."""
+        """An operator has confirmed the present figures."""
         return bool(self.happened("confirmed")) and not self.waits
 
-    def noted(self, step: Step) -> "StatementLog":
+    def with_step(self, step: Step) -> "StatementLog":
         return replace(self, steps=(*self.steps, replace(step, attempt=len(self.attempts))))
 
     def tried(self, attempt: Attempt, step: Step) -> "StatementLog":
         """With further figures, and the step that says so."""
-        return replace(self, attempts=(*self.attempts, attempt)).noted(step)
+        return replace(self, attempts=(*self.attempts, attempt)).with_step(step)
 
 
 def key(point: str, month: str) -> str:
@@ -140,50 +140,50 @@ def key(point: str, month: str) -> str:
 
 
 def load(store: Store, point: str, month: str) -> StatementLog | None:
-    """The book, None where none was begun. A damaged note is a book that is held: what left is not known."""
+    """The log, None where none was begun. A damaged note is a log that is held: what left is not known."""
     note = store.noted(key(point, month))
-    return None if note is None else _book(point, month, note)
+    return None if note is None else _log(point, month, note)
 
 
-def save(store: Store, book: StatementLog) -> None:
+def save(store: Store, log: StatementLog) -> None:
     """On the disk when it returns."""
-    store.note(key(book.point, book.month), checksummed(_document(book)))
+    store.note(key(log.point, log.month), checksummed(_document(log)))
 
 
 def of_point(store: Store, point: str) -> list[StatementLog]:
-    """All books of a point by month."""
+    """All logs of a point by month."""
     found = store.notes(STATEMENT.of(point, ""))
     months = {name.removeprefix(STATEMENT.of(point, "")): note for name, note in found.items()}
     # A point's name may itself hold a colon: "a" is not the point of "statement:a:b:2026-10".
-    return [_book(point, month, note) for month, note in sorted(months.items()) if ":" not in month]
+    return [_log(point, month, note) for month, note in sorted(months.items()) if ":" not in month]
 
 
 def earlier(store: Store, point: str, month: str, most: int) -> Iterator[StatementLog]:
-    """Books of the months before this one, the newest first."""
-    books = [book for book in of_point(store, point) if book.month < month]
-    yield from reversed(books[-most:])
+    """logs of the months before this one, the newest first."""
+    logs = [log for log in of_point(store, point) if log.month < month]
+    yield from reversed(logs[-most:])
 
 
-def arrived(book: StatementLog) -> bool:
+def arrived(log: StatementLog) -> bool:
     """The present figures left by a fall-back channel, and its network did not say that it could not deliver them."""
-    steps = book.happened("left", "undelivered")
+    steps = log.happened("left", "undelivered")
     lost = {step.channel: place for place, step in enumerate(steps) if step.what == "undelivered"}
     return any(step.what == "left" and place > lost.get(step.channel, -1) for place, step in enumerate(steps))
 
 
-def handed_over(book: StatementLog) -> Attempt | None:
+def handed_over(log: StatementLog) -> Attempt | None:
     """The figures that the utility has: accepted, or gone by a fall-back channel and not refused since."""
-    if book.state not in ("accepted", "sent") or book.attempt is None:
+    if log.state not in ("accepted", "sent") or log.attempt is None:
         return None
-    if book.state == "accepted" or arrived(book):
-        return book.attempt
+    if log.state == "accepted" or arrived(log):
+        return log.attempt
     return None
 
 
-def _book(point: str, month: str, note: str) -> StatementLog:
+def _log(point: str, month: str, note: str) -> StatementLog:
     document = verified(note)
     if document is None:
-        text = "the book of this month was damaged: whether figures left is not known"
+        text = "the log of this month was damaged: whether figures left is not known"
         return StatementLog(point, month, (Step(UNKNOWN, "held", "damaged", reason=text),))
     return StatementLog(
         point,
@@ -204,9 +204,9 @@ def step_document(step: Step) -> dict[str, Any]:
     return {"at": when(step.at), **{name: value for name in names if (value := getattr(step, name))}}
 
 
-def _document(book: StatementLog) -> dict[str, Any]:
+def _document(log: StatementLog) -> dict[str, Any]:
     return {
-        "steps": [step_document(step) for step in book.steps],
+        "steps": [step_document(step) for step in log.steps],
         "attempts": [
             {
                 "at": when(one.at),
@@ -219,6 +219,6 @@ def _document(book: StatementLog) -> dict[str, Any]:
                 "registers": one.registers,
                 "read_at": when(one.read_at) if one.read_at else None,
             }
-            for one in book.attempts
+            for one in log.attempts
         ],
     }

@@ -22,7 +22,7 @@ from agent.history.installations import (
 from agent.host.clock import Stamp
 from agent.judge.identity import same
 from agent.judge.plausible import energy_flags
-from agent.statement import log as books
+from agent.statement import log as logs
 from agent.statement.figures import EARLY, KINDS, NoReading, Taken, billed, choose, ripe, span, taken, whole
 from agent.statement.log import Attempt
 from agent.statement.verdict import Reason, Used, above_limit, doubtful, too_long, unusual, used
@@ -67,7 +67,7 @@ def reading(case: Case, now: datetime, before: timedelta, *, patient: bool = Tru
 
 
 def nearest(case: Case, now: datetime) -> Taken | None:
-    """The best reading that the store has now; None before the reporting moment, without a look at the store."""
+    """The best reading that the store has now; None before the reporting moment, without a query of the store."""
     if now < case.window.reporting:
         return None
     since, until = span(case.window, now)
@@ -76,7 +76,7 @@ def nearest(case: Case, now: datetime) -> Taken | None:
 
 
 def later_reading(case: Case, after: datetime, now: datetime) -> Taken:
-    """The newest reading since the figures that are to be corrected; NoReading where there is none."""
+    """The newest reading since the figures that are to be corrected; NoReading if there is none."""
     since = max(after + MILLISECOND, case.window.reporting - EARLY)
     records = not_superseded(case.store.find(case.meter.point, KINDS, since, now + MILLISECOND))
     found = [one for record in records if (one := taken(record, case.meter, case.profile)) is not None]
@@ -138,8 +138,8 @@ def _flags(found: Taken) -> tuple[str, ...]:
 
 def last_figures(case: Case) -> Last | None:
     """What the utility has: the figures of the newest earlier statement that it took, else the act's."""
-    for book in books.earlier(case.store, case.meter.point, case.window.month, REMEMBERED):
-        given = books.handed_over(book)
+    for log in logs.earlier(case.store, case.meter.point, case.window.month, REMEMBERED):
+        given = logs.handed_over(log)
         if given is not None:
             alike = given.statement["primary"] == case.profile.primary and (
                 not case.profile.primary or Decimal(given.statement["ratio"]) == case.meter.ratio
@@ -184,7 +184,7 @@ def _registers(case: Case, meter: str, at: datetime, registers: Mapping[str, Num
 
 
 def _own(meter: Meter, register: str) -> str:
-    """Where nobody said which tariffs there are, the meter's total stands for a single T1."""
+    """Where no one said which tariffs there are, the meter's total stands for a single T1."""
     return register if meter.tariffs else "T1"
 
 
@@ -217,8 +217,8 @@ def _shown(found: Taken) -> dict[str, int]:
 def _earlier(case: Case) -> list[Used]:
     """What the last months used, exact to a kWh."""
     found = []
-    for book in books.earlier(case.store, case.meter.point, case.window.month, USUAL):
-        given = books.handed_over(book)
+    for log in logs.earlier(case.store, case.meter.point, case.window.month, USUAL):
+        given = logs.handed_over(log)
         if given is None or given.statement["since"] is None or not given.statement["consumption"]:
             continue
         factor = Decimal(given.statement["ratio"]) if given.statement["primary"] else Decimal(1)

@@ -60,15 +60,15 @@ def answers(received: "Received", form: SmsTemplate, account: str, since: dateti
 
 
 def message(
-    channel: str, gateway: str, meter: Meter, profile: Profile, window: Window, book: StatementLog
+    channel: str, gateway: str, meter: Meter, profile: Profile, window: Window, log: StatementLog
 ) -> StatementMessage:
-    """The utility's form of words with the book's present figures. ValueError where the profile has no such channel."""
-    attempt = book.attempt
+    """The utility's form of words with the log's present figures. ValueError where the profile has no such channel."""
+    attempt = log.attempt
     form = {"sms": profile.sms, "mail": profile.mail}.get(channel)
     if attempt is None or form is None:
         raise ValueError(f"{profile.name} has no channel {channel!r}")
     facts = facts_of(meter, attempt, window.zone, pad=form.pad)
-    name = f"statement.{gateway}.{book.point}.{book.month}.{len(book.attempts)}"
+    name = f"statement.{gateway}.{log.point}.{log.month}.{len(log.attempts)}"
     if channel == "sms":
         assert profile.sms is not None  # the form above
         return StatementMessage("sms", profile.sms.number, filled(profile.sms.text, facts), id=name)
@@ -128,7 +128,7 @@ class MailChannel:
         self._server = server
 
     def send(self, message: StatementMessage) -> str:
-        """The letter's own Message-ID."""
+        """The e-mail's own Message-ID."""
         from agent.channels.mail import Email, send, stable_id
 
         name = stable_id(self._server, message.id)

@@ -1,4 +1,4 @@
-"""A look at statements that changes nothing: what is in the books, and what would be made now."""
+"""An examination of statements that changes nothing: what is in the logs, and what would be made now."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,7 +8,7 @@ from agent.config.utility.profile import Profile, profile_of
 from agent.config.utility.window import following
 from agent.config.values import Config
 from agent.host.clock import Stamp
-from agent.statement import log as books
+from agent.statement import log as logs
 from agent.statement.actions import NotNow, case_of
 from agent.statement.figures import NoReading, Taken
 from agent.statement.log import StatementLog, Step
@@ -16,7 +16,7 @@ from agent.statement.making import Case, attempt, reading
 from buffer.store import Store
 
 Found = tuple[Case, StatementLog, str]
-"""The statement, its book, and what is waited for in words."""
+"""The statement, its log, and what is waited for as text."""
 
 
 class Preview:
@@ -26,7 +26,7 @@ class Preview:
         self._config, self._profiles, self._store, self._now = config, profiles, store, now
 
     def points(self) -> list[str]:
-        """Those with an account and a known utility; NotNow where there is none."""
+        """Those with an account and a known utility; NotNow if there is none."""
         found = [one.point for one in self._config.meters if profile_of(one, self._profiles) is not None]
         if not found:
             raise NotNow("no meter has an account and a utility: write both into its [[meter]]")
@@ -35,8 +35,8 @@ class Preview:
     def look(self, point: str, month: str | None) -> Found:
         """As it stands."""
         case = case_of(self._config, self._profiles, self._store, point, month, self._now)
-        book = books.load(self._store, point, case.window.month) or StatementLog(point, case.window.month)
-        return case, book, "" if book.attempt else self._waiting(case)
+        log = logs.load(self._store, point, case.window.month) or StatementLog(point, case.window.month)
+        return case, log, "" if log.attempt else self._waiting(case)
 
     def _waiting(self, case: Case) -> str:
         """What keeps the figures from being there."""
@@ -52,21 +52,21 @@ class Preview:
 
     def made(self, point: str, month: str | None) -> Found:
         """With the figures that would be made now, where there are none yet."""
-        case, book, waiting = self.look(point, month)
-        if book.attempt is not None:
-            return case, book, waiting
+        case, log, waiting = self.look(point, month)
+        if log.attempt is not None:
+            return case, log, waiting
         stamp = Stamp(self._now, "synced", "", 0.0)
         try:
             found = self._reading(case, patient=False)
         except NoReading as trouble:
-            return case, book, str(trouble)
+            return case, log, str(trouble)
         figures = attempt(case, found, stamp, 1)
-        step = Step(self._now, book.state, "made", reason="not kept: this is what a check would find now")
-        return case, replace(book, attempts=(figures,), steps=(*book.steps, replace(step, attempt=1))), waiting
+        step = Step(self._now, log.state, "made", reason="not kept: this is what a check would find now")
+        return case, replace(log, attempts=(figures,), steps=(*log.steps, replace(step, attempt=1))), waiting
 
-    def books(self, point: str) -> list[StatementLog]:
+    def logs(self, point: str) -> list[StatementLog]:
         """Every month of this point; NotNow for one that is not known at all."""
-        found = books.of_point(self._store, point)
+        found = logs.of_point(self._store, point)
         if not found and point not in [one.point for one in self._config.meters]:
             raise NotNow(f"no point named {point!r}; there are: {', '.join(one.point for one in self._config.meters)}")
         return found

@@ -1,6 +1,6 @@
 """The thread that looks after the statements: a modem may take minutes, and nothing else has to wait for it.
 
-The room itself is imported when a point has a utility or somebody asks: a gateway without statements need not carry it.
+The workflow itself is imported when a point has a utility or someone asks: others need not load it.
 """
 
 import logging
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from agent.config.utility.profile import Profile
     from agent.statement.workflow import StatementWorkflow
 
-log = logging.getLogger("meterpost.statement")
+logger = logging.getLogger("meterpost.statement")
 
-EVERY = 60.0  # s between two looks
+EVERY = 60.0  # s between two checks
 GOODBYE = 5.0  # s that a message which is just leaving has when the service ends
 
 
@@ -52,7 +52,7 @@ class StatementService:
         self._thread.start()
 
     def close(self) -> None:
-        """Ends after the message that is just leaving, or after 5 s with the process: the book knows about it."""
+        """Ends after the message that is just leaving, or after 5 s with the process: the log knows about it."""
         self._stopping.set()
         self._wake.set()
         if self._thread.ident is not None:
@@ -66,23 +66,23 @@ class StatementService:
         """A technician's request, its arguments as parsed."""
         from agent.statement.actions import StatementActions
 
-        return StatementActions(self.room()).ask(args)
+        return StatementActions(self.workflow()).ask(args)
 
     def ordered(self, points: Sequence[str]) -> dict[str, Any]:
         """The utility's command ``statement``."""
         from agent.statement.actions import StatementActions
 
-        return StatementActions(self.room()).asked_by_utility(points)
+        return StatementActions(self.workflow()).asked_by_utility(points)
 
-    def room(self) -> "StatementWorkflow":
+    def workflow(self) -> "StatementWorkflow":
         """For the configuration in use."""
         with self._lock:
             config = self._config
             if self._made is None or self._made.config is not config:
-                self._made = self._room(config)
+                self._made = self._workflow(config)
             return self._made
 
-    def _room(self, config: Config) -> "StatementWorkflow":
+    def _workflow(self, config: Config) -> "StatementWorkflow":
         from agent.config.utility import profile_file
         from agent.config.utility.profile import channels_of, profile_of
         from agent.statement.outbound import channels
@@ -93,11 +93,11 @@ class StatementService:
             try:
                 profiles = profile_file.load(config.gateway.utilities_dir)
             except ConfigError as trouble:  # the files were changed since the configuration was checked
-                log.error("the utility profiles are not sound, no statement is made until a reload: %s", trouble)
+                logger.error("the utility profiles are not sound, no statement is made until a reload: %s", trouble)
         for meter in config.meters:
             profile = profile_of(meter, profiles)
             for why in channels_of(profile, config)[1] if profile else ():
-                log.warning("%s: the fall-back has one way less: %s", meter.point, why)
+                logger.warning("%s: the fall-back has one way less: %s", meter.point, why)
         return StatementWorkflow(
             config,
             profiles,
@@ -118,6 +118,6 @@ class StatementService:
             if not any(meter.utility for meter in self._config.meters):
                 continue
             try:
-                self.room().look(stopping=self._stopping.is_set)
+                self.workflow().tick(stopping=self._stopping.is_set)
             except Exception:  # a fault of ours must not end all later statements; the log has its place
-                log.exception("statements: this look failed")
+                logger.exception("statements: this check failed")

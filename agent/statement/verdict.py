@@ -23,7 +23,7 @@ REASONS: Mapping[str, str] = {
 DOUBTFUL = ("backwards", "step-too-large", "clock-unset", "wrong-serial")
 USUAL_FROM = 3  # months that must be known before a usual is spoken of
 TIMES = 3  # times the usual
-SLACK = Decimal(100_000)  # Wh in 30 days above the usual that nobody asks about
+SLACK = Decimal(100_000)  # Wh in 30 days above the usual that no one asks about
 LITTLE = 10  # a tenth of the usual
 MONTH = Decimal(30 * 86400)  # s
 

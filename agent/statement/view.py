@@ -14,61 +14,61 @@ from buffer.body import record_json, when
 
 
 def document(
-    meter: Meter, profile: Profile, window: Window, book: StatementLog, config: Config, waiting: str = ""
+    meter: Meter, profile: Profile, window: Window, log: StatementLog, config: Config, waiting: str = ""
 ) -> dict[str, Any]:
     """Of ``meterpost/statements/1``; ``figures`` are empty while there are none, ``waiting`` says why."""
-    attempt = book.attempt
+    attempt = log.attempt
     return {
         "point": meter.point,
-        "month": book.month,
+        "month": log.month,
         "utility": profile.name,
         "account": meter.account,
-        "state": book.state,
+        "state": log.state,
         "window": {"from": when(window.opens), "to": when(window.closes)},
         "figures": dict(attempt.figures) if attempt else {},
         "consumption": dict(attempt.statement["consumption"]) if attempt else {},
         "verdict": attempt.statement["verdict"] if attempt else None,
         "reasons": list(attempt.statement["reasons"]) if attempt else [],
         "waiting": waiting,
-        "last": step_document(book.steps[-1]) if book.steps else None,
-        "attempts": len(book.attempts),
+        "last": step_document(log.steps[-1]) if log.steps else None,
+        "attempts": len(log.attempts),
         "without": channels_of(profile, config)[1],
     }
 
 
-def history(book: StatementLog) -> list[dict[str, Any]]:
+def history(log: StatementLog) -> list[dict[str, Any]]:
     """Every step, the oldest first."""
-    return [step_document(step) for step in book.steps]
+    return [step_document(step) for step in log.steps]
 
 
-def leaving(meter: Meter, profile: Profile, window: Window, book: StatementLog, config: Config) -> list[dict[str, Any]]:
+def leaving(meter: Meter, profile: Profile, window: Window, log: StatementLog, config: Config) -> list[dict[str, Any]]:
     """Exactly what leaves by each channel: the record by MQTT first, then the fall-back's messages."""
-    attempt = book.attempt
+    attempt = log.attempt
     if attempt is None:
         return []
-    record = json.loads(record_json(attempt.record(book.point)), parse_float=Decimal)
+    record = json.loads(record_json(attempt.record(log.point)), parse_float=Decimal)
     found: list[dict[str, Any]] = [{"channel": "mqtt", "record": record}]
     usable, why = channels_of(profile, config)
     for channel in profile.fallback:
-        letter = message(channel, config.gateway.id, meter, profile, window, book)
+        email = message(channel, config.gateway.id, meter, profile, window, log)
         reason = next((text for text in why if text.startswith(f"{channel}:")), "")
-        found.append(_message(letter) | ({} if channel in usable else {"cannot": reason}))
+        found.append(_message(email) | ({} if channel in usable else {"cannot": reason}))
     return found
 
 
-def _message(letter: StatementMessage) -> dict[str, Any]:
-    found: dict[str, Any] = {"channel": letter.channel, "to": letter.to, "text": letter.text}
-    if letter.channel == "mail":
-        return found | {"subject": letter.subject, "id": letter.id}
+def _message(email: StatementMessage) -> dict[str, Any]:
+    found: dict[str, Any] = {"channel": email.channel, "to": email.to, "text": email.text}
+    if email.channel == "mail":
+        return found | {"subject": email.subject, "id": email.id}
     from protocols.gsm.pdu import submits
 
-    return found | {"characters": len(letter.text), "parts": len(submits(letter.to or "0", letter.text))}
+    return found | {"characters": len(email.text), "parts": len(submits(email.to or "0", email.text))}
 
 
-def said(book: StatementLog) -> str:
+def said(log: StatementLog) -> str:
     """To be read out on the telephone; "" while there are no figures."""
-    if book.attempt is None:
+    if log.attempt is None:
         return ""
-    told = book.attempt.statement
-    figures = {name: str(figure) for name, figure in book.attempt.figures.items()}
+    told = log.attempt.statement
+    figures = {name: str(figure) for name, figure in log.attempt.figures.items()}
     return spoken(str(told["account"]), figures, told["tariffs"])

@@ -14,7 +14,7 @@ def explained() -> Explain:
 
 
 def unlocked(given: FrameKeys) -> Explain:
-    """ValueError in words that do not show a key."""
+    """ValueError whose text does not show a key."""
     from protocols.dlms.explain import explain
 
     keys = None

@@ -305,7 +305,7 @@ class DlmsMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
             if isinstance(raw, Value) and isinstance(raw.data, (int, Decimal)) and not isinstance(raw.data, bool):
                 found[register.key] = scale.apply(raw.data)
             elif isinstance(raw, Value) and raw.data is not None:
-                raise BadFrame(f"{register.key}: {raw.data!r} is no number"[:200])
+                raise BadFrame(f"{register.key}: {raw.data!r} is not a number"[:200])
             else:
                 denied = True
         if not found:

@@ -21,7 +21,7 @@ class MeterTime:
     @property
     def fixed(self) -> ZoneInfo | None:
         """The zone, without daylight rule, of whole hours that the meter's clock object says; None where it says none
-        or nobody asked it."""
+        or no one asked it."""
         hours, rest = divmod(self.deviation or 0, 60)
         if self.deviation is None or rest or not -14 <= hours <= 12:
             return None
@@ -66,6 +66,6 @@ class MeterTime:
         return encode(wall, (-deviation if self.reverse else deviation) if stated else None, status)
 
     def learn(self, time_zone: object) -> None:
-        """Take the deviation of the clock object's attribute 3; what is no deviation is not taken."""
+        """Take the deviation of the clock object's attribute 3; what is not a deviation is not taken."""
         if isinstance(time_zone, int) and time_zone != UNSPECIFIED and abs(time_zone) <= 15 * 60:
             self.deviation = -time_zone if self.reverse else time_zone

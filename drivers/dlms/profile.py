@@ -153,17 +153,17 @@ def values(row: Row, shape: Layout) -> tuple[dict[str, Number], bool]:
     cells = row.cells
     for at, (name, scale) in shape.values.items():
         raw = cells[at]
-        if type(raw) is int or isinstance(raw, Decimal):  # a bool is no number
+        if type(raw) is int or isinstance(raw, Decimal):  # a bool is not a number
             found[name] = scale.apply(raw)
         elif raw is not None:
-            raise BadFrame(f"{name}: {raw!r} is no number"[:200])
+            raise BadFrame(f"{name}: {raw!r} is not a number"[:200])
     return found, len(found) == len(shape.values) and not shape.missing
 
 
 def _ranges(
     ask: Ask, profile: Profile, shape: Layout, time: MeterTime, habits: Habits, since: datetime, until: datetime
 ) -> Iterator[list[Row]]:
-    """One read for so many rows; a profile without a period in one piece."""
+    """One read for this many rows; a profile without a period in one piece."""
     step = timedelta(seconds=shape.period * habits.rows) if shape.period else until - since
     begin = since
     while begin <= until:

@@ -21,7 +21,7 @@ class Depth:
 
 def reach(kind: str, depth: Depth, time: MeterTime, now: datetime) -> Reach | None:
     """The oldest row that the meter may hold at ``now`` (aware), were there one for each slot; None for a kind that
-    is no archive, or where days are asked for and nothing says the meter's zone."""
+    is not an archive, or where days are asked for and nothing says the meter's zone."""
     if kind == "interval":
         step = timedelta(seconds=depth.period or USUAL_PERIOD)
         newest = now - (now - EPOCH) % step

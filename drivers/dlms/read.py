@@ -31,8 +31,8 @@ class Reader:
     def _size(self) -> int:
         if not self._lists or not words.conforms(self.granted.conformance, LIST_BIT):
             return 1
-        room = (self.granted.max_pdu - HEAD) // DESCRIPTOR if self.granted.max_pdu else self._most
-        return max(1, min(self._most, room))
+        capacity = (self.granted.max_pdu - HEAD) // DESCRIPTOR if self.granted.max_pdu else self._most
+        return max(1, min(self._most, capacity))
 
     def _some(self, ask: Ask, attributes: Sequence[Attribute]) -> list[Value | Denied]:
         if len(attributes) == 1 or not self._lists:

@@ -85,7 +85,7 @@ class Association:
     @property
     def counter_name(self) -> str | None:
         """Whose frame counter is needed; None where nothing is ciphered. Meters of one key and one system title of ours
-        share it. Keys whose prints are equal by chance do too, which harms nobody: it is kept short so that it tells
+        share it. Keys whose prints are equal by chance do too, which harms no one: it is kept short so that it tells
         little of a key."""
         return None if self.keys is None else sha256(self.keys.block + self.title).hexdigest()[:8]
 
@@ -181,7 +181,7 @@ def title(text: str, name: str) -> bytes:
 
 
 def lower(text: str) -> int:
-    """The family's address check: ``17``, or ``serial:45100345`` whose first candidate it is. ValueError in words."""
+    """The family's address check: ``17``, or ``serial:45100345`` its first candidate. ValueError: the reason."""
     if text.startswith("serial:"):
         return addresses(text.removeprefix("serial:"))[0]
     try:
@@ -211,7 +211,7 @@ def meter_time(settings: Mapping[str, Any]) -> MeterTime:
     try:
         zone = ZoneInfo(settings["timezone"]) if settings["timezone"] else None
     except (KeyError, OSError):
-        raise ValueError(f"timezone: {settings['timezone']!r} is no zone such as Europe/Moscow") from None
+        raise ValueError(f"timezone: {settings['timezone']!r} is not a zone such as Europe/Moscow") from None
     return MeterTime(zone, None, settings["deviation"] == "reversed")
 
 

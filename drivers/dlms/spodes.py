@@ -11,7 +11,7 @@ def addresses(serial: str) -> tuple[int, ...]:
     16, the point-to-point address of optical ports.
     """
     if not serial.isascii() or not serial.isdigit():
-        raise ValueError(f"{serial!r} is no serial number of digits")
+        raise ValueError(f"{serial!r} is not a serial number of digits")
     last = [int(serial[-count:]) for count in (4, 5, 3, 2)]
     three = last[2] if last[2] <= 239 else last[3]
     found = (last[0] + 16, last[1], three or 1, 16)

@@ -1,4 +1,4 @@
-"""What is wrong in a configuration, and where: kind to the person at the cabinet."""
+"""What is wrong in a configuration, and where: kind to the technician."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

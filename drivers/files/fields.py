@@ -177,7 +177,7 @@ class Section:
             return default
 
     def section(self, key: str) -> "Section | None":
-        """The table under this key, None where there is none."""
+        """The table under this key, None if there is none."""
         value = self.content.get(key)
         if isinstance(value, dict):
             return Section(self.source, (*self.path, key), value, self.faults)

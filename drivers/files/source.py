@@ -44,7 +44,7 @@ class Source:
 
 
 def dotted(path: KeyPath) -> str:
-    """``("meter", 0, "serial")`` as a person counts: ``meter[1].serial``. Parts with points in them are in quotes."""
+    """``("meter", 0, "serial")`` counted from 1: ``meter[1].serial``. Parts with points in them are in quotes."""
     text = ""
     for part in path:
         if isinstance(part, int):

@@ -1,6 +1,6 @@
 """Bytes of an installer's file as text: UTF-8, with or without a byte order mark, lines ending in LF or CR LF.
 
-Everything else is named for what it is, and where the rest of the text can be read all the same, it is.
+Everything else is named for what it is, and where the rest of the text can be read anyway, it is.
 """
 
 import codecs

@@ -37,7 +37,7 @@ class Frozen(NamedTuple):
 
 
 def starts(kind: str, today: date, depth: int) -> Iterator[date]:
-    """The starts of this day or month and of so many before it as make ``depth``, newest first."""
+    """The starts of this day or month and of this many before it as make ``depth``, newest first."""
     start = today if kind == "day" else today.replace(day=1)
     for _ in range(depth):
         yield start

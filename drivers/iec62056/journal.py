@@ -22,7 +22,7 @@ from protocols.errors import BadFrame, Refused
 from protocols.iec62056.block import Value
 
 PAGE = 10  # entries in one question
-PAGES = 64  # more than a journal holds: a meter that repeats itself is not asked for ever
+PAGES = 64  # more than a journal holds: a meter that repeats itself is not asked permanently
 
 Read = Callable[[str, str], Sequence[Value]]
 """Parameter and arguments → its values; Refused where the meter has none."""
@@ -109,7 +109,7 @@ def _entries(
 
 
 def _entry(name: str, text: str, zone: ZoneInfo) -> Entry | None:
-    """None where the stamp is no date: such an entry has no moment. BadFrame where the text is no entry."""
+    """None where the stamp is not a date: such an entry has no moment. BadFrame where the text is not an entry."""
     match = _ENTRY.fullmatch(text)
     if match is None:
         raise BadFrame(f"{name}: no journal entry: {text[:60]!r}")

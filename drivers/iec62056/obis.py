@@ -103,7 +103,7 @@ def _register(code: str, group: int) -> str | None:
 
 
 def scaled(value: Value, unit: str, default: str = "") -> Decimal | None:
-    """The exact value in ``unit``, with the digits that the meter shows; None where it is no number or of another or
+    """The exact value in ``unit``, with the digits that the meter shows; None where it is not a number or of another or
     unknown unit."""
     number = value.number
     if number is None:
@@ -152,7 +152,7 @@ def clock(block: Block) -> datetime | None:
 
 def moment(date: str, time: str) -> datetime | None:
     """``YYMMDD``, ``YYYYMMDD``, either with dashes, ``sYYMMDD`` with a season digit, and ``hhmmss`` with or without
-    colons; None where they are no date."""
+    colons; None where they are not a date."""
     digits, hours = date.replace("-", ""), time.replace(":", "")
     if len(digits) == 7:
         digits = digits[1:]

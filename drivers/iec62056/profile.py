@@ -29,7 +29,7 @@ Read = Callable[[str, str], Sequence[Value]]
 _POWER = re.compile(r"(?P<number>\d+(?P<point>\.\d+)?)[,;]?(?P<mark>[A-Za-z]?)")
 NEVER, PARTLY = "A", "I"
 """Marks behind a power: nothing was measured, not for the whole interval (a CE303's manual, quoted by a public
-driver). What another mark means nobody says: its power is taken for missing."""
+driver). What another mark means no one says: its power is taken for missing."""
 
 
 class Power(NamedTuple):
@@ -42,7 +42,7 @@ class Power(NamedTuple):
 
 
 def period(profile: Profile, read: Read) -> timedelta:
-    """The length of an interval. Refused where energies of that length are no exact numbers."""
+    """The length of an interval. Refused where energies of that length are not exact numbers."""
     if profile.minutes:
         return timedelta(minutes=profile.minutes)
     values = read(profile.period, "")
@@ -55,7 +55,7 @@ def period(profile: Profile, read: Read) -> timedelta:
 
 
 def profile_reach(profile: Profile | None, step: timedelta | None, zone: ZoneInfo, now: datetime) -> Reach | None:
-    """How far back it goes at ``now`` (aware); None where there is none or its intervals' length is not known yet."""
+    """How far back it goes at ``now`` (aware); None if there is none or its intervals' length is not known yet."""
     if profile is None:
         return None
     step = step or (timedelta(minutes=profile.minutes) if profile.minutes else None)
@@ -144,10 +144,10 @@ def _texts(profile: Profile, count: int, back: int, day: date, wanted: tuple[int
 
 
 def _power(profile: Profile, text: str) -> tuple[Decimal, bool] | None:
-    """W, and whether the interval was measured in part; None where it was not, or nobody knows."""
+    """W, and whether the interval was measured in part; None where it was not, or no one knows."""
     match = _POWER.fullmatch(text.strip())
     if match is None or match["mark"].upper() not in ("", PARTLY):
         return None
     if profile.whole and match["point"]:
-        raise BadFrame(f"{profile.name}: {text[:20]!r} is no whole number: its unit is not known")
+        raise BadFrame(f"{profile.name}: {text[:20]!r} is not a whole number: its unit is not known")
     return Decimal(match["number"]) * profile.factor, bool(match["mark"])

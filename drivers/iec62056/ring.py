@@ -1,7 +1,7 @@
 """Journals that an IEC 62056-21 meter keeps as a ring: ``PHASE(first.count)`` of Energomera CE301 and CE303.
 
 Entries are ``d-m-yy-h-m-state`` without seconds, as a public driver (Psxbox.Protocols) reads them from a recorded
-dialogue and a public simulator (SimulatorMeter) writes them. Where the ring begins nobody says for certain: all of it
+dialogue and a public simulator (SimulatorMeter) writes them. Where the ring begins no one says for certain: all of it
 is read and put in order by its times.
 """
 
@@ -66,7 +66,7 @@ def ring(
 
 
 def _pointer(journal: Journal, read: Read, unfinished: Unfinished[Sequence[Value]]) -> str:
-    """ "" where there is none."""
+    """ "" if there is none."""
     if not journal.pointer:
         return ""
     try:
@@ -77,7 +77,7 @@ def _pointer(journal: Journal, read: Read, unfinished: Unfinished[Sequence[Value
 
 
 def _entry(name: str, text: str) -> tuple[datetime, str] | None:
-    """None where the stamp is no date: such an entry has no moment. BadFrame where the text is no entry."""
+    """None where the stamp is not a date: such an entry has no moment. BadFrame where the text is not an entry."""
     match = _ENTRY.fullmatch(text)
     if match is None:
         raise BadFrame(f"{name}: no journal entry: {text[:60]!r}")

@@ -59,7 +59,7 @@ SETTINGS = (
 
 def address(text: str) -> int:
     """A number that equal device addresses share (leading zeros do not count, §6.3.2), -1 for none, which every meter
-    on the line answers. ValueError in words."""
+    on the line answers. ValueError with the reason."""
     frames.address_of(text)
     if not text:
         return -1
@@ -76,13 +76,13 @@ def zone(plan: MeterPlan, settings: Mapping[str, Any]) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError):
-        raise Refused(f"timezone: {name!r} is no zone such as Europe/Moscow") from None
+        raise Refused(f"timezone: {name!r} is not a zone such as Europe/Moscow") from None
 
 
 def password(text: str, settings: Mapping[str, Any]) -> bytes:
     """The characters between the brackets of P1. ``hex:…`` and ``ascii:…`` say their coding, else the setting does.
 
-    ValueError in words that do not show it."""
+    ValueError whose text does not show it."""
     coding = settings.get("password_encoding", "ascii")
     for prefix in ("hex", "ascii"):
         if text.startswith(f"{prefix}:"):

@@ -135,7 +135,7 @@ class Mercury230(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
         )
 
     def _learn(self, ask: Ask) -> None:
-        """Variant, firmware and ratio: nice to know, so a meter that does not tell them is read all the same."""
+        """Variant, firmware and ratio: nice to know, so a meter that does not tell them is read anyway."""
         learned = self._learned
         learned.tries -= 1
         try:

@@ -79,7 +79,7 @@ JOURNALS: Mapping[int, Journal] = {
     **_phases(0x83, "voltage-circuit", "voltage-circuit-end", "current without voltage"),
     0x86: Journal("phase-order", "phase-order-end", "phases in the wrong order"),
 }
-"""All but those of dips and swells, whose depths are no matter of events, and of the load's control, whose bits no
+"""All but those of dips and swells, whose depths do not belong to events, and of the load's control, whose bits no
 paper at hand explains."""
 
 CODES = frozenset(

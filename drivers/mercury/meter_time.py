@@ -23,7 +23,7 @@ class MeterTime:
         try:
             return cls(ZoneInfo(name))
         except (KeyError, OSError, ValueError):
-            raise Refused(f"timezone: {name!r} is no zone such as Europe/Moscow") from None
+            raise Refused(f"timezone: {name!r} is not a zone such as Europe/Moscow") from None
 
     def utc(self, wall: datetime, winter: bool = False) -> datetime:
         """Aware UTC of the meter's naive wall time. In the hour that comes twice ``winter`` means the second; outside

@@ -97,9 +97,9 @@ class LoadProfile:
         address = ring.address(age)
         if address is None:
             return (None,)
-        room = ring.room(address)
-        if min(count, room) >= WORTH_LONG and self._may_be_long:
-            return self._long(ask, address, max(0, LONG - room))
+        space = ring.space(address)
+        if min(count, space) >= WORTH_LONG and self._may_be_long:
+            return self._long(ask, address, max(0, LONG - space))
         found: Records | None = self.learned.unless_refused(ask, ReadRecords(address), "records by address")
         return found
 
@@ -168,7 +168,7 @@ class _Ring:
             return None
         return (self._place - distance) % self._places * STEP
 
-    def room(self, address: int) -> int:
+    def space(self, address: int) -> int:
         """Records from there to the ring's end."""
         return self._places - address // STEP
 

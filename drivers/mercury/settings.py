@@ -37,14 +37,14 @@ SETTINGS = (
 
 
 def address(text: str) -> int:
-    """1 to 240, or 0 for a meter that is alone on its line; ValueError in words."""
+    """1 to 240, or 0 for a meter that is alone on its line; ValueError with the reason."""
     if not (text.isascii() and text.isdigit() and int(text) <= 240):
         raise ValueError(f"{text!r} stands there; 1 to 240 may, or 0 where the meter is alone on its line")
     return int(text)
 
 
 def password(text: str, settings: Mapping[str, Any]) -> bytes:
-    """Six octets from the password file's line; ValueError in words that do not show it.
+    """Six octets from the password file's line; ValueError whose text does not show it.
 
     ``hex:…`` and ``ascii:…`` say their coding. Without one, ``password_encoding`` decides: "hex" makes each digit one
     octet (111111 is 01 01 01 01 01 01: appendix В of the manual), "ascii" takes the characters (31 31 …).

@@ -1,6 +1,6 @@
 """Registers as exact numbers: integers as they are, binary floats as the shortest decimal that rounds to them.
 
-A raw number is a pair (digits, exponent): digits × 10^exponent, both int; None is a float that is no number.
+A raw number is a pair (digits, exponent): digits × 10^exponent, both int; None is a float that is not a number.
 """
 
 import struct

@@ -2,7 +2,7 @@
 
 | type | Python value |
 | --- | --- |
-| null-data, don't-care, a float that is no number | None |
+| null-data, don't-care, a float that is not a number | None |
 | array, compact-array | list |
 | structure | tuple |
 | boolean | bool |

@@ -344,7 +344,7 @@ def _written(answer: SetAnswer, what: str) -> Done:
 
 
 def _check_association(answer: AssociationAnswer, user: bytes, question: Associate) -> None:
-    """Raise in words unless the meter accepted us (diagnostic 14 is normal in HLS pass 2)."""
+    """Raise as text unless the meter accepted us (diagnostic 14 is normal in HLS pass 2)."""
     if answer.result == ACCEPTED and answer.diagnostic in (0, AUTHENTICATION_REQUIRED):
         if (answer.diagnostic == AUTHENTICATION_REQUIRED or answer.authentication) and question.mechanism < 2:
             raise Refused("the meter wants HLS authentication from this client", answer.diagnostic)

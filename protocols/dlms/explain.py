@@ -1,4 +1,4 @@
-"""DLMS octets in words, for ``meterpost decode dlms``: HDLC frames, wrapper messages or bare APDUs. Never raises."""
+"""DLMS octets as text, for ``meterpost decode dlms``: HDLC frames, wrapper messages or bare APDUs. Never raises."""
 
 from protocols.dlms.explain_apdu import describe, names_asked
 from protocols.dlms.hdlc import (
@@ -24,7 +24,7 @@ Pieces = list[str | bytes]
 
 
 def explain(data: bytes, answer_to: bytes | None = None, keys: Keys | None = None, title: bytes = b"") -> list[str]:
-    """Lines for a person. ``answer_to``: the question, whose attributes then name the values of the answer. ``keys``
+    """Lines for an operator. ``answer_to``: the question, whose attributes then name the values of the answer. ``keys``
     and ``title`` (the sender's system title, where the octets do not carry it) open ciphered APDUs; keys and passwords
     are never shown."""
     names: tuple[str, ...] = ()
@@ -110,4 +110,4 @@ def _damage(noise: bytes) -> str:
         wanted = fcs(body[:-2])
         if wanted != body[-2:]:
             return f"no sound frame: FCS is {body[-2:].hex(' ')}, {wanted.hex(' ')} would be right for these octets"
-    return f"octets that are no sound frame: {noise[:64].hex(' ')}"
+    return f"octets that are not a sound frame: {noise[:64].hex(' ')}"

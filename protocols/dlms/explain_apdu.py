@@ -1,4 +1,4 @@
-"""One APDU in words, its data as a tree."""
+"""One APDU as text, its data as a tree."""
 
 from collections.abc import Callable
 
@@ -44,7 +44,7 @@ HIDDEN = (15, KEY_CLASS)
 
 
 def names_asked(apdu: bytes, keys: Keys | None = None, title: bytes = b"") -> tuple[str, ...]:
-    """What a GET asks for, in its order; empty where it is none or cannot be read."""
+    """What a GET asks for, in its order; empty if there is none or cannot be read."""
     try:
         if is_ciphered(apdu) and keys is not None:
             _, apdu = reveal(apdu, keys, title)

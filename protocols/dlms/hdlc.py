@@ -193,7 +193,7 @@ class Limits:
 
     @classmethod
     def from_bytes(cls, field: bytes) -> "Limits":
-        """What the field states, defaults for what it leaves out; BadFrame where it is no such field."""
+        """What the field states, defaults for what it leaves out; BadFrame where it is not such a field."""
         if not field:
             return cls()
         if len(field) < 3 or field[:2] != b"\x81\x80" or field[2] != len(field) - 3:
@@ -215,7 +215,7 @@ DEFAULTS = Limits()
 
 
 def describe_control(control: int) -> str:
-    """A control field in words, as ``I N(S)=1 N(R)=2 P``."""
+    """A control field as text, as ``I N(S)=1 N(R)=2 P``."""
     final = " P/F" if control & POLL else ""
     if not control & 1:
         return f"I N(S)={control >> 1 & 7} N(R)={control >> 5}{final}"

@@ -173,7 +173,7 @@ class Session:
                 return talk.action(question)
             case Release():
                 return talk.release(question)
-        raise RuntimeError(f"{question} is no question of this session")
+        raise RuntimeError(f"{question} is not a question of this session")
 
     def _connect(self, question: Connect) -> Sending:
         self._talk = Talk(self._strict)

@@ -1,4 +1,4 @@
-"""DLMS codes in words (IEC 62056-5-3 and its ASN.1), each with what a technician can do about it where that helps."""
+"""DLMS codes as text (IEC 62056-5-3 and its ASN.1), each with what a technician can do about it where that helps."""
 
 from protocols.errors import AccessDenied, Busy, MeterError, NotLoggedIn, Refused
 

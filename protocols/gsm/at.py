@@ -194,7 +194,7 @@ def signal(lines: tuple[str, ...]) -> int | None:
 
 
 def operator(lines: tuple[str, ...]) -> str | None:
-    """``+COPS: <mode>[,<format>,<oper>[,…]]`` (27.007, clause 7.3): the network's name; None where there is none."""
+    """``+COPS: <mode>[,<format>,<oper>[,…]]`` (27.007, clause 7.3): the network's name; None if there is none."""
     for line in lines:
         fields = _fields(line)
         if len(fields) >= 3 and fields[2]:

@@ -55,7 +55,7 @@ def semi_octets(digits: str) -> bytes:
 
 
 def address(number: str) -> bytes:
-    """Address field: digits, type, value (clause 9.1.2.5). ValueError for what is no number."""
+    """Address field: digits, type, value (clause 9.1.2.5). ValueError for what is not a number."""
     kind, digits = _kind(number_of(number))
     return bytes([len(digits), kind]) + semi_octets(digits)
 
@@ -114,7 +114,7 @@ def _digits(kind: int, value: bytes, count: int) -> str:
 
 
 def take_stamp(octets: Octets) -> datetime | None:
-    """The service centre's time with its zone (clause 9.2.3.11); None where the seven octets are no time of the
+    """The service centre's time with its zone (clause 9.2.3.11); None where the seven octets are not a time of the
     calendar: some centres leave them empty, and the message is none the worse for it."""
     data = octets.take(7, "time stamp")
     year, month, day, hour, minute, second = ((octet & 0xF) * 10 + (octet >> 4) for octet in data[:6])

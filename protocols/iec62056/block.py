@@ -1,7 +1,7 @@
 """Data sets ``id(value*unit)`` of IEC 62056-21:2002 §6.5 and §6.6, exact: text in, Decimals out.
 
 A set without an id belongs to the one before it. Nothing is lost: order, duplicates, empty values and unknown ids are
-kept; a line that is no data line is set aside in ``damaged``.
+kept; a line that is not a data line is set aside in ``damaged``.
 """
 
 import re
@@ -122,7 +122,7 @@ def parse(data: bytes) -> Block:
 
 
 def _sets_of(line: str) -> Iterator[tuple[str, Value]]:
-    """The data sets of a line; nothing where a part of it is no data set."""
+    """The data sets of a line; nothing where a part of it is not a data set."""
     found: list[tuple[str, Value]] = []
     place = 0
     line = line.replace("((", "(").replace("))", ")")  # error texts of some P1 meters stand in two pairs of brackets

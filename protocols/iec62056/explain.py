@@ -1,4 +1,4 @@
-"""Bytes of an IEC 62056-21 dialogue in words, for ``meterpost decode iec``."""
+"""Bytes of an IEC 62056-21 dialogue as text, for ``meterpost decode iec``."""
 
 from collections.abc import Iterator
 

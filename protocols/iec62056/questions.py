@@ -74,7 +74,7 @@ class Put(Write):
 
 @dataclass(frozen=True, slots=True)
 class Break(Read):
-    """``SOH B0 ETX check``: ends any session, nobody answers."""
+    """``SOH B0 ETX check``: ends any session, no one answers."""
 
 
 @dataclass(frozen=True, slots=True)

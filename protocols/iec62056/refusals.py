@@ -43,7 +43,7 @@ def refusal(block: Block, name: str, named: bool = True) -> MeterError | None:
 
 def nothing_kept(question: object, block: Block) -> Refused | None:
     """Refused where a sound message without any data answers a question for a row of an archive: so a CE301 says that
-    it keeps none (``STX ETX 03``, as two independent public drivers of a CE301BY take it). None where it is no such
+    it keeps none (``STX ETX 03``, as two independent public drivers of a CE301BY take it). None where it is not such a
     answer."""
     if block.sets or block.damaged or not (isinstance(question, Get) and question.arguments):
         return None

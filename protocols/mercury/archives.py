@@ -60,7 +60,7 @@ Records = tuple[ProfileRecord | None, ...]
 
 
 def stamp(data: bytes) -> datetime | None:
-    """5 octets hh mm dd MM yy (profile) or 6 octets ss mm hh dd MM yy (journals), BCD; None for what is no date and
+    """5 octets hh mm dd MM yy (profile) or 6 octets ss mm hh dd MM yy (journals), BCD; None for what is not a date and
     time, zeros above all."""
     try:
         fields = [frames.bcd(octet) for octet in sized(data, 5, 6)]

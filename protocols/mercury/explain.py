@@ -1,4 +1,4 @@
-"""Frames of a Mercury 23x in words, for the technician's ``decode`` command. Passwords are never shown."""
+"""Frames of a Mercury 23x as text, for the technician's ``decode`` command. Passwords are never shown."""
 
 from collections.abc import Callable
 from datetime import date, time
@@ -158,7 +158,7 @@ def _alone(frame: bytes) -> list[str]:
 
 
 def _request(body: bytes) -> tuple[str, Asked | None] | None:
-    """What a request asks in words, and the question if its answer can be read; None: it is no request known here."""
+    """What a request asks as text, and the question if its answer can be read; None: it is not a request known here."""
     if body in _QUESTIONS:
         return _QUESTIONS[body]
     try:
@@ -200,7 +200,7 @@ def _row(tariff: int) -> str:
 
 def _unsound(frame: bytes) -> str:
     if len(frame) < frames.SHORTEST:
-        return f"{len(frame)} octets are no frame, the shortest has {frames.SHORTEST}"
+        return f"{len(frame)} octets are not a frame, the shortest has {frames.SHORTEST}"
     if crc16_modbus(frame):
         right = crc16_modbus(frame[:-2]).to_bytes(2, "little")
         return f"checksum: {frame[-2:].hex(' ').upper()} stands there, {right.hex(' ').upper()} would be right"

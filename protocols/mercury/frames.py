@@ -131,7 +131,7 @@ def all_tariffs(data: bytes) -> AllTariffs:
 def bcd(octet: int) -> int:
     """Two decimal digits in one octet, or BadFrame."""
     if octet >> 4 > 9 or octet & 0x0F > 9:
-        raise BadFrame(f"{octet:02X}h is no pair of decimal digits")
+        raise BadFrame(f"{octet:02X}h is not a pair of decimal digits")
     return (octet >> 4) * 10 + (octet & 0x0F)
 
 
@@ -159,7 +159,7 @@ def clock(data: bytes) -> Clock:
     try:
         return Clock(datetime(2000 + year, month, day, hour, minute, second), season == 1)
     except ValueError:
-        raise BadFrame(f"clock: {data.hex(' ')} is no date and time") from None
+        raise BadFrame(f"clock: {data.hex(' ')} is not a date and time") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from protocols.mercury.frames import sized
 
 @dataclass(frozen=True, slots=True)
 class Serial:
-    """The factory number, eight digits with leading zeros; ``made`` is None where the date is no date."""
+    """The factory number, eight digits with leading zeros; ``made`` is None where the octets are not a date."""
 
     serial: str
     made: date | None

@@ -32,7 +32,7 @@ class Asked(Protocol):
         """The request between address and CRC."""
 
     def decode(self, data: bytes) -> Any:
-        """The reply to data of one of ``sizes``; BadFrame if they make no sense. A status is no matter of this."""
+        """The reply to data of one of ``sizes``; BadFrame if they make no sense. A status is not part of this."""
 
 
 class _Order:
@@ -47,7 +47,7 @@ class _Order:
 
 @dataclass(frozen=True, slots=True)
 class TestChannel(_Order, Read):
-    """Is somebody there? The answer equals the request, so on a line that echoes it proves nothing."""
+    """Is someone there? The answer equals the request, so on a line that echoes it proves nothing."""
 
     __test__: ClassVar[bool] = False  # the maker's name for it begins like a pytest class
 
@@ -110,7 +110,7 @@ class ReadEnergy(Read):
 @dataclass(frozen=True, slots=True)
 class ReadAllTariffs(Read):
     """T1 to T4, the total and perhaps the losses of an ``array`` in one long answer (tariff number 6); arrays and
-    months as :class:`ReadEnergy` has them, but for the phases.
+    months as :class:`ReadEnergy` has them, except for the phases.
 
     The maker asks for a system time-out of at least 25 ms here: multiplier 5 at 9600 bit/s.
     """

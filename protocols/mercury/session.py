@@ -66,7 +66,7 @@ class Session:
     An answer ends by its length. It is found between noise and behind an echo of the request by address, length and
     CRC; a status (4 octets) in the place of a longer answer counts only after silence, because the head of a longer
     frame may look like one. A sound frame of another length or from another meter is a BadFrame, and so is all else
-    that ends in silence, but for up to three octets: too few for any frame, they are noise before the answer.
+    that ends in silence, except for up to three octets: too few for any frame, they are noise before the answer.
     """
 
     def __init__(self, address: int, line: Line, multiplier: int = 1, timeout: float | None = None) -> None:
@@ -165,7 +165,7 @@ class Session:
         return not self._echoed and len(self._buffer) <= len(self._request) and self._request.startswith(self._buffer)
 
     def _alone(self, frame: bytes, behind: int) -> bytes:
-        """The frame, unless so much follows it that a second answer may: then nobody knows which is ours."""
+        """The frame, unless so much follows it that a second answer may: then no one knows which is ours."""
         if behind >= SHORTEST:
             raise self._broken(f"{behind} more octets behind a sound frame")
         return frame
@@ -192,7 +192,7 @@ class Session:
         return f"a sound frame of {len(heard)} octets where {due} were due, perhaps a late answer"
 
     def _broken(self, why: str) -> BadFrame:
-        """A BadFrame with the bytes in hex, but for a log-in: an echo of it would show the password."""
+        """A BadFrame with the bytes in hex, except for a log-in: an echo of it would show the password."""
         heard, question = bytes(self._buffer), self._question
         self._end(Event.ENDED)
         if isinstance(question, OpenChannel) and len(heard) > SHORTEST:

@@ -1,4 +1,4 @@
-"""Modbus frames in words, for a technician who has a hex dump."""
+"""Modbus frames as text, for a technician who has a hex dump."""
 
 import struct
 from collections.abc import Iterator

@@ -19,7 +19,7 @@ UNITS = {27: "W", 28: "VA", 29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A",
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One register. ``code`` as ``1-0:1.8.0*255``; ``number`` exact, scaler applied, None where it is no number."""
+    """One register. ``code`` as ``1-0:1.8.0*255``; ``number`` exact, scaler applied, None where it is not a number."""
 
     code: str
     unit: str | None
@@ -59,7 +59,7 @@ class Registers:
 
 
 def registers(file: bytes) -> Registers:
-    """The first list of registers in a file; BadFrame where there is none or a field is broken."""
+    """The first list of registers in a file; BadFrame if there is none or a field is broken."""
     place = 0
     while place < len(file):
         message, place = _field(file, place, 0)

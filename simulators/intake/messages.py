@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NoReturn
 
-LARGEST = 64 * 1024  # octets of a batch, unpacked (the contract's limit)
+LARGEST = 64 * 1024  # bytes of a batch, unpacked (the contract's limit)
 SCHEMA = "meterpost/records/1"
 KINDS = frozenset(("now", "network", "interval", "day", "month", "event", "statement"))
 WHITESPACE = re.compile(r"[ \t\n\r]*")
@@ -41,7 +41,7 @@ DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
 
 
 def unpacked(payload: bytes) -> str:
-    """The JSON text; a first octet of 78 says zlib, 7B JSON. BadMessage beyond 64 KiB: no zip bomb gets through."""
+    """The JSON text; a first byte of 78 says zlib, 7B JSON. BadMessage beyond 64 KiB: no zip bomb gets through."""
     if payload[:1] == b"\x78":
         inflater = zlib.decompressobj()
         try:
@@ -51,7 +51,7 @@ def unpacked(payload: bytes) -> str:
         if len(payload) <= LARGEST and not inflater.eof:
             raise BadMessage("zlib: the end is missing")
     if len(payload) > LARGEST:
-        raise BadMessage(f"more than {LARGEST} octets")
+        raise BadMessage(f"more than {LARGEST} bytes")
     try:
         return payload.decode()
     except UnicodeDecodeError as trouble:
@@ -59,7 +59,7 @@ def unpacked(payload: bytes) -> str:
 
 
 def parse(payload: bytes, gateway: str) -> Message:
-    """The batch of this gateway (its name is in the topic); BadMessage in words on any other bytes."""
+    """The batch of this gateway (its name is in the topic); BadMessage with the reason on any other bytes."""
     try:
         fields, items = _object(unpacked(payload))
     except BadMessage:

@@ -84,7 +84,7 @@ class Intake:
         return client
 
     def start(self, wait: float = 0.0) -> None:
-        """Connect, and again for ever. ``wait``: s at most until the subscription stands; TimeoutError after it."""
+        """Connect, and again permanently. ``wait``: s at most until the subscription stands; TimeoutError after it."""
         port = self._url.port or (8883 if self._url.scheme == "mqtts" else 1883)
         self._client.connect_async(self._url.hostname or "localhost", port, keepalive=30)
         self._client.loop_start()

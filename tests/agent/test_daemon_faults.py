@@ -117,7 +117,7 @@ class Site:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.daemon is not None:
-                self.daemon.look()
+                self.daemon.tick()
             if condition():
                 return
             time.sleep(0.05)
@@ -143,7 +143,7 @@ class Site:
         self.until(self._settled)
 
     def _settled(self) -> bool:
-        """What the housekeeping has to tell is stored first: it would come after the last look otherwise."""
+        """What the housekeeping has to tell is stored first: it would come after the last check otherwise."""
         assert self.daemon is not None
         self.daemon.writer.flush()
         counts = self.store.counts()
@@ -352,7 +352,7 @@ def spoil(file: Path) -> None:
 
 
 def check_carried(site: Site, count: int) -> None:
-    """Each reading is at the intake once, but for those that an event has counted."""
+    """Each reading is at the intake once, except for those that an event has counted."""
     check_intake(site)
     rows = site.intake.rows()
     records = [row.record for row in rows]
@@ -369,7 +369,7 @@ def check_carried(site: Site, count: int) -> None:
     assert len(polled) == site.polled()
 
 
-def test_a_full_disk_stops_no_poll_counts_what_it_costs_and_heals_with_room(tmp_path):
+def test_a_full_disk_stops_no_poll_counts_what_it_costs_and_heals_with_space(tmp_path):
     try:
         with disk(tmp_path, 32) as mount, Site(tmp_path, mount / "state") as site:
             preload(site.state, 3000)
@@ -436,7 +436,7 @@ def test_a_read_only_disk_is_refused_in_words_with_74(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root may give files away")
-@pytest.mark.parametrize("mode", [0o700, 0o755], ids=["closed directory", "somebody else's files"])
+@pytest.mark.parametrize("mode", [0o700, 0o755], ids=["closed directory", "someone else's files"])
 def test_a_state_dir_of_somebody_else_is_refused_in_words_with_77(tmp_path, mode):
     state = tmp_path / "state"
     preload(state, 100)

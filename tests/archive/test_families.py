@@ -45,7 +45,7 @@ class SpodesHouse(House):
 
 
 class StatedHouse(SpodesHouse):
-    """Nobody has written the meters' zone: they say it themselves. ``written``: the gateway's."""
+    """No one has written the meters' zone: they say it themselves. ``written``: the gateway's."""
 
     written: ZoneInfo | None = None
 
@@ -143,7 +143,7 @@ def test_days_and_months_of_a_meter_that_says_its_zone_itself_are_whole(folder, 
     since = local_midnight(house, NOW - 60 * DAY) + HALF
     registers_are_true(house, "day", since)
     registers_are_true(house, "month", since)
-    assert not [runs for book in house.filler._books.values() for runs in book.absent if book.grid.kind != "interval"]
+    assert not [runs for gaps in house.filler._gaps_of.values() for runs in gaps.absent if gaps.grid.kind != "interval"]
     house.run(2 * DAY)
     fresh = [record for record in house.records("day") if record.at > NOW + 3 * DAY]
     assert len(fresh) == 2 and not [record for record in fresh if "restored" in record.flags]

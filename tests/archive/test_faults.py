@@ -238,7 +238,7 @@ def test_a_step_of_the_gateways_clock_makes_and_skips_no_slot(folder, step):
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [HOUR, -HOUR, timedelta(minutes=10), timedelta(minutes=-45)])
 def test_a_meter_whose_clock_was_changed_gives_what_it_stamped_and_no_slot_twice(folder, step):
-    """What was written twice, or skipped, is no reason to ask for ever."""
+    """What was written twice, or skipped, is no reason to ask without end."""
     house = House(folder, NOW, installed=(NOW - 4 * DAY).date(), archive={"steps": [(NOW - 2 * DAY, step)]})
     archive = house.simulated[0].archive
     house.simulated[0].now = archive.wall
@@ -323,7 +323,7 @@ def test_what_the_utility_wants_is_asked_at_once_also_what_counted_as_absent(fol
     with pytest.raises(ValueError, match="is not kept"):
         house.filler.again("flat-1", "event", *off)
     with pytest.raises(KeyError):
-        house.filler.again("nobody", "interval", *off)
+        house.filler.again("no one", "interval", *off)
     house.stop()
 
 
@@ -346,7 +346,7 @@ def test_a_meter_whose_clock_is_far_off_loses_no_slot_for_it(folder):
     house.start()
     house.run(20 * MINUTE)
     assert not house.whole(), "what did not come may lie elsewhere"
-    assert not [book for book in house.filler._books.values() if len(book.absent)]
+    assert not [gaps for gaps in house.filler._gaps_of.values() if len(gaps.absent)]
     house.stop()
 
 

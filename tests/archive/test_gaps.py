@@ -15,7 +15,7 @@ GRID = Grid.intervals(ZoneInfo("UTC"), timedelta(minutes=30), datetime(2026, 11,
 WINDOW = (1000, 1999)
 
 
-def book(*missing: tuple[int, int]) -> Gaps:
+def gaps(*missing: tuple[int, int]) -> Gaps:
     made = Gaps("flat-1", "1", GRID, newest=1999, window=WINDOW)
     for first, last in missing or (WINDOW,):
         made.open.add(first, last)
@@ -38,7 +38,7 @@ def piece(made: Gaps, now: float = 0.0):
 
 
 def test_the_newest_are_asked_first_in_pieces_of_whole_answers():
-    made = book()
+    made = gaps()
     assert asked(made) == (2000 - SIZES["interval"], 1999)
     one = piece(made)
     assert (one.since, one.until) == (GRID.at(one.first), GRID.at(one.last))
@@ -47,12 +47,12 @@ def test_the_newest_are_asked_first_in_pieces_of_whole_answers():
 
 
 def test_a_few_that_are_there_are_asked_again_with_their_neighbours_and_many_are_not():
-    assert asked(book((1990, 1999), (1980, 1986))) == (1980, 1999)
-    assert asked(book((1990, 1999), (1980, 1982))) == (1990, 1999)
+    assert asked(gaps((1990, 1999), (1980, 1986))) == (1980, 1999)
+    assert asked(gaps((1990, 1999), (1980, 1982))) == (1990, 1999)
 
 
 def test_what_a_sound_answer_did_not_bring_is_absent_and_not_asked_again():
-    made = book((1990, 1999))
+    made = gaps((1990, 1999))
     one = piece(made)
     made.stored(at(1990, 1991, 1999))
     assert made.finished(one, 0.0) == 7
@@ -61,7 +61,7 @@ def test_what_a_sound_answer_did_not_bring_is_absent_and_not_asked_again():
 
 def test_what_lies_after_the_newest_that_the_meter_ever_gave_is_not_absent_and_does_not_stop_the_rest():
     """Our clock went ahead: the meter has not come so far yet."""
-    made = book()
+    made = gaps()
     made.newest = 1950
     one = piece(made)
     made.stored(at(*range(one.first, 1941)))
@@ -69,26 +69,26 @@ def test_what_lies_after_the_newest_that_the_meter_ever_gave_is_not_absent_and_d
     assert asked(made)[1] == one.first - 1
     assert asked(made, 3600.0)[1] == 1999
     made.finished(piece(made, 3600.0), 3600.0)
-    assert asked(made, 3600.0 * 4)[1] == one.first - 1, "ever more seldom"
+    assert asked(made, 3600.0 * 4)[1] == one.first - 1, "less and less often"
     made.stored(at(1951))
     assert asked(made, 3600.0 * 4)[1] == 1999
 
 
 def test_a_record_that_comes_all_the_same_is_absent_no_more():
-    made = book((1990, 1999))
+    made = gaps((1990, 1999))
     made.finished(piece(made), 0.0)
     made.stored(at(1995))
     assert list(made.absent) == [(1990, 1994), (1996, 1999)]
 
 
 def test_a_row_between_two_slots_fills_neither():
-    made = book((1990, 1999))
+    made = gaps((1990, 1999))
     made.stored([GRID.at(1995) + timedelta(minutes=12)])
     assert made.missing(*WINDOW) == 10
 
 
 def test_the_one_bad_slot_of_many_is_found_set_aside_and_given_up_and_all_others_are_read():
-    made, now, given_up, asked_for = book((1000, 1999)), 0.0, 0, 0
+    made, now, given_up, asked_for = gaps((1000, 1999)), 0.0, 0, 0
     while made.missing(*WINDOW):
         found = made.next(now)
         if found is None:
@@ -105,7 +105,7 @@ def test_the_one_bad_slot_of_many_is_found_set_aside_and_given_up_and_all_others
 
 
 def test_a_meter_that_refuses_all_of_an_archive_is_asked_ever_more_seldom_and_keeps_its_slots():
-    made, now, tries = book(), 0.0, []
+    made, now, tries = gaps(), 0.0, []
     while now < 10 * 86400:
         found = made.next(now)
         if found is not None:
@@ -117,7 +117,7 @@ def test_a_meter_that_refuses_all_of_an_archive_is_asked_ever_more_seldom_and_ke
 
 
 def test_half_of_a_piece_that_failed_is_asked_a_minute_later_and_more_again_when_it_comes():
-    made = book()
+    made = gaps()
     first = piece(made)
     made.failed(first, 0.0)
     assert asked(made, NARROWING - 1) is None
@@ -130,7 +130,7 @@ def test_half_of_a_piece_that_failed_is_asked_a_minute_later_and_more_again_when
 
 
 def test_busy_is_waited_for_and_is_neither_absent_nor_a_failure():
-    made = book((1990, 1999))
+    made = gaps((1990, 1999))
     made.later(0.0)
     assert asked(made, 59.0) is None and asked(made, 60.0) == (1990, 1999)
     made.later(60.0)
@@ -139,14 +139,14 @@ def test_busy_is_waited_for_and_is_neither_absent_nor_a_failure():
 
 @pytest.mark.parametrize(("came", "size"), [(0, 102), (3, 204)])
 def test_an_interruption_that_brought_nothing_asks_for_less_so_that_something_comes(came, size):
-    made = book()
+    made = gaps()
     made.interrupted(piece(made), came)
     one = piece(made)
     assert one.last - one.first + 1 == size
 
 
 def test_what_somebody_wants_goes_first_also_what_counted_as_absent():
-    made = book((1500, 1999))
+    made = gaps((1500, 1999))
     made.absent.add(1100, 1110)
     made.pause_until = 1e9
     made.again(1100, 1120)
@@ -157,7 +157,7 @@ def test_what_somebody_wants_goes_first_also_what_counted_as_absent():
 
 
 def test_what_is_out_of_reach_is_forgotten():
-    made = book((1000, 1999))
+    made = gaps((1000, 1999))
     made.absent.add(900, 950)
     made.forget(1200)
     assert made.missing(0, 9999) == 800 and not len(made.absent) and made.changed
@@ -168,7 +168,7 @@ def test_what_is_out_of_reach_is_forgotten():
 @given(st.sets(st.integers(1000, 1400), min_size=1), st.sets(st.integers(1000, 1400)), st.integers(0, 10_000))
 def test_whatever_the_meter_has_and_however_often_it_fails_asking_ends(missing, has, seed):
     """Rows come, are absent, fail and are interrupted at random; the end is everything the meter has."""
-    made, now, steps, dice = book(), 0.0, 0, Random(seed)
+    made, now, steps, dice = gaps(), 0.0, 0, Random(seed)
     made.open.remove(*WINDOW)
     for number in missing:
         made.open.add(number, number)

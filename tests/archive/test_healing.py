@@ -161,7 +161,7 @@ def test_absences_of_one_meter_are_not_those_of_the_next_at_this_point(folder):
 
 @pytest.mark.slow
 def test_the_memory_of_the_meter_bounds_what_is_missing(folder):
-    """A ring of 170 days: what is older is lost, and nobody waits for it."""
+    """A ring of 170 days: what is older is lost, and no one waits for it."""
     house = House(folder, NOW, installed=(NOW - 400 * DAY).date(), keep_days=1000)
     house.start()
     heal(house)

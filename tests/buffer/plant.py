@@ -75,7 +75,7 @@ class NoDisk(Exception):
 
 @contextmanager
 def disk(folder: Path, size: int) -> Iterator[Path]:
-    """A real ext4 of so many MiB on a loop device: where it is mounted."""
+    """A real ext4 of this many MiB on a loop device: where it is mounted."""
     image, mount = folder / "image", folder / "mount"
     mount.mkdir()
     with image.open("wb") as file:

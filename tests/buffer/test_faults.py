@@ -309,7 +309,7 @@ def test_an_interrupted_new_beginning_is_finished(tmp_path, sound):
 
 
 def limited(store: Store, pages: int) -> None:
-    """A disk that ends: SQLite answers SQLITE_FULL beyond so many pages of the file."""
+    """A disk that ends: SQLite answers SQLITE_FULL beyond this many pages of the file."""
     (now,) = store._keeper.tables.write.execute("PRAGMA page_count").fetchone()
     store._keeper.tables.write.execute(f"PRAGMA max_page_count = {now + pages}")
 
@@ -360,7 +360,7 @@ def test_a_full_disk_frees_files_that_were_set_aside_before_any_record(tmp_path)
 def test_a_disk_on_which_nothing_helps_is_said_in_words(tmp_path):
     store = opened(tmp_path)
     limited(store, 0)
-    with pytest.raises(StoreUnusable, match="room"):
+    with pytest.raises(StoreUnusable, match="space"):
         store.put(readings(1, 3000))
     assert store.last_seq == 0
     store.close()
@@ -385,7 +385,7 @@ def test_a_tiny_real_disk_is_filled_and_polling_goes_on(small_disk):
     assert not (state / "store.reserve").exists()
     (small_disk / "other").unlink()
     store.prune(timedelta(days=400), timedelta(days=30))
-    assert (state / "store.reserve").exists(), "the reserve is taken again once there is room"
+    assert (state / "store.reserve").exists(), "the reserve is taken again once there is space"
     store.close()
 
 

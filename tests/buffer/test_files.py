@@ -12,7 +12,7 @@ OWNER = 4711
 
 def victim(folder: Path) -> Path:
     file = folder / "victim"
-    file.write_bytes(b"of somebody else")
+    file.write_bytes(b"of someone else")
     file.chmod(0o644)
     return file
 
@@ -32,7 +32,7 @@ def test_links_that_lie_there_are_replaced_and_not_followed(tmp_path):
     for link in (file, tmp_path / ".note.new"):
         link.symlink_to(other)
     put(file, b"ours")
-    assert other.read_bytes() == b"of somebody else"
+    assert other.read_bytes() == b"of someone else"
     assert file.read_bytes() == b"ours" and not file.is_symlink()
 
 

@@ -60,19 +60,19 @@ def start(post: Post, files: tuple[Path, Path]) -> Iterator[Start]:
 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
-def test_a_letter_arrives_whole_over_tls(start: Start, post: Post, tls: str) -> None:
+def test_an_email_arrives_whole_over_tls(start: Start, post: Post, tls: str) -> None:
     mail.send(start(tls=tls), LETTER, NAME, now=when)
-    (letter,) = post.letters
+    (email,) = post.letters
     assert post.over_tls == [True]
-    assert letter["Subject"] == "Показания 230100456789"
-    assert letter["From"] == "Meters <gw@example.org>"
-    assert letter["To"] == "energo@example.org"
-    assert letter["Message-ID"] == NAME
-    assert letter["Date"] == "Sun, 25 Oct 2026 09:00:00 +0000"
-    body = letter.get_body()
+    assert email["Subject"] == "Показания 230100456789"
+    assert email["From"] == "Meters <gw@example.org>"
+    assert email["To"] == "energo@example.org"
+    assert email["Message-ID"] == NAME
+    assert email["Date"] == "Sun, 25 Oct 2026 09:00:00 +0000"
+    body = email.get_body()
     assert body is not None
     assert body.get_content().splitlines() == ["Т1 4711", ".Т2 815"]
-    (attached,) = letter.iter_attachments()
+    (attached,) = email.iter_attachments()
     assert attached.get_filename() == "показания.csv"
     assert attached.get_content_type() == "text/csv"
     assert attached.get_payload(decode=True) == b"T1;4711\r\n.\r\n"
@@ -100,8 +100,8 @@ def test_the_message_id_of_a_statement_is_always_the_same_and_an_address() -> No
     assert mail.stable_id(config, "кв. 1") == "<meterpost.--.-1.ddd7e0429c28@example.org>"
 
 
-def test_letters_of_two_points_never_have_one_message_id() -> None:
-    """A mail server drops the second letter of one id, and nobody is told."""
+def test_emails_of_two_points_never_have_one_message_id() -> None:
+    """A mail server drops the second letter of one id, and no one is told."""
     config = MailSettings("smtp.example.org", "gw@example.org")
     points = ("кв-12", "оф-12", "кв 12", "кв/12", "--12", "--.12")
     names = [mail.stable_id(config, f"statement.gw-1.{point}.2026-10.1") for point in points]
@@ -116,8 +116,8 @@ def test_letters_of_two_points_never_have_one_message_id() -> None:
         ({"MAIL": "550 no such sender"}, Kind.REFUSED, "refuses the sender: 550"),
         ({"RCPT b@example.org": "550 no such user"}, Kind.REFUSED, "refuses b@example.org: 550 no such user"),
         ({"RCPT b@example.org": "452 too many"}, Kind.LATER, "refuses b@example.org: 452"),
-        ({"DATA": "554 spam"}, Kind.REFUSED, "refuses the letter: 554 spam"),
-        ({"DATA": "451 later"}, Kind.LATER, "refuses the letter: 451"),
+        ({"DATA": "554 spam"}, Kind.REFUSED, "refuses the e-mail: 554 spam"),
+        ({"DATA": "451 later"}, Kind.LATER, "refuses the e-mail: 451"),
     ],
 )
 def test_a_refusal_says_who_was_refused_and_whether_later_may_help(
@@ -128,7 +128,7 @@ def test_a_refusal_says_who_was_refused_and_whether_later_may_help(
         mail.send(start(), replace(LETTER, to=("a@example.org", "b@example.org")), NAME)
     assert caught.value.kind is kind
     assert not caught.value.unclear
-    assert len(post.letters) == ("DATA" in answers)  # one refused receiver: nobody gets it
+    assert len(post.letters) == ("DATA" in answers)  # one refused receiver: no one gets it
 
 
 def test_a_connection_that_breaks_after_the_text_leaves_it_unclear(start: Start, post: Post) -> None:
@@ -204,7 +204,7 @@ def test_a_plain_line_is_for_this_very_host_only(start: Start, post: Post) -> No
 
 
 def test_a_server_that_is_not_there_may_be_tried_again() -> None:
-    with socket.socket() as taken:  # bound and not listening: nobody else gets this port meanwhile
+    with socket.socket() as taken:  # bound and not listening: no one else gets this port meanwhile
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(ChannelError) as caught:
             mail.send(MailSettings("127.0.0.1", "a@example.org", taken.getsockname()[1]), LETTER, NAME)
@@ -215,7 +215,7 @@ def test_a_server_that_is_not_there_may_be_tried_again() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"to": "nobody"},
+        {"to": "no one"},
         {"to": "почта@example.org"},
         {"to": ()},
         {"to": "a@example.org, b@example.org"},
@@ -223,7 +223,7 @@ def test_a_server_that_is_not_there_may_be_tried_again() -> None:
         {"subject": "x\r\nBcc: b@example.org"},
     ],
 )
-def test_what_is_no_letter_never_reaches_a_server(start: Start, post: Post, change: dict[str, str]) -> None:
+def test_what_is_no_email_never_reaches_a_server(start: Start, post: Post, change: dict[str, str]) -> None:
     with pytest.raises(ChannelError) as caught:
         mail.send(start(), replace(LETTER, **change), NAME)
     assert caught.value.kind is Kind.REFUSED

@@ -453,7 +453,7 @@ def test_a_sender_is_known_however_the_number_is_written(one: str, other: str, s
     assert same_number(one, other) is same
 
 
-# A look at it
+# An examination of it
 
 
 def test_a_probe_shows_what_a_technician_wants_to_know(bench: Bench) -> None:

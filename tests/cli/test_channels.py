@@ -124,7 +124,7 @@ def test_a_refused_message_ends_with_the_reason(run: Run, house: Path, modem: Mo
     assert "CMS error 8 (operator determined barring)" in done.err
 
 
-def test_a_test_letter_is_shown_and_leaves_only_when_told_to(run: Run, house: Path, post: Post) -> None:
+def test_a_test_email_is_shown_and_leaves_only_when_told_to(run: Run, house: Path, post: Post) -> None:
     assert "nothing was sent" in run("channels", "test-mail", "a@example.org", "-c", str(house)).err
     assert post.letters == []
     done = run("channels", "test-mail", "a@example.org", "--send", "-c", str(house))

@@ -1,4 +1,4 @@
-"""``meterpost decode``: frames in words, from whatever a technician pastes."""
+"""``meterpost decode``: frames as text, from whatever a technician pastes."""
 
 import io
 from pathlib import Path

@@ -44,7 +44,7 @@ def test_the_house_has_a_meter_of_each_language_and_passwords_are_the_owner_s_al
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("mosquitto") is None, reason="mosquitto is not installed")
-def test_the_demo_s_table_has_the_columns_that_the_screen_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_demo_s_table_has_the_columns_that_the_screen_has_space_for(monkeypatch: pytest.MonkeyPatch) -> None:
     row = ("flat-1", "mercury230", "9185.98", "9004.86", "11965.31", "30156.17", "2s", "3")
     for columns, headings in ((80, 8), (60, 7), (45, 4)):
         monkeypatch.setenv("COLUMNS", str(columns))

@@ -54,7 +54,7 @@ def test_exchange_files_that_wait_for_a_person_are_named(closed, run: Run):
         days.keep(ExchangeDay(date(2026, 11, number), number, f"80020_{number}.xml", state, NOW))
     store.close()
     found = by_what(run("doctor", "-c", str(closed), "--json"))
-    assert found["exchange"]["text"] == "2 files wait for a person, the newest of 2026-11-02: unclear"
+    assert found["exchange"]["text"] == "2 files wait for an operator, the newest of 2026-11-02: unclear"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ Enter = Callable[..., Done]
 
 @pytest.fixture
 def house(house: Path) -> Path:
-    """With a point that a person reads, and the store of a daemon that has ended."""
+    """With a point that is read by hand, and the store of a daemon that has ended."""
     change(house, 'timezone = "Europe/Moscow"', 'timezone = "Europe/Moscow"\nclock = "trust"')
     house.write_text(house.read_text(encoding="utf-8") + MANUAL, encoding="utf-8")
     opened(house.parent / "state").close()
@@ -49,7 +49,7 @@ def enter(run: Run, house: Path) -> Enter:
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """A person at a terminal who types these lines."""
+    """An operator at a terminal who types these lines."""
 
     def types(text: str) -> None:
         stream = io.StringIO(text)
@@ -221,6 +221,6 @@ def test_drivers_lists_it_with_now_alone(run: Run) -> None:
     (one,) = run("drivers", "manual", "--json").document
     assert one == {"name": "manual", "models": ["manual"], "kinds": ["now"], "settings": []}
     said = run("drivers", "manual").out
-    assert "a person types in" in " ".join(said.split())
+    assert "an operator types in" in " ".join(said.split())
     assert "polls" not in said
     assert "line:" not in said

@@ -120,7 +120,7 @@ def test_a_traceback_is_shown_on_request(run: Run, monkeypatch: pytest.MonkeyPat
     assert done.code == 1
     assert "Traceback" in done.err
     if how.startswith("--"):
-        assert "METERPOST_TRACEBACK" not in os.environ, "what this run was asked for is no word for the next"
+        assert "METERPOST_TRACEBACK" not in os.environ, "what this run was asked for is not a word for the next"
 
 
 def test_ctrl_c_ends_a_command_without_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ LOOKS = [("list",), ("list", "--json"), ("stats",), ("export",), ("resend", "1")
 
 
 def preload(house: Path, count: int) -> Path:
-    """The state folder with so many records, the first two confirmed, as a daemon that has ended leaves it."""
+    """The state folder with this many records, the first two confirmed, as a daemon that has ended leaves it."""
     state = house.parent / "state"
     with closing(opened(state)) as store:
         store.put(readings(1, count))

@@ -129,7 +129,7 @@ def test_without_a_daemon_the_new_meter_is_read_on_the_line(run: Run, house: Pat
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], list[str]]:
-    """Somebody who types these answers; gives what was asked."""
+    """Someone who types these answers; gives what was asked."""
 
     class Terminal:
         def isatty(self) -> bool:
@@ -171,8 +171,8 @@ def test_what_was_mistyped_is_asked_again_with_the_reason(run: Run, house: Path,
     ("args", "words"),
     [
         (("--serial", "0023456789"), "hangs at flat-12 already"),
-        (("--serial", "Счётчик"), "is no serial number"),
-        (("--serial", '3"\nx = 1'), "is no serial number"),
+        (("--serial", "Счётчик"), "is not a serial number"),
+        (("--serial", '3"\nx = 1'), "is not a serial number"),
         (("--serial", "30000001", "--date", "2999-01-01"), "is in the future"),
         (("--serial", "30000001", "--date", "20.11.2026"), "expected a date such as"),
         (("--serial", "30000001", "--final", "T1=30122.7"), "expected T1, T2"),

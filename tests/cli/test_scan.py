@@ -1,4 +1,4 @@
-"""``meterpost scan``: who hangs on the line, without a password and without changing anything."""
+"""``meterpost scan``: who is connected to the line, without a password and without changing anything."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ def test_a_meter_that_wants_a_password_is_found_and_no_password_leaves(riser, ru
 def test_an_empty_line_ends_with_1_and_a_word_of_help(riser, run: Run):
     done = run("scan", str(riser.path), "--driver", "mercury230", "--addresses", "1")
     assert done.code == 1 and done.out == ""
-    assert "nobody answers at 1 addresses" in done.err and "wires A and B" in done.err
+    assert "no one answers at 1 addresses" in done.err and "wires A and B" in done.err
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_the_service_carries_neither_typer_nor_pydantic() -> None:
 
 
 @pytest.mark.slow
-def test_the_daemon_carries_no_room_that_is_not_configured() -> None:
+def test_the_daemon_carries_no_package_that_is_not_configured() -> None:
     """Neither statements, plans, readings by hand and exchange files, nor what they need of the standard library."""
     code = (
         "import sys; from agent.cli import service; import agent.daemon\n"

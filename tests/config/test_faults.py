@@ -70,7 +70,7 @@ def test_a_fault_is_one_line_with_file_line_column_and_key(house: House) -> None
         ('org"', 'org"\nallow = ["read", "fil"]', "intake.allow[2]", '"fil"', 'did you mean "fill"?'),
         ('org"', 'org"\nallow = "read"', "intake.allow", '"read"', "an array"),
         ('org"', 'org"\nbacklog_rate = -1', "intake.backlog_rate", "-1", "no limit"),
-        ('org"', 'org"\nca_file = "none.pem"', "intake.ca_file", "no file", "existing file"),
+        ('org"', 'org"\nca_file = "none.pem"', "intake.ca_file", "not a file", "existing file"),
         ('org"', 'org"\ncert_file = "meterpost.toml"', "intake.key_file", "nothing", "together"),
         ("address = 45", "address = 4.5", "meter[1].address", "4.5", "a number or text"),
         ("address = 45", "address = -1", "meter[1].address", '"-1"', "from 0 to 240"),
@@ -276,7 +276,7 @@ def test_a_secret_file_that_is_missing_or_a_folder_is_a_fault(house: House) -> N
     house.add('password_file = "a.secret"\n')
     assert "does not exist" in house.fault().found
     (house.folder / "a.secret").mkdir()
-    assert "no file" in house.fault().found
+    assert "not a file" in house.fault().found
 
 
 def test_a_password_for_a_driver_that_knows_none_is_a_fault(house: House, meter: Meter) -> None:

@@ -47,11 +47,11 @@ def test_what_only_a_restart_can_change_leaves_the_old_one_in_force(
 @pytest.mark.slow
 def test_a_reload_comes_with_the_look_after_it_was_asked_for(house: House) -> None:
     house.file.write_text(FLAT.replace("address = 1", "address = 2"), encoding="utf-8")
-    house.in_force.look()
+    house.in_force.tick()
     assert house.taken == []
     house.in_force.ask()
-    house.in_force.look()
-    house.in_force.look()
+    house.in_force.tick()
+    house.in_force.tick()
     assert [fresh.meters[0].address for _, fresh in house.taken] == ["2"]
 
 

@@ -297,7 +297,7 @@ def test_without_a_zone_days_are_utc_and_meters_without_one_of_their_own_are_nam
     house.add(meter(timezone='"Asia/Omsk"', tariffs='{ T1 = "day" }'))
     assert house.load().warnings == (
         f"{house.file}:1:1: timezone is not set: days and months begin at midnight UTC",
-        f"{house.file}:1:1: nobody says in which zone the clocks run of flat-12: set timezone here or at the meter",
+        f"{house.file}:1:1: no one says in which zone the clocks run of flat-12: set timezone here or at the meter",
     )
 
 

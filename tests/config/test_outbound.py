@@ -88,7 +88,7 @@ def test_a_plain_line_goes_to_this_very_host(house: House, host: str) -> None:
         (MAIL, "", 'tls = "none"', "mail.tls", '"none"', "localhost"),
         (MAIL, "", 'username = "gw"', "mail.password_file", "nothing", "password to the name"),
         (MAIL, "", 'password_file = "ok.secret"', "mail.username", "nothing", "name to the password"),
-        (MAIL, "", 'ca_file = "none.pem"', "mail.ca_file", "no file", "existing file"),
+        (MAIL, "", 'ca_file = "none.pem"', "mail.ca_file", "not a file", "existing file"),
         (MAIL, "smtp.example.org", 'localhost"\ntls = "none"\nca_file = "x', "mail.ca_file", '"x"', "nothing where"),
         (MAIL, "", 'password = "x"', "mail.password", "an unknown key", '"password_file"?'),
         (EXCHANGE, '"7707083893"', '"7707083892"', "exchange.inn", '"7707083892"', "check digits"),

@@ -1,4 +1,4 @@
-"""What the file says of a point beside its line: statements, plans, displays; and points that a person reads."""
+"""What the file says of a point beside its line: statements, plans, displays; and points that is read by hand."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -134,7 +134,7 @@ def test_a_line_of_a_plan_that_is_none_is_a_fault_at_that_line(house: House) -> 
     assert "2026-13" in fault.found
 
 
-# --- points that a person reads
+# --- points that is read by hand
 
 
 def test_a_point_without_a_port_needs_neither_bus_nor_address(house: House, meter: Meter) -> None:
@@ -164,7 +164,7 @@ def test_what_only_a_line_has_is_refused_at_a_point_that_a_person_reads(
     house.add(meter(**MANUAL | {key: value}))
     fault = house.fault()
     assert fault.key == f"meter[2].{key}"
-    assert fault.expected == "nothing: a person reads this meter"
+    assert fault.expected == "nothing: this meter is read by hand"
 
 
 @pytest.mark.parametrize("key", ["point", "serial"])

@@ -68,7 +68,7 @@ class Operations:
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Returns as soon as it is true; AssertionError after so many seconds."""
+    """Returns as soon as it is true; AssertionError after this many seconds."""
     until = time.monotonic() + seconds
     while True:
         found = what()

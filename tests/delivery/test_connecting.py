@@ -248,10 +248,10 @@ def test_a_listener_that_never_answers_is_given_up(house: House, monkeypatch: py
 
 
 def test_an_unknown_host_is_told_in_words(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(*_: Any, **__: Any) -> Any:
+    def no_one(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(socket, "create_connection", nobody)
+    monkeypatch.setattr(socket, "create_connection", no_one)
     with house.publishing(config(1883, host="intake.example.org")) as publisher:
         wait_for(lambda: "the host name is not known here" in publisher.status()["broker"])
 

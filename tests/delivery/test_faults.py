@@ -340,7 +340,7 @@ def test_the_brokers_word_confirms_where_the_configuration_says_so(house: House,
 def test_the_brokers_word_does_not_count_where_nobody_listens(house: House, broker: Broker) -> None:
     house.poll(range(20))
     with house.publishing(config(broker.port, receipts="broker", receipt_timeout=0.5)) as publisher:
-        wait_for(lambda: "nobody to give our records to" in publisher.status()["broker"])
+        wait_for(lambda: "no one to give our records to" in publisher.status()["broker"])
         assert house.pending == 20
         with bare_client(broker, lambda *_: None):
             house.all_confirmed()

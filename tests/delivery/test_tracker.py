@@ -146,7 +146,7 @@ def test_an_answered_record_is_not_sent_again_while_the_writer_has_not_committed
 def test_an_answered_record_that_stays_pending_is_taken_up_by_the_third_sweep() -> None:
     it = bench(10)
     it.run()
-    it.tracker.answered([(1, 10)])  # and the disk says no for ever
+    it.tracker.answered([(1, 10)])  # and the disk says no permanently
     for _ in range(3):
         it.tracker.sweep(10)
     assert it.run() == list(range(1, 11))

@@ -25,7 +25,7 @@ TECHNICIAN = "docs/technician.md"
 STATUS = json.loads((ROOT / "docs/schemas/status.json").read_text())
 PATH = re.compile(r"(?<![\w.:/<>*$}+-])/([a-z][\w.-]*)/")
 PLACES = {"dev", "etc", "opt", "proc", "run", "sys", "usr", "var"}
-"""Where things are on a gateway. Anything else is somebody's own machine."""
+"""Where things are on a gateway. Anything else is someone's own machine."""
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:

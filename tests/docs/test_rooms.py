@@ -35,7 +35,7 @@ def folders() -> list[Path]:
 
 def allowed(below: Sequence[str]) -> str:
     listed = ", ".join(below) if len(below) != 2 else " and ".join(below)
-    return f"May import {listed}, and everything below." if below else "Imports no other room."
+    return f"May import {listed}, and everything below." if below else "Imports no other package."
 
 
 def test_the_contract_has_every_folder_and_module_of_agent() -> None:

@@ -25,11 +25,11 @@ KINDS = ("now", "network", "interval", "day", "month", "event")
 
 
 class Ended(Exception):
-    """Somebody else needs the line. No trouble of the meter."""
+    """Someone else needs the line. No trouble of the meter."""
 
 
 class Few:
-    """Lets so many questions through."""
+    """Lets this many questions through."""
 
     def __init__(self, ask: Callable[[Any], Any], count: int) -> None:
         self.ask, self.left = ask, count

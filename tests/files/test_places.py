@@ -11,7 +11,7 @@ from drivers.files.places import KeyPath, Place, Places, scan
 
 SAMPLE = '''\
 # a comment with [brackets] and "quotes"
-title = "a # is no comment here" # this is
+title = "a # is not a comment here" # this is
 [gateway]
 id = "gw-1"
   hold   =   "24h"
@@ -85,7 +85,7 @@ def test_windows_line_ends_do_not_move_a_place() -> None:
 
 
 def leaves(value: Any, path: KeyPath = ()) -> dict[KeyPath, Any]:
-    """Every value that is no table and no array, by its path."""
+    """Every value that is neither a table nor an array, by its path."""
     if isinstance(value, dict):
         return {p: v for key, inner in value.items() for p, v in leaves(inner, (*path, key)).items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What is not TOML: every independent fault with its place, and the rest of the text read all the same."""
+"""What is not TOML: every independent fault with its place, and the rest of the text read anyway."""
 
 import tomllib
 from pathlib import Path

@@ -154,10 +154,10 @@ class Watched:
         if self.power:
             self.store.apply(records, notes=notes)
 
-    def look(self, now: datetime, state: str = "synced") -> list[str]:
+    def tick(self, now: datetime, state: str = "synced") -> list[str]:
         self.raised.clear()
         self.seconds += EVERY
-        self.watch.look(Stamp(now, state, "boot", self.seconds))
+        self.watch.tick(Stamp(now, state, "boot", self.seconds))
         assert {event.event["code"] for event in self.raised} <= {"plan-exceeded"}
         return [event.event["text"] for event in self.raised]
 
@@ -183,7 +183,7 @@ def test_a_month_that_goes_over_its_plan_is_told_once_and_within_the_month(watch
     for hour in range(0, 15 * 24, 4):
         now = since + hour * HOUR
         house.store.put([reading(now)])
-        if said := house.look(now + timedelta(minutes=1)):
+        if said := house.tick(now + timedelta(minutes=1)):
             told[hour] = said
         if hour == 240:
             house.restart()
@@ -196,14 +196,14 @@ def test_an_hour_over_its_plan_is_told_once_each_also_when_its_archive_comes_lat
     house = watched(plan, plan_limit=Decimal(0))
     start = at("2026-11-21T00:00+03:00")
     house.store.put(snapshots("day", start, start + DAY, MOSCOW) + readings(start, start + 3 * HOUR, HOUR))
-    assert house.look(start + 2 * HOUR + timedelta(minutes=1)) == [
+    assert house.tick(start + 2 * HOUR + timedelta(minutes=1)) == [
         "2026-11-21 00:00: 1.5 kWh used, planned 1.4, with 0 % more 1.4",
         "2026-11-21 01:00: 1.5 kWh used, planned 1.4, with 0 % more 1.4",
     ]
     assert len({(event.at, event.event["n"]) for event in house.raised}) == 2, "two events of one moment stay two"
-    assert house.look(start + 2 * HOUR + timedelta(minutes=11)) == []
+    assert house.tick(start + 2 * HOUR + timedelta(minutes=11)) == []
     house.store.put([reading(start + 3 * HOUR + timedelta(minutes=1))])
-    assert len(house.look(start + 30 * HOUR)) == 1
+    assert len(house.tick(start + 30 * HOUR)) == 1
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -213,11 +213,11 @@ def test_a_power_cut_around_the_event_neither_doubles_nor_swallows_it(watched, n
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + DAY)])
     house.power = number > 1
-    house.look(since + DAY)
+    house.tick(since + DAY)
     house.power = True
     for _ in range(3):
         house.restart()
-        house.look(since + DAY + HOUR)
+        house.tick(since + DAY + HOUR)
     events = list(house.store.find(None, ("event",), since, since + 9 * DAY))
     assert [event.event["code"] for event in events] == ["plan-exceeded"]
 
@@ -227,39 +227,39 @@ def test_what_waits_for_the_disk_is_not_told_again_meanwhile(watched):
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + DAY)])
     house.power = False
-    assert len(house.look(since + DAY)) == 1
-    assert house.look(since + DAY + HOUR) == []
+    assert len(house.tick(since + DAY)) == 1
+    assert house.tick(since + DAY + HOUR) == []
 
 
 def test_ratio_counts_and_the_limit_itself_is_allowed(watched):
     house = watched("2026-11,3600\n", ratio=Decimal(20), plan_limit=Decimal(0))
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + 5 * DAY)])
-    assert house.look(since + 5 * DAY) == []
+    assert house.tick(since + 5 * DAY) == []
     house.store.put([reading(since + 5 * DAY + HOUR)])
-    assert house.look(since + 6 * DAY) == ["2026-11: 3630 kWh used, planned 3600, with 0 % more 3600"]
+    assert house.tick(since + 6 * DAY) == ["2026-11: 3630 kWh used, planned 3600, with 0 % more 3600"]
 
 
 def test_one_wrong_reading_and_an_unset_clock_raise_no_alarm(watched):
     house = watched("2026-11,10\n")
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + 5 * DAY, flags=("step-too-large",))])
-    assert house.look(since + 5 * DAY) == []
+    assert house.tick(since + 5 * DAY) == []
     house.store.put([reading(since + 5 * DAY + HOUR)])
-    assert house.look(since + 5 * DAY + HOUR, "unset") == []
-    assert len(house.look(since + 5 * DAY + HOUR)) == 1
+    assert house.tick(since + 5 * DAY + HOUR, "unset") == []
+    assert len(house.tick(since + 5 * DAY + HOUR)) == 1
 
 
 def test_a_plan_that_breaks_or_vanishes_is_logged_and_mended_without_a_restart(watched, caplog):
     house = watched("2026-11,10\n2026-11,11\n")
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + DAY)])
-    assert house.look(since + DAY) == []
+    assert house.tick(since + DAY) == []
     assert "plan.csv:2:1: found 2026-11 again" in caplog.text
     house.file.unlink()
-    assert house.look(since + DAY) == []
+    assert house.tick(since + DAY) == []
     house.file.write_text("2026-11,10\n")
-    assert len(house.look(since + DAY)) == 1
+    assert len(house.tick(since + DAY)) == 1
 
 
 def test_what_is_settled_is_not_read_again_and_not_told_again_after_a_restart(watched, monkeypatch):
@@ -267,15 +267,15 @@ def test_what_is_settled_is_not_read_again_and_not_told_again_after_a_restart(wa
     house = watched(plan, plan_limit=Decimal(0))
     start = at("2026-11-20T00:00+03:00")
     house.store.put(readings(start - 9 * HOUR, start + 41 * HOUR, HOUR))
-    assert len(house.look(start + 40 * HOUR + timedelta(minutes=2))) == 40
+    assert len(house.tick(start + 40 * HOUR + timedelta(minutes=2))) == 40
     asked = []
     real = house.store.find
     monkeypatch.setattr(house.store, "find", lambda *args: asked.append(args) or real(*args))
-    assert house.look(start + 40 * HOUR + timedelta(minutes=12)) == []
+    assert house.tick(start + 40 * HOUR + timedelta(minutes=12)) == []
     assert len(asked) <= 4, "the running hour alone"
     house.restart()
     house.store.put([reading(start + 41 * HOUR)])
-    assert len(house.look(start + 41 * HOUR + timedelta(minutes=1))) == 1, "the hour that is over since"
+    assert len(house.tick(start + 41 * HOUR + timedelta(minutes=1))) == 1, "the hour that is over since"
 
 
 def test_a_plan_for_the_first_or_last_year_does_not_break_who_reads_it():
@@ -301,7 +301,7 @@ def test_many_points_have_their_turns_one_after_the_other(tmp_path):
     )
     told = []
     for second in range(7):
-        looked.look(Stamp(since + DAY, "synced", "boot", 1000.0 + second))
+        looked.tick(Stamp(since + DAY, "synced", "boot", 1000.0 + second))
         told.append([event.point for event in raised])
         raised.clear()
     house.store.close()
@@ -314,10 +314,10 @@ def test_what_ended_with_something_missing_is_read_again_seldom(watched, monkeyp
     start = at("2026-11-21T00:00+03:00")
     asked = []
     monkeypatch.setattr(plan_watch, "series", lambda *args: asked.append(args[3]) or series(*args))
-    house.look(start + 10 * HOUR)
+    house.tick(start + 10 * HOUR)
     first = len(asked)
-    house.look(start + 10 * HOUR + timedelta(minutes=10))
+    house.tick(start + 10 * HOUR + timedelta(minutes=10))
     assert (first, len(asked)) == (48, 50), "the running hour, and the one that has just ended"
     house.store.put(readings(start, start + 3 * HOUR, HOUR))
     house.seconds += plan_watch.REST["hour"].total_seconds()
-    assert len(house.look(start + 10 * HOUR + timedelta(minutes=20))) == 2, "what the archive brought"
+    assert len(house.tick(start + 10 * HOUR + timedelta(minutes=20))) == 2, "what the archive brought"

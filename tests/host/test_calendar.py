@@ -58,7 +58,7 @@ def test_a_job_that_fails_is_logged_and_runs_again_the_next_day(tmp_path, caplog
     def work():
         runs.append(len(runs))
         if len(runs) == 1:
-            raise OSError("no room")
+            raise OSError("no space")
         done.set()
 
     calendar = Calendar(ZoneInfo("UTC"), store, writer, [Job("work", time(3, 0), work)])
@@ -73,4 +73,4 @@ def test_a_job_that_fails_is_logged_and_runs_again_the_next_day(tmp_path, caplog
         calendar.close()
         writer.close()
         store.close()
-    assert "no room" in caplog.text
+    assert "no space" in caplog.text

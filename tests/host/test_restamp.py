@@ -22,7 +22,7 @@ def test_a_clock_that_was_synchronised_in_this_boot_is_believed_after_a_restart_
 ) -> None:
     store = opened(tmp_path)
     writer = Writer(store, on_stored=lambda records: None)
-    Restamper(clock_of("boot-1", synced=True), store, hold=60.0).look(writer)
+    Restamper(clock_of("boot-1", synced=True), store, hold=60.0).tick(writer)
     writer.close()
     again, next_boot = clock_of("boot-1", synced=False), clock_of("boot-2", synced=False)
     Restamper(again, store, hold=60.0)

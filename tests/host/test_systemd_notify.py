@@ -75,7 +75,7 @@ def test_the_interval_comes_in_microseconds(monkeypatch, microseconds, seconds):
     assert systemd.watchdog_interval() == seconds
 
 
-@pytest.mark.parametrize("name", ["", "relative", "/nowhere/at/all", "@nobody-listens-here", "/" + "x" * 200])
+@pytest.mark.parametrize("name", ["", "relative", "/nowhere/at/all", "@no one-listens-here", "/" + "x" * 200])
 def test_without_a_listening_manager_nothing_happens(monkeypatch, name):
     monkeypatch.setenv("NOTIFY_SOCKET", name)
     assert systemd.ready("unheard") is None

@@ -149,7 +149,7 @@ def test_a_real_bus_understands_the_question(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
         try:
             running.stdout.readline()
-            assert timedated.synchronised(address, wait=5) is None  # nobody has that name
+            assert timedated.synchronised(address, wait=5) is None  # no one has that name
             with socket.socket(socket.AF_UNIX) as peer:
                 peer.settimeout(5)
                 peer.connect(address)

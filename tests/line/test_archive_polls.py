@@ -74,7 +74,7 @@ def test_journals_are_looked_into_from_the_last_look_on_with_an_hour_to_spare():
     [(-7200, 0), (0.3, 0), (1700, 0), (1900, 1), (3 * 3600, 3), (14 * 3600, 14), (86400 * 365 * 26, 26)],
 )
 def test_journals_of_a_slow_clock_are_looked_into_by_so_much_further_back(slow, hours):
-    """What the meter notes now it stamps hours ago: from the last look on it would never be seen."""
+    """What the meter notes now it stamps hours ago: from the last check on it would never be seen."""
     archive = Archive("event")
     bus = bus_with(archive, event=3600.0)
     bus.meters[0].offset = Decimal(str(-slow))
@@ -86,7 +86,7 @@ def test_journals_of_a_slow_clock_are_looked_into_by_so_much_further_back(slow, 
 
 
 def test_a_technicians_look_into_the_journals_is_not_the_daemons():
-    """What `meterpost read --kind event` shows is stored by nobody: the next poll brings it."""
+    """What `meterpost read --kind event` shows is stored by no one: the next poll brings it."""
     archive = Archive("event")
     bus = bus_with(archive, event=3600.0)
     bus.run(40)

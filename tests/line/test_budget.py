@@ -68,7 +68,7 @@ def test_following_the_advice_heals_the_bus() -> None:
     assert budget("riser-1", [meter(line=Line(38400, "8E1"))] * 20).kept
 
 
-def test_a_bus_with_room_needs_no_advice() -> None:
+def test_a_bus_with_spare_time_needs_no_advice() -> None:
     assert budget("riser-1", [meter(every=60.0)] * 20).advice == ()
 
 

@@ -132,5 +132,5 @@ def test_a_clock_that_moved_voids_what_was_measured_against_it(house: House) -> 
 def test_a_worker_that_waits_for_the_disk_is_not_taken_for_a_stuck_one(house: House) -> None:
     house.answering(carried_out)
     assert house.buses.alive() == {"riser": 1.0}
-    house.writer.trouble = "no room"
+    house.writer.trouble = "no space"
     assert house.buses.alive() == {}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent.config.values import Poll
 from agent.line.buses import remind
 from agent.line.clocks import ClockWatch
-from agent.line.correction import in_words, safe_window
+from agent.line.correction import as_text, safe_window
 from agent.line.worker import Question
 from agent.meters.clock_state import ClockFacts, Correction
 from agent.meters.state import MeterState
@@ -27,7 +27,7 @@ from tests.support.dlms import opened, plan, spodes, station
 AT_TEN_PAST = datetime(2026, 11, 21, 12, 10)
 
 
-class Book:
+class Notes:
     """A note that survives everything but ``broken``."""
 
     def __init__(self, bus: "ClockBus") -> None:
@@ -50,14 +50,14 @@ class ClockBus(FakeBus):
         self.meter, self.device = self.meters[0], self.simulated[0]
         self.device.now = lambda: (self.clock.stamp().utc + timedelta(seconds=self.wrong)).replace(tzinfo=None)
         self.meter.config = replace(self.meter.config, set_clock=set_clock)
-        self.book = Book(self)
-        self.meter.watch.book = self.book
+        self.clock_notes = Notes(self)
+        self.meter.watch.notes = self.clock_notes
 
     def told(self) -> list[dict[str, Any]]:
         return [dict(record.event or {}) for record in self.records if record.kind == "event"]
 
     def order(self) -> Correction:
-        """A correction that somebody has ordered, made now."""
+        """A correction that someone has ordered, made now."""
         answer: Future[Correction] = Future()
         self.meter.watch.orders.append(answer)
         self.worker.ask(Question(["flat-1"], "clock"))
@@ -120,11 +120,11 @@ def test_a_restart_repeats_nothing_and_another_meter_begins_anew() -> None:
     first = ClockBus(42.0)
     first.run(10)
     again = ClockBus(42.0)
-    again.book.facts = first.book.facts
+    again.clock_notes.facts = first.clock_notes.facts
     again.run(10)
     assert first.events() == ["meter-clock-off"] and again.events() == []
     other = ClockBus(42.0)
-    other.book.facts = ClockFacts("4711", off=True, tried=NOON.date())
+    other.clock_notes.facts = ClockFacts("4711", off=True, tried=NOON.date())
     other.run(10)
     assert other.events() == ["meter-clock-off"]
 
@@ -154,15 +154,15 @@ def test_a_correction_is_noted_before_it_is_sent() -> None:
     bus = ClockBus(42.0, set_clock=True)
     noted = []
     correct = bus.device._correct
-    bus.device._correct = lambda wanted: (noted.append(bus.book.facts), correct(wanted))[1]  # type: ignore[method-assign]
+    bus.device._correct = lambda wanted: (noted.append(bus.clock_notes.facts), correct(wanted))[1]  # type: ignore[method-assign]
     bus.run(3600)
     assert [facts.tried for facts in noted] == [NOON.date()]
-    assert noted[0].before is not None and bus.book.facts.before is None
+    assert noted[0].before is not None and bus.clock_notes.facts.before is None
 
 
 def test_where_the_disk_takes_no_note_nothing_is_sent_and_polling_goes_on() -> None:
     bus = ClockBus(42.0, set_clock=True)
-    bus.book.broken = True
+    bus.clock_notes.broken = True
     bus.run(3600)
     assert bus.device.corrected is None and len(bus.readings()) >= 12
 
@@ -234,12 +234,12 @@ def test_a_correction_without_an_answer_is_not_sent_again_and_what_the_meter_sho
 
 def test_a_correction_whose_end_a_power_cut_hid_is_told_at_the_next_look() -> None:
     bus = ClockBus(0.0, set_clock=True)
-    bus.book.facts = ClockFacts("20000001", off=True, tried=NOON.date(), before=Decimal("42.3"))
+    bus.clock_notes.facts = ClockFacts("20000001", off=True, tried=NOON.date(), before=Decimal("42.3"))
     bus.run(10)
     assert bus.events() == ["meter-clock-corrected", "meter-clock-right"]
-    assert bus.told()[0]["before"] == Decimal("42.3") and bus.book.facts.before is None
+    assert bus.told()[0]["before"] == Decimal("42.3") and bus.clock_notes.facts.before is None
     lost = ClockBus(42.0, set_clock=True)
-    lost.book.facts = ClockFacts("20000001", off=True, tried=NOON.date(), before=Decimal("42.3"))
+    lost.clock_notes.facts = ClockFacts("20000001", off=True, tried=NOON.date(), before=Decimal("42.3"))
     lost.run(3600)
     assert lost.events() == ["meter-clock-not-corrected"] and lost.device.corrected is None
 
@@ -290,7 +290,7 @@ def test_an_order_for_a_meter_that_does_not_answer_stays_with_who_ordered_it() -
 
 def test_a_command_that_reads_by_itself_sees_the_offset_and_corrects_nothing() -> None:
     bus = ClockBus(42.0, set_clock=True)
-    bus.meter.watch.book = None
+    bus.meter.watch.notes = None
     bus.run(3600)
     assert bus.events() == [] and bus.device.corrected is None
     assert round(float(bus.readings()[0].meter_offset)) == 42
@@ -362,7 +362,7 @@ def test_now_is_the_answer_where_now_is_right() -> None:
     ],
 )
 def test_an_offset_in_words(offset: str, words: str) -> None:
-    assert in_words(Decimal(offset)) == words
+    assert as_text(Decimal(offset)) == words
 
 
 def test_a_day_is_that_of_the_meters_own_calendar() -> None:
@@ -370,7 +370,7 @@ def test_a_day_is_that_of_the_meters_own_calendar() -> None:
     bus.meter.zone = ZoneInfo("Asia/Kamchatka")  # 12 hours ahead: it is tomorrow there
     bus.device.now = lambda: (bus.clock.stamp().utc + timedelta(hours=12, seconds=42)).replace(tzinfo=None)
     bus.run(3600)
-    assert bus.book.facts.tried == date(2026, 11, 22)
+    assert bus.clock_notes.facts.tried == date(2026, 11, 22)
 
 
 @pytest.mark.parametrize("set_clock", [True, False])
@@ -406,7 +406,7 @@ def test_a_meter_that_states_its_zone_is_corrected_though_nobody_else_said_it(
     driver, wire = opened(plan(client=48, password=b"0" * 16), station(meter).answer)
     config = replace(bus.meter.config, driver="spodes", serial="40701", set_clock=True)
     state = MeterState(config, driver, Line(), zone)
-    state.watch.book = bus.book
+    state.watch.notes = bus.clock_notes
     watch = ClockWatch(bus.clock)
     while "meter-clock-corrected" not in bus.events():
         watch.look(state, wire, "40701")
@@ -422,7 +422,7 @@ def test_a_meter_for_its_reader_alone_cannot_be_corrected_and_says_so_once() -> 
     meter = spodes(now=lambda: bus.clock.stamp().utc, shift=42.0)
     driver, wire = opened(plan(), station(meter).answer)
     state = MeterState(replace(bus.meter.config, driver="spodes", set_clock=True), driver, Line())
-    state.watch.book = bus.book
+    state.watch.notes = bus.clock_notes
     for _ in range(5):
         ClockWatch(bus.clock).look(state, wire, "40701")
         bus.time.sleep(3600)

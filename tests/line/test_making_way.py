@@ -1,4 +1,4 @@
-"""Archives make way for energies, questions from outside and a stop; they come to their end all the same."""
+"""Archives make way for energies, questions from outside and a stop; they come to their end anyway."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator

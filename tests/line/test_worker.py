@@ -332,7 +332,7 @@ def test_the_offset_of_a_clock_whose_zone_nobody_has_said_is_not_known():
 
 
 def test_a_question_to_a_worker_that_ends_is_refused_at_once():
-    """After a reload: whoever holds the worker of before must not wait ten minutes for nobody."""
+    """After a reload: whoever holds the worker of before must not wait ten minutes for no one."""
     bus = FakeBus(1)
     bus.worker.ask_to_stop()
     question = Question(["flat-1"], "now")

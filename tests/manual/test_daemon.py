@@ -1,4 +1,4 @@
-"""A whole daemon with a point that a person reads: status, reading, reload, and what a bus has to do with it."""
+"""A whole daemon with a point that is read by hand: status, reading, reload, and what a bus has to do with it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,7 +29,7 @@ def no_port(url: str, line: Line) -> Any:
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    """Nothing to poll and no broker: what a person types is all that comes."""
+    """Nothing to poll and no broker: what an operator types is all that comes."""
     gateway = Gateway("gw", "Europe/Moscow", tmp_path, clock="trust")
     intake = Intake("127.0.0.1", port := free_port(), False, f"mqtt://127.0.0.1:{port}")
     config = Config(gateway, intake, (Bus("riser", "/dev/none"),), (CELLAR, FLAT))
@@ -75,7 +75,7 @@ def test_reading_all_points_leaves_out_what_a_person_reads(daemon: Daemon) -> No
     assert [failure["point"] for failure in answer["failed"]] == ["flat-12"]
     assert ask(daemon, "pause")["points"] == ["flat-12"]
     for op, more in (("peek", {}), ("pause", {}), ("set-clock", {})):
-        with pytest.raises(RequestRefused, match="cellar is on no bus: a person reads it"):
+        with pytest.raises(RequestRefused, match="cellar is on no bus: it is read by hand"):
             ask(daemon, op, points=["cellar"], **more)
     with pytest.raises(RequestRefused, match="no point named 'attic'; there are: flat-12"):
         ask(daemon, "peek", points=["attic"])
@@ -98,7 +98,7 @@ def test_a_new_configuration_brings_and_takes_such_points(daemon: Daemon) -> Non
     attic = replace(CELLAR, point="attic", serial="7")
     daemon.in_force.use(replace(daemon.in_force.values, meters=(FLAT, attic)))
     assert set(rows(daemon)) == {"flat-12", "attic"}
-    with pytest.raises(RequestRefused, match="no point named 'cellar'; a person reads attic"):
+    with pytest.raises(RequestRefused, match="no point named 'cellar'; an operator reads attic"):
         ask(daemon, **{"op": "enter", **request("cellar", Typed({"T1": "01234"}), True)})
     assert ask(daemon, **{"op": "enter", **request("attic", Typed({"T1": "01234"}), True)})["stored"]
 

@@ -114,11 +114,11 @@ def test_any_text_is_a_figure_or_refused_in_words(store: Store, text: str) -> No
             "T1: 1234 has 4 digits before the comma, the display has 5: type zeros in front",
         ),
         ({"T1": "1234", "T2": "00567"}, "01234"),
-        ({"T1": "01234,5678", "T2": "00567"}, "T1: '01234,5678' is no figure"),
-        ({"T1": "-1234", "T2": "00567"}, "is no figure"),
-        ({"T1": "1e4", "T2": "00567"}, "is no figure"),
-        ({"T1": "１２３４５", "T2": "00567"}, "is no figure"),
-        ({"T1": "", "T2": "00567"}, "is no figure"),
+        ({"T1": "01234,5678", "T2": "00567"}, "T1: '01234,5678' is not a figure"),
+        ({"T1": "-1234", "T2": "00567"}, "is not a figure"),
+        ({"T1": "1e4", "T2": "00567"}, "is not a figure"),
+        ({"T1": "１２３４５", "T2": "00567"}, "is not a figure"),
+        ({"T1": "", "T2": "00567"}, "is not a figure"),
         ({"T1": "01234"}, "T2 missing: cellar has T1 (day), T2 (night), all in one reading"),
         ({}, "T1, T2 missing"),
         ({**FIRST, "T3": "00001"}, "T3 is not configured for cellar: it has T1 (day), T2 (night)"),
@@ -131,7 +131,7 @@ def test_what_cannot_be_on_the_display_is_refused(store: Store, figures: dict[st
 def test_without_configured_digits_the_display_may_have_any(store: Store) -> None:
     meter = replace(CELLAR, digits=None)
     assert say(store, meter, T1="7", T2="123456789").record.values == {T1: 7000, T2: 123_456_789_000}
-    assert "is no figure" in words(store, meter=meter, entry=Typed({"T1": "7", "T2": "1234567890"}))
+    assert "is not a figure" in words(store, meter=meter, entry=Typed({"T1": "7", "T2": "1234567890"}))
 
 
 def test_a_meter_without_tariffs_has_one_figure(store: Store) -> None:
@@ -342,7 +342,7 @@ def test_what_was_typed_is_kept_with_the_record_and_never_leaves(store: Store, c
 def test_a_point_that_the_gateway_reads_is_never_typed(config: Config) -> None:
     with pytest.raises(NotTaken, match="meterpost read flat-12"):
         manual_point(config, "flat-12")
-    with pytest.raises(NotTaken, match="no point named 'attic'; a person reads cellar"):
+    with pytest.raises(NotTaken, match="no point named 'attic'; an operator reads cellar"):
         manual_point(config, "attic")
     assert manual_point(config, "cellar") is CELLAR
 

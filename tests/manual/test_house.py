@@ -54,7 +54,7 @@ class House:
         self.points = ManualPoints(self.config, self.store, self.writer, self.clock, self.writer.submit)
         profiles = profile_file.load()
         call, submit = self.writer.call, self.writer.submit
-        self.room = StatementWorkflow(
+        self.workflow = StatementWorkflow(
             self.config, profiles, self.store, change=call, submit=submit, clock=self.clock, channels={}
         )
 
@@ -62,7 +62,7 @@ class House:
         self.clock.step((moment - self.clock.stamp().utc).total_seconds())
 
     def month(self, month: int) -> None:
-        """The 1st of a month: the meter's snapshot at midnight, a person at nine; the intake takes what leaves."""
+        """The 1st of a month: the meter's snapshot at midnight, an operator at nine; the intake takes what leaves."""
         self.on(first(month))
         wh = int(Decimal(KWH[month].replace(",", ".")) * 1000)
         values = {"1-0:1.8.0": wh, "1-0:1.8.1": wh}
@@ -72,12 +72,12 @@ class House:
         assert self.enter(Typed({"T1": f"0{KWH[month]}"}))["doubts"] == []
         for hours in (1, 20, 40):
             self.on(first(month, 9) + timedelta(hours=hours))
-            self.room.look()
+            self.workflow.tick()
             self.writer.flush()
             self.store.confirm([(1, self.store.last_seq)])
 
     def enter(self, typed: Typed) -> dict[str, Any]:
-        """A person types it in."""
+        """An operator types it in."""
         return self.points.enter(arguments.enter(request("flat-2", typed, False)))
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class House:
 def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path)
     made.on(first(9))
-    made.room.look()
+    made.workflow.tick()
     for month in MONTHS:
         made.month(month)
     yield made
@@ -137,13 +137,13 @@ def test_no_bus_has_the_point(house: House) -> None:
 
 @pytest.mark.slow
 def test_a_figure_that_was_corrected_is_neither_billed_nor_in_the_history(house: House) -> None:
-    """Both before the next look at the statements: the wrong one is nearer to the reporting moment."""
+    """Both before the next check at the statements: the wrong one is nearer to the reporting moment."""
     month = first(13)
     house.on(month + timedelta(hours=9))
     for typed in (Typed({"T1": "01530,0"}), Typed({"T1": "01350,0"}, corrects=True)):
         assert house.enter(typed)["doubts"] == []
         house.clock.step(60)
-    house.room.look()
+    house.workflow.tick()
     house.writer.flush()
     attempt = {book.month: book for book in books.of_point(house.store, "flat-2")}["2027-01"].attempt
     assert attempt is not None
@@ -156,14 +156,14 @@ def test_a_figure_that_was_corrected_is_neither_billed_nor_in_the_history(house:
 def test_a_figure_that_left_is_corrected_by_a_second_statement_that_a_person_confirms(house: House) -> None:
     house.on(first(13, 9))
     house.enter(Typed({"T1": "01530,0"}))
-    house.room.look()
+    house.workflow.tick()
     house.writer.flush()
     house.clock.step(60)
     house.enter(Typed({"T1": "01350,0"}, corrects=True))
-    desk, asked = StatementActions(house.room), {"points": ["flat-2"], "by": "ivanov"}
-    (held,) = desk.ask({"do": "check", "correct": True, **asked})["statements"]
+    actions, asked = StatementActions(house.workflow), {"points": ["flat-2"], "by": "ivanov"}
+    (held,) = actions.ask({"do": "check", "correct": True, **asked})["statements"]
     assert (held["state"], held["figures"], held["reasons"]) == ("held", {"T1": 1350}, [])
-    (sent,) = desk.ask({"do": "confirm", **asked})["statements"]
+    (sent,) = actions.ask({"do": "confirm", **asked})["statements"]
     assert sent["state"] == "sent"
     house.writer.flush()
     last = list(house.store.find("flat-2", ("statement",), first(13), first(13, 23)))[-1]

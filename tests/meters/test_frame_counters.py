@@ -273,11 +273,11 @@ def test_ciphered_dialogues_of_two_runs_use_no_number_twice(tmp_path: Path) -> N
 
 def test_a_question_that_cannot_be_ciphered_is_not_sent(tmp_path: Path) -> None:
     def full(work: Callable[[Store], int]) -> int:
-        raise StoreUnusable("no room on the disk")
+        raise StoreUnusable("no space on the disk")
 
     state = build(house(tmp_path, meter("a", counter_from_meter=False)), FrameCounters(full).of)["riser"][0]
     wire = Wire(state.driver.session(), secure_station([]))  # type: ignore[arg-type]
-    with pytest.raises(Busy, match="no room on the disk"):
+    with pytest.raises(Busy, match="no space on the disk"):
         state.driver.open(wire)
     sent = len(wire.sent)
     state.driver.close(wire)
@@ -289,7 +289,7 @@ def test_a_read_without_a_daemon_reserves_in_the_store_that_the_daemon_opens_lat
     assert [counter.next(), counter.next()] == [0, 1]
     store = opened(tmp_path)  # the daemon starts
     assert counting(store).next() == BLOCK
-    assert counter.next() == 2  # reserved, so nobody else has it
+    assert counter.next() == 2  # reserved, so no one else has it
     store.close()
 
 

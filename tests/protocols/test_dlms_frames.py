@@ -133,7 +133,7 @@ def test_what_is_written_is_read_back_wholly(octets):
         (H("1a07ea030aff"), H("07ea030aff")),
         (H("1b0c223800"), H("0c223800")),
         (H("ff"), None),
-        (H("177fc00000"), None),  # a float that is no number is absent
+        (H("177fc00000"), None),  # a float that is not a number is absent
         (H("17ff800000"), None),
         (H("17449a5225"), Decimal("1234.567")),
         (H("183ff3c083126e978d"), Decimal("1.2345")),

@@ -73,7 +73,7 @@ def test_link_association_reading_and_goodbye_follow_each_other():
     assert wire(Get(TOTAL)) == Value(TRUTH)
     assert wire(Release()) == Done()
     assert wire(Disconnect()) == Done()
-    assert wire(Disconnect()) == Done()  # DM to a second one is no error
+    assert wire(Disconnect()) == Done()  # DM to a second one is not an error
 
 
 @pytest.mark.parametrize("piece", [1, 3, 64])

@@ -230,7 +230,7 @@ def test_what_the_meter_marks_as_absent_is_none_and_zero_is_zero() -> None:
     power, thd = quantities.QUANTITIES[0x00], quantities.QUANTITIES[0x60]
     assert quantities.measured(power, octets("FF FF FF 00 00 00 C0 00 00")) == (None, 0, 0)
     assert quantities.measured(thd, octets("FF FF 00 00 01 00")) == (None, 0, Decimal("0.01"))
-    assert str(quantities.measured(power, octets("80 00 00"))[0]) == "0.00", "minus zero is no power"
+    assert str(quantities.measured(power, octets("80 00 00"))[0]) == "0.00", "minus zero counts as zero"
     assert frames.energy(b"\xff" * 16) == Energy(None, None, None, None)
     assert frames.energy(b"\x00" * 16) == Energy(0, 0, 0, 0)
 

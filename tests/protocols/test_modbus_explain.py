@@ -1,4 +1,4 @@
-"""Frames in words, for the technician."""
+"""Frames as text, for the technician."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""The receiver's answers: read to the letter, or refused without a trace."""
+"""The receiver's answers: read to the e-mail, or refused without a trace."""
 
 from datetime import date
 
@@ -51,7 +51,7 @@ def test_file_names_as_programs_write_them(name):
         ('status="0"', 'status=""', "status ''"),
         ('status="0"', 'status="00"', "status '00'"),
         ("80020_600004_20060308_38.xml", "../80020_1_2_3.xml", "file name"),
-        ("_20060308_38", "_20060399_38", "is no day"),
+        ("_20060308_38", "_20060399_38", "is not a day"),
         ("</message>", "", "no sound XML"),
         ('encoding="windows-1251"', 'encoding="no-such"', "no sound XML"),
         ("<message", '<!DOCTYPE message [<!ENTITY a "b">]>\n<message', "document types"),
@@ -65,7 +65,7 @@ def test_a_damaged_or_foreign_answer_says_why(old, new, words):
 
 
 def test_an_answer_without_bounds_is_not_read():
-    with pytest.raises(AnswerError, match="octets"):
+    with pytest.raises(AnswerError, match="bytes"):
         parse(CAPTURED.encode("cp1251") + b" " * LONGEST)
 
 
@@ -75,7 +75,7 @@ def test_any_octets_end_in_an_answer_or_in_its_own_error(octets):
         parse(octets)
     except AnswerError:
         return
-    raise AssertionError("octets at random are no answer")
+    raise AssertionError("octets at random are not an answer")
 
 
 @given(st.integers(0, len(CAPTURED) - 1), st.integers(0, 255))

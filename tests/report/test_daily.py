@@ -136,7 +136,7 @@ def test_the_receivers_mail_server_gets_the_very_file_once(room):
     assert attached.get_content() == file.read_bytes()
 
 
-def test_a_letter_that_cannot_leave_is_an_event_in_the_store(room):
+def test_an_email_that_cannot_leave_is_an_event_in_the_store(room):
     room.daily.use(replace(room.config, mail=MailSettings("127.0.0.1", "gw@example.org", free_port(), "none")))
     room.daily.round()
     room.daily.round()

@@ -52,10 +52,10 @@ class House:
         self.store = opened(self.folder)
         self.start()
 
-    def post(self, mail, letter, message_id):
+    def post(self, mail, email, message_id):
         if self.trouble is not None:
             raise self.trouble
-        self.letters.append((letter, message_id))
+        self.letters.append((email, message_id))
 
     def day(self, day=DAY):
         return self.exchange._days.get(day)
@@ -67,7 +67,7 @@ class House:
         return sorted(path.name for path in (self.folder / FOLDER).iterdir())
 
     def sent(self):
-        return [letter.attachments[0][0] for letter, _ in self.letters]
+        return [email.attachments[0][0] for email, _ in self.letters]
 
     def answered(self, status, day=DAY):
         return self.exchange.answer(ANSWER.format(name=self.day(day).file, status=status).encode("cp1251"))
@@ -85,8 +85,8 @@ def test_yesterdays_file_is_made_and_sent_once(house):
     for _ in range(3):
         house.exchange.catch_up()
     assert house.files() == house.sent() == ["80020_7700000001_20261005_1_7700000002.xml"]
-    letter, message_id = house.letters[0]
-    assert letter.to == ("askue@example.org",) and letter.attachments[0][1] == house.octets()
+    email, message_id = house.letters[0]
+    assert email.to == ("askue@example.org",) and email.attachments[0][1] == house.octets()
     assert "80020_7700000001_20261005_1" in message_id
     assert values_of(house.octets()) == [1, 2] * 24
     assert statuses_of(house.octets()) == [0] * 48
@@ -219,12 +219,12 @@ def test_a_mail_server_that_is_away_gets_them_later(house):
     assert house.sent() == [house.day(DAY - ONE).file, house.day().file]
 
 
-def test_a_service_that_ends_finishes_its_letter_and_no_more(house):
+def test_a_service_that_ends_finishes_its_email_and_no_more(house):
     house.store.put(profile(DAY - ONE, [777] * 48) + profile(DAY, [777] * 48))
     took = house.exchange._post
 
-    def ending(mail, letter, message_id):
-        took(mail, letter, message_id)
+    def ending(mail, email, message_id):
+        took(mail, email, message_id)
         house.exchange.stopping = True
 
     house.exchange._post = ending
@@ -235,9 +235,9 @@ def test_a_service_that_ends_finishes_its_letter_and_no_more(house):
     assert len(house.letters) == 2
 
 
-def test_a_letter_that_may_have_left_is_not_sent_again_by_itself(house):
+def test_an_email_that_may_have_left_is_not_sent_again_by_itself(house):
     house.store.put(profile(DAY, [777] * 48))
-    house.trouble = ChannelError("no answer to the letter's text", Kind.UNCLEAR)
+    house.trouble = ChannelError("no answer to the e-mail's text", Kind.UNCLEAR)
     house.exchange.catch_up()
     house.trouble = None
     house.exchange.catch_up()
@@ -448,7 +448,7 @@ def test_a_refused_file_is_told_and_an_accepted_one_is_not(house):
     assert text.startswith(f"{house.day().file} of 2026-10-05: refused: ")
 
 
-def test_a_letter_that_does_not_leave_is_told_once_for_each_reason(house):
+def test_an_email_that_does_not_leave_is_told_once_for_each_reason(house):
     house.store.put(profile(DAY, [1000] * 48))
     for trouble in ("no connection", "no connection", "login refused"):
         house.trouble = ChannelError(trouble, Kind.UNREACHABLE)
@@ -460,7 +460,7 @@ def test_a_letter_that_does_not_leave_is_told_once_for_each_reason(house):
     assert house.told[2:] == [f"{house.day().file} of 2026-10-05: unclear: no answer"]
 
 
-def test_a_power_cut_while_a_letter_leaves_is_told(house):
+def test_a_power_cut_while_a_email_leaves_is_told(house):
     house.store.put(profile(DAY, [1000] * 48))
     house.exchange.make(DAY)
     house.trouble = KeyboardInterrupt()
@@ -472,7 +472,7 @@ def test_a_power_cut_while_a_letter_leaves_is_told(house):
     assert "unclear: the power went" in text
 
 
-def test_what_kept_a_letter_back_is_forgotten_when_it_has_left(house):
+def test_what_kept_a_email_back_is_forgotten_when_it_has_left(house):
     gap = profile(DAY, [1000] * 48)
     house.store.put(gap[:20] + gap[21:])
     house.trouble = ChannelError("no such mailbox", Kind.REFUSED)

@@ -43,13 +43,13 @@ REPORT = Report(
 
 
 def read_csv(report):
-    text = as_csv.octets(report).decode("utf-8-sig")
+    text = as_csv.encoded(report).decode("utf-8-sig")
     assert text.count("\r\n") == text.count("\n") == len(report.lines) + len(report.totals) + 1
     return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";"))
 
 
 def test_csv_is_what_excel_with_russian_settings_opens():
-    assert as_csv.octets(REPORT).startswith(b"\xef\xbb\xbfaccount;point;")
+    assert as_csv.encoded(REPORT).startswith(b"\xef\xbb\xbfaccount;point;")
     one, two, total = read_csv(REPORT)
     assert list(one) == NAMES
     assert (one["opening, kWh"], one["closing, kWh"], one["used, kWh"]) == ("1000,4", "99999,9999", "98999,4999")
@@ -64,12 +64,12 @@ def test_csv_is_what_excel_with_russian_settings_opens():
 def test_a_name_is_never_run_as_a_formula(name):
     report = replace(REPORT, lines=(replace(WHOLE, point=name),))
     assert read_csv(report)[0]["point"] == f"'{name}"
-    sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.octets(report))).active
+    sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.encoded(report))).active
     assert (sheet.cell(4, 2).value, sheet.cell(4, 2).data_type) == (name, "s")
 
 
 def test_a_workbook_has_numbers_dates_and_text_where_they_belong():
-    sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.octets(REPORT))).active
+    sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.encoded(REPORT))).active
     assert [cell.value for cell in sheet[3]] == NAMES
     row = dict(zip(NAMES, sheet[4], strict=True))
     assert (row["account"].value, row["meter"].value) == ("00123", "0023456789")
@@ -84,7 +84,7 @@ def test_a_workbook_has_numbers_dates_and_text_where_they_belong():
 def test_a_workbook_shows_whole_texts_and_what_is_missing_at_a_glance():
     place = "394000, Воронежская область, г. Воронеж, проспект Революционеров-железнодорожников, дом 145"
     report = replace(REPORT, lines=(replace(WHOLE, place=place), MISSING))
-    sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.octets(report))).active
+    sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.encoded(report))).active
     cells = dict(zip(NAMES, sheet[4], strict=True))
     wide = {name: sheet.column_dimensions[cell.column_letter].width for name, cell in cells.items()}
     assert cells["place"].alignment.wrap_text
@@ -95,8 +95,8 @@ def test_a_workbook_shows_whole_texts_and_what_is_missing_at_a_glance():
 
 
 def test_a_workbook_holds_the_registers_digits_exactly():
-    with zipfile.ZipFile(io.BytesIO(as_xlsx.octets(REPORT))) as book:
-        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    with zipfile.ZipFile(io.BytesIO(as_xlsx.encoded(REPORT))) as workbook:
+        sheet = workbook.read("xl/worksheets/sheet1.xml").decode()
     for digits in ("1000.4", "99999.9999", "98999.4999", "3959979.996"):
         assert f"<v>{digits}</v>" in sheet
 
@@ -128,7 +128,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_whole_needs_nothing_from_outside_and_shows_names_as_they_are():
-    octets = as_html.octets(REPORT)
+    octets = as_html.encoded(REPORT)
     page = Page()
     page.feed(octets.decode())
     page.close()
@@ -142,7 +142,7 @@ def test_the_page_is_whole_needs_nothing_from_outside_and_shows_names_as_they_ar
 
 
 def test_the_page_names_each_value_for_narrow_screens_and_totals_stand_once_on_paper():
-    text = as_html.octets(REPORT).decode()
+    text = as_html.encoded(REPORT).decode()
     assert text.count('<th scope="col">') == len(NAMES)
     assert '<td class="number" data-name="used, kWh">98999.4999</td>' in text
     assert '<td class="moment" data-name="opening at"><span>2026-10-01</span> 00:00:00</td>' in text

@@ -42,7 +42,7 @@ def test_the_file_is_windows_1251_and_named_by_sender_day_number_and_area():
     assert MESSAGE.file_name == "80020_7700000001_20261005_12_7700000002.xml"
 
 
-def test_a_letter_that_windows_1251_lacks_comes_through_as_a_reference():
+def test_an_email_that_windows_1251_lacks_comes_through_as_a_reference():
     octets = replace(MESSAGE, sender=Party("7700000001", "Հայ ٣ 漢")).to_bytes()
     assert read_80020(octets).find("sender/name").text[-1] == "漢"
     assert b"&#28450;" in octets

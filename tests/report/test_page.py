@@ -38,7 +38,7 @@ def test_the_month_that_is_shown_is_what_the_program_writes(tmp_path):
     store.close()
     shown = next(output for call, output in sessions(PAGE) if call == "meterpost report --month 2026-10")
     *lines, note = shown.splitlines()
-    assert as_csv.octets(made).decode("utf-8-sig").splitlines() == lines
+    assert as_csv.encoded(made).decode("utf-8-sig").splitlines() == lines
     assert note == f"{made.missing} of {len(made.lines)} lines are missing; each says why"
 
 

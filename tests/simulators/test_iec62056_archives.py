@@ -303,7 +303,7 @@ def test_a_month_that_a_ce303_slept_through_is_missing_and_no_other() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("count", range(8))
 def test_a_poll_ended_after_any_question_spoils_no_later_one(count: int) -> None:
-    """The daemon ends a long poll by an exception of its own when somebody else wants the line."""
+    """The daemon ends a long poll by an exception of its own when someone else wants the line."""
 
     class Ended(Exception):
         pass

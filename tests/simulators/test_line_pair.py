@@ -153,7 +153,7 @@ def test_times_and_octets_of_each_transaction_are_kept_on_request():
     pair = Pair([Parrot(b"a", b"x" * 10)], line=LINE, stamps=True, record=True)
     pair.hear(b"a?", now=1.0)
     run(pair)
-    pair.hear(b"nobody", now=2.0)
+    pair.hear(b"no one", now=2.0)
     run(pair)
     asked, silent = pair.traffic.transactions
     assert (asked.begin, asked.octets, asked.answer_octets) == (1.0, 2, 10)
@@ -163,7 +163,7 @@ def test_times_and_octets_of_each_transaction_are_kept_on_request():
     assert silent.answered is None
     assert (pair.traffic.requests, pair.traffic.answers) == (2, 1)
     assert (pair.traffic.octets_in, pair.traffic.octets_out) == (8, 10)
-    assert pair.recorded == [b"a?", b"x" * 10, b"nobody"]
+    assert pair.recorded == [b"a?", b"x" * 10, b"no one"]
 
 
 def test_who_has_the_last_octet_finds_the_counters_complete():

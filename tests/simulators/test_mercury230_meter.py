@@ -98,7 +98,7 @@ def test_the_simulated_meter_says_what_was_published(state: dict[str, Any], requ
     "request_",
     [
         seal(2, b"\x00"),  # a foreign address
-        seal(0xFE, b"\x00"),  # the broadcast, which nobody answers
+        seal(0xFE, b"\x00"),  # the broadcast, which no one answers
         seal(0, b"\x03\x0d\x30\x55\x10"),  # a write to the universal address
         seal(1, b"\x05\x00"),  # a wrong number of octets
         seal(1, b"\x00\x00"),

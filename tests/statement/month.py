@@ -39,12 +39,12 @@ def main(folder: Path) -> None:
     now = reached[-2] if len(reached) > 1 else START
     site = Site(folder / "state", [meter()], now=now, profiles=with_sms(), ways=("sms",))
     site.put(reading(utc("2026-10-15 00:00+03:00"), "day", T1=2_000_100, T2=1_000_050))
-    site.room.channels = {"sms": Paper(folder / "sms")}
+    site.workflow.channels = {"sms": Paper(folder / "sms")}
     print("runs", flush=True)
     while site.clock.now < utc(END):
         site.clock.now += STEP
         note(times, site.clock.now.isoformat())
-        site.room.look()
+        site.workflow.tick()
     note(folder / "done", "done")
 
 

@@ -1,4 +1,4 @@
-"""A gateway's statements in fake time: a real store, a room on it, channels that only write down what they carried."""
+"""A gateway's statements in fake time: a real store, a workflow on it, channels that only record what they carried."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from agent.config.utility import profile_file
 from agent.config.utility.profile import Profile, SmsTemplate
 from agent.config.values import Bus, Config, Gateway, Intake, MailSettings, Meter, ModemSettings, StatementSettings
 from agent.host.clock import Stamp
-from agent.statement import log as books
+from agent.statement import log as logs
 from agent.statement.actions import StatementActions
 from agent.statement.log import StatementLog
 from agent.statement.outbound import StatementMessage
@@ -105,7 +105,7 @@ class Killed(BaseException):
 
 
 class Site:
-    """One gateway. ``room`` is the running program; ``restart`` makes another on the same disk."""
+    """One gateway. ``workflow`` is the running program; ``restart`` makes another on the same disk."""
 
     def __init__(
         self,
@@ -131,7 +131,7 @@ class Site:
         )
         self.store = Store.open(folder, now=lambda: self.clock.now, reserve=0)
         self.die: Callable[[str], None] = lambda where: None  # called before and after each effect
-        self.room = self.restart()
+        self.workflow = self.restart()
 
     def reopen(self) -> None:
         """The program and its store after a power cut."""
@@ -140,7 +140,7 @@ class Site:
         self.restart()
 
     def restart(self) -> StatementWorkflow:
-        self.room = StatementWorkflow(
+        self.workflow = StatementWorkflow(
             self.config,
             self.profiles,
             self.store,
@@ -149,7 +149,7 @@ class Site:
             clock=self.clock,
             channels={name: _Mortal(way, self) for name, way in self.ways.items()},
         )
-        return self.room
+        return self.workflow
 
     def _change(self, work: Callable[[Store], Any]) -> Any:
         self.die("before a write")
@@ -168,7 +168,7 @@ class Site:
     def at(self, text: str) -> "Site":
         """The clock shows this; a look."""
         self.clock.now = utc(text)
-        self.room.look()
+        self.workflow.tick()
         return self
 
     def run(self, until: str, step: timedelta = timedelta(minutes=30)) -> None:
@@ -176,19 +176,19 @@ class Site:
         end = utc(until)
         while self.clock.now < end:
             self.clock.now = min(self.clock.now + step, end)
-            self.room.look()
+            self.workflow.tick()
 
     @property
-    def desk(self) -> StatementActions:
-        return StatementActions(self.room)
+    def actions(self) -> StatementActions:
+        return StatementActions(self.workflow)
 
     def ask(self, do: str, *points: str, **more: Any) -> dict[str, Any]:
         asked = {"do": do, "points": points or ["flat-12"], "by": "ivanov", "why": "looked", **more}
-        found: dict[str, Any] = self.desk.ask(asked)["statements"][0]
+        found: dict[str, Any] = self.actions.ask(asked)["statements"][0]
         return found
 
-    def book(self, month: str = "2026-10", point: str = "flat-12") -> StatementLog:
-        return books.load(self.store, point, month) or StatementLog(point, month)
+    def log(self, month: str = "2026-10", point: str = "flat-12") -> StatementLog:
+        return logs.load(self.store, point, month) or StatementLog(point, month)
 
     def statements(self) -> list[Record]:
         """Records of statements in the store, in their order."""

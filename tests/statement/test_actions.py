@@ -26,7 +26,7 @@ def test_a_check_by_hand_waits_for_no_better_reading_and_what_is_plausible_leave
     assert one.at("2026-10-15 00:30+03:00").statements() == []
     done = one.ask("check")
     assert (done["state"], done["verdict"], done["figures"]) == ("sent", "plausible", {"T1": 2000, "T2": 1000})
-    assert one.book().happened("made")[0].by == "ivanov"
+    assert one.log().happened("made")[0].by == "ivanov"
 
 
 def test_a_second_check_changes_nothing(tmp_path):
@@ -34,7 +34,7 @@ def test_a_second_check_changes_nothing(tmp_path):
     one.ask("check")
     one.ask("check")
     assert len(one.statements()) == 1
-    assert len(one.book().attempts) == 1
+    assert len(one.log().attempts) == 1
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_clock_that_is_not_set_knows_no_window(tmp_path):
 @pytest.mark.parametrize("do", ["confirm", "send"])
 def test_after_the_window_nothing_leaves_unless_a_person_knows_that_it_may(tmp_path, do):
     one = site(tmp_path, LATE)
-    one.room.make(one.desk.case("flat-12", None), one.book(), "ivanov", "")
+    one.workflow.make(one.actions.case("flat-12", None), one.log(), "ivanov", "")
     with pytest.raises(NotNow, match="closed on 2026-10-20; ask the utility whether it still takes the figures"):
         one.ask(do)
     assert one.statements() == []
@@ -89,7 +89,7 @@ def test_after_the_window_nothing_leaves_unless_a_person_knows_that_it_may(tmp_p
 def test_a_person_who_looks_at_a_month_that_is_over_raises_no_event(tmp_path, watched):
     """The gateway was there while the window was open and then off; or it came to the point later."""
     one = site(tmp_path, "2026-09-25 12:00" if watched else LATE, read=False)
-    one.room.look()
+    one.workflow.tick()
     one.put(SNAPSHOT)
     one.clock.now = utc(LATE)
     done = one.ask("check", month="2026-10")
@@ -97,14 +97,14 @@ def test_a_person_who_looks_at_a_month_that_is_over_raises_no_event(tmp_path, wa
     assert done["waiting"].endswith("whether it still takes the figures, then meterpost statement send --late")
     one.ask("check", month="2026-10")
     assert one.events() == []
-    assert "missed" not in [step.what for step in one.book().steps]
-    one.restart().look()
+    assert "missed" not in [step.what for step in one.log().steps]
+    one.restart().tick()
     assert one.events() == (["statement-missed"] if watched else []), "the program's own look tells what it missed"
     for _ in range(2):
         one.ask("check", month="2026-10")
     assert len(one.events()) == watched
     assert one.ask("send", late=True)["state"] == "sent"
-    one.room.look()
+    one.workflow.tick()
     assert len(one.events()) == watched
 
 
@@ -213,7 +213,7 @@ def test_a_message_that_surely_did_not_leave_may_be_sent_again(tmp_path):
     one = site(tmp_path)
     one.ways["sms"].troubles = [ChannelError("no network", Kind.NO_NETWORK)]
     assert one.ask("send", channel="sms")["state"] == "sent"  # by MQTT, when the figures were made
-    assert one.book().steps[-1].what == "failed"
+    assert one.log().steps[-1].what == "failed"
     assert one.ask("send", channel="sms")["last"]["what"] == "left"
 
 
@@ -236,15 +236,15 @@ def test_send_again_by_mqtt_is_the_same_record_once_more(tmp_path):
     one.at("2026-10-16 13:00")
     one.ask("send", again=True)
     ((record, state, _),) = [row for row in one.store.rows() if row[0].kind == "statement"]
-    assert (record.replaces, state, one.book().state) == (None, "pending", "accepted")
+    assert (record.replaces, state, one.log().state) == (None, "pending", "accepted")
 
 
 def test_every_step_says_who_and_why(tmp_path):
     one = held(tmp_path)
     one.ask("hold", why="tenant away")
     one.ask("confirm", why="display read by telephone")
-    assert [(step.what, step.by, step.reason) for step in one.book().steps[1:]] == [
-        ("held", "meterpost", one.book().steps[1].reason),
+    assert [(step.what, step.by, step.reason) for step in one.log().steps[1:]] == [
+        ("held", "meterpost", one.log().steps[1].reason),
         ("held", "ivanov", "tenant away"),
         ("confirmed", "ivanov", "display read by telephone"),
         ("queued", "meterpost", ""),
@@ -258,26 +258,26 @@ def test_the_utility_gets_all_statements_that_it_asks_for_and_reasons_for_the_ot
     meters = [meter("a"), meter("b", initial={}), meter("c"), meter("d", account=None)]
     one = Site(tmp_path, meters, now=IN_TIME)
     one.put(*(replace(SNAPSHOT, point=point) for point in "ab"))
-    found = {each["point"]: each for each in one.desk.asked_by_utility(())["statements"]}
+    found = {each["point"]: each for each in one.actions.asked_by_utility(())["statements"]}
     assert set(found) == {"a", "b", "c"}
     assert (found["a"]["state"], found["a"]["figures"]) == ("sent", {"T1": 2000, "T2": 1000})
     assert found["b"]["state"] == "held"
     assert "commissioning act" in found["b"]["reason"]
     assert "read the meter" in found["c"]["error"]
     assert len(one.statements()) == 1
-    assert len(one.desk.asked_by_utility(["a", "x"])["statements"]) == 2
+    assert len(one.actions.asked_by_utility(["a", "x"])["statements"]) == 2
     assert len(one.statements()) == 1
 
 
 def test_the_utility_may_ask_after_its_window_for_it_knows_its_own_rules(tmp_path):
     one = site(tmp_path, LATE)
-    (found,) = one.desk.asked_by_utility(["flat-12"])["statements"]
+    (found,) = one.actions.asked_by_utility(["flat-12"])["statements"]
     assert found["state"] == "sent"
 
 
 def test_held_figures_do_not_leave_for_the_utility_either(tmp_path):
     one = Site(tmp_path, [meter(utility="nesk-krasnodar")], now="2026-10-02 12:00")
     one.put(reading(utc("2026-10-01 00:00+03:00"), "month", T1=1_000, T2=1_000))
-    (found,) = one.desk.asked_by_utility(["flat-12"])["statements"]
+    (found,) = one.actions.asked_by_utility(["flat-12"])["statements"]
     assert (found["state"], one.statements()) == ("held", [])
     assert SHIPPED["nesk-krasnodar"].confirm == "always"

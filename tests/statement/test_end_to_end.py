@@ -46,9 +46,9 @@ class Site(OneMeter):
         more["installed"] = date(2025, 1, 1)
         self.start(folder, stack, poll, ("statement",), more=more, utilities_dir=folder / "utilities")
 
-    def look(self) -> None:
-        super().look()
-        self.daemon.statements.room().look()
+    def tick(self) -> None:
+        super().tick()
+        self.daemon.statements.workflow().tick()
 
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
         asked = {"do": do, "points": ["flat-1"], "by": "ivanov", **more}

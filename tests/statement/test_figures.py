@@ -92,7 +92,7 @@ def test_what_a_person_typed_counts_as_a_reading_and_says_so():
         (None, {"total": 5, "T1": 3, "T2": 2}, {"T1": 5}),
         (None, {"total": 5}, {"T1": 5}),
         (None, {"T1": 5}, {"T1": 5}),
-        (None, {"T1": 3, "T2": 2}, None),  # nobody said what they mean, and a sum is never made here
+        (None, {"T1": 3, "T2": 2}, None),  # no one said what they mean, and a sum is never made here
         ({"T1": "day"}, {"total": 5, "T1": 3}, {"T1": 3}),
         ({"T1": "day"}, {"total": 5}, {"T1": 5}),
         ({"T1": "night", "T2": "day"}, {"T1": 3, "T2": 2}, {"T1": 2, "T2": 3}),

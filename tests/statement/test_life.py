@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from agent.channels.errors import ChannelError, Kind
-from agent.statement import log as books
+from agent.statement import log as logs
 from agent.statement.actions import NotNow
 from tests.statement.plant import SHIPPED, Killed, Site, meter, reading, utc, with_sms
 
@@ -24,22 +24,22 @@ def site(tmp_path, **more) -> Site:
 
 
 def whats(site: Site, month: str = "2026-10") -> list[str]:
-    return [step.what for step in site.book(month).steps]
+    return [step.what for step in site.log(month).steps]
 
 
 def test_a_statement_leaves_on_the_first_day_of_its_window_and_is_accepted_by_the_receipt(tmp_path):
     one = site(tmp_path)
     one.at("2026-10-14 23:59+03:00")
-    assert one.book().steps == ()
+    assert one.log().steps == ()
     one.at("2026-10-15 00:15+03:00")
     (record,) = one.statements()
     assert (record.point, record.meter, record.at) == ("flat-12", "23456789", utc("2026-10-15 00:15+03:00"))
     assert record.statement is not None
     assert record.statement["figures"] == {"T1": 2000, "T2": 1000}
-    assert one.book().state == "sent"
+    assert one.log().state == "sent"
     one.intake()
     one.at("2026-10-15 00:16+03:00")
-    assert one.book().state == "accepted"
+    assert one.log().state == "accepted"
     assert whats(one) == ["opened", "made", "queued", "accepted"]
     one.run("2026-11-14 12:00", timedelta(hours=6))
     assert one.ways["sms"].carried == []
@@ -55,9 +55,9 @@ def test_in_a_month_without_mqtt_the_sms_goes_once_a_day_before_the_window_close
     one.run("2026-11-14 12:00", HOURS)
     (message,) = one.ways["sms"].carried
     assert (message.to, message.text) == ("+79990000001", TEXT)
-    left = one.book().happened("left")
+    left = one.log().happened("left")
     assert utc("2026-10-20 00:00+03:00") <= left[0].at < utc("2026-10-20 06:00+03:00")
-    assert one.book().state == "sent"
+    assert one.log().state == "sent"
     assert one.events() == []
 
 
@@ -65,7 +65,7 @@ def test_the_same_month_with_a_restart_at_every_look(tmp_path):
     one = site(tmp_path)
     while one.clock.now < utc("2026-10-25"):
         one.clock.now += HOURS
-        one.restart().look()
+        one.restart().tick()
     assert [message.text for message in one.ways["sms"].carried] == [TEXT]
     assert len(one.statements()) == 1
 
@@ -87,13 +87,13 @@ def test_the_same_month_with_the_power_cut_at_any_step_sends_no_sms_twice(tmp_pa
     while one.clock.now < utc("2026-10-22"):
         one.clock.now += 2 * HOURS
         try:
-            one.room.look()
+            one.workflow.tick()
         except Killed:
             one.restart()
     assert where or effect > 15
     carried = len(one.ways["sms"].carried)
     assert len(one.statements()) == 1
-    if "unclear" in whats(one):  # the cut came while the message was leaving: a person has to ask the utility
+    if "unclear" in whats(one):  # the cut came while the message was leaving: an operator has to ask the utility
         assert carried <= 1
         assert one.events()[0] == "statement-held"
     else:
@@ -120,7 +120,7 @@ def test_only_a_cut_around_the_sending_itself_leaves_a_doubt(tmp_path):
         while one.clock.now < utc("2026-10-21"):
             one.clock.now += timedelta(hours=12)
             try:
-                one.room.look()
+                one.workflow.tick()
             except Killed:
                 doubts.append(seen[-1])
                 one.restart()
@@ -135,8 +135,8 @@ def test_a_receipt_after_the_sms_is_noted_and_nothing_else(tmp_path):
     one.run("2026-10-20 12:00+03:00", HOURS)
     one.intake()
     one.run("2026-10-25", HOURS)
-    assert one.book().state == "accepted"
-    assert one.book().steps[-1].reason == "the receipt came after the figures had left another way"
+    assert one.log().state == "accepted"
+    assert one.log().steps[-1].reason == "the receipt came after the figures had left another way"
     assert len(one.ways["sms"].carried) == 1
 
 
@@ -153,8 +153,8 @@ def test_a_refused_statement_waits_for_a_person_and_its_correction_replaces_it(t
     one.at("2026-10-15 06:00+03:00")
     one.intake("false-readings", "ложные показания")
     one.at("2026-10-15 06:01+03:00")
-    assert one.book().state == "refused"
-    assert one.book().steps[-1].reason == "false-readings: ложные показания"
+    assert one.log().state == "refused"
+    assert one.log().steps[-1].reason == "false-readings: ложные показания"
     assert one.events() == ["statement-held"]
     one.run("2026-10-16 06:00+03:00", HOURS)
     with pytest.raises(NotNow, match="no reading is newer"):
@@ -168,9 +168,9 @@ def test_a_refused_statement_waits_for_a_person_and_its_correction_replaces_it(t
     assert second.statement["attempt"] == 2
     one.intake()
     one.at("2026-10-16 07:00+03:00")
-    assert one.book().state == "accepted"
+    assert one.log().state == "accepted"
     assert whats(one) == ["opened", "made", "queued", "refused", "made", "queued", "accepted"]
-    assert [step.by for step in one.book().steps][3:5] == ["intake", "ivanov"]
+    assert [step.by for step in one.log().steps][3:5] == ["intake", "ivanov"]
     one.run("2026-10-25", HOURS)
     assert one.ways["sms"].carried == []
 
@@ -192,7 +192,7 @@ def test_a_refused_record_that_is_sent_again_may_be_accepted(tmp_path):
     assert one.ask("send", again=True)["state"] == "sent"
     assert len(one.statements()) == 1
     one.intake()
-    assert one.at("2026-10-15 08:00+03:00").book().state == "accepted"
+    assert one.at("2026-10-15 08:00+03:00").log().state == "accepted"
 
 
 def suspect(tmp_path, **more) -> Site:
@@ -209,8 +209,8 @@ def suspect(tmp_path, **more) -> Site:
 def test_what_is_suspect_is_held_with_its_reasons_and_leaves_by_no_way(tmp_path):
     one = suspect(tmp_path)
     one.at("2026-10-15 00:15+03:00")
-    assert one.book().state == "held"
-    assert "ran back from 3000 to 2000.1 kWh" in one.book().steps[-1].reason
+    assert one.log().state == "held"
+    assert "ran back from 3000 to 2000.1 kWh" in one.log().steps[-1].reason
     assert one.events() == ["statement-held"]
     one.run("2026-10-25", HOURS)
     assert len(one.statements()) == 1  # September's
@@ -224,7 +224,7 @@ def test_a_person_confirms_what_is_held_and_says_who_and_why(tmp_path):
     one.at("2026-10-15 00:15+03:00")
     done = one.ask("confirm", why="the meter was reset, act of 3 October")
     assert done["state"] == "sent"
-    confirmed = one.book().happened("confirmed")[0]
+    confirmed = one.log().happened("confirmed")[0]
     assert (confirmed.by, confirmed.reason) == ("ivanov", "the meter was reset, act of 3 October")
     assert len(one.statements()) == 2
 
@@ -233,8 +233,8 @@ def test_a_utility_that_wants_a_person_gets_one_every_month(tmp_path):
     one = Site(tmp_path, [meter(utility="nesk-krasnodar")], now="2026-09-30 12:00")
     one.put(reading(utc("2026-10-01 00:00+03:00"), "month", T1=2_000_100, T2=1_000_050))
     one.at("2026-10-01 00:20+03:00")
-    assert one.book().state == "held"
-    assert one.book().steps[-1].reason == "the utility wants a person to confirm the figures"
+    assert one.log().state == "held"
+    assert one.log().steps[-1].reason == "the utility wants an operator to confirm the figures"
     assert one.statements() == []
     assert one.ask("confirm")["state"] == "sent"
     assert one.statements()[0].statement["source"] == "month"  # type: ignore[index]
@@ -246,8 +246,8 @@ def test_what_a_person_holds_waits_and_leaves_when_somebody_confirms(tmp_path):
     assert one.ask("hold", why="the meter is changed tomorrow")["state"] == "held"
     one.run("2026-10-16 12:00", HOURS)
     assert one.statements() == []
-    assert one.book().state == "held"
-    assert "the meter is changed tomorrow" in one.book().steps[-1].reason
+    assert one.log().state == "held"
+    assert "the meter is changed tomorrow" in one.log().steps[-1].reason
     assert one.ask("confirm")["state"] == "sent"
 
 
@@ -262,7 +262,7 @@ def test_a_channel_that_fails_for_sure_is_tried_again_later_and_the_next_one_tak
     one.ways["sms"].troubles = [ChannelError("no network", Kind.NO_NETWORK)] * 2
     one.ways["mail"].troubles = [ChannelError("no route", Kind.UNREACHABLE)] * 1
     one.run("2026-10-25", timedelta(minutes=10))
-    failed = one.book().happened("failed")
+    failed = one.log().happened("failed")
     assert [step.channel for step in failed] == ["sms", "mail", "sms"]
     assert failed[2].at - failed[0].at >= timedelta(minutes=15)
     assert "antenna" in failed[0].reason  # what to do about it
@@ -280,16 +280,16 @@ def test_a_message_that_may_have_left_is_never_repeated_by_the_program(tmp_path)
 
 
 @pytest.mark.slow
-def test_pauses_between_tries_grow_and_the_book_stays_short(tmp_path):
+def test_pauses_between_tries_grow_and_the_log_stays_short(tmp_path):
     one = site(tmp_path, fallback_before=5 * 86400.0)
     one.ways["sms"].troubles = [ChannelError("no SIM", Kind.NO_SIM)] * 10_000
     one.run("2026-10-25", timedelta(minutes=15))
-    failed = [step.at for step in one.book().happened("failed")]
+    failed = [step.at for step in one.log().happened("failed")]
     gaps = [later - earlier for earlier, later in pairwise(failed)]
     assert gaps[0] == timedelta(minutes=15)
     assert max(gaps) <= timedelta(hours=2)
     assert len(failed) < 70
-    assert "sms: no SIM; put the SIM card in" in one.book().steps[-1].reason
+    assert "sms: no SIM; put the SIM card in" in one.log().steps[-1].reason
     assert one.events() == ["statement-missed"]
 
 
@@ -297,7 +297,7 @@ def test_a_window_without_a_reading_is_missed_with_an_event_once(tmp_path):
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(), ways=("sms",))
     one.run("2026-10-30", HOURS)
     assert one.events() == ["statement-missed"]
-    assert one.book().steps[-1].reason == (
+    assert one.log().steps[-1].reason == (
         "the window has closed; the statement is due; no reading with all tariffs since 2026-10-12 00:00: "
         "read the meter, or type one in"
     )
@@ -315,17 +315,17 @@ def test_a_gateway_that_was_installed_after_the_window_has_missed_nothing(tmp_pa
     one = Site(tmp_path, [meter()], now="2026-10-25 12:00")
     one.run("2026-11-10", timedelta(hours=12))
     assert one.events() == []
-    assert one.book().steps == ()
+    assert one.log().steps == ()
 
 
 def test_nothing_happens_while_nobody_knows_the_time(tmp_path):
     one = site(tmp_path)
     one.clock.state = "unset"
     one.at("2026-10-16")
-    assert (one.book().steps, one.statements()) == ((), [])
+    assert (one.log().steps, one.statements()) == ((), [])
 
 
-def test_a_damaged_book_is_held_for_it_is_not_known_what_left(tmp_path):
+def test_a_damaged_log_is_held_for_it_is_not_known_what_left(tmp_path):
     one = site(tmp_path)
     one.at("2026-10-15 00:15+03:00")
     note = one.store.noted("statement:flat-12:2026-10")
@@ -333,8 +333,8 @@ def test_a_damaged_book_is_held_for_it_is_not_known_what_left(tmp_path):
     one.store.note("statement:flat-12:2026-10", note.replace("queued", "quewed"))
     one.restart()
     one.run("2026-10-19", HOURS)
-    assert (one.book().state, len(one.statements())) == ("held", 1)
-    assert "whether figures left is not known" in one.book().steps[0].reason
+    assert (one.log().state, len(one.statements())) == ("held", 1)
+    assert "whether figures left is not known" in one.log().steps[0].reason
     assert one.ask("confirm")["state"] == "sent"
 
 
@@ -348,10 +348,10 @@ def test_an_event_that_a_power_cut_swallowed_is_raised_after_the_start_and_only_
     one.die = die
     with pytest.raises(Killed):
         one.at("2026-10-15 00:15+03:00")
-    assert (one.book().state, one.events()) == ("held", [])
+    assert (one.log().state, one.events()) == ("held", [])
     one.die = lambda place: None
     for _ in range(3):
-        one.restart().look()
+        one.restart().tick()
     assert one.events() == ["statement-held"]
 
 
@@ -363,10 +363,10 @@ def test_windows_of_two_zones_open_at_their_own_midnight(tmp_path):
     one = Site(tmp_path, meters, now="2026-10-31 14:00")
     one.put(reading(utc("2026-11-01 00:00+09:00"), "month", "yakutsk", T1=1_000, T2=1_000))
     one.at("2026-10-31 14:59")
-    assert one.book("2026-11", "yakutsk").steps == ()
+    assert one.log("2026-11", "yakutsk").steps == ()
     one.at("2026-10-31 15:01")
-    assert one.book("2026-11", "yakutsk").state == "sent"
-    assert one.book("2026-11", "moscow").steps == ()
+    assert one.log("2026-11", "yakutsk").state == "sent"
+    assert one.log("2026-11", "moscow").steps == ()
 
 
 def test_a_window_across_the_month_s_end_is_one_statement(tmp_path):
@@ -376,7 +376,7 @@ def test_a_window_across_the_month_s_end_is_one_statement(tmp_path):
     one.put(reading(utc("2026-02-28 00:00+03:00"), "day", T1=1_000, T2=1_000))
     one.run("2026-03-10", HOURS)
     assert [record.statement["month"] for record in one.statements()] == ["2026-02"]  # type: ignore[index]
-    assert [book.month for book in books.of_point(one.store, "flat-12")] == ["2026-02"]
+    assert [log.month for log in logs.of_point(one.store, "flat-12")] == ["2026-02"]
 
 
 @pytest.mark.slow
@@ -405,17 +405,17 @@ def kemerovo(tmp_path) -> Site:
     return made
 
 
-def test_in_a_window_of_one_day_mqtt_has_an_hour_before_the_letter_goes(tmp_path):
+def test_in_a_window_of_one_day_mqtt_has_an_hour_before_the_email_goes(tmp_path):
     one = kemerovo(tmp_path)
     one.at("2026-10-31 00:10+07:00")
-    assert one.book().state == "sent"
+    assert one.log().state == "sent"
     one.at("2026-10-31 01:09+07:00")
     assert one.ways["mail"].carried == []
     one.at("2026-10-31 01:10+07:00")
     assert len(one.ways["mail"].carried) == 1
 
 
-def test_in_a_window_of_one_day_a_receipt_within_the_hour_keeps_the_letter_back(tmp_path):
+def test_in_a_window_of_one_day_a_receipt_within_the_hour_keeps_the_email_back(tmp_path):
     one = kemerovo(tmp_path)
     one.at("2026-10-31 00:10+07:00")
     one.intake()
@@ -428,7 +428,7 @@ def test_what_is_confirmed_just_before_the_end_leaves_by_every_way_at_once(tmp_p
     one.clock.now = utc("2026-10-31 00:05+07:00")
     one.ask("hold")
     one.at("2026-10-31 00:10+07:00")
-    assert one.book().state == "held"
+    assert one.log().state == "held"
     one.clock.now = utc("2026-10-31 23:45+07:00")
     one.ask("confirm")
     assert len(one.statements()) == len(one.ways["mail"].carried) == 1
@@ -483,7 +483,7 @@ def test_a_reading_that_is_known_is_taken_when_its_time_has_come_without_another
     one.run("2026-10-15 01:59+03:00", timedelta(minutes=1))
     assert (len(found), one.statements()) == (1, [])
     one.at("2026-10-15 02:00+03:00")
-    assert one.book().state == "sent"
+    assert one.log().state == "sent"
 
 
 def test_a_record_that_its_meter_stamped_ahead_counts_once_its_time_has_come(tmp_path):
@@ -492,7 +492,7 @@ def test_a_record_that_its_meter_stamped_ahead_counts_once_its_time_has_come(tmp
     one.run("2026-10-15 20:59", timedelta(minutes=1))
     assert one.statements() == []
     one.at("2026-10-15 21:00")
-    assert one.book().state == "sent"
+    assert one.log().state == "sent"
 
 
 @pytest.mark.slow
@@ -501,7 +501,7 @@ def test_a_card_that_lost_the_news_of_an_sms_does_not_lead_to_another(tmp_path, 
     """Its store falls back to what it was before the window, or before the message left."""
     one = site(tmp_path)
     one.run(known, HOURS)
-    one.room.look()
+    one.workflow.tick()
     one.store.close()
     old = (tmp_path / "store.db").read_bytes()
     one.reopen()

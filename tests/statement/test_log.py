@@ -1,4 +1,4 @@
-"""What happened is kept for ever, exactly, and damage is never taken for news."""
+"""What happened is kept permanently, exactly, and damage is never taken for news."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.statement import log as books
+from agent.statement import log as logs
 from agent.statement.log import STATES, Attempt, StatementLog, Step, step_document
 from buffer.body import record_from_json, record_json
 from buffer.store import Store
@@ -31,51 +31,51 @@ STEPS = (
     Step(AT, "sent", "queued", channel="mqtt", attempt=1),
     Step(AT, "sent", "left", "meterpost", "", "sms", "7,8", 1),
 )
-BOOK = StatementLog("flat-12", "2026-10", STEPS, (ATTEMPT, replace(ATTEMPT, replaces=None)))
+LOG = StatementLog("flat-12", "2026-10", STEPS, (ATTEMPT, replace(ATTEMPT, replaces=None)))
 
 
-def kept(book: StatementLog) -> Notes:
+def kept(log: StatementLog) -> Notes:
     notes = Notes()
-    books.save(notes, book)  # type: ignore[arg-type]
+    logs.save(notes, log)  # type: ignore[arg-type]
     return notes
 
 
-def test_a_book_comes_back_exactly_as_it_was():
-    assert books.load(kept(BOOK), "flat-12", "2026-10") == BOOK  # type: ignore[arg-type]
+def test_a_log_comes_back_exactly_as_it_was():
+    assert logs.load(kept(LOG), "flat-12", "2026-10") == LOG  # type: ignore[arg-type]
 
 
-def test_a_record_made_of_a_book_is_the_same_record_byte_for_byte():
-    again = books.load(kept(BOOK), "flat-12", "2026-10")  # type: ignore[arg-type]
+def test_a_record_made_of_a_log_is_the_same_record_byte_for_byte():
+    again = logs.load(kept(LOG), "flat-12", "2026-10")  # type: ignore[arg-type]
     assert again is not None
     text = record_json(replace(ATTEMPT.record("flat-12"), seq=7))
     assert record_json(replace(again.attempts[0].record("flat-12"), seq=7)) == text
     assert record_from_json(text).statement == ATTEMPT.statement
 
 
-def test_a_month_that_was_never_begun_has_no_book():
-    assert books.load(kept(BOOK), "flat-12", "2026-11") is None  # type: ignore[arg-type]
+def test_a_month_that_was_never_begun_has_no_log():
+    assert logs.load(kept(LOG), "flat-12", "2026-11") is None  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
-def test_a_damaged_book_is_held_whatever_was_damaged(data):
-    notes = kept(BOOK)
+def test_a_damaged_log_is_held_whatever_was_damaged(data):
+    notes = kept(LOG)
     ((key, note),) = notes.kept.items()
     at = data.draw(st.integers(0, len(note) - 1))
     sign = data.draw(st.characters(codec="utf-8").filter(lambda one: one != note[at]))
     notes.kept[key] = note[:at] + sign + note[at + 1 :]
-    found = books.load(notes, "flat-12", "2026-10")  # type: ignore[arg-type]
+    found = logs.load(notes, "flat-12", "2026-10")  # type: ignore[arg-type]
     assert found is not None
     assert (found.state, found.waits, found.attempts) == ("held", True, ())
 
 
-def test_the_books_of_a_point_are_not_those_of_a_point_with_a_colon_in_its_name():
-    notes = kept(BOOK)
-    books.save(notes, replace(BOOK, point="flat-12:a"))  # type: ignore[arg-type]
-    books.save(notes, replace(BOOK, month="2026-09"))  # type: ignore[arg-type]
-    assert [book.month for book in books.of_point(notes, "flat-12")] == ["2026-09", "2026-10"]  # type: ignore[arg-type]
-    assert [book.point for book in books.of_point(notes, "flat-12:a")] == ["flat-12:a"]  # type: ignore[arg-type]
+def test_the_logs_of_a_point_are_not_those_of_a_point_with_a_colon_in_its_name():
+    notes = kept(LOG)
+    logs.save(notes, replace(LOG, point="flat-12:a"))  # type: ignore[arg-type]
+    logs.save(notes, replace(LOG, month="2026-09"))  # type: ignore[arg-type]
+    assert [log.month for log in logs.of_point(notes, "flat-12")] == ["2026-09", "2026-10"]  # type: ignore[arg-type]
+    assert [log.point for log in logs.of_point(notes, "flat-12:a")] == ["flat-12:a"]  # type: ignore[arg-type]
 
 
 def test_steps_as_json_leave_out_what_is_empty():
@@ -105,9 +105,9 @@ def test_what_was_held_waits_until_somebody_confirms(whats, waits):
     assert StatementLog("a", "2026-10", tuple(Step(AT, "due", what) for what in whats)).waits is waits
 
 
-def test_a_book_lives_on_when_the_store_begins_a_new_epoch(tmp_path):
+def test_a_log_lives_on_when_the_store_begins_a_new_epoch(tmp_path):
     site = Site(tmp_path, [meter()])
-    books.save(site.store, BOOK)
+    logs.save(site.store, LOG)
     epoch = site.store.epoch
     site.store.close()
     old = (tmp_path / "store.db").read_bytes()
@@ -117,7 +117,7 @@ def test_a_book_lives_on_when_the_store_begins_a_new_epoch(tmp_path):
     (tmp_path / "store.db").write_bytes(old)  # the card has lost what came last
     site.store = Store.open(tmp_path, now=lambda: AT, reserve=0)
     assert site.store.epoch != epoch
-    assert books.load(site.store, "flat-12", "2026-10") == BOOK
+    assert logs.load(site.store, "flat-12", "2026-10") == LOG
 
 
 def test_the_states_are_those_of_the_design():

@@ -1,4 +1,4 @@
-"""A look at all statements: one point's trouble is not the others', and the end of the service is not waited for."""
+"""A tick over all statements: one point's trouble is not the others', and the service's end is not waited for."""
 
 import threading
 
@@ -17,7 +17,7 @@ def house(tmp_path, **more):
     return site
 
 
-def test_a_book_that_nobody_understands_keeps_no_other_point_from_its_window(tmp_path, caplog):
+def test_a_log_that_nobody_understands_keeps_no_other_point_from_its_window(tmp_path, caplog):
     """As a newer program would have written it, before the card was put back."""
     site = house(tmp_path)
     site.store.note(
@@ -43,8 +43,8 @@ def test_when_the_service_ends_no_further_message_is_begun(tmp_path):
         return send(message)
 
     site.ways["sms"].send = stops
-    site.room.look(stopping=stopping.is_set)
+    site.workflow.tick(stopping=stopping.is_set)
     first = len(carried)
-    site.room.look()
+    site.workflow.tick()
     site.store.close()
     assert (first, len(carried)) == (1, 3)

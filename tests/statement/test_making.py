@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.config.utility.window import window_of
 from agent.config.values import EarlierMeter
-from agent.statement import log as books
+from agent.statement import log as logs
 from agent.statement.figures import taken
 from agent.statement.log import Attempt, StatementLog, Step
 from agent.statement.making import Case, attempt
@@ -44,7 +44,7 @@ class Point:
         made = attempt(case, found, FakeClock(window.reporting).stamp(), 1)
         if accepted:
             step = Step(window.reporting, "accepted", "accepted", "intake", attempt=1)
-            books.save(self.store, StatementLog(self.meter.point, month, (step,), (made,)))
+            logs.save(self.store, StatementLog(self.meter.point, month, (step,), (made,)))
         return made
 
 
@@ -245,7 +245,7 @@ def test_figures_that_left_by_sms_alone_count_as_handed_over():
     point = Point()
     made = point.make("2026-09", accepted=False, T1=100_000, T2=0)
     step = Step(made.at, "sent", "left", channel="sms", attempt=1)
-    books.save(point.store, StatementLog("flat-12", "2026-09", (step,), (made,)))
+    logs.save(point.store, StatementLog("flat-12", "2026-09", (step,), (made,)))
     assert point.make("2026-10", T1=150_000, T2=0).statement["last"] == {"T1": 100, "T2": 0}
 
 
@@ -254,7 +254,7 @@ def test_figures_that_nobody_took_do_not_count(state):
     point = Point()
     made = point.make("2026-09", accepted=False, T1=100_000, T2=0)
     step = Step(made.at, state, "queued", channel="mqtt", attempt=1)
-    books.save(point.store, StatementLog("flat-12", "2026-09", (step,), (made,)))
+    logs.save(point.store, StatementLog("flat-12", "2026-09", (step,), (made,)))
     assert point.make("2026-10", T1=150_000, T2=0).statement["last"] == {"T1": 0, "T2": 0}
 
 

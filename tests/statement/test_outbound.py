@@ -11,7 +11,7 @@ from agent.channels.mail import stable_id
 from agent.channels.sms import Modem
 from agent.config.values import MailSettings
 from agent.config.values import ModemSettings as Settings
-from agent.statement import log as books
+from agent.statement import log as logs
 from agent.statement.outbound import MailChannel, SmsChannel, StatementMessage, channels
 from simulators.modem import Modem as Simulated
 from simulators.short_messages import status_report
@@ -39,17 +39,17 @@ def month_without_mqtt(tmp_path, answer=None, simulated=None, **more) -> tuple[S
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(answer=answer, **more), ways=("sms",))
     one.put(SNAPSHOT)
     one.ways["sms"] = SmsChannel(modem(tmp_path, simulated))  # type: ignore[assignment]
-    one.room.channels = one.ways
+    one.workflow.channels = one.ways
     one.run("2026-10-20 00:30+03:00")
     return one, simulated
 
 
 @pytest.mark.slow
-def test_the_fall_back_leaves_through_a_modem_with_its_reference_in_the_book(tmp_path):
+def test_the_fall_back_leaves_through_a_modem_with_its_reference_in_the_log(tmp_path):
     one, simulated = month_without_mqtt(tmp_path)
     (sent,) = simulated.sent
     assert (sent.number, sent.text) == ("+79990000001", "230100456789#23456789#2000#1000")
-    (left,) = one.book().happened("left")
+    (left,) = one.log().happened("left")
     assert left.reference == "1"
 
 
@@ -59,10 +59,10 @@ def test_a_modem_without_a_sim_is_told_with_what_to_do_and_nothing_is_lost(tmp_p
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(), ways=("sms",))
     one.put(SNAPSHOT)
     one.ways["sms"] = SmsChannel(modem(tmp_path, simulated))  # type: ignore[assignment]
-    one.room.channels = one.ways
+    one.workflow.channels = one.ways
     one.run("2026-10-20 00:30+03:00")
-    assert one.book().happened("left") == []
-    assert "SIM" in one.book().happened("failed")[0].reason
+    assert one.log().happened("left") == []
+    assert "SIM" in one.log().happened("failed")[0].reason
 
 
 @pytest.mark.slow
@@ -79,9 +79,9 @@ def test_the_utilitys_confirming_message_accepts_the_statement(tmp_path, sender,
     one, simulated = month_without_mqtt(tmp_path, answer="Показания по ACCOUNT приняты")
     simulated.receive(sender, text)
     one.run("2026-10-20 02:00+03:00")
-    assert one.book().state == ("accepted" if is_taken else "sent")
+    assert one.log().state == ("accepted" if is_taken else "sent")
     if is_taken:
-        step = one.book().steps[-1]
+        step = one.log().steps[-1]
         assert (step.what, step.by, step.channel, step.reason) == ("answered", "utility", "sms", text)
 
 
@@ -90,16 +90,16 @@ def test_a_confirming_message_may_come_from_a_name(tmp_path):
     one, simulated = month_without_mqtt(tmp_path, answer="приняты", answer_from="TNS-energo")
     simulated.receive("TNS-energo", "Показания приняты")
     one.run("2026-10-20 02:00+03:00")
-    assert one.book().state == "accepted"
+    assert one.log().state == "accepted"
 
 
 @pytest.mark.slow
 def test_a_delivery_report_is_noted_once_and_taken_out_of_the_modem(tmp_path):
     one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=None))
-    assert one.book().happened("delivered") == []
+    assert one.log().happened("delivered") == []
     simulated.store(status_report(1, "+79990000001", LEFT_AT, LEFT_AT, 0), "SR")
     one.run("2026-10-20 02:00+03:00")
-    (told,) = one.book().happened("delivered")
+    (told,) = one.log().happened("delivered")
     assert (told.state, told.by, told.channel, told.reference) == ("sent", "network", "sms", "1")
     assert simulated.stored["SR"] == {}
     asked = len(simulated.heard)
@@ -112,12 +112,12 @@ def test_a_delivery_report_is_noted_once_and_taken_out_of_the_modem(tmp_path):
 def test_a_message_that_the_network_could_not_deliver_is_told_and_not_repeated(tmp_path):
     one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=0x41))
     one.run("2026-10-21 02:00+03:00")
-    (told,) = one.book().happened("undelivered")
+    (told,) = one.log().happened("undelivered")
     assert "status 65" in told.reason and "send --again" in told.reason
     assert len(simulated.sent) == 1
     assert one.events() == ["statement-held", "statement-missed"]
-    assert one.book().happened("missed")[0].reason.endswith(told.reason)
-    assert books.handed_over(one.book()) is None
+    assert one.log().happened("missed")[0].reason.endswith(told.reason)
+    assert logs.handed_over(one.log()) is None
 
 
 @pytest.mark.slow
@@ -127,8 +127,8 @@ def test_a_report_that_comes_after_a_second_message_is_about_the_first(tmp_path)
     simulated.status, simulated.now = 0, one.clock.now
     one.ask("send", channel="sms", again=True)
     one.run("2026-10-20 04:00+03:00")
-    assert [step.reference for step in one.book().happened("undelivered", "delivered")] == ["1", "2"]
-    assert books.arrived(one.book())
+    assert [step.reference for step in one.log().happened("undelivered", "delivered")] == ["1", "2"]
+    assert logs.arrived(one.log())
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ def test_reports_that_nobody_waits_for_do_not_pile_up(tmp_path):
     assert list(simulated.stored["SR"].values()) == [fresh]
     one.run("2026-10-20 02:00+03:00")
     assert simulated.stored["SR"] == {}
-    assert one.book().happened("delivered") == []
+    assert one.log().happened("delivered") == []
 
 
 @pytest.mark.slow
@@ -157,13 +157,13 @@ def test_what_strangers_send_is_deleted_and_their_number_and_words_stay_out_of_t
     fresh = simulated.receive("+79161234567", "ещё один")
     one.run("2026-10-20 01:30+03:00")
     assert list(simulated.stored["SM"]) == fresh
-    assert one.book().state == "sent"
+    assert one.log().state == "sent"
     assert "a message from +791…67 of 2026-10-19" in caplog.text and "from MTS of" in caplog.text
     assert "+79161234567" not in caplog.text and "4711" not in caplog.text and "Скидки" not in caplog.text
 
 
 @pytest.mark.slow
-def test_a_full_sim_has_room_again_for_the_confirming_message(tmp_path):
+def test_a_full_sim_has_space_again_for_the_confirming_message(tmp_path):
     one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
     for number in range(20):
         simulated.receive(f"+7916123450{number % 10}", "реклама")
@@ -171,7 +171,7 @@ def test_a_full_sim_has_room_again_for_the_confirming_message(tmp_path):
     assert simulated.stored["SM"] == {}
     simulated.receive("+79990000001", "230100456789 приняты")
     one.run("2026-10-20 03:00+03:00")
-    assert one.book().state == "accepted"
+    assert one.log().state == "accepted"
 
 
 @pytest.mark.slow
@@ -190,8 +190,8 @@ def test_the_modem_is_tidied_once_a_day_when_nothing_is_waited_for(tmp_path):
     simulated = Simulated(now=utc("2026-10-02 00:00"))
     one = Site(tmp_path, [meter()], now="2026-10-02 12:00", profiles=with_sms(), ways=("sms",))
     one.ways["sms"] = SmsChannel(modem(tmp_path, simulated))  # type: ignore[assignment]
-    one.room.channels = one.ways
-    one.room.look()
+    one.workflow.channels = one.ways
+    one.workflow.tick()
     for day in range(2, 8):
         simulated.receive("+79161234567", "реклама")
         one.run(f"2026-10-0{day + 1} 13:00", timedelta(minutes=10))
@@ -206,12 +206,12 @@ def test_report_and_confirming_message_of_one_look_are_both_noted(tmp_path):
     simulated.store(status_report(1, "+79990000001", LEFT_AT, LEFT_AT, 0), "SR")
     simulated.receive("8 999 000-00-01", "Показания 230100456789 приняты")
     one.run("2026-10-20 01:00+03:00")
-    assert [step.what for step in one.book().steps[-2:]] == ["answered", "delivered"]
-    assert one.book().state == "accepted"
+    assert [step.what for step in one.log().steps[-2:]] == ["answered", "delivered"]
+    assert one.log().state == "accepted"
     assert simulated.stored == {"SM": {}, "SR": {}}
 
 
-def test_a_letter_has_an_id_by_which_a_double_is_known(monkeypatch):
+def test_an_email_has_an_id_by_which_a_double_is_known(monkeypatch):
     sent = []
     monkeypatch.setattr(letters, "send", lambda *given: sent.append(given))
     server = MailSettings("mail.example.org", "gw@example.org")

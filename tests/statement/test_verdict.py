@@ -1,4 +1,4 @@
-"""Every doubt has a reason in words."""
+"""Every doubt has a reason as text."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Every template to the letter, and what is said on the telephone."""
+"""Every template to the e-mail, and what is said on the telephone."""
 
 from dataclasses import replace
 
@@ -61,13 +61,13 @@ def test_figures_are_filled_with_zeros_where_asked(tmp_path, utility, text):
 
 
 @pytest.mark.parametrize("utility", ["krasnoyarskenergosbyt", "tns-energo", "elektroset"])
-def test_a_letter_with_account_and_current_values(tmp_path, utility):
+def test_an_email_with_account_and_current_values(tmp_path, utility):
     mail = letter(tmp_path, "mail", SHIPPED[utility], TWO)
     assert (mail.subject, mail.text) == ("Показания", "230100456789 2000 1000")
     assert mail.id == "statement.gw-1.flat-12.2026-10.1"
 
 
-def test_the_letter_of_an_organisation_in_kemerovo(tmp_path):
+def test_the_email_of_an_organisation_in_kemerovo(tmp_path):
     more = {
         "account": "К-17/2",
         "tariffs": None,

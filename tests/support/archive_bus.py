@@ -191,7 +191,7 @@ class House:
             self.time.now += min(rest, end - self.time.now, nap) if rest else 0.0001
             if self.time.now - self._last_flush >= 1.0:
                 self.flush()
-                self.filler.look()
+                self.filler.tick()
                 self._calendar()
                 if until():
                     return

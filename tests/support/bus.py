@@ -103,8 +103,8 @@ class FakeBus:
 
     def restart(self) -> None:
         """A worker that knows only what was stored; the meters' states are kept."""
-        foreigners = UnexpectedMeters(self.submit, self.notes)
-        foreigners.use([meter.config for meter in self.meters])
+        unexpected = UnexpectedMeters(self.submit, self.notes)
+        unexpected.use([meter.config for meter in self.meters])
         self.worker = Worker(
             Bus("riser", "/dev/fake"),
             self.meters,
@@ -112,7 +112,7 @@ class FakeBus:
             submit=self.submit,
             before=self.before,
             denied=lambda point, refused: self.denied.append((point, refused)),
-            foreigners=foreigners,
+            unexpected=unexpected,
             open_port=self.open,
             sleep=self.time.sleep,
         )

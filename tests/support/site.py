@@ -51,15 +51,15 @@ class OneMeter:
         """The gateway's time, naive UTC."""
         return datetime.fromtimestamp(time.time() + self.ahead, UTC).replace(tzinfo=None)
 
-    def look(self) -> None:
+    def tick(self) -> None:
         """What the daemon's own loop does once a second."""
-        self.daemon.look()
+        self.daemon.tick()
 
     def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
         """The condition's first true value; looks as the daemon does, only more often."""
         end = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < end, f"not within {seconds} s"
-            self.look()
+            self.tick()
             time.sleep(0.02)
         return found

@@ -1,4 +1,4 @@
-"""A port whose far end is a script, and a time that passes only when somebody waits. No thread, no sleeping."""
+"""A port whose far end is a script, and a time that passes only when someone waits. No thread, no sleeping."""
 
 import time
 from collections.abc import Callable

@@ -79,7 +79,7 @@ class Profile:
     regions: Mapping[str, Rule] = field(default_factory=dict)
     rates: tuple[Mapping[str, str], ...] = ()
     primary: bool = False  # it bills primary energy: figures are multiplied by the ratio
-    confirm: str = "suspect"  # what waits for a person: "suspect" ones, or "always" all of them
+    confirm: str = "suspect"  # what waits for an operator: "suspect" ones, or "always" all of them
     fallback: tuple[str, ...] = ()
     sms: SmsTemplate | None = None
     mail: MailTemplate | None = None

@@ -83,7 +83,7 @@ RATES: Fields = {
 }
 TABLES = ("sms", "mail", "region", "rates")
 FIELDS = {"from": "first", "to": "last"}
-"""Keys that are no names in Python, and the fields of Rule that they fill."""
+"""Keys that are not names in Python, and the fields of Rule that they fill."""
 
 
 @dataclass(frozen=True, slots=True)

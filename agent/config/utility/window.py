@@ -44,7 +44,7 @@ def zone_of(rule: Rule, default: str) -> ZoneInfo:
 
 
 def window_of(rule: Rule, month: str, default_zone: str) -> Window:
-    """The window of this month ("2026-10"); ValueError where that is no month."""
+    """The window of this month ("2026-10"); ValueError where that is not a month."""
     start = date.fromisoformat(f"{month}-01")
     zone = zone_of(rule, default_zone)
     crosses = rule.last < rule.first

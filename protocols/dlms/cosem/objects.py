@@ -174,7 +174,7 @@ def security_setup(policy: Any, suite: Any, client_title: Any, server_title: Any
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Disconnect control. ``connected``: the state of the output; ``state`` in words; ``mode`` 0 to 6."""
+    """Disconnect control. ``connected``: the state of the output; ``state`` as text; ``mode`` 0 to 6."""
 
     connected: bool
     state: str

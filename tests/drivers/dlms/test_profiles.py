@@ -139,7 +139,7 @@ def test_an_interval_that_has_only_begun_is_not_given():
     ("row", "error"),
     [
         ((stamp(NOON),), "another length"),
-        ((stamp(NOON), axdr.octets(b"x")), "no number"),
+        ((stamp(NOON), axdr.octets(b"x")), "not a number"),
         ((axdr.octets(b"short"), axdr.unsigned(1)), "date-time of 5 octets"),
     ],
 )

@@ -140,7 +140,7 @@ def test_a_register_that_is_text_is_no_value():
     meter = spodes()
     meter.server.objects[3, obis("1.0.1.8.2.255")].attributes[2] = axdr.octets(b"12")
     reads, wire = opened(plan(), station(meter).answer)
-    with pytest.raises(BadFrame, match="no number"):
+    with pytest.raises(BadFrame, match="not a number"):
         reads.now(wire)
 
 

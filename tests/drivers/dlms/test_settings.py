@@ -58,7 +58,7 @@ def test_each_session_takes_a_fresh_challenge_and_dedicated_key():
         (b"x", SECURE | {"block_key_file": None}, "block_key_file is not set"),
         (b"x", SECURE | {"auth_key_file": "12"}, "32 hex digits"),
         (b"x", SECURE | {"system_title": "xyz"}, "system_title"),
-        (b"x", {"timezone": "Moscow/Europe"}, "no zone"),
+        (b"x", {"timezone": "Moscow/Europe"}, "not a zone"),
     ],
 )
 def test_settings_that_cannot_work_are_said_before_anything_is_sent(password, settings, words):

@@ -220,7 +220,7 @@ def test_a_clock_an_hour_slow_at_midnight_reads_no_day_that_is_yet_to_come() -> 
 
 @pytest.mark.parametrize(("stale", "lost"), [({3: 15}, {3}), ({3: 15, 4: 14}, {3, 4}), ({9: 0}, {9}), ({11: 12}, {11})])
 def test_a_month_whose_array_still_holds_last_year_is_missing(stale: dict[int, int], lost: set[int]) -> None:
-    """The meter had no supply when these months began: their arrays hold the registers of so many months before."""
+    """The meter had no supply when these months began: their arrays hold the registers of this many months before."""
     long_ago = datetime(2024, 1, 1, tzinfo=UTC)
     it = bench(NOON, variant=ARRAYS, archive={"since": long_ago})
     it.archive.truth = lambda at: {

@@ -39,7 +39,7 @@ class Toy(Driver):
 
 
 def address(text: str) -> int:
-    """ValueError in words."""
+    """ValueError with the reason."""
     if not text.isdecimal() or int(text) > 99:
         raise ValueError(f"found {text!r}, expected 0 to 99")
     return int(text)

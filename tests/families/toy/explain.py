@@ -1,4 +1,4 @@
-"""The toy's frames in words."""
+"""The toy's frames as text."""
 
 from protocols.errors import BadFrame
 from tests.families.toy.session import unseal
