@@ -17,7 +17,7 @@ from agent.line.buses import Buses, Submit
 from buffer.faults import StoreError
 from buffer.store import Store
 from buffer.writer import Writer
-from drivers.reading import Identity
+from drivers.reading import Identity, Kind
 
 if TYPE_CHECKING:
     from agent.history.plan_watch import PlanWatch
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("meterpost")
 
 PRUNE_AT = time(3, 40)
+FIRST_DAY: dict[Kind, int | None] = {"day": None, "month": 1}
+"""The day of the month on which polls of calendar kinds are due; None: every day."""
 
 
 class Housekeeping:
-    """``look`` once a second, from ``start`` on. ``jobs``: further ones of the calendar, asked for anew with each
+    """``tick`` once a second, from ``start`` on. ``jobs``: further ones of the calendar, asked for anew with each
     configuration."""
 
     def __init__(
@@ -104,7 +106,7 @@ class Housekeeping:
 
     def _new_calendar(self) -> Calendar:
         jobs = [Job("prune", PRUNE_AT, self._prune), *(job for more in self._jobs for job in more())]
-        for kind, day in (("day", None), ("month", 1)):
+        for kind, day in FIRST_DAY.items():
             for at in sorted({getattr(meter.poll, kind) for meter in self._config.meters} - {None}):
                 jobs.append(Job(f"{kind} {at:%H:%M}", at, partial(self._buses.start_kind, kind, at), day))
         return Calendar(ZoneInfo(self._config.gateway.timezone), self._store, self._writer, jobs)

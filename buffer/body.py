@@ -7,8 +7,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from buffer.record import Record, number_text
-from drivers.reading import Number
+from buffer.record import CLOCK_QUALITIES, Record, is_quality, number_text
+from drivers.reading import KINDS, Kind, Number, is_kind
 from drivers.times import EPOCH, MILLISECOND
 
 MINUTE = 60_000
@@ -92,7 +92,7 @@ def check(record: Record) -> None:
         raise ValueError(f"an event's n is a small number, not {record.event['n']!r}")
 
 
-def head(kind: str, point: str, meter: str) -> str:
+def head(kind: Kind, point: str, meter: str) -> str:
     """What all records of one series have in common, as a piece of the JSON object."""
     return f'"kind":{exact_json(kind)},"point":{exact_json(point)},"meter":{exact_json(meter)}'
 
@@ -152,13 +152,18 @@ def record_from_json(text: str | bytes) -> Record:
         raise ValueError(f"flags: found {flags!r}, expected a list of texts")
     if offset is not None and not _is_number(offset):
         raise ValueError(f"meter_offset: found {offset!r}, expected seconds or null")
+    kind, clock = _text(found, "kind"), _text(found, "clock")
+    if not is_kind(kind):
+        raise ValueError(f"kind: found {kind!r}, expected one of {', '.join(KINDS)}")
+    if not is_quality(clock):
+        raise ValueError(f"clock: found {clock!r}, expected one of {', '.join(CLOCK_QUALITIES)}")
     return Record(
-        kind=_text(found, "kind"),
+        kind=kind,
         point=_text(found, "point"),
         meter=_text(found, "meter"),
         at=_time(found, "at"),
         read_at=_time(found, "read_at"),
-        clock=_text(found, "clock"),
+        clock=clock,
         meter_offset=offset,
         values=values,
         flags=tuple(flags),

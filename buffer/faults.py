@@ -2,9 +2,17 @@
 
 import sqlite3
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-EVENTS: Mapping[str, str] = {
+StoreEvent = Literal[
+    "store-damaged",
+    "store-tail-lost",
+    "store-mark-lost",
+    "store-full",
+    "record-damaged",
+]
+
+STORE_EVENTS: Mapping[str, str] = {
     "store-damaged": "the store's file was damaged; it was set aside and a new epoch begun",
     "store-tail-lost": "the store held fewer commits than its high-water mark says; a new epoch was begun",
     "store-mark-lost": "the high-water mark was missing or damaged; it was written anew",

@@ -7,7 +7,9 @@ from datetime import datetime
 from buffer import body, rows, states
 from buffer.faults import Damaged
 from buffer.record import Record
+from buffer.states import RecordState
 from buffer.tables import Tables
+from drivers.reading import Kind
 
 SERIES = f"(moment & {(1 << rows.KEY_BITS) - 1})"
 """Only events have an ``n``, so the series of all others stands in the low bits of their key; an event's lies a step or
@@ -46,7 +48,7 @@ def _prove_missing(tables: Tables, first: int, last: int, found: set[int]) -> No
 
 
 def found(
-    tables: Tables, wanted: tuple[str | None, tuple[str, ...], str | None], moments: tuple[int, int]
+    tables: Tables, wanted: tuple[str | None, tuple[Kind, ...], str | None], moments: tuple[int, int]
 ) -> list[Record]:
     """Sound records of this point (None: of all), these kinds and this meter (None: of all) between two moment keys,
     without their frames, by ``at``."""
@@ -68,7 +70,7 @@ def found(
     return [rows.unpack(row, tables.words) for row in found if rows.sound_text(row, tables.words) is not None]
 
 
-def present(tables: Tables, kind: str, moments: tuple[int, int]) -> list[tuple[str, str, datetime]]:
+def present(tables: Tables, kind: Kind, moments: tuple[int, int]) -> list[tuple[str, str, datetime]]:
     """Point, meter and ``at`` of the records of an archive kind between two moment keys, by ``at``."""
     names = tables.words.of_kind(kind)
     marks = ", ".join(map(str, sorted(names)))
@@ -79,7 +81,9 @@ def present(tables: Tables, kind: str, moments: tuple[int, int]) -> list[tuple[s
     ]
 
 
-def lines(tables: Tables, wanted: tuple[str, ...], first: int, limit: int) -> Iterator[tuple[Record, str, str | None]]:
+def lines(
+    tables: Tables, wanted: tuple[str, ...], first: int, limit: int
+) -> Iterator[tuple[Record, RecordState, str | None]]:
     """Record, state and reason of a refusal for those in these states from this number on, ``limit`` at most."""
     left = limit
     while left > 0:

@@ -4,9 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal, TypeGuard, get_args
 
-from drivers.reading import Number
+from drivers.events import Flag
+from drivers.reading import Kind, Number
+
+ClockQuality = Literal["synced", "holdover", "unset", "restamped"]
+CLOCK_QUALITIES: tuple[ClockQuality, ...] = get_args(ClockQuality)
+"""How far the gateway's clock could be believed when a record was made."""
+
+
+def is_quality(text: str) -> TypeGuard[ClockQuality]:
+    return text in CLOCK_QUALITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +27,15 @@ class Record:
     ``read_at`` can be corrected when it becomes set in the same boot.
     """
 
-    kind: str
+    kind: Kind
     point: str
     meter: str
     at: datetime
     read_at: datetime
-    clock: str = "synced"  # synced, holdover, unset, restamped
+    clock: ClockQuality = "synced"
     meter_offset: Number | None = None  # meter clock minus gateway clock, seconds
     values: Mapping[str, Number] = field(default_factory=dict)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     start: datetime | None = None  # "from" of an interval
     event: Mapping[str, Any] | None = None  # {"code", "maker", "text", "n"}
     statement: Mapping[str, Any] | None = None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from buffer import faults, salvage, schema, states
-from buffer.faults import Damaged, StoreError, StoreForbidden, StoreTooNew, StoreUnusable
+from buffer.faults import Damaged, StoreError, StoreEvent, StoreForbidden, StoreTooNew, StoreUnusable
 from buffer.files import Lock, Mark, Reserve, free, lengthen_wal
 from buffer.record import Record
 from buffer.tables import WAL_SIZE, Tables, connect
@@ -281,7 +281,7 @@ class Keeper:
                 self._failed = f"{self.path}: {trouble}; mending it failed: {second}"
             raise StoreUnusable(f"{self.path}: {trouble}; mending it failed: {second}") from second
 
-    def _renew(self, wal: bytes, marked: int, reason: str | None, code: str = "store-damaged") -> None:
+    def _renew(self, wal: bytes, marked: int, reason: str | None, code: StoreEvent = "store-damaged") -> None:
         """A new epoch. ``reason`` is None where there was no store before. The old tables are closed already."""
         carried = salvage.renew(self.directory, wal, marked, self.now())
         self._connect()
@@ -345,14 +345,14 @@ class Keeper:
                 self._put_event(self.tables, "store-full", f"{text}: the disk is full")
         self._write_mark()
 
-    def _put_event(self, tables: Tables, code: str, text: str) -> None:
+    def _put_event(self, tables: Tables, code: StoreEvent, text: str) -> None:
         for n in range(1, 10000):
             stored = tables.store([self._event(code, text, n)])
             if stored:
                 self._raised.extend(stored)
                 return
 
-    def _event(self, code: str, text: str, n: int = 1) -> Record:
+    def _event(self, code: StoreEvent, text: str, n: int = 1) -> Record:
         now, like = self.now(), self.latest
         return Record(
             kind="event",

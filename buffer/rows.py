@@ -11,7 +11,9 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from buffer import body
-from buffer.record import Record, as_number
+from buffer.record import ClockQuality, Record, as_number
+from drivers.events import Flag
+from drivers.reading import Kind
 from drivers.times import MILLISECOND
 
 _PACK = bytes.maketrans(b".-,", b"abc")
@@ -43,15 +45,15 @@ class Series(NamedTuple):
 
     point: str
     meter: str
-    kind: str
+    kind: Kind
     code: str
 
 
 class Form(NamedTuple):
     """What the records of one poll have in common besides."""
 
-    clock: str
-    flags: tuple[str, ...]
+    clock: ClockQuality
+    flags: tuple[Flag, ...]
     codes: tuple[str, ...]
 
 
@@ -95,7 +97,7 @@ class Words:
         """The word, its template of values, its flags as JSON. KeyError where it was lost."""
         return self._forms[number]
 
-    def matching(self, point: str | None, kind: str, meter: str | None) -> list[int]:
+    def matching(self, point: str | None, kind: Kind, meter: str | None) -> list[int]:
         """The series of a point (None: of all) and kind, of one meter or of all that it had."""
         return [
             number
@@ -103,7 +105,7 @@ class Words:
             if point in (None, word.point) and word.kind == kind and meter in (None, word.meter)
         ]
 
-    def of_kind(self, kind: str) -> dict[int, tuple[str, str]]:
+    def of_kind(self, kind: Kind) -> dict[int, tuple[str, str]]:
         """Number → point and meter of the series of a kind."""
         return {number: (word.point, word.meter) for number, (word, _) in self._series.items() if word.kind == kind}
 

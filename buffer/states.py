@@ -4,14 +4,16 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
-PENDING = "pending"  # the state of every number that is in no run
-CONFIRMED = "confirmed"
-REFUSED = "refused"
-HELD = "held"
-DAMAGED = "damaged"  # its checksum failed: never sent
-GONE = "gone"  # its row was deleted, the number stays used
+RecordState = Literal["pending", "confirmed", "refused", "held", "damaged", "gone"]
+
+PENDING: Final = "pending"  # the state of every number that is in no run
+CONFIRMED: Final = "confirmed"
+REFUSED: Final = "refused"
+HELD: Final = "held"
+DAMAGED: Final = "damaged"  # its checksum failed: never sent
+GONE: Final = "gone"  # its row was deleted, the number stays used
 
 
 class Run(NamedTuple):
@@ -19,7 +21,7 @@ class Run(NamedTuple):
 
     first: int
     last: int
-    state: str
+    state: RecordState
 
 
 class Change(NamedTuple):
@@ -35,7 +37,7 @@ class States:
     def __init__(self, runs: Iterable[Run] = ()) -> None:
         self._lock = threading.Lock()
         self._runs = sorted(runs)
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[RecordState] = Counter()
         for run in self._runs:
             self._counts[run.state] += run.last - run.first + 1
 
@@ -44,7 +46,7 @@ class States:
         """The highest number in any run, 0 if there is none."""
         return self._runs[-1].last if self._runs else 0
 
-    def put(self, first: int, last: int, state: str) -> Change:
+    def put(self, first: int, last: int, state: RecordState) -> Change:
         """Every number from first to last is now in this state, whatever it was before."""
         with self._lock:
             low = bisect_left(self._runs, first - 1, key=lambda run: run.last)
@@ -83,7 +85,7 @@ class States:
                 first = piece.last + 1
         return found
 
-    def counts(self, last: int) -> Counter[str]:
+    def counts(self, last: int) -> Counter[RecordState]:
         """How many numbers up to ``last`` are in each state; a transaction under way has put its own beyond it."""
         with self._lock:
             found = Counter(self._counts)

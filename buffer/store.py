@@ -1,7 +1,7 @@
 """The gateway's store: durable before it is clever. docs/store.md says what each fault does to it."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,8 +10,9 @@ from pathlib import Path
 from buffer import body, look, rows, states
 from buffer.record import Record
 from buffer.repair import RESERVE, Keeper, Monotonic, Now
-from buffer.states import grouped
+from buffer.states import RecordState, grouped
 from buffer.tables import Tables
+from drivers.reading import Kind
 from drivers.times import MILLISECOND
 
 DAY = 86_400_000  # ms
@@ -189,14 +190,16 @@ class Store:
         tables = self._keeper.tables
         return [(run.first, run.last) for run in tables.ranges.runs(1, tables.last_seq, (states.PENDING,))]
 
-    def rows(self, state: str = "all", from_seq: int = 1, limit: int = 100) -> list[tuple[Record, str, str | None]]:
+    def rows(
+        self, state: str = "all", from_seq: int = 1, limit: int = 100
+    ) -> list[tuple[Record, RecordState, str | None]]:
         """Record, state (pending, held, confirmed, refused) and reason ("code: text") from this number on."""
         if state != "all" and state not in STATES:
             raise ValueError(f"state: found {state!r}, expected all or one of {', '.join(STATES)}")
         wanted = STATES if state == "all" else (state,)
         return self._keeper.ask(lambda tables: list(look.lines(tables, wanted, max(1, from_seq), limit)))
 
-    def last(self, point: str, kind: str, meter: str | None = None) -> Record | None:
+    def last(self, point: str, kind: Kind, meter: str | None = None) -> Record | None:
         """The record of this point and kind whose ``at`` is the newest, of one meter or of all it had; cheap."""
 
         def rows_of_it(tables: Tables) -> list[rows.Row] | None:
@@ -216,7 +219,7 @@ class Store:
 
         return self._keeper.ask(question)
 
-    def revision(self, point: str, kinds: Collection[str]) -> tuple[str, ...]:
+    def revision(self, point: str, kinds: tuple[Kind, ...]) -> tuple[str, ...]:
         """Another one than before once a record of this point and these kinds has come or was corrected; of this run
         only. Ask for it before ``find``: what comes between the two is then not overlooked."""
         tables = self._keeper.tables
@@ -225,7 +228,7 @@ class Store:
     def find(
         self,
         point: str | None,
-        kinds: Collection[str],
+        kinds: tuple[Kind, ...],
         since: datetime,
         until: datetime,
         meter: str | None = None,
@@ -240,7 +243,7 @@ class Store:
             part = partial(look.found, wanted=(point, tuple(kinds), meter), moments=moments)
             yield from self._keeper.ask(part)
 
-    def present(self, kind: str, since: datetime, until: datetime) -> Iterator[tuple[str, str, datetime]]:
+    def present(self, kind: Kind, since: datetime, until: datetime) -> Iterator[tuple[str, str, datetime]]:
         """Point, meter and ``at`` of each record of an archive kind (not events) with since ≤ ``at`` < until, by
         ``at``: what is there, without reading it."""
         for moments in self._days(since, until):

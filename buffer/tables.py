@@ -17,7 +17,7 @@ from buffer import body, rows, schema, states
 from buffer.faults import Damaged
 from buffer.record import Record
 from buffer.rows import Row, Words
-from buffer.states import Run, States
+from buffer.states import RecordState, Run, States
 from drivers.times import MILLISECOND
 
 WAL_PAGES = 2000  # a checkpoint each this many pages: hot pages reach the main file once, the WAL stays at 1.1 MB
@@ -286,11 +286,11 @@ class Tables:
             self.newest[row.series] = row.at, row.seq
         self._note_newest(row.series, row.at, row.seq)
 
-    def set_state(self, first: int, last: int, state: str) -> None:
+    def set_state(self, first: int, last: int, state: RecordState) -> None:
         self.state_soon(first, last, state)
         self._save_states()
 
-    def state_soon(self, first: int, last: int, state: str) -> None:
+    def state_soon(self, first: int, last: int, state: RecordState) -> None:
         """In memory now, in the tables with the next transaction; outside of one too. Forgotten by a failed one."""
         change = self.ranges.put(first, last, state)
         for dropped in change.dropped:

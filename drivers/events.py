@@ -1,8 +1,22 @@
-"""What may stand in a record's ``flags``, and the documented codes of events."""
+"""What may stand in a record's ``flags``, and the documented codes of the meters' events."""
 
 from collections.abc import Mapping
+from typing import Literal
 
-FLAGS: Mapping[str, str] = {
+Flag = Literal[
+    "sum-mismatch",
+    "backwards",
+    "step-too-large",
+    "meter-clock-off",
+    "clock-unset",
+    "restored",
+    "wrong-serial",
+    "unidentified",
+    "partial",
+    "manual",
+]
+
+FLAGS: Mapping[Flag, str] = {
     "sum-mismatch": "the total differs from the sum of its tariffs by more than their resolution and at least 3 Wh",
     "backwards": "a register is lower than in the reading before",
     "step-too-large": "a register grew by more than the connection can carry",
@@ -17,28 +31,7 @@ FLAGS: Mapping[str, str] = {
 """The documented list (at most 16) of what may stand in a record's ``flags``."""
 
 
-EVENTS: Mapping[str, str] = {
-    # The gateway's own; the text says what, how many, which.
-    "port-lost": "a serial port or its server went away",
-    "port-back": "it can be opened again",
-    "meter-silent": "a meter stopped answering",
-    "wrong-serial": "another meter answers than the configured one",
-    "store-damaged": "the store's file was damaged; it was set aside and a new epoch begun",
-    "store-tail-lost": "the store held fewer commits than its high-water mark says; a new epoch was begun",
-    "store-mark-lost": "the high-water mark was missing or damaged; it was written anew",
-    "store-full": "the disk was full; unconfirmed records were deleted, the text says how many",
-    "record-damaged": "a record's checksum failed; it stays in the store and is never sent",
-    "meter-clock-off": "a meter's clock is off by more than 5 s",
-    "meter-clock-right": "it is right again",
-    "meter-clock-corrected": "the gateway corrected a meter's clock; before and after are its offsets in seconds",
-    "meter-clock-not-corrected": "it should have been corrected and could not be; the text says why",
-    "meter-replaced": "a point has another meter now; the text has final and initial readings",
-    "plan-exceeded": "a point used more than its plan and the limit allow",
-    "reading-due": "a reading has to be typed in by an operator",
-    "statement-held": "a month's figures are doubtful and wait for an operator; the text has the reasons",
-    "statement-missed": "a window closed before a month's figures could leave",
-    "exchange-refused": "an exchange file was refused by its receiver, or its e-mail did not leave; the text says why",
-    # From the meters' journals; maker and text have the meter's own words.
+METER_EVENTS: Mapping[str, str] = {
     "power-off": "the meter lost its supply",
     "power-on": "the meter's supply came back",
     "power-changed": "the supply went or came back; the meter's own code says which",
@@ -108,5 +101,6 @@ EVENTS: Mapping[str, str] = {
     "voltage-circuit-end": "it has voltage again",
     "other": "what no table of ours knows; maker has the meter's own code",
 }
-"""The documented list of event codes (a record's ``event.code``) and what they mean. An installer's own register list
+"""The documented codes of what meters' journals tell (a record's ``event.code``), and what they mean; ``maker`` and
+``text`` of such an event have the meter's own words. An installer's own register list
 (``models_dir``/dlms) may name further ones."""

@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from drivers.reading import Number
+from drivers.reading import Kind, Number
 
 
 class Refusals:
@@ -49,7 +49,7 @@ class Brought:
     def __init__(self) -> None:
         self._registers: dict[str, set[str]] = {}
 
-    def lacks(self, kind: str, values: Mapping[str, Number]) -> bool:
+    def lacks(self, kind: Kind, values: Mapping[str, Number]) -> bool:
         """Whether these values lack one that came before; they count from now on."""
         known = self._registers.setdefault(kind, set())
         missing = not known <= values.keys()

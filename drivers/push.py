@@ -7,7 +7,20 @@ from typing import Any
 
 from drivers.family import Family, Setting
 from drivers.iec62056 import obis
-from drivers.reading import Ask, Driver, Exchange, HasClock, Identity, MeterPlan, Number, Reading, ReadsNetwork, Traits
+from drivers.reading import (
+    Ask,
+    Driver,
+    Exchange,
+    HasClock,
+    Identity,
+    Kind,
+    MeterPlan,
+    Number,
+    Reading,
+    ReadsNetwork,
+    Topic,
+    Traits,
+)
 from protocols.errors import Refused
 from protocols.iec62056.block import Block, DataSet, Value
 from protocols.iec62056.push import Listen, Pushed, PushSession, TextCut
@@ -84,7 +97,7 @@ class PushMeter(ReadsNetwork):
         found = obis.network(self._taken(ask)[1].sets)
         return _reading("network", found.values, bool(found.doubtful))
 
-    def exchanges(self, kind: str) -> tuple[Exchange, ...]:
+    def exchanges(self, kind: Topic) -> tuple[Exchange, ...]:
         """A telegram in full after half the interval, on average one and a half."""
         if kind not in self.capabilities:
             return ()
@@ -168,7 +181,7 @@ def _plain_text(text: str | None) -> str | None:
     return text
 
 
-def _reading(kind: str, values: Mapping[str, Number], missing: bool) -> Reading:
+def _reading(kind: Kind, values: Mapping[str, Number], missing: bool) -> Reading:
     if not values:
         raise Refused(f"the telegram holds nothing of {kind!r}")
     return Reading(kind, values, ("partial",) if missing else ())

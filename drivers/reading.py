@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Literal, Protocol, TypeGuard, get_args
 from zoneinfo import ZoneInfo
 
+from drivers.events import Flag
 from protocols.errors import Refused
 from protocols.session import Line, Session
 
@@ -16,7 +17,17 @@ Number = int | Decimal
 Ask = Callable[[Any], Any]
 """One question, one reply; raises MeterError. A driver cannot tell a wire from a test."""
 
-KINDS = ("now", "network", "interval", "day", "month", "event", "statement")
+Kind = Literal["now", "network", "interval", "day", "month", "event", "statement"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""What a record may be (the contract's ``kind``)."""
+
+
+def is_kind(text: str) -> TypeGuard[Kind]:
+    return text in KINDS
+
+
+Topic = Literal["identify", "clock"] | Kind
+"""What one dialogue may be about: a kind of record, the meter's identity or its clock alone."""
 
 TARIFFS = ("T1", "T2", "T3", "T4")
 
@@ -39,9 +50,9 @@ class Reading:
     ``start`` is the start of an interval. ``event`` is {"code", "maker", "text", "n"} for journal entries.
     """
 
-    kind: str
+    kind: Kind
     values: Mapping[str, Number] = field(default_factory=dict)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     at: datetime | None = None
     start: datetime | None = None
     event: Mapping[str, Any] | None = None
@@ -127,7 +138,7 @@ class Driver(Protocol):
     def close(self, ask: Ask) -> None:
         """Say goodbye; errors here never harm what was read."""
 
-    def exchanges(self, kind: str) -> tuple[Exchange, ...]:
+    def exchanges(self, kind: Topic) -> tuple[Exchange, ...]:
         """What one poll of this kind puts on the wire, log-in and identification included; () for a kind it has not."""
 
 
@@ -149,7 +160,7 @@ class ReadsArchives(Driver, Protocol):
 
     def month(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]: ...
 
-    def reach(self, kind: str, now: datetime) -> Reach | None:
+    def reach(self, kind: Kind, now: datetime) -> Reach | None:
         """How far this archive goes back at ``now`` (aware UTC); None while the meter has not told what that depends
         on."""
 
@@ -175,7 +186,7 @@ class SetsClock(HasClock, Protocol):
     def set_clock(self, ask: Ask, wanted: datetime) -> None: ...
 
 
-def reads_archives(driver: Driver, kind: str) -> TypeGuard[ReadsArchives]:
+def reads_archives(driver: Driver, kind: Topic) -> TypeGuard[ReadsArchives]:
     return kind in ("interval", "day", "month") and kind in driver.capabilities
 
 
@@ -195,7 +206,7 @@ def _reads_journals(driver: Driver) -> TypeGuard[ReadsJournals]:
     return "event" in driver.capabilities
 
 
-def read(driver: Driver, kind: str, ask: Ask, span: tuple[datetime, datetime] | None = None) -> Iterator[Reading]:
+def read(driver: Driver, kind: Topic, ask: Ask, span: tuple[datetime, datetime] | None = None) -> Iterator[Reading]:
     """One poll of this kind, as the driver gives it; Refused for a kind that it has not. Archives and journals are
     asked for a ``span`` (aware UTC)."""
     match kind:

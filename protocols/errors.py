@@ -7,6 +7,7 @@ next. ``retry``: whether the same question may be asked once more in this dialog
 
 from typing import ClassVar, Literal
 
+Word = Literal["line", "port", "silent", "broken", "refused", "busy", "login", "access", "wrong-serial"]
 Retry = Literal["never", "at once", "after a pause"]
 """``at once``: after the channel is proved in step. Questions that change the meter are never repeated."""
 
@@ -14,7 +15,7 @@ Retry = Literal["never", "at once", "after a pause"]
 class MeterError(Exception):
     """Anything a dialogue with a meter can end in; never holds a secret."""
 
-    word: ClassVar[str] = "line"
+    word: ClassVar[Word] = "line"
     hint: ClassVar[str] = "meterpost read --trace shows the dialogue"
     retry: ClassVar[Retry] = "never"
     exit: ClassVar[int] = 74

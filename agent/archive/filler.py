@@ -23,6 +23,7 @@ from buffer.notes import ABSENT
 from buffer.record import Record
 from buffer.spans import Span, Spans
 from buffer.store import Store
+from drivers.reading import Kind
 from protocols.errors import Busy, MeterError
 
 log = logging.getLogger("meterpost.archive")
@@ -253,7 +254,7 @@ class Filler:
                 count += gaps.failed(piece, now)
             self._count(piece.point, count, now)
 
-    def again(self, point: str, kind: str, since: datetime, until: datetime) -> int:
+    def again(self, point: str, kind: Kind, since: datetime, until: datetime) -> int:
         """Ask for this span (aware, both ends in it) before everything else, also for what counted as absent. How
         many slots are missing there and will be asked. KeyError for an unknown point, ValueError with the reason where
         nothing can be asked: also of a time that its archive, as it is kept here, does not reach."""
@@ -286,7 +287,7 @@ class Filler:
             meter = self._meters.get(point)
             return {kind: self._missing(point, kind) for kind in windows.filled(meter)} if meter else {}
 
-    def _missing(self, point: str, kind: str) -> int | None:
+    def _missing(self, point: str, kind: Kind) -> int | None:
         gaps = self._known.get((point, kind))
         return None if gaps is None or _uncompared(gaps) else gaps.missing(*gaps.window)
 

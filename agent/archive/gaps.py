@@ -7,6 +7,7 @@ from datetime import datetime
 
 from agent.archive.slots import Grid
 from buffer.spans import Span, Spans
+from drivers.reading import Kind
 
 log = logging.getLogger("meterpost.archive")
 
@@ -28,7 +29,7 @@ class ArchiveSlice:
     """What one question to a driver covers: the slots first…last of a point's kind, as moments with both ends in it."""
 
     point: str
-    kind: str
+    kind: Kind
     first: int
     last: int
     since: datetime

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from drivers.reading import Kind
 from drivers.times import EPOCH
 
 DAY = timedelta(days=1)
@@ -21,7 +22,7 @@ FIRST, LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 class Grid:
     """The slots of one archive kind (``interval``, ``day``, ``month``) of one meter. ``step`` of intervals only."""
 
-    kind: str
+    kind: Kind
     zone: ZoneInfo
     step: timedelta = timedelta()
     phase: timedelta = timedelta()  # of an interval's end against multiples of the step since 1970
@@ -76,7 +77,7 @@ def installed_at(day: date | None, zone: ZoneInfo) -> datetime | None:
     return datetime.combine(day, time(), zone).astimezone(UTC) if day else None
 
 
-def due_until(kind: str, poll: float | time | None, now: datetime, offset: float) -> datetime | None:
+def due_until(kind: Kind, poll: float | time | None, now: datetime, offset: float) -> datetime | None:
     """The newest moment for which a poll of this archive has had its chance; None where it is not polled at all.
 
     ``poll``: a period in seconds or a local time of day. ``offset``: the meter's clock minus ours, seconds.
@@ -101,7 +102,7 @@ LIVE = timedelta(hours=3)
 """How far back a poll of intervals looks at least; what is older is filled."""
 
 
-def live_since(kind: str, poll: float | time | None, now: datetime, zone: ZoneInfo | None) -> datetime:
+def live_since(kind: Kind, poll: float | time | None, now: datetime, zone: ZoneInfo | None) -> datetime:
     """How far back a poll of an archive looks: what lies before it is filled, and then says so."""
     if kind == "interval":
         period = poll if isinstance(poll, float | int) else 0.0

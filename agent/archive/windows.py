@@ -9,10 +9,10 @@ from agent.history.installations import installations
 from agent.meters.state import MeterState
 from buffer.record import Record
 from buffer.spans import Span
-from drivers.reading import Reach, reads_archives
+from drivers.reading import Kind, Reach, reads_archives
 from drivers.times import EPOCH, MILLISECOND
 
-KINDS = ("month", "day", "interval")
+KINDS: tuple[Kind, ...] = ("month", "day", "interval")
 """What is filled: the archives whose slots are known. A journal has none; it is read from the last check on."""
 
 
@@ -20,24 +20,24 @@ KINDS = ("month", "day", "interval")
 class Unit:
     """A piece of the store's time that is scanned at once: a UTC day of intervals, a zone's day or month."""
 
-    kind: str
+    kind: Kind
     number: int
     zone: str = ""
 
 
-def filled(meter: MeterState) -> tuple[str, ...]:
+def filled(meter: MeterState) -> tuple[Kind, ...]:
     """The archives of this meter that are kept whole: those that are polled."""
     return tuple(
         kind for kind in KINDS if kind in meter.driver.capabilities and getattr(meter.config.poll, kind) is not None
     )
 
 
-def reach(meter: MeterState, kind: str, now: datetime) -> Reach | None:
+def reach(meter: MeterState, kind: Kind, now: datetime) -> Reach | None:
     """What the driver says of the meter's memory; None while the meter has not told it."""
     return meter.driver.reach(kind, now) if reads_archives(meter.driver, kind) else None
 
 
-def grid(meter: MeterState, kind: str, told: Reach, newest: Record | None, now: datetime) -> Grid | None:
+def grid(meter: MeterState, kind: Kind, told: Reach, newest: Record | None, now: datetime) -> Grid | None:
     """The slots of this archive; None while their length or the meter's zone is not known. ``newest``: the newest
     interval that is stored, whose length counts where the driver knows none."""
     if kind != "interval":

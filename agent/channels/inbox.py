@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from protocols.errors import BadFrame
 from protocols.gsm import at, pdu
@@ -42,7 +43,7 @@ class DeliveryReport:
 
     reference: int
     recipient: str
-    state: str
+    state: Literal["delivered", "waiting", "failed"]
     status: int
     sent_at: datetime | None
     at: datetime | None

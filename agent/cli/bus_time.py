@@ -5,7 +5,7 @@ from typing import Any
 from agent.config.values import Config, Meter
 from agent.line.budget import Budget, Demand, budget
 from agent.meters.build import state_of
-from drivers.reading import Driver, Exchange
+from drivers.reading import Driver, Exchange, Kind
 from protocols.errors import MeterError
 
 DAY = 86400.0
@@ -20,14 +20,18 @@ def budgets(config: Config) -> list[Budget]:
     ]
 
 
+PERIODIC: tuple[Kind, ...] = ("now", "network", "interval", "event")
+CALENDAR: dict[Kind, float] = {"day": DAY, "month": MONTH}
+
+
 def _demand(meter: Meter, port: str, config: Config) -> Demand:
     driver = state_of(meter, config).driver
-    polls: dict[str, tuple[float, tuple[Exchange, ...]]] = {}
-    for kind in ("now", "network", "interval", "event"):
+    polls: dict[Kind, tuple[float, tuple[Exchange, ...]]] = {}
+    for kind in PERIODIC:
         every = getattr(meter.poll, kind)
         if every is not None:
             polls[kind] = (every, driver.exchanges(kind))
-    for kind, every in (("day", DAY), ("month", MONTH)):
+    for kind, every in CALENDAR.items():
         if getattr(meter.poll, kind) is not None:
             polls[kind] = (every, driver.exchanges(kind))
     return Demand(meter.point, meter.line, polls, _wait(driver), wired=not port.startswith("tcp://"))

@@ -22,10 +22,11 @@ from buffer.body import exact
 from buffer.body import when as when_utc
 from buffer.record import Record
 from buffer.store import Store
+from drivers.reading import Kind
 
 app = typer.Typer(no_args_is_help=True, help="Show and set the meters' clocks.")
 
-KINDS = ("now", "network", "interval", "day", "month")
+KINDS: tuple[Kind, ...] = ("now", "network", "interval", "day", "month")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def by_day(records: Iterable[Record], zone: ZoneInfo) -> list[ClockDay]:
 
 def _offsets(values: Config, meter: Meter, days: int) -> Iterable[Record]:
     """Records of the kind that is read most often of those that this meter is polled for."""
-    kind = next((kind for kind in KINDS if getattr(meter.poll, kind) is not None), "now")
+    kind: Kind = next((kind for kind in KINDS if getattr(meter.poll, kind) is not None), "now")
     now = datetime.now(UTC)
     return _store(values).find(meter.point, (kind,), now - timedelta(days=days), now + timedelta(days=1))
 

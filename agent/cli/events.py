@@ -14,11 +14,11 @@ from agent.cli.asking import known_points, moment
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.screen import colour, fitted, note, table, when, width, wrapped
 from agent.config.values import Config
+from agent.events import EVENTS
 from agent.exits import Failure
 from buffer.body import record_json
 from buffer.record import Record
 from buffer.store import Store
-from drivers.events import EVENTS
 from drivers.files.words import meant
 
 PIECE = timedelta(days=7)  # of the store, scanned backwards until there are enough

@@ -17,6 +17,7 @@ from agent.exits import Exit, all_failed, meter_code
 from agent.line.trace import TraceMessage
 from buffer.body import record_from_json, record_json
 from buffer.record import Record, number_text
+from drivers.reading import Kind, is_kind
 
 KINDS = ("now", "network", "interval", "day", "month", "event")
 HEADINGS = {"1-0:1.8.0": "total", "1-0:1.8.1": "T1", "1-0:1.8.2": "T2", "1-0:1.8.3": "T3", "1-0:1.8.4": "T4"}
@@ -45,7 +46,7 @@ def read(
       meterpost read flat-12 --trace
     """
     values = load_config(config, service=False)
-    if kind not in KINDS:
+    if not is_kind(kind) or kind not in KINDS:
         raise typer.BadParameter(f"{kind!r}; there are: {', '.join(KINDS)}", param_hint="--kind")
     known = [meter.point for meter in values.meters if not meter.manual]
     for point in points or []:
@@ -65,7 +66,7 @@ def read(
 
 
 def ask(
-    values: Config, points: list[str], kind: str, span: tuple[datetime, datetime] | None, trace: bool
+    values: Config, points: list[str], kind: Kind, span: tuple[datetime, datetime] | None, trace: bool
 ) -> tuple[list[Record], list[dict[str, str]], int]:
     """Through the daemon where one runs; no points: all of them. The records, ``failed`` entries, and the exit code if
     there are any."""
@@ -106,7 +107,7 @@ def _show_message(point: str, direction: str, octets: str, words: list[str]) -> 
         note(wrapped(indent + line.lstrip(), indent + "  "))
 
 
-def _span(kind: str, since: str | None, until: str | None, values: Config) -> tuple[datetime, datetime] | None:
+def _span(kind: Kind, since: str | None, until: str | None, values: Config) -> tuple[datetime, datetime] | None:
     if kind in ("now", "network"):
         return None
     zone = ZoneInfo(values.gateway.timezone)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Bus, Config, Intake
@@ -20,7 +20,11 @@ from agent.report.days import HELD, ExchangeDays
 from buffer.faults import StoreError
 from buffer.store import Store
 
-GOOD, DOUBT, BAD = "ok", "look", "bad"
+Level = Literal["ok", "look", "bad"]
+
+GOOD: Final = "ok"
+DOUBT: Final = "look"
+BAD: Final = "bad"
 LEAST_FREE = 64 << 20  # octets; below it the store is about to prune
 HANDSHAKE = 12.0  # s for the broker to say yes or no
 OLD = 2 * 3600.0  # s; pending records that are older have been waiting for something
@@ -31,7 +35,7 @@ class Finding:
     """One thing that was looked at. ``level``: ok, look or bad; ``todo`` is empty where nothing has to be done."""
 
     what: str
-    level: str
+    level: Level
     text: str
     todo: str = ""
 
@@ -165,7 +169,7 @@ def of_meters(status: Mapping[str, Any]) -> Iterator[Finding]:
         if meter["state"] == "ok":
             well += 1
         else:
-            level = DOUBT if meter["state"] == "paused" else BAD
+            level: Level = DOUBT if meter["state"] == "paused" else BAD
             text = f"{meter['state']}: {meter['error']}" if meter["error"] else meter["state"]
             yield Finding(f"meter {meter['point']}", level, text, _remedy(meter))
         offset = meter.get("meter_offset")

@@ -21,6 +21,7 @@ from buffer.faults import StoreError
 from buffer.files import hand_over
 from buffer.record import Record
 from buffer.store import Store
+from drivers.reading import Kind
 from protocols.errors import AccessDenied, LinkLost, MeterError
 
 log = logging.getLogger("meterpost.read")
@@ -36,7 +37,7 @@ Trace = Callable[[str, TraceMessage], None]
 def read(
     config: Config,
     points: Sequence[str],
-    kind: str,
+    kind: Kind,
     span: tuple[datetime, datetime] | None = None,
     trace: Trace | None = None,
 ) -> tuple[list[Record], dict[str, MeterError]]:
@@ -129,7 +130,7 @@ def _keep_refusals(directory: Path, troubles: Mapping[str, MeterError], clock: S
             log.warning("%s: the refused password cannot be noted, do not try it again for an hour: %s", point, trouble)
 
 
-def _nothing_before(point: str, kind: str, meter: str) -> None:
+def _nothing_before(point: str, kind: Kind, meter: str) -> None:
     return None
 
 
@@ -137,7 +138,7 @@ def _read_meters(
     link: Link,
     dialogue: Dialogue,
     mine: Sequence[MeterState],
-    kind: str,
+    kind: Kind,
     span: tuple[datetime, datetime] | None,
     trace: Trace | None,
 ) -> tuple[list[Record], dict[str, MeterError]]:

@@ -10,9 +10,11 @@ from agent.history.installations import REGISTERS, TOTAL, Registers
 from agent.judge.identity import same
 from buffer.record import Record
 from buffer.store import Store
+from drivers.events import Flag
+from drivers.reading import Kind
 from drivers.times import MILLISECOND
 
-KINDS = ("now", "day", "month")
+KINDS: tuple[Kind, ...] = ("now", "day", "month")
 SNAPSHOTS = ("day", "month")
 EXACT = timedelta(minutes=1)
 """A reading so near to a border counts as taken at it: polls that are due together come one after the other."""
@@ -26,8 +28,8 @@ class Boundary:
 
     registers: Registers
     off: timedelta
-    kind: str
-    flags: tuple[str, ...]
+    kind: Kind
+    flags: tuple[Flag, ...]
 
     @property
     def exact(self) -> bool:

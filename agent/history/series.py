@@ -18,6 +18,7 @@ from agent.history.boundaries import EXACT, Boundary, at_boundary, edges, newest
 from agent.history.installations import REGISTERS, TOTAL, NoConsumption, consumed, installations
 from agent.host.periods import Period, periods
 from buffer.store import Store
+from drivers.events import Flag
 from drivers.times import MILLISECOND
 
 INTERVAL = "1-0:1.29.0"
@@ -51,7 +52,7 @@ class Row:
     source: str | None = None
     taken: tuple[datetime, datetime] | None = None
     off: timedelta = ZERO
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     reason: str = ""
 
     @property
@@ -163,7 +164,7 @@ def _part(store: Store, meter: Meter, slot: Period, start: Boundary | None, end:
 def _from_intervals(store: Store, meter: Meter, slot: Period) -> Row | None:
     """The sum of the intervals that lie in the slot; None without any. ``taken`` goes from the first to the last; it
     is partial where they leave a gap."""
-    total, flags, spans = Decimal(0), set[str](), []
+    total, flags, spans = Decimal(0), set[Flag](), []
     for record in store.find(meter.point, ("interval",), slot.start + MILLISECOND, slot.end + MILLISECOND):
         value = record.values.get(INTERVAL)
         if value is None or record.start is None or record.start < slot.start:
@@ -191,7 +192,7 @@ def _union(spans: Sequence[tuple[datetime, datetime]]) -> tuple[timedelta, tuple
     return covered, (first, reached)
 
 
-def _quality(flags: Sequence[str] | set[str], partial: bool) -> str:
+def _quality(flags: Sequence[Flag] | set[Flag], partial: bool) -> str:
     if DOUBTFUL & set(flags):
         return "doubtful"
     if partial:

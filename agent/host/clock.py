@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from buffer.record import ClockQuality
 from drivers.times import EPOCH
 
 BUILT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -26,7 +27,7 @@ class Stamp:
     """One moment: wall clock (aware UTC, whole ms), its state, and boot id with monotonic seconds beside it."""
 
     utc: datetime
-    state: str
+    state: ClockQuality
     boot: str
     monotonic: float
 
@@ -77,7 +78,7 @@ class SystemClock:
         utc = EPOCH + timedelta(milliseconds=milliseconds)
         return Stamp(utc, self._state(utc, mono), self.boot, mono)
 
-    def _state(self, utc: datetime, mono: float) -> str:
+    def _state(self, utc: datetime, mono: float) -> ClockQuality:
         if utc < self._newest - BACKWARDS:
             return "unset"
         if mono - self._asked >= ASK_EVERY:

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from drivers.events import Flag
 from drivers.reading import Number
 
 TOTALS = ("1-0:1.8.0", "1-0:2.8.0", "1-0:3.8.0", "1-0:4.8.0")
@@ -21,13 +22,13 @@ def energy_flags(
     limit_kw: Decimal | None,
     resolution: Number = 1,
     mismatch: Number | None = None,
-) -> tuple[str, ...]:
+) -> tuple[Flag, ...]:
     """Flags for one reading of energy registers (Wh, varh).
 
     ``before``: the registers of the reading before, ``seconds`` the time between them. ``resolution``: one step of a
     register in Wh. ``mismatch``: what the model's registers may differ from their total, where more is known of it.
     """
-    flags = []
+    flags: list[Flag] = []
     if any(_mismatched(values, total, resolution, mismatch) for total in TOTALS):
         flags.append("sum-mismatch")
     if before:
@@ -59,13 +60,13 @@ def _too_large(steps: list[Any], seconds: float, limit_kw: Decimal | None, resol
 
 def interval_flags(
     values: Mapping[str, Number], seconds: float, limit_kw: Decimal | None, resolution: Number = 1
-) -> tuple[str, ...]:
+) -> tuple[Flag, ...]:
     """Flags for the energies (Wh, varh) of one interval of this length."""
     energies: list[Any] = list(values.values())
     return ("step-too-large",) if seconds > 0 and _too_large(energies, seconds, limit_kw, resolution) else ()
 
 
-def clock_flags(offset: Number | None) -> tuple[str, ...]:
+def clock_flags(offset: Number | None) -> tuple[Flag, ...]:
     """``meter_offset`` in seconds; off by more than five is reported."""
     return ("meter-clock-off",) if offset is not None and abs(Decimal(offset)) > 5 else ()
 

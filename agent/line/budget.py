@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from agent.config.words import period
 from agent.line.link import TRIES
 from agent.line.silent import SHARE
-from drivers.reading import Exchange
+from drivers.reading import Exchange, Kind
 from protocols.session import SPEEDS, Line
 
 TIGHT = 0.8  # share of the time beyond which a bus has no time for retries, technicians and old gaps
@@ -27,11 +27,11 @@ class Demand:
 
     point: str
     line: Line
-    polls: Mapping[str, tuple[float, tuple[Exchange, ...]]]
+    polls: Mapping[Kind, tuple[float, tuple[Exchange, ...]]]
     wait: float
     wired: bool = True
 
-    def seconds(self, kind: str) -> float:
+    def seconds(self, kind: Kind) -> float:
         """One poll of this kind; 0 where it has none."""
         character = self.line.character if self.wired else 0.0
         _, exchanges = self.polls.get(kind, (0.0, ()))
@@ -42,7 +42,7 @@ class Demand:
         """The share of the bus time, 1 is all of it."""
         return sum(self.seconds(kind) / every for kind, (every, _) in self.polls.items())
 
-    def silent(self, kind: str) -> float:
+    def silent(self, kind: Kind) -> float:
         """A poll that no one answers, before the meter counts as silent: each try waits, then drains for as long."""
         character = self.line.character if self.wired else 0.0
         _, exchanges = self.polls[kind]
@@ -53,7 +53,7 @@ class Demand:
 class Round:
     """One kind on one bus. Seconds on the wire: all alive, one found dead, and one while it is being found out."""
 
-    kind: str
+    kind: Kind
     meters: int
     period: float  # the shortest of its meters
     alive: float
@@ -96,7 +96,7 @@ def budget(bus: str, demands: Sequence[Demand]) -> Budget:
     return made if made.kept and not made.tight else replace(made, advice=_advice(made, demands))
 
 
-def _round(kind: str, members: Sequence[Demand]) -> Round:
+def _round(kind: Kind, members: Sequence[Demand]) -> Round:
     seconds = [member.seconds(kind) for member in members]
     alive = sum(seconds)
     return Round(

@@ -30,7 +30,7 @@ from buffer.notes import PAUSED, UNEXPECTED
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
-from drivers.reading import Identity
+from drivers.reading import Identity, Kind
 from protocols.errors import LinkLost, MeterError
 
 log = logging.getLogger("meterpost.line")
@@ -135,7 +135,7 @@ class Buses:
         """The gateway's clock was set or moved: the meters' clocks are compared with it anew."""
         afresh(self.workers)
 
-    def start_kind(self, kind: str, at: time) -> None:
+    def start_kind(self, kind: Kind, at: time) -> None:
         """A calendar kind is due now for the meters that have it at this local time."""
         for worker in self.workers:
             worker.start_kind(kind, at)
@@ -172,7 +172,7 @@ class Buses:
     def read(
         self,
         points: Sequence[str],
-        kind: str,
+        kind: Kind,
         span: tuple[datetime, datetime] | None = None,
         trace: Callable[[str, TraceMessage], None] | None = None,
     ) -> Answer:
@@ -218,7 +218,7 @@ class Buses:
 
     # ── for the workers ──────────────────────────────────────────────────
 
-    def _before(self, point: str, kind: str, serial: str) -> Record | None:
+    def _before(self, point: str, kind: Kind, serial: str) -> Record | None:
         """The newest record of this meter; None too where the store cannot say: polling goes on without it."""
         try:
             return self._store.last(point, kind, serial)

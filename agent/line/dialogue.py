@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from math import ceil
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from agent.archive.slots import live_since
 from agent.host.clock import Clock, Stamp
@@ -18,11 +18,12 @@ from agent.line.link import Link, Stopping
 from agent.meters.passwords import PASSWORD_PAUSE, PasswordPaused
 from agent.meters.state import MeterState
 from buffer.record import Record
-from drivers.reading import Ask, Driver, Reading, has_clock, read
+from drivers.events import Flag
+from drivers.reading import Ask, Driver, Kind, Reading, Topic, has_clock, read
 from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn
 from protocols.session import Session
 
-ARCHIVES = ("interval", "day", "month", "event")
+ARCHIVES: tuple[Kind, ...] = ("interval", "day", "month", "event")
 """Kinds that the meter keeps itself. A poll looks at the newest of them; what is older is filled (agent.archive)."""
 OVERLAP = timedelta(hours=1)  # journals are stamped by the meter's clock, which may be behind ours
 FARTHEST_BEHIND = 26  # h; a clock in the wrong zone is less than that behind, and what is more is work for an operator
@@ -31,7 +32,12 @@ LATER = timedelta(days=1)  # after its midnight a day or month that a poll bring
 
 T = TypeVar("T")
 
-Before = Callable[[str, str, str], Record | None]
+
+def is_archive(kind: Topic) -> TypeGuard[Kind]:
+    return kind in ARCHIVES
+
+
+Before = Callable[[str, Kind, str], Record | None]
 """point, kind, meter → the newest stored record of it."""
 
 
@@ -43,10 +49,10 @@ class Outcome:
     before the meter had named itself."""
 
     records: list[Record]
-    failed: dict[str, MeterError]
+    failed: dict[Topic, MeterError]
     verdict: IdentityVerdict | None
     looked: datetime | None = None
-    ended: dict[str, bool] = field(default_factory=dict)
+    ended: dict[Topic, bool] = field(default_factory=dict)
 
 
 class Dialogue:
@@ -62,7 +68,7 @@ class Dialogue:
     def run(
         self,
         meter: MeterState,
-        kinds: Iterable[str],
+        kinds: Iterable[Topic],
         *,
         span: tuple[datetime, datetime] | None = None,
         trial: bool = False,
@@ -82,8 +88,8 @@ class Dialogue:
                 lambda ask, verdict: self._read(meter, kinds, span, ask, verdict),
                 lambda link, session: Exchanger(link, session, trial),
             )
-        live = [kind for kind in kinds if kind not in ARCHIVES]
-        archives = [kind for kind in kinds if kind in ARCHIVES]
+        live = [kind for kind in kinds if not is_archive(kind)]
+        archives = [kind for kind in kinds if is_archive(kind)]
         costs = self.costs(meter, kinds[0])
 
         def polite(link: Link, session: Session) -> PreemptibleExchanger:
@@ -111,7 +117,7 @@ class Dialogue:
         except Preempted:
             return Outcome([], {}, None, ended=dict.fromkeys(archives, False))
 
-    def costs(self, meter: MeterState, kind: str) -> Costs:
+    def costs(self, meter: MeterState, kind: Topic) -> Costs:
         """What exchanges with this meter take, as measured in all dialogues."""
         known = self._costs.get(meter.config.point)
         if known is None:
@@ -169,7 +175,7 @@ class Dialogue:
     def _read(
         self,
         meter: MeterState,
-        kinds: Iterable[str],
+        kinds: Iterable[Topic],
         span: tuple[datetime, datetime] | None,
         ask: Exchanger,
         verdict: IdentityVerdict,
@@ -181,7 +187,7 @@ class Dialogue:
     def _read_kinds(
         self,
         meter: MeterState,
-        kinds: Iterable[str],
+        kinds: Iterable[Topic],
         span: tuple[datetime, datetime] | None,
         ask: Exchanger,
         outcome: Outcome,
@@ -203,13 +209,13 @@ class Dialogue:
                         broken = trouble  # what was read stays read; the rest would only cost the others their time
 
     def _read_kind(
-        self, meter: MeterState, kind: str, span: tuple[datetime, datetime] | None, ask: Exchanger, outcome: Outcome
+        self, meter: MeterState, kind: Topic, span: tuple[datetime, datetime] | None, ask: Exchanger, outcome: Outcome
     ) -> None:
         """Its records; where others want the line, those that came until then. Events come all at once: the driver
         remembers those that it has read, and gives them again when it has been through all journals."""
         assert outcome.verdict is not None
         start, answers = len(self._link.frames), ask.answers
-        due = (span or self._span(meter, kind, outcome.verdict.serial)) if kind in ARCHIVES else None
+        due = (span or self._span(meter, kind, outcome.verdict.serial)) if is_archive(kind) else None
         readings: list[Reading] = []
         try:
             self._again_if_forgotten(meter, ask, partial(_read_all, readings, meter.driver, kind, ask, due))
@@ -223,7 +229,7 @@ class Dialogue:
         frames = b"".join(self._link.frames[start:])
         outcome.records.extend(self._record(meter, reading, stamp, frames, outcome.verdict) for reading in readings)
 
-    def _span(self, meter: MeterState, kind: str, serial: str) -> tuple[datetime, datetime]:
+    def _span(self, meter: MeterState, kind: Kind, serial: str) -> tuple[datetime, datetime]:
         """What a poll of this archive has to ask for: from the newest record of it on, bounded; aware UTC."""
         stamp = self._clock.stamp()
         if stamp.state == "unset":
@@ -243,7 +249,7 @@ class Dialogue:
     def _record(
         self, meter: MeterState, reading: Reading, stamp: Stamp, frames: bytes, verdict: IdentityVerdict
     ) -> Record:
-        flags: list[str] = [] if verdict.known else ["unidentified"]
+        flags: list[Flag] = [] if verdict.known else ["unidentified"]
         record = Record(
             kind=reading.kind,
             point=meter.config.point,
@@ -273,7 +279,7 @@ class Dialogue:
             meter.latest[reading.kind] = record
         return record
 
-    def _judged(self, meter: MeterState, record: Record) -> tuple[str, ...]:
+    def _judged(self, meter: MeterState, record: Record) -> tuple[Flag, ...]:
         """A snapshot is judged by itself: what stands before it in the archive may not have been read yet."""
         before = None
         if record.kind == "now":
@@ -307,7 +313,7 @@ class Dialogue:
 
 
 def _read_all(
-    found: list[Reading], driver: Driver, kind: str, ask: Ask, span: tuple[datetime, datetime] | None
+    found: list[Reading], driver: Driver, kind: Topic, ask: Ask, span: tuple[datetime, datetime] | None
 ) -> None:
     """Everything into ``found``, one by one: there is what came, however it ends."""
     found.clear()

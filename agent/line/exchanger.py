@@ -6,6 +6,7 @@ from typing import Any
 from agent.host.clock import Clock
 from agent.line.link import TRIES, Link
 from agent.meters.state import MeterState
+from drivers.reading import Topic
 from protocols.errors import BadFrame, LinkLost, MeterError, NoReply
 from protocols.session import Session
 
@@ -108,7 +109,7 @@ class Costs:
     """Seconds of one meter: its longest exchange and its goodbye, as declared and then as measured; a whole dialogue
     with one question."""
 
-    def __init__(self, meter: MeterState, kind: str) -> None:
+    def __init__(self, meter: MeterState, kind: Topic) -> None:
         exchanges = meter.driver.exchanges(kind)
         seconds = [(one.request + one.answer) * meter.line.character + one.quiet for one in exchanges]
         self.exchange = max(seconds, default=0.3)

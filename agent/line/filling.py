@@ -12,7 +12,7 @@ from agent.line.exchanger import Exchanger, Preempted, PreemptibleExchanger, Sho
 from agent.line.link import Link
 from agent.meters.state import MeterState
 from buffer.record import Record
-from drivers.reading import read
+from drivers.reading import Kind, read
 from protocols.errors import AccessDenied, LinkLost, MeterError
 
 log = logging.getLogger("meterpost.line")
@@ -37,11 +37,11 @@ class Filling:
         self._dialogue, self._link, self._filler, self._clock = dialogue, link, filler, clock
         self._store, self._wanted = store, wanted
 
-    def fits(self, meter: MeterState, kind: str, seconds: float) -> bool:
+    def fits(self, meter: MeterState, kind: Kind, seconds: float) -> bool:
         """Whether a dialogue with one question at least would end within this many seconds."""
         return self._dialogue.costs(meter, kind).whole < seconds
 
-    def run(self, meter: MeterState, kind: str, points: Collection[str]) -> None:
+    def run(self, meter: MeterState, kind: Kind, points: Collection[str]) -> None:
         """Fill what this meter has while it is its turn among these points; raises what ends a dialogue as a whole."""
         begin = self._clock.monotonic()
         costs = self._dialogue.costs(meter, kind)

@@ -29,6 +29,7 @@ from agent.meters.foreign import UnexpectedMeters
 from agent.meters.passwords import PASSWORD_PAUSE, PasswordPaused
 from agent.meters.state import MeterState
 from buffer.record import Record
+from drivers.reading import Kind, is_kind
 from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NoReply, Refused
 
 log = logging.getLogger("meterpost.line")
@@ -38,7 +39,7 @@ ARCHIVES_AFTER = 30.0  # s after the start: the first readings of all meters com
 ARCHIVE_BUSY = 60.0  # s until an archive that cannot be read just now (midnight, a clock not set) is tried again
 FIRST_COST = 0.3  # s that a dialogue takes before one was measured
 CALENDAR = ("day", "month")
-LIVE = ("now", "network")
+LIVE: tuple[Kind, ...] = ("now", "network")
 """What no one can read later: no archive keeps it waiting."""
 
 
@@ -49,7 +50,7 @@ class Turn:
     kinds are done."""
 
     meter: MeterState
-    kinds: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     trial: bool = False
     piece: float = 0.0
     rest: bool = False
@@ -129,7 +130,7 @@ class Rounds:
         """The meters that may be asked for what is missing: those that answer soundly in this run."""
         return [meter for meter, standing in self._standings.items() if meter.sound and not standing.health.failures]
 
-    def start(self, kind: str, at: time) -> None:
+    def start(self, kind: Kind, at: time) -> None:
         """A calendar kind is due now for the meters that have it at this local time."""
         for meter in self._standings:
             if kind in self._schedule.kinds(meter) and getattr(meter.config.poll, kind) == at:
@@ -184,7 +185,7 @@ class Rounds:
         self._unexpected.right(meter.config.point)
         if meter.trouble == "access":
             self._denied(meter.config.point, False)
-        urgent = {kind: trouble for kind, trouble in outcome.failed.items() if kind not in ARCHIVES}
+        urgent = {kind: trouble for kind, trouble in outcome.failed.items() if is_kind(kind) and kind not in ARCHIVES}
         broken = next((trouble for trouble in urgent.values() if isinstance(trouble, (NoReply, BadFrame))), None)
         if broken is not None:
             self.failed(Turn(turn.meter, tuple(urgent)), broken)
@@ -224,7 +225,7 @@ class Rounds:
             self._put_off(turn.meter, kind, trouble)
             self._archive_share.done((turn.meter, kind))
 
-    def _put_off(self, meter: MeterState, kind: str, trouble: MeterError) -> None:
+    def _put_off(self, meter: MeterState, kind: Kind, trouble: MeterError) -> None:
         now = self._clock.monotonic()
         if isinstance(trouble, WrongSerial):
             self._next_slot(meter, kind)
@@ -237,7 +238,7 @@ class Rounds:
         else:  # refused; or an archive that brings silence (old firmware does that) must not cost the other kinds
             self._schedule.later(meter, kind, now + REFUSED_PAUSE)
 
-    def _next_slot(self, meter: MeterState, kind: str) -> None:
+    def _next_slot(self, meter: MeterState, kind: Kind) -> None:
         stamp = self._clock.stamp()
         self._schedule.done(meter, kind, stamp.monotonic, stamp.utc.timestamp())
 
@@ -265,11 +266,11 @@ class Rounds:
         self._unexpected.came(meter.config, trouble, self._clock.stamp())
 
 
-def periods(meters: Sequence[MeterState]) -> dict[tuple[MeterState, str], float | None]:
+def periods(meters: Sequence[MeterState]) -> dict[tuple[MeterState, Kind], float | None]:
     """Which kinds of which meter are polled how often; calendar kinds have no period."""
-    found: dict[tuple[MeterState, str], float | None] = {}
+    found: dict[tuple[MeterState, Kind], float | None] = {}
     for meter in meters:
-        for kind in ("now", "network", *ARCHIVES):
+        for kind in (*LIVE, *ARCHIVES):
             wanted = getattr(meter.config.poll, kind)
             if kind in meter.driver.capabilities and wanted is not None:
                 found[meter, kind] = None if kind in CALENDAR else wanted

@@ -35,8 +35,9 @@ from agent.line.port import Port
 from agent.line.rounds import Rounds, Turn, refused_words
 from agent.line.trace import Trace, TraceMessage
 from agent.meters.foreign import UnexpectedMeters
-from agent.meters.state import MeterState
+from agent.meters.state import MeterStanding, MeterState
 from buffer.record import Record
+from drivers.reading import Kind, Topic
 from protocols.errors import AccessDenied, LinkLost, MeterError
 from protocols.session import Line
 
@@ -51,7 +52,7 @@ class Question:
     """What an operator or the utility wants to know of meters now: goes before everything that is due."""
 
     points: Sequence[str]
-    kind: str
+    kind: Topic
     span: tuple[datetime, datetime] | None = None
     trace: Callable[[str, TraceMessage], None] | None = None  # called with the point
     meters: Sequence[MeterState] | None = None  # asked in place of the configured ones: a new meter, before it is
@@ -137,13 +138,13 @@ class Worker:
         """Why the port is not open; None while it is."""
         return None if self._port_trouble is None else str(self._port_trouble)
 
-    def start_kind(self, kind: str, at: time) -> None:
+    def start_kind(self, kind: Kind, at: time) -> None:
         """A calendar kind (day, month) is due now for the meters that have it at this local time."""
         with self._wake:
             self._rounds.start(kind, at)
             self._wake.notify()
 
-    def state(self, meter: MeterState) -> str:
+    def state(self, meter: MeterState) -> MeterStanding:
         """ok, silent, wrong-serial, refused or paused (design §11), of one of its meters."""
         if meter.paused:
             return "paused"

@@ -22,6 +22,7 @@ from agent.judge.plausible import energy_flags, seconds_between
 from buffer.body import record_json
 from buffer.record import Record, number_text
 from buffer.store import Store
+from drivers.events import Flag
 from drivers.reading import Number
 from drivers.times import MILLISECOND
 
@@ -60,7 +61,7 @@ class Judged:
 @dataclass(slots=True)
 class _Doubts:
     words: list[str] = field(default_factory=list)
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
 
 def manual_point(config: Config, point: str) -> Meter:

@@ -3,13 +3,18 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Meter
 from agent.meters.clock_state import ClockState
 from buffer.record import Record
 from drivers.reading import Driver, Identity
+from protocols.errors import Word
 from protocols.session import Line
+
+MeterStanding = Literal["ok", "silent", "wrong-serial", "refused", "paused"]
+"""A meter's ``state`` in status and on MQTT (the contract)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +30,7 @@ class MeterState:
     offset_at: float | None = None  # monotonic
     last_ok: datetime | None = None
     error: str | None = None  # the last trouble as text, None after a success
-    trouble: str | None = None  # its class in one word
+    trouble: Word | None = None  # its class
     foreign: str | None = None  # serial of the meter that answers instead
     denied_at: float | None = None  # monotonic time of the last refused password
     paused: bool = False

@@ -9,14 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from agent.meters.sealed import checksummed, verified
 from buffer.notes import EXCHANGE
 from buffer.store import Store
 
 CATCH_UP = 45  # days back that a round of the service looks at
-STATES = {
+ExchangeState = Literal["made", "sending", "unclear", "sent", "accepted", "in-part", "refused", "unknown"]
+
+STATES: Mapping[ExchangeState, str] = {
     "made": "the file is written and has not left",
     "sending": "it is being sent, or the power went meanwhile",
     "unclear": "no one knows whether the mail server has taken it; it is not sent again unless an operator says so",
@@ -26,8 +28,12 @@ STATES = {
     "refused": "the receiver did not take it",
     "unknown": "the note of this day was damaged",
 }
-LEFT = ("sent", "accepted", "in-part", "refused")
-HELD = ("refused", "unclear", "unknown")  # nothing of these leaves by itself until an operator or better values come
+LEFT: tuple[ExchangeState, ...] = ("sent", "accepted", "in-part", "refused")
+HELD: tuple[ExchangeState, ...] = (
+    "refused",
+    "unclear",
+    "unknown",
+)  # nothing of these leaves by itself until an operator or better values come
 Note = Callable[[str, str | None], None]
 Left = Mapping[str, Mapping[str, Decimal]]
 """Wh (varh) by measuring point's code and channel."""
@@ -43,7 +49,7 @@ class ExchangeDay:
     day: date
     number: int
     file: str
-    state: str
+    state: ExchangeState
     since: datetime
     gaps: int = 0
     reason: str = ""
@@ -54,7 +60,7 @@ class ExchangeDay:
     earlier: tuple[int, ...] = ()
     trouble: str = ""
 
-    def turned(self, state: str, since: datetime, reason: str = "", trouble: str = "") -> "ExchangeDay":
+    def turned(self, state: ExchangeState, since: datetime, reason: str = "", trouble: str = "") -> "ExchangeDay":
         return replace(self, state=state, since=since, reason=reason, trouble=trouble)
 
     @property

@@ -20,7 +20,7 @@ from agent.config.values import Config, MailSettings
 from agent.config.values import ExchangeSettings as Settings
 from agent.report import answer80021, half_hours
 from agent.report.compile import Compiled, coded, compiled
-from agent.report.days import CATCH_UP, ExchangeDay, ExchangeDays, Note, balance
+from agent.report.days import CATCH_UP, ExchangeDay, ExchangeDays, ExchangeState, Note, balance
 from agent.report.layout80020 import LayoutError
 from buffer.body import milliseconds, time_text
 from buffer.files import hand_over, put, sync_directory
@@ -31,7 +31,7 @@ log = logging.getLogger("meterpost.exchange")
 
 FOLDER = "exchange"  # in state_dir
 NUMBER = re.compile(r"80020_\d+_\d{8}_(\d+)_\w+\.xml", re.ASCII)
-STATE_OF = {0: "accepted", 1: "in-part", 2: "refused", 3: "refused", 4: "refused"}
+STATE_OF: Mapping[int, ExchangeState] = {0: "accepted", 1: "in-part", 2: "refused", 3: "refused", 4: "refused"}
 
 Post = Callable[[MailSettings, Email, str], None]
 """Send an e-mail under this Message-ID, or ChannelError."""
@@ -220,7 +220,7 @@ class ExchangeFiles:
             self._post(config.mail, email, stable_id(config.mail, known.file.removesuffix(".xml")))
         except ChannelError as trouble:
             # A file that had left before stays among those that have: it is not sent again by itself.
-            state = "unclear" if trouble.unclear else known.state
+            state: ExchangeState = "unclear" if trouble.unclear else known.state
             turned = known.turned(state, self._now(), known.reason, str(trouble))
             if (turned.state, turned.trouble) == (known.state, known.trouble):
                 self._days.keep(turned)  # said already: it is tried again several times a day

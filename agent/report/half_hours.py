@@ -92,7 +92,7 @@ def _gather(records: Iterable[Record], code: str, start: datetime, end: datetime
         if since is None or since >= record.at or code not in record.values:
             continue
         touched = [slot for slot in slots if slot.start < record.at and since < slot.end]
-        doubts = [flag for flag in record.flags if flag not in SOUND]
+        doubts: list[str] = [flag for flag in record.flags if flag not in SOUND]
         if since < reached.get(record.meter, since):
             doubts.append("overlapping")
         elif record.values[code] < 0:

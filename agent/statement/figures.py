@@ -11,10 +11,10 @@ from agent.config.values import Meter
 from agent.history.installations import REGISTERS, TOTAL
 from agent.judge.identity import same
 from buffer.record import Record
-from drivers.reading import Number
+from drivers.reading import Kind, Number
 from drivers.times import MILLISECOND
 
-KINDS = ("month", "day", "now")  # in the order of preference where two are equally near
+KINDS: tuple[Kind, ...] = ("month", "day", "now")  # in the order of preference where two are equally near
 EARLY = timedelta(days=3)  # how far before the reporting moment a reading may lie; after it: until the window closes
 SETTLE = timedelta(hours=2)  # so long the meter's own snapshot of the reporting moment may take to be read
 HASTE = timedelta(days=1)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from agent.config.utility.window import Window
 from agent.statement.log import StatementLog, arrived
+from buffer.states import RecordState
 from drivers.times import EPOCH
 
 FIRST_PAUSE = timedelta(minutes=15)  # after a channel said that nothing has left
@@ -20,7 +21,7 @@ class ReceiptState:
     """What the store knows of the statement's record: pending, held, confirmed, refused, or "absent" where it has no
     such record; and the refusal's words."""
 
-    state: str
+    state: RecordState | Literal["absent"]
     reason: str = ""
 
 

@@ -12,8 +12,9 @@ from typing import Any, Literal
 from agent.meters.sealed import checksummed, verified
 from buffer.body import when
 from buffer.notes import STATEMENT
-from buffer.record import Record
+from buffer.record import ClockQuality, Record
 from buffer.store import Store
+from drivers.events import Flag
 from drivers.reading import Number
 from drivers.times import EPOCH
 
@@ -54,10 +55,10 @@ class Attempt:
 
     at: datetime  # when it was made; the record's natural key
     meter: str
-    clock: str
+    clock: ClockQuality
     values: Mapping[str, Number]
     statement: Mapping[str, Any]
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
     replaces: int | None = None
     registers: Mapping[str, Number] = field(default_factory=dict)  # the utility's T1… in Wh
     read_at: datetime | None = None  # moment of the registers

@@ -2,7 +2,7 @@
 with long64 registers; the longest answers of a profile travel in frames of the offered size."""
 
 from drivers.dlms.settings import Association
-from drivers.reading import Exchange
+from drivers.reading import Exchange, Topic
 
 THINKING = 0.05  # s from the end of a request to the first octet of the answer; usual for SPODES meters at 9600
 LLC, ENVELOPE, SEALED = 3, 10, 21  # octets: LLC, flags to FCS without addresses, ciphering
@@ -16,7 +16,7 @@ IDENTITY = ((24, 30),)  # serial number and firmware
 RANGE = 62  # octets of a GET by range
 
 
-def exchanges(kind: str, energies: int, address: int, how: Association, wrapper: bool) -> tuple[Exchange, ...]:
+def exchanges(kind: Topic, energies: int, address: int, how: Association, wrapper: bool) -> tuple[Exchange, ...]:
     """Log-in, identification and this kind's own questions; addresses of ``address`` octets."""
     envelope = 8 if wrapper else ENVELOPE + address + 1
     sealed = SEALED if how.control else 0

@@ -35,6 +35,7 @@ from drivers.reading import (
     Exchange,
     FrameCounter,
     Identity,
+    Kind,
     MeterPlan,
     Number,
     Reach,
@@ -43,6 +44,7 @@ from drivers.reading import (
     ReadsJournals,
     ReadsNetwork,
     SetsClock,
+    Topic,
     Traits,
 )
 from drivers.times import EPOCH
@@ -230,7 +232,7 @@ class DlmsMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
     def month(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
         yield from self._frozen(ask, "month", since, until)
 
-    def reach(self, kind: str, now: datetime) -> Reach | None:
+    def reach(self, kind: Kind, now: datetime) -> Reach | None:
         """How far back intervals, days or months go at ``now`` (aware UTC): as many rows as the meter says that the
         profile keeps, else as its model says; ``step`` is None until the meter has told it. None where neither says
         a depth, or (days, months) where the meter's zone is not known yet."""
@@ -281,12 +283,12 @@ class DlmsMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
             ask(Release())
         ask(Disconnect())
 
-    def exchanges(self, kind: str) -> tuple[Exchange, ...]:
+    def exchanges(self, kind: Topic) -> tuple[Exchange, ...]:
         tariffs = self._plan.tariffs
         energies = [each for each in self._model.now if not each.tariff or tariffs is None or each.tariff in tariffs]
         return exchanges(kind, len(energies), self._addresses[0].size, self._how, self._wrapper)
 
-    def _registers(self, ask: Ask, kind: str, wanted: list[Register]) -> Reading:
+    def _registers(self, ask: Ask, kind: Kind, wanted: list[Register]) -> Reading:
         """Values × their scales. What the meter does not have is not there; what it refuses now is ``partial``."""
         scales = self._known().scales
         new = [each for each in wanted if each.code not in scales]
@@ -312,13 +314,13 @@ class DlmsMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
             raise Refused(f"the meter gave none of the registers of {kind}")
         return Reading(kind, found, ("partial",) if denied else ())
 
-    def _frozen(self, ask: Ask, kind: str, since: datetime, until: datetime) -> Iterator[Reading]:
+    def _frozen(self, ask: Ask, kind: Kind, since: datetime, until: datetime) -> Iterator[Reading]:
         for shape, row in self._rows(ask, kind, since, until):
             found, whole = values(row, shape)
             yield Reading(kind, found, () if whole else ("partial",), at=row.at)
 
     def _rows(
-        self, ask: Ask, kind: str, since: datetime, until: datetime, stamped_at_start: bool = False
+        self, ask: Ask, kind: Kind, since: datetime, until: datetime, stamped_at_start: bool = False
     ) -> Iterator[tuple[Layout, Row]]:
         """Rows that end within the span; one that is ``stamped_at_start`` bears a stamp one period before that."""
         profile = self._model.profiles[kind]

@@ -11,7 +11,7 @@ from typing import Any
 
 from drivers import model_file
 from drivers.dlms.model import DEEPEST, PROFILES, Journal, Model, Profile, Register
-from drivers.events import EVENTS
+from drivers.events import METER_EVENTS
 from drivers.files.fields import NEEDED, Field, Fields, Section, text, texts, whole
 from drivers.files.words import meant, one_of, plain, shown
 from protocols.dlms.apdu import obis
@@ -131,8 +131,8 @@ def _events(section: Section | None) -> Mapping[int, tuple[str, str]]:
             section.fault_at_key(number, shown(number), "the number of an event, -99999 to 99999")
         elif not isinstance(value, list) or len(value) != 2 or not all(isinstance(one, str) for one in value):
             section.fault(number, plain(value), 'a code and a text such as ["power-off", "power off"]')
-        elif value[0] not in EVENTS:
-            section.fault(number, shown(value[0]), one_of(EVENTS) + meant(value[0], EVENTS))
+        elif value[0] not in METER_EVENTS:
+            section.fault(number, shown(value[0]), one_of(METER_EVENTS) + meant(value[0], METER_EVENTS))
         else:
             found[int(number)] = value[0], value[1]
     return found

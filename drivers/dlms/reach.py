@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from drivers.dlms.meter_time import MeterTime
-from drivers.reading import Reach
+from drivers.reading import Kind, Reach
 from drivers.times import EPOCH
 from protocols.errors import Refused
 
@@ -19,7 +19,7 @@ class Depth:
     period: int
 
 
-def reach(kind: str, depth: Depth, time: MeterTime, now: datetime) -> Reach | None:
+def reach(kind: Kind, depth: Depth, time: MeterTime, now: datetime) -> Reach | None:
     """The oldest row that the meter may hold at ``now`` (aware), were there one for each slot; None for a kind that
     is not an archive, or where days are asked for and nothing says the meter's zone."""
     if kind == "interval":

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from drivers.iec62056.parts import Archive, registers
-from drivers.reading import Number, Reach
+from drivers.reading import Kind, Number, Reach
 from protocols.errors import BadFrame, Refused
 from protocols.iec62056.block import Value
 
@@ -36,7 +36,7 @@ class Frozen(NamedTuple):
     missing: bool
 
 
-def starts(kind: str, today: date, depth: int) -> Iterator[date]:
+def starts(kind: Kind, today: date, depth: int) -> Iterator[date]:
     """The starts of this day or month and of this many before it as make ``depth``, newest first."""
     start = today if kind == "day" else today.replace(day=1)
     for _ in range(depth):
@@ -45,7 +45,7 @@ def starts(kind: str, today: date, depth: int) -> Iterator[date]:
         start = start if kind == "day" else start.replace(day=1)
 
 
-def reach(kind: str, archives: Sequence[Archive], zone: ZoneInfo, now: datetime) -> Reach | None:
+def reach(kind: Kind, archives: Sequence[Archive], zone: ZoneInfo, now: datetime) -> Reach | None:
     """The oldest start that the meter keeps at ``now`` (aware); None where it keeps none of this kind."""
     if not archives:
         return None
@@ -59,7 +59,7 @@ def near_midnight(shown: datetime) -> bool:
 
 
 def frozen(
-    kind: str,
+    kind: Kind,
     archives: Sequence[Archive],
     today: date,
     zone: ZoneInfo,
@@ -88,7 +88,7 @@ def frozen(
 
 
 def _row(
-    kind: str, archives: Sequence[Archive], back: int, start: date, read: Read, leave: set[str], brought: bool
+    kind: Kind, archives: Sequence[Archive], back: int, start: date, read: Read, leave: set[str], brought: bool
 ) -> tuple[dict[str, Number], bool] | None:
     """The registers of one start and whether some are missing; None where the meter does not hold that row."""
     values: dict[str, Number] = {}
@@ -115,7 +115,7 @@ def _row(
     return values, missing
 
 
-def _stored(kind: str, archive: Archive, back: int, start: date, read: Read) -> dict[str, Number] | None:
+def _stored(kind: Kind, archive: Archive, back: int, start: date, read: Read) -> dict[str, Number] | None:
     """The registers of one parameter; None where the answer is another period's (the meter has not this one)."""
     ended = start - timedelta(days=1)
     name = archive.names[back] if archive.names else archive.row.name
@@ -130,6 +130,6 @@ def _stored(kind: str, archive: Archive, back: int, start: date, read: Read) -> 
     return registers(replace(archive.row, name=name), values)
 
 
-def _is(kind: str, ended: date, day: int, month: int, year: int) -> bool:
+def _is(kind: Kind, ended: date, day: int, month: int, year: int) -> bool:
     """Whether a stamp is that of the day or month that ended; a month's day is 00 or its last."""
     return (year, month) == (ended.year % 100, ended.month) and (day == ended.day or (kind == "month" and day == 0))

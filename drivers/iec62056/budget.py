@@ -5,7 +5,7 @@ from typing import Any
 
 from drivers.iec62056.parts import Journal, Row
 from drivers.iec62056.table import Table
-from drivers.reading import Exchange, MeterPlan
+from drivers.reading import Exchange, MeterPlan, Topic
 from protocols.iec62056.frames import SPEEDS
 from protocols.session import Line
 
@@ -24,7 +24,7 @@ USUAL_TOP = 9600  # bit/s that nearly all meters offer (Z = 5)
 
 
 def exchanges(
-    table: Table, plan: MeterPlan, settings: Mapping[str, Any], kind: str, *, login: bool
+    table: Table, plan: MeterPlan, settings: Mapping[str, Any], kind: Topic, *, login: bool
 ) -> tuple[Exchange, ...]:
     """Sign-on, speed change, identification, the questions of this kind and the break; () for a kind it has not."""
     rows = _questions(table, kind)
@@ -61,7 +61,7 @@ def exchanges(
     return (*steps, at(fast, 5, 0, REACTION))
 
 
-def _questions(table: Table, kind: str) -> list[Row]:
+def _questions(table: Table, kind: Topic) -> list[Row]:
     """What a usual poll asks: of an archive the newest row, of each journal its newest page, a ring whole."""
     match kind:
         case "now":

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from drivers.events import Flag
 from drivers.family import Explain, Family, Language, ScanProfile
 from drivers.iec62056 import clock, obis
 from drivers.iec62056.archive import frozen, near_midnight, reach
@@ -27,6 +28,7 @@ from drivers.reading import (
     Driver,
     Exchange,
     Identity,
+    Kind,
     MeterPlan,
     Number,
     Reach,
@@ -35,6 +37,7 @@ from drivers.reading import (
     ReadsJournals,
     ReadsNetwork,
     SetsClock,
+    Topic,
     Traits,
 )
 from drivers.unfinished import Unfinished
@@ -193,7 +196,7 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
             if self.clock(ask).date() != shown.date():
                 raise Busy("the meter's day has changed while its profile was read")
         for each in found:
-            flags = ("partial",) if each.incomplete else ()
+            flags: tuple[Flag, ...] = ("partial",) if each.incomplete else ()
             yield Reading("interval", {profile.register: each.energy}, flags, at=each.end, start=each.start)
 
     def day(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
@@ -204,7 +207,7 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
         """Registers as frozen at the starts of the meter's months, newest first."""
         return self._frozen(ask, "month", since, until)
 
-    def reach(self, kind: str, now: datetime) -> Reach | None:
+    def reach(self, kind: Kind, now: datetime) -> Reach | None:
         """How far back intervals, days or months go at ``now`` (aware UTC), by the model's table; None for a kind that
         it has not, or where nothing says the meter's zone or its intervals' length."""
         try:
@@ -220,7 +223,7 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
                 return reach(kind, self.table.month, place, now)
         return None
 
-    def _frozen(self, ask: Ask, kind: str, since: datetime, until: datetime) -> Iterator[Reading]:
+    def _frozen(self, ask: Ask, kind: Kind, since: datetime, until: datetime) -> Iterator[Reading]:
         """``at`` is the start of the day or month in the meter's zone. What the meter does not hold does not come.
 
         Busy where it counts its rows back from now and a day begins."""
@@ -271,7 +274,7 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
                 self._log_in(ask)
             ask(Put(correction.name, f"{seconds:+03d}"))
 
-    def exchanges(self, kind: str) -> tuple[Exchange, ...]:
+    def exchanges(self, kind: Topic) -> tuple[Exchange, ...]:
         """What a poll puts on the wire. Octets that pass at another speed than the line's are counted as time."""
         return exchanges(self.table, self._plan, self._settings, kind, login=self._login)
 
@@ -287,7 +290,7 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
             self._identification, self._telegram = telegram.identification, telegram.block
         return self._telegram
 
-    def _rows(self, ask: Ask, kind: str, rows: Sequence[Row]) -> Reading:
+    def _rows(self, ask: Ask, kind: Kind, rows: Sequence[Row]) -> Reading:
         values: dict[str, Number] = {}
         missing = False
         texts = self._group(ask, rows) if self.table.way == "direct" else None
@@ -322,7 +325,7 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
             raise BadFrame(f"meter {block.text(self.table.serial)} answers in place of {self._serial}")
         return {row.name: block.values(row.name) for row in rows}
 
-    def _reading(self, kind: str, values: dict[str, Number], missing: bool) -> Reading:
+    def _reading(self, kind: Kind, values: dict[str, Number], missing: bool) -> Reading:
         tariffs = self._plan.tariffs
         if kind == "now":
             values = self._of_tariffs(values)

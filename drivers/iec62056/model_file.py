@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers import model_file
-from drivers.events import EVENTS
+from drivers.events import METER_EVENTS
 from drivers.files.fields import (
     NEEDED,
     Field,
@@ -29,6 +29,7 @@ from drivers.files.fields import (
 from drivers.files.words import plain, shown
 from drivers.iec62056.parts import PERIODS, Archive, ClockRow, Correction, Journal, Profile, Row
 from drivers.iec62056.table import CHECKS, WAYS, Table
+from drivers.reading import Kind
 from protocols.session import Line
 
 SHIPPED = Path(__file__).parents[1] / "models" / "iec"
@@ -110,7 +111,7 @@ PROFILE: Fields = {
 }
 JOURNAL: Fields = {
     "name": NAME,
-    "code": choice(*EVENTS),
+    "code": choice(*METER_EVENTS),
     "text": text("what the journal is about"),
     "ring": flag(),
     "pointer": _ascii("the parameter that changes when an entry is written", ""),
@@ -159,11 +160,11 @@ def _rows(top: Section, key: str, fields: Fields) -> tuple[Row, ...]:
     return tuple(Row(**values) for section, values in found if section.sound)
 
 
-def _archives(top: Section, kind: str) -> tuple[Archive, ...]:
+def _archives(top: Section, kind: Kind) -> tuple[Archive, ...]:
     return tuple(archive for section in top.sections(kind) if (archive := _archive(section, kind)) is not None)
 
 
-def _archive(section: Section, kind: str) -> Archive | None:
+def _archive(section: Section, kind: Kind) -> Archive | None:
     """By the date of the period that ended, or by names that count back."""
     found = section.read(ARCHIVE)
     names, depth, stamped = found.pop("names"), found.pop("depth"), found.pop("stamped")

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from drivers.mercury.learned import ENERGIES, Learned, registers
 from drivers.mercury.meter_time import MeterTime
-from drivers.reading import Ask, Reach, Reading
+from drivers.reading import Ask, Kind, Reach, Reading
 from protocols.errors import Busy, Refused
 from protocols.mercury.archives import ReadSnapshot
 from protocols.mercury.frames import Clock, Energy
@@ -28,7 +28,7 @@ class Frozen:
     codes: tuple[int, ...]
     named: tuple[int, ...]
 
-    def read(self, ask: Ask, kind: str, since: datetime, until: datetime) -> Iterator[Reading]:
+    def read(self, ask: Ask, kind: Kind, since: datetime, until: datetime) -> Iterator[Reading]:
         """``day`` or ``month``, both ends included, oldest first; ``at`` is the midnight at which they were frozen.
 
         By command 18h where the meter's variant bytes name it, else by the arrays of today, yesterday and the last
@@ -55,7 +55,7 @@ class Frozen:
         for day, rows in _of_this_year(found, floor) if kind == "month" else found:
             yield from self._row(kind, day, rows)
 
-    def _row(self, kind: str, day: date, rows: dict[int, Energy]) -> Iterator[Reading]:
+    def _row(self, kind: Kind, day: date, rows: dict[int, Energy]) -> Iterator[Reading]:
         values, due = registers(rows, self.codes, self.named)
         if values:
             yield self.learned.reading(kind, values, due, at=self.time.midnight(day))
@@ -67,7 +67,7 @@ class Frozen:
         totals = (self.learned.unless_refused(ask, ReadEnergy(MONTH, day.month)) for day in places)
         return [total for total in totals if total is not None]
 
-    def _snapshot(self, ask: Ask, kind: str, day: date) -> dict[int, Energy]:
+    def _snapshot(self, ask: Ask, kind: Kind, day: date) -> dict[int, Energy]:
         """Rows of a date; none where the meter refuses the total of it. A refused tariff is one the meter has not."""
         rows = {}
         for tariff in self.wanted:
@@ -115,7 +115,7 @@ def _of_this_year(
         yield day, rows
 
 
-def reach(kind: str, learned: Learned, time: MeterTime, now: datetime) -> Reach | None:
+def reach(kind: Kind, learned: Learned, time: MeterTime, now: datetime) -> Reach | None:
     """The oldest day or month that the meter may hold at ``now`` (aware); None before it has said how it was built."""
     if (details := learned.details) is None:
         return None
@@ -141,7 +141,7 @@ def _month(count: int) -> tuple[int, int, int]:
     return year, month + 1, 1
 
 
-def _place(kind: str, day: date, today: date) -> tuple[int, int]:
+def _place(kind: Kind, day: date, today: date) -> tuple[int, int]:
     """Array and month of code 05h."""
     if kind == "month":
         return MONTH, day.month

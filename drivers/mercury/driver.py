@@ -22,6 +22,7 @@ from drivers.reading import (
     Ask,
     Exchange,
     Identity,
+    Kind,
     MeterPlan,
     Number,
     Reach,
@@ -30,6 +31,7 @@ from drivers.reading import (
     ReadsJournals,
     ReadsNetwork,
     SetsClock,
+    Topic,
     Traits,
 )
 from protocols.errors import BadFrame, NoReply, Refused
@@ -194,7 +196,7 @@ class Mercury230(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
                 due.update(names)
         return self._reading("network", values, due)
 
-    def _reading(self, kind: str, values: dict[str, Number], due: set[str]) -> Reading:
+    def _reading(self, kind: Kind, values: dict[str, Number], due: set[str]) -> Reading:
         if not values:
             raise Refused(f"meter {self._address}: gives nothing of {kind!r}")
         return self._learned.reading(kind, values, due)
@@ -217,7 +219,7 @@ class Mercury230(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
         profile = LoadProfile(self._learned, MeterTime.of(self._plan), self._codes, long, at_start)
         return profile.read(ask, since, until)
 
-    def reach(self, kind: str, now: datetime) -> Reach | None:
+    def reach(self, kind: Kind, now: datetime) -> Reach | None:
         """How far back days, months or intervals go at ``now`` (aware UTC): 123 days and 36 months, or today and
         yesterday and 12 months by the old arrays; a ring of 4096 or 8192 intervals. None while the meter has not told
         how it was built and, for intervals, how long they are, or where nothing says its zone."""
@@ -264,7 +266,7 @@ class Mercury230(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
                 raise ValueError(f"{moment} is within 5 minutes of midnight: corrected now, a day's end could move")
         ask(CorrectClock(wanted.time().replace(microsecond=0)))
 
-    def exchanges(self, kind: str) -> tuple[Exchange, ...]:
+    def exchanges(self, kind: Topic) -> tuple[Exchange, ...]:
         """Log-in, serial number and the questions of this kind, with the silences that the maker demands. Of archives
         the newest row, of each journal the latest entry.
 

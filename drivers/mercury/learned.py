@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from drivers.learned import Brought, Refusals
-from drivers.reading import Ask, Number, Reading
+from drivers.reading import Ask, Kind, Number, Reading
 from drivers.unfinished import Unfinished
 from protocols.errors import Refused
 from protocols.mercury.archives import Entry
@@ -66,7 +66,7 @@ class Learned:
 
     def reading(
         self,
-        kind: str,
+        kind: Kind,
         values: Mapping[str, Number],
         due: set[str],
         *,

@@ -11,12 +11,24 @@ from drivers.modbus.blocks import Block, blocks
 from drivers.modbus.model import Cell, Check, Model, Row
 from drivers.modbus.model_file import SHIPPED, load
 from drivers.model_file import in_force
-from drivers.reading import Ask, Driver, Exchange, Identity, MeterPlan, Number, Reading, ReadsNetwork, Traits
+from drivers.reading import (
+    Ask,
+    Driver,
+    Exchange,
+    Identity,
+    Kind,
+    MeterPlan,
+    Number,
+    Reading,
+    ReadsNetwork,
+    Topic,
+    Traits,
+)
 from protocols.errors import Refused
 from protocols.modbus.questions import ReadDeviceIdentification, ReadHolding, ReadInput
 from protocols.modbus.session import Session, silence
 
-KINDS = ("now", "network")
+KINDS: tuple[Kind, ...] = ("now", "network")
 PAUSE_OF_REFUSED = 23  # polls of its kind for which a refused register is left alone
 REACTION = 0.02  # s, for the budget: makers state 5 to 60 ms (JUMO Logoscreen nt manual, p. 16)
 ILLEGAL_ADDRESS, ILLEGAL_VALUE = 2, 3
@@ -86,9 +98,10 @@ class ModbusMeter(ReadsNetwork):
         """Voltage, current, power, power factor, frequency."""
         return self._poll("network", ask)
 
-    def exchanges(self, kind: str) -> tuple[Exchange, ...]:
+    def exchanges(self, kind: Topic) -> tuple[Exchange, ...]:
         """What one poll puts on the wire, identification included, when the meter refuses nothing."""
-        counts = [block.count for block in self._blocks(self._rows[kind])]
+        rows = self._rows[kind] if kind == "now" or kind == "network" else ()
+        counts = [block.count for block in self._blocks(rows)]
         check, serial = self._check(), self._serial()
         if serial is not None:
             counts.insert(0, serial.count)
@@ -106,7 +119,7 @@ class ModbusMeter(ReadsNetwork):
     def _trusted(self, status: str) -> bool:
         return self._unverified or status != "unverified"
 
-    def _wanted(self, kind: str, tariffs: tuple[str, ...] | None) -> tuple[Row, ...]:
+    def _wanted(self, kind: Kind, tariffs: tuple[str, ...] | None) -> tuple[Row, ...]:
         return tuple(
             row
             for row in self._model.rows
@@ -128,7 +141,7 @@ class ModbusMeter(ReadsNetwork):
             self._plans[rows] = blocks(rows, self._max_read, self._holes)
         return self._plans[rows]
 
-    def _poll(self, kind: str, ask: Ask) -> Reading:
+    def _poll(self, kind: Kind, ask: Ask) -> Reading:
         wanted = self._rows[kind]
         rows = tuple(row for row in wanted if not self._refused.spares(row))
         values: dict[str, Number] = {}
@@ -257,7 +270,7 @@ def _family(names: tuple[str, ...], model: Model) -> Family:
     )
 
 
-def _capabilities(kinds: Iterable[str]) -> frozenset[str]:
+def _capabilities(kinds: Iterable[Kind]) -> frozenset[str]:
     return frozenset({"identify", *kinds})
 
 

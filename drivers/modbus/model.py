@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from drivers.modbus.values import TYPES, exact, low_word_first
-from drivers.reading import Number
+from drivers.reading import Kind, Number
 from protocols.modbus.questions import ReadHolding, ReadInput
 from protocols.session import Line
 
@@ -48,7 +48,7 @@ class Row(Cell):
     """A register of a record. Its value is raw × factor × 10^exponent, in the record's units."""
 
     obis: str = ""
-    kind: str = "now"
+    kind: Kind = "now"
     factor: int = 1
     exponent: int = 0
     optional: bool = False  # some variants lack it: its absence makes no partial record

@@ -11,6 +11,7 @@ from drivers.files.words import plain
 from drivers.modbus import values
 from drivers.modbus.model import UNITS, Cell, Check, Model, Row
 from drivers.modbus.values import TYPES
+from drivers.reading import Kind
 from protocols.session import SPEEDS, Line
 
 SHIPPED = Path(__file__).parents[1] / "models" / "modbus"
@@ -124,7 +125,7 @@ def _cell(table: Section, found: Mapping[str, Any], function: int) -> Cell | Non
     return Cell(found["function"] or function, found["address"], count or TYPES[kind][0], kind, found["status"])
 
 
-def _rows(top: Section, kind: str, function: int, absent: Marks) -> list[Row]:
+def _rows(top: Section, kind: Kind, function: int, absent: Marks) -> list[Row]:
     table = top.section(kind)
     if table is None:
         return []
@@ -132,7 +133,7 @@ def _rows(top: Section, kind: str, function: int, absent: Marks) -> list[Row]:
     return [row for row in found if row is not None]
 
 
-def _row(rows: Section, obis: str, kind: str, function: int, absent: Marks) -> Row | None:
+def _row(rows: Section, obis: str, kind: Kind, function: int, absent: Marks) -> Row | None:
     try:
         OBIS.check(obis)
     except ValueError:
@@ -157,7 +158,7 @@ def _row(rows: Section, obis: str, kind: str, function: int, absent: Marks) -> R
     )  # fmt: skip
 
 
-def _fits(table: Section, obis: str, kind: str, unit: str) -> None:
+def _fits(table: Section, obis: str, kind: Kind, unit: str) -> None:
     """Energy registers (value group D is 8) have energy units and stand in [now], nothing else does."""
     energy = unit.endswith("h")
     if energy != (obis.split(".")[1] == "8"):

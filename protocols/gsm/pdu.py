@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from protocols.errors import BadFrame
 from protocols.gsm.alphabet import pack, septets, text_of, unpack
@@ -169,7 +170,7 @@ class StatusReport:
     status: int
 
     @property
-    def state(self) -> str:
+    def state(self) -> Literal["delivered", "waiting", "failed"]:
         if self.status < 0x20:
             return "delivered"
         return "waiting" if self.status < 0x40 else "failed"

@@ -4,17 +4,18 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.main import get_command
 
 from agent.cli import COMMANDS, application
+from agent.events import EVENTS, GATEWAY_EVENTS, GatewayEvent
 from agent.exits import Exit
 from buffer import faults
 from drivers import registry
 from drivers.dlms.model_file import models
-from drivers.events import EVENTS, FLAGS
+from drivers.events import FLAGS, METER_EVENTS, Flag
 from drivers.iec62056.model_file import tables
 from drivers.mercury import journal
 from drivers.reading import KINDS, TARIFFS
@@ -138,11 +139,15 @@ def _called(node: ast.Call) -> str:
 def test_every_event_code_that_the_gateway_raises_is_in_the_list() -> None:
     found = dict(emitted())
     assert {"port-lost", "meter-silent", "wrong-serial", "store-full", "store-tail-lost"} <= set(found)
-    assert {code: place for code, place in found.items() if code not in EVENTS} == {}
+    assert {code: place for code, place in found.items() if code not in GATEWAY_EVENTS} == {}
 
 
-def test_the_stores_events_are_in_the_list_with_the_same_words() -> None:
-    assert {code: EVENTS.get(code) for code in faults.EVENTS} == dict(faults.EVENTS)
+def test_the_types_of_codes_and_flags_have_the_members_of_the_lists() -> None:
+    own, store = get_args(GatewayEvent), get_args(faults.StoreEvent)
+    assert {code for part in own for code in (get_args(part) or (part,))} == set(GATEWAY_EVENTS)
+    assert set(store) == set(faults.STORE_EVENTS)
+    assert set(get_args(Flag)) == set(FLAGS)
+    assert not set(GATEWAY_EVENTS) & set(METER_EVENTS), "the gateway's codes and the meters' are apart"
 
 
 @pytest.mark.slow
@@ -150,8 +155,8 @@ def test_every_event_code_of_the_shipped_journals_is_in_the_list_and_none_is_wit
     journals = [journal for model in models() for journal in model.journals]
     told = {code for journal in journals for code, _ in journal.events.values()} | {"other"}
     told |= {journal.code for table in tables() for journal in table.event} | journal.CODES
-    assert told <= set(EVENTS)
-    assert set(EVENTS) - told == set(dict(emitted())) | set(faults.EVENTS)
+    assert told == set(METER_EVENTS)
+    assert set(GATEWAY_EVENTS) == set(dict(emitted())) | set(faults.STORE_EVENTS)
 
 
 def test_exit_codes_in_prose_exist() -> None:

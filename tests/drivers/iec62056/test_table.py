@@ -153,7 +153,7 @@ def test_the_journal_of_a_ce303_that_the_page_shows_fits_its_table(tmp_path: Pat
         ('name = "GRAPE"\narguments = "DD.MM.YY.n.k"', 'names = ["P0", "P1"]', "interval.depth: found 44"),
         ('name = "GRAPE"\narguments = "DD.MM.YY.n.k"', "names = []", "a list of texts"),
         ('name = "GRAPE"', 'name = "GRAPE"\nsplat = ","', "interval.splat"),
-        ('code = "cover-open"', 'code = "lid-open"', 'event[1].code: found "lid-open", expected "port-lost"'),
+        ('code = "cover-open"', 'code = "lid-open"', 'event[1].code: found "lid-open", expected "power-off"'),
         ('text = "lid"', "", "event[1].text"),
         ('text = "lid"', 'text = "lid"\npointer = "PLOG"', 'event[1].pointer: found "PLOG", expected ring = true'),
         ('text = "lid"', 'text = "lid"\nring = 1', "event[1].ring"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from drivers.events import EVENTS
+from drivers.events import METER_EVENTS
 from drivers.mercury.journal import CODES, JOURNALS, journals
 from protocols.errors import BadFrame, MeterError
 from protocols.mercury.archives import ReadJournal
@@ -105,7 +105,7 @@ def test_each_journal_has_its_events_in_utc_with_its_own_number(number: int, ent
 
 
 def test_every_code_is_documented() -> None:
-    assert set(EVENTS) >= CODES
+    assert set(METER_EVENTS) >= CODES
 
 
 @pytest.mark.parametrize(
@@ -200,5 +200,5 @@ def test_any_octets_in_a_journal_become_documented_events_of_the_span_or_none(da
     except MeterError:
         return
     for reading in found:
-        assert reading.event is not None and reading.event["code"] in EVENTS
+        assert reading.event is not None and reading.event["code"] in METER_EVENTS
         assert reading.at is not None and ALL[0] <= reading.at <= ALL[1]

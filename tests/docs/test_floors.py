@@ -1,4 +1,4 @@
-"""The floors of ``agent/``: the contract, the rooms' own sentences and the table for newcomers say the same."""
+"""The floors of ``agent/``: the contract, the packages' own sentences and the table in CONTRIBUTING.md say the same."""
 
 import ast
 import tomllib
@@ -14,18 +14,18 @@ ENTRY = "__main__"  # python -m agent: only calls the command line
 
 
 def floors() -> list[list[str]]:
-    """Rooms of each floor, the highest first, as the import contract has them."""
+    """Packages of each floor, the highest first, as the import contract has them."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     (layers,) = [contract["layers"] for contract in contracts if contract.get("containers") == ["agent"]]
-    rooms = [[room.strip() for room in layer.split("|")] for layer in layers]
-    return [[room for room in floor if room != ENTRY] for floor in rooms if floor != [ENTRY]]
+    packages = [[package.strip() for package in layer.split("|")] for layer in layers]
+    return [[package for package in floor if package != ENTRY] for floor in packages if floor != [ENTRY]]
 
 
-def sentences(room: str) -> list[str]:
-    """Paragraphs of the room's own docstring, each in one line."""
-    path = AGENT / room / "__init__.py"
-    text = ast.get_docstring(ast.parse((path if path.exists() else AGENT / f"{room}.py").read_text("utf-8")))
-    assert text, f"{room} says nothing of itself"
+def sentences(package: str) -> list[str]:
+    """Paragraphs of the package's own docstring, each in one line."""
+    path = AGENT / package / "__init__.py"
+    text = ast.get_docstring(ast.parse((path if path.exists() else AGENT / f"{package}.py").read_text("utf-8")))
+    assert text, f"{package} says nothing of itself"
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
 
 
@@ -40,27 +40,31 @@ def allowed(below: Sequence[str]) -> str:
 
 def test_the_contract_has_every_folder_and_module_of_agent() -> None:
     modules = {path.stem for path in AGENT.glob("*.py")} - {"__init__", ENTRY}
-    assert sorted(room for floor in floors() for room in floor) == sorted({path.name for path in folders()} | modules)
+    assert sorted(package for floor in floors() for package in floor) == sorted(
+        {path.name for path in folders()} | modules
+    )
 
 
-def test_the_table_for_newcomers_has_the_floors_and_the_rooms_own_sentences() -> None:
+def test_the_contributors_table_has_the_floors_and_the_packages_own_sentences() -> None:
     lines = [line.split("|") for line in section("CONTRIBUTING.md", "Layout").splitlines() if line.count("|") == 4]
     found = [
-        (number.strip(), *names([room]), text.strip()) for _, number, room, text, _ in lines if number.strip().isdigit()
+        (number.strip(), *names([package]), text.strip())
+        for _, number, package, text, _ in lines
+        if number.strip().isdigit()
     ]
     height = len(floors())
     assert found == [
-        (str(height - place), room, sentences(room)[0].split(". ")[0].rstrip(".").replace("``", "`"))
+        (str(height - place), package, sentences(package)[0].split(". ")[0].rstrip(".").replace("``", "`"))
         for place, floor in enumerate(floors())
-        for room in floor
+        for package in floor
     ]
 
 
-@pytest.mark.parametrize("room", sorted(path.name for path in folders()))
-def test_a_room_says_what_it_may_import(room: str) -> None:
-    place = next(place for place, floor in enumerate(floors()) if room in floor)
+@pytest.mark.parametrize("package", sorted(path.name for path in folders()))
+def test_a_package_says_what_it_may_import(package: str) -> None:
+    place = next(place for place, floor in enumerate(floors()) if package in floor)
     below = floors()[place + 1] if place + 1 < len(floors()) else []
-    assert sentences(room)[1].startswith(allowed(below))
+    assert sentences(package)[1].startswith(allowed(below))
 
 
 @pytest.mark.parametrize("folder", ["mercury", "modbus", "iec62056", "dlms"])
