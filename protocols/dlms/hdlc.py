@@ -3,9 +3,9 @@
 There is no byte stuffing: 7E may stand anywhere inside a frame, so the length field alone says where a frame ends.
 """
 
-from binascii import crc_hqx
 from dataclasses import dataclass
 
+from protocols.checksums import crc16_x25
 from protocols.errors import BadFrame
 
 FLAG = 0x7E
@@ -15,16 +15,10 @@ RR, RNR = 0x01, 0x05
 POLL = 0x10  # the P/F bit of the control field
 LLC_COMMAND, LLC_RESPONSE = b"\xe6\xe6\x00", b"\xe6\xe7\x00"
 
-_REVERSED = bytes(int(f"{octet:08b}"[::-1], 2) for octet in range(256))
-
 
 def fcs(data: bytes) -> bytes:
-    """CRC-16/X-25 (8408h reflected, start FFFFh, complement) as the two octets of the wire, low one first.
-
-    ``crc_hqx`` runs the same polynomial the other way round in C, hence the reversed octets.
-    """
-    rest = crc_hqx(data.translate(_REVERSED), 0xFFFF)
-    return bytes((_REVERSED[rest >> 8] ^ 0xFF, _REVERSED[rest & 0xFF] ^ 0xFF))
+    """The frame check sequence as the two octets of the wire."""
+    return crc16_x25(data).to_bytes(2, "little")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from protocols.checksums import crc16_arc
 from protocols.iec62056 import frames
 from protocols.iec62056.block import Value, parse
 from protocols.iec62056.frames import EOT, SOH, SPEEDS, STX
-from protocols.iec62056.push import crc16
 from protocols.iec62056.refusals import ERRORS
 
 COMMANDS = {
@@ -81,7 +81,7 @@ def _opening(data: bytes, place: int) -> tuple[int, list[str]]:
     words = f"identification {found}: maker {found.maker}, mode {found.mode}{speed}"
     close = data.find(b"!", place)
     if close >= 0 and data[close + 1 : close + 5].isalnum() and len(data) >= close + 5:
-        right = f"{crc16(data[place : close + 1]):04X}".encode() == data[close + 1 : close + 5].upper()
+        right = f"{crc16_arc(data[place : close + 1]):04X}".encode() == data[close + 1 : close + 5].upper()
         words += f"; CRC-16 {'right' if right else 'WRONG'}"
     return len(line), [words]
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from protocols.checksums import crc16_arc
 from protocols.errors import BadFrame
 from protocols.iec62056.block import Block, parse
 from protocols.iec62056.frames import CRLF, broken, low7
@@ -16,7 +17,7 @@ from protocols.session import Read, Sending
 
 LARGEST = 16384  # octets kept while no telegram is found; a DSMR 5 telegram takes about 1000
 DAMAGED = 3  # telegrams that may be damaged before the listening fails
-_TELEGRAM = re.compile(rb"/([\x20-\x7e\x02]{3}[^\r\n/!]*)\r?\n(.*?)!([0-9A-Fa-f]{4})?\r?\n", re.DOTALL)
+_TELEGRAM = re.compile(rb"/([\x20-\x2e\x30-\x7e\x02]{3}[^\r\n/!]*)\r?\n(.*?)!([0-9A-Fa-f]{4})?\r?\n", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +36,7 @@ class Pushed:
     def to_bytes(self) -> bytes:
         """The telegram, with its CRC where it is ``checked``."""
         text = f"/{self.identification}".encode("ascii") + CRLF + CRLF + self.block.to_bytes() + b"!"
-        return text + (f"{crc16(text):04X}".encode("ascii") if self.checked else b"") + CRLF
-
-
-def crc16(data: bytes) -> int:
-    """CRC-16/ARC: polynomial 8005h reflected, start 0 (DSMR 5.0.2 P1 companion standard §6.2)."""
-    crc = 0
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
-    return crc
+        return text + (f"{crc16_arc(text):04X}".encode("ascii") if self.checked else b"") + CRLF
 
 
 class TextCut:
@@ -71,7 +62,7 @@ class TextCut:
         del buffer[: match.end()]
         if self._inbox.spoilt(raw):
             raise broken("wrong parity", raw)
-        if crc and int(crc, 16) != crc16(raw[: raw.rindex(b"!") + 1]):
+        if crc and int(crc, 16) != crc16_arc(raw[: raw.rindex(b"!") + 1]):
             raise broken("wrong CRC", raw)
         if not crc and self._check != "none":
             raise broken('a telegram without CRC (check = "none" accepts it)', raw)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from protocols.checksums import crc16_x25
 from protocols.errors import BadFrame
-from protocols.sml.transport import crc16_x25
 
 OPEN_RESPONSE, CLOSE_RESPONSE, GET_LIST_RESPONSE = 0x0101, 0x0201, 0x0701
 DEPTH = 12  # lists within lists; a list of registers needs 6

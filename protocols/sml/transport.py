@@ -1,31 +1,12 @@
 """SML transport protocol version 1: escape sequences around a file, CRC-16/X.25 at its end (SML 1.04 §8)."""
 
+from protocols.checksums import crc16_x25
 from protocols.errors import BadFrame
 
 ESCAPE = b"\x1b\x1b\x1b\x1b"
 START = ESCAPE + b"\x01\x01\x01\x01"
 END = 0x1A
 LARGEST = 16384  # octets; pushed files take 200 to 700
-
-
-def _table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ 0x8408 if byte & 1 else byte >> 1
-        table.append(byte)
-    return tuple(table)
-
-
-_CRC = _table()
-
-
-def crc16_x25(data: bytes) -> int:
-    """CRC-16/X.25: polynomial 1021h reflected, start and final XOR FFFFh; on the wire low byte first."""
-    crc = 0xFFFF
-    for byte in data:
-        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]
-    return crc ^ 0xFFFF
 
 
 def wrap(file: bytes) -> bytes:

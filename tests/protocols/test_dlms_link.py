@@ -95,14 +95,6 @@ def test_an_answer_that_does_not_confirm_our_question_is_not_its_answer():
         wire(Get(TOTAL))
 
 
-def test_an_echo_of_our_own_frames_is_skipped():
-    there = station(spodes())
-    wire = Wire(Session(), lambda sent: sent + there.answer(sent))
-    wire(Connect(METER, 32))
-    wire(READER)
-    assert wire(Get(TOTAL)) == Value(TRUTH)
-
-
 def test_another_meters_answer_is_an_error_that_names_it():
     wire, _ = reader()
     wire.spoil = lambda said: Frame(Address(32).to_bytes(), Address(1, 18, 2).to_bytes(), 0x11).to_bytes()

@@ -321,15 +321,6 @@ def test_a_readout_in_place_of_programming_mode_is_an_error() -> None:
         meter.link(session).ask(session, Program(), 1)
 
 
-@pytest.mark.parametrize("cut", [1, 5, 40, -1])
-def test_a_readout_that_breaks_off_is_an_error(cut: int) -> None:
-    telegram = frames.answer(b"1.8.0(0012345.678*kWh)\r\n1.8.1(1*kWh)\r\n!\r\n", "xor")[:cut]
-    session = Session("", LINE, check="xor")
-    meter = Recorded([(">>", request()), ("<<", IDENTIFICATION), (">>", option("0", "5", "0")), ("<<", telegram)])
-    with pytest.raises((BadFrame, NoReply)):
-        meter.link(session).ask(session, Readout(), 1)
-
-
 def test_a_telegram_without_end_is_given_up() -> None:
     session = Session("", LINE, check="none")
     session.send(Readout())

@@ -79,37 +79,6 @@ def test_our_own_echo_is_never_the_answer(piece, question):
     assert set(replies[:-1]) <= {None}
 
 
-def test_an_echo_and_then_silence_is_silence():
-    session, sending = asked()
-    assert session.receive(sending.data) is None
-    assert session.receive(b"") is None
-
-
-@pytest.mark.parametrize("bit", range(len(SOUND) * 8))
-def test_a_flipped_bit_is_never_a_value(bit):
-    damaged = bytearray(SOUND)
-    damaged[bit // 8] ^= 1 << bit % 8
-    session, _ = asked()
-    with pytest.raises(BadFrame):
-        assert session.receive(bytes(damaged)) is None
-        session.receive(b"")
-
-
-@pytest.mark.parametrize("framing", ["rtu", "tcp"])
-@pytest.mark.parametrize("length", range(1, len(SOUND)))
-def test_a_cut_answer_is_waited_for_and_then_broken(length, framing):
-    session, sending = asked(framing=framing)
-    whole = SOUND if framing == "rtu" else sending.data[:4] + (len(SOUND) - 2).to_bytes(2, "big") + SOUND[:-2]
-    assert session.receive(whole[:length]) is None
-    with pytest.raises(BadFrame):
-        session.receive(b"")
-
-
-def test_silence_alone_is_nobodys_fault():
-    session, _ = asked()
-    assert session.receive(b"") is None
-
-
 @pytest.mark.parametrize(
     "late",
     [

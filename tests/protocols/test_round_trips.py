@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.checksums import crc16_modbus
+from protocols.checksums import crc16_modbus, crc16_x25
 from protocols.dlms import acse, answers, apdu, axdr
 from protocols.dlms.axdr import Bits
 from protocols.dlms.cosem import objects
@@ -329,7 +329,7 @@ def test_each_message_of_an_sml_file_ends_with_its_checksum_as_a_recorded_one_do
     assert recorded is not None
     ours = Registers(b"\x09", ()).to_bytes()
     for file, size in ((recorded, 39), (ours, 20)):  # of the opening message, up to its checksum
-        assert file[size : size + 4] == b"\x63" + transport.crc16_x25(file[:size]).to_bytes(2, "little") + b"\0"
+        assert file[size : size + 4] == b"\x63" + crc16_x25(file[:size]).to_bytes(2, "little") + b"\0"
 
 
 @pytest.mark.parametrize("text", ["Баланс: 12.50 р.", "x" * 160])

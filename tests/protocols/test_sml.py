@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from protocols.checksums import crc16_x25
 from protocols.errors import BadFrame
 from protocols.iec62056.push import Listen, PushSession
 from protocols.sml.messages import Registers, registers
-from protocols.sml.transport import ESCAPE, START, crc16_x25, cut
+from protocols.sml.transport import ESCAPE, START, cut
 from tests.conversations import load
 
 CAPTURES = {name: b"".join(data for _, data in load(f"sml-{name}")) for name in ("emh-ehz", "emh-ed300l", "dzg-dvs")}
@@ -73,18 +74,6 @@ def test_a_damaged_file_is_passed_over_and_the_third_is_an_error() -> None:
     assert listened(bytes(damaged) + CAPTURES["dzg-dvs"], 4096)[0].server.startswith(b"\x0a\x01DZG")
     with pytest.raises(BadFrame, match="CRC"):
         listened(bytes(damaged) * 3, 4096)
-
-
-@pytest.mark.parametrize("bit", range(8))
-def test_a_flipped_bit_is_never_a_register(bit: int) -> None:
-    for place in range(len(START), len(CAPTURES["dzg-dvs"])):
-        damaged = bytearray(CAPTURES["dzg-dvs"])
-        damaged[place] ^= 1 << bit
-        try:
-            file = cut(damaged)
-        except BadFrame:
-            continue
-        assert file is None
 
 
 def test_a_file_that_was_published_damaged_is_rejected() -> None:

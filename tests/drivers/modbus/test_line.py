@@ -50,20 +50,3 @@ def test_a_meter_that_is_always_too_slow_gives_no_value_at_all(delay):
     meter = iem3155(1, 77)
     meter.set_energy(ENERGY)
     assert poll(meter, "iem3155", lambda n, answer: [(delay, answer)]) is None
-
-
-def test_answers_in_pieces_with_echo_like_noise_are_read():
-    meter = iem3155(1, 77)
-    meter.set_energy(ENERGY)
-    values = poll(meter, "iem3155", lambda n, answer: [(0.01, b"\x00"), (0.02, answer[:7]), (0.036, answer[7:])])
-    assert [values[f"1-0:1.8.{tariff}"] for tariff in range(5)] == [60, 10, 20, 30, 0]
-
-
-def test_an_echoing_adapter_is_read():
-    meter = orno517(1, 77)
-    meter.set_energy(ENERGY)
-    time = Time()
-    port = ScriptedPort(time, lambda request: [(0.0, request), (0.25, meter.answer(request))])
-    link, subject = Link(port, monotonic=time, sleep=time.sleep), driver("orno517")
-    session = subject.session()
-    assert subject.now(lambda question: link.ask(session, question)).values["1-0:1.8.3"] == 30
