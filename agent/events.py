@@ -13,6 +13,7 @@ GatewayEvent = (
     | Literal[
         "port-lost",
         "port-back",
+        "second-master",
         "meter-silent",
         "wrong-serial",
         "meter-clock-off",
@@ -31,6 +32,7 @@ GatewayEvent = (
 GATEWAY_EVENTS: Mapping[str, str] = {
     "port-lost": "a serial port or its server went away",
     "port-back": "it can be opened again",
+    "second-master": "another master asks meters of a bus",
     "meter-silent": "a meter stopped answering",
     "wrong-serial": "another meter answers than the configured one",
     "meter-clock-off": "a meter's clock is off by more than 5 s",

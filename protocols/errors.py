@@ -5,9 +5,11 @@ next. ``retry``: whether the same question may be asked once more in this dialog
 (74 line or disk, 75 try again later, 77 permission) of a command that ends in it.
 """
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-Word = Literal["line", "port", "silent", "broken", "refused", "busy", "login", "access", "wrong-serial"]
+Word = Literal[
+    "line", "port", "silent", "broken", "second-master", "refused", "busy", "login", "access", "wrong-serial"
+]
 Retry = Literal["never", "at once", "after a pause"]
 """``at once``: after the channel is proved in step. Questions that change the meter are never repeated."""
 
@@ -42,6 +44,20 @@ class BadFrame(MeterError):
     word = "broken"
     hint = "noise, two meters with one address, or wrong speed or format; meterpost read --trace shows the octets"
     retry = "at once"
+
+
+class SecondMaster(MeterError):
+    """Sound frames came that are not ours: another master speaks on this line. Nothing that was heard since the last
+    quiet moment is believed; the line is left alone for a moment, then all of it is asked again. ``heard``: what
+    came, see :class:`protocols.overheard.Overheard`."""
+
+    word = "second-master"
+    hint = "a second master asks on this pair: switch it off, or set shared = true for this bus"
+    retry = "never"
+
+    def __init__(self, message: str, heard: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.heard = heard
 
 
 class Refused(MeterError):

@@ -15,6 +15,7 @@ from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.screen import colour, length, table, width, wrapped
 from agent.config.values import Config
 from agent.judge.plausible import clock_flags
+from agent.line import others
 from agent.line.correction import as_text
 
 REFRESH = 1.0  # s
@@ -93,6 +94,8 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     for bus in document["buses"]:
         if bus.get("error"):
             lines.append(colour("red", wrapped(f"{bus['name']}: {bus['error']}")))
+        if bus.get("second_master"):
+            lines.append(colour("yellow", wrapped(f"{bus['name']}: {others.in_words(bus['second_master'])}")))
     lines += [line for bus in document["buses"] if (line := _filling(bus, document["meters"]))]
     rows: list[tuple[str, ...]] = [("point", "T1", "T2", "T3", "T4", "age", "state")]
     rows += [_row(meter, running) for meter in document["meters"]]

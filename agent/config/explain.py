@@ -37,7 +37,8 @@ def explain(config: Config) -> list[Entry]:
             made += _table(name, table, unwritten)
     for number, bus in enumerate(config.buses, 1):
         name = f"bus[{number}]"
-        values = {"name": bus.name, "port": bus.port, "speed": bus.line.speed, "format": bus.line.format}
+        line = {"speed": bus.line.speed, "format": bus.line.format, "shared": bus.shared}
+        values = {"name": bus.name, "port": bus.port, **line}
         made += [_entry(f"{name}.{key}", key, value, unwritten) for key, value in values.items()]
     for number, meter in enumerate(config.meters, 1):
         made += _meter(f"meter[{number}]", meter, config, unwritten)

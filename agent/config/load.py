@@ -238,7 +238,8 @@ class _Loading:
     def _bus(self, entry: BusEntry) -> Bus:
         at = entry.source.places.of_key(entry.path)
         assert entry.table.name and entry.table.port
-        return Bus(entry.table.name, entry.table.port, line_of(entry), f"{entry.source.file}:{at.line}:{at.column}")
+        where = f"{entry.source.file}:{at.line}:{at.column}"
+        return Bus(entry.table.name, entry.table.port, line_of(entry), where, bool(entry.table.shared))
 
     def _warning(self, path: KeyPath, text: str) -> None:
         self.around.warn_at(self.main, path, text)

@@ -175,6 +175,7 @@ class BusTable(Table):
     ] = None
     speed: Annotated[int | None, *_SPEED] = None
     format: Annotated[str | None, *_FORMAT] = None
+    shared: Annotated[bool | None, *says(checks.truth, "true or false")] = None
 
 
 class EarlierTable(Table):

@@ -69,6 +69,7 @@ class Bus:
     port: str  # a device or any pyserial URL; "tcp://host:502" for frames that are made for TCP
     line: Line = field(default_factory=Line)
     where: str = ""  # FILE:LINE:COL of the table
+    shared: bool = False  # another master speaks there too: polls yield to it
 
 
 @dataclass(frozen=True, slots=True)

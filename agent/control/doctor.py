@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from agent.config.values import Bus, Config, Intake
 from agent.control.unix_socket import NoAnswer, NotRunning, RequestRefused, ask_daemon
 from agent.host.clock import SystemClock
+from agent.line.others import in_words
 from agent.report.days import HELD, ExchangeDays
 from buffer.faults import StoreError
 from buffer.store import Store
@@ -81,6 +82,8 @@ def _port(bus: Bus, status: Mapping[str, Any] | None) -> Finding:
             return Finding(
                 what, DOUBT, f"{counts['broken']} of {asked} answers broken", "noise: shield, termination, A and B"
             )
+        if other := told.get("second_master"):
+            return Finding(what, DOUBT, in_words(other), _TWO_MASTERS)
         return Finding(what, GOOD, f"{bus.port} open, {answered} of {asked} questions answered")
     if "://" in bus.port:
         return Finding(what, GOOD, f"{bus.port}: opened by the daemon only")
@@ -89,6 +92,9 @@ def _port(bus: Bus, status: Mapping[str, Any] | None) -> Finding:
     if not os.access(bus.port, os.R_OK | os.W_OK):
         return Finding(what, BAD, f"{bus.port}: no permission", "sudo usermod -aG dialout $USER, then log in again")
     return Finding(what, GOOD, f"{bus.port} is there")
+
+
+_TWO_MASTERS = "switch the other one off, or shared = true in the [[bus]] table (docs/technician.md)"
 
 
 def _clock(config: Config, status: Mapping[str, Any] | None) -> Finding:

@@ -115,7 +115,14 @@ def _nothing(key: str, text: str | None) -> None:
 
 
 def _closed(bus: Bus) -> dict[str, Any]:
-    nothing: dict[str, Any] = {"error": None, "asking": None, "polled": 0, "filling": None, "counters": {}}
+    nothing: dict[str, Any] = {
+        "error": None,
+        "asking": None,
+        "polled": 0,
+        "filling": None,
+        "counters": {},
+        "second_master": None,
+    }
     return {"name": bus.name, "port": bus.port, "state": "closed", **nothing}
 
 
@@ -132,6 +139,7 @@ def of_bus(worker: Worker, filler: Filler) -> dict[str, Any]:
         "polled": worker.polled,
         "filling": {"point": worker.filling, **progress, "done_at": when(done) if done else None},
         "counters": worker.counters,
+        "second_master": worker.second_master,
     }
 
 

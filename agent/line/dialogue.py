@@ -1,5 +1,6 @@
 """One dialogue with one meter: log in, prove its identity, read what is due, judge it, say goodbye."""
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -20,8 +21,10 @@ from agent.meters.state import MeterState
 from buffer.record import Record
 from drivers.events import Flag
 from drivers.reading import Ask, Driver, Kind, Reading, Topic, has_clock, read
-from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn
+from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn, SecondMaster
 from protocols.session import Session
+
+log = logging.getLogger("meterpost.line")
 
 ARCHIVES: tuple[Kind, ...] = ("interval", "day", "month", "event")
 """Kinds that the meter keeps itself. A poll looks at the newest of them; what is older is filled (agent.archive)."""
@@ -29,6 +32,8 @@ OVERLAP = timedelta(hours=1)  # journals are stamped by the meter's clock, which
 FARTHEST_BEHIND = 26  # h; a clock in the wrong zone is less than that behind, and what is more is work for an operator
 FIRST_LOOK = timedelta(days=62)  # into the journals of a meter that no one has read yet
 LATER = timedelta(days=1)  # after its midnight a day or month that a poll brings was read later, too
+
+PASSES = 3  # readings that are begun where another master speaks into them
 
 T = TypeVar("T")
 
@@ -138,8 +143,7 @@ class Dialogue:
         self._link.begin(meter.line)
         ask = asker(self._link, meter.driver.session())
         try:
-            self._log_in(meter, ask)
-            outcome = talk(ask, self._identify(meter, ask))
+            outcome = talk(ask, self._undisturbed(lambda: self._greet(meter, ask)))
         except LinkLost:
             raise
         except (MeterError, Preempted):
@@ -147,6 +151,19 @@ class Dialogue:
             raise
         self._goodbye(meter, ask)
         return outcome
+
+    def _undisturbed(self, read: Callable[[], T]) -> T:
+        """All of it anew where another master spoke meanwhile: no one can tell then whose answers these were."""
+        for _ in range(PASSES - 1):
+            try:
+                return read()
+            except SecondMaster as trouble:
+                log.debug("once more: %s", trouble)
+        return read()
+
+    def _greet(self, meter: MeterState, ask: Ask) -> IdentityVerdict:
+        self._log_in(meter, ask)
+        return self._identify(meter, ask)
 
     def _log_in(self, meter: MeterState, ask: Ask) -> None:
         try:
@@ -214,11 +231,18 @@ class Dialogue:
         """Its records; where others want the line, those that came until then. Events come all at once: the driver
         remembers those that it has read, and gives them again when it has been through all journals."""
         assert outcome.verdict is not None
-        start, answers = len(self._link.frames), ask.answers
+        start, answers = 0, ask.answers
         due = (span or self._span(meter, kind, outcome.verdict.serial)) if is_archive(kind) else None
         readings: list[Reading] = []
-        try:
+
+        def whole() -> None:
+            nonlocal start
+            start = len(self._link.frames)
             self._again_if_forgotten(meter, ask, partial(_read_all, readings, meter.driver, kind, ask, due))
+            self._link.settle()
+
+        try:
+            self._undisturbed(whole)
         except Preempted:
             outcome.ended[kind] = ask.answers > answers if kind == "event" else bool(readings)
             if kind == "event":

@@ -13,7 +13,7 @@ from agent.line.link import Link
 from agent.meters.state import MeterState
 from buffer.record import Record
 from drivers.reading import Kind, read
-from protocols.errors import AccessDenied, LinkLost, MeterError
+from protocols.errors import AccessDenied, LinkLost, MeterError, SecondMaster
 
 log = logging.getLogger("meterpost.line")
 
@@ -72,6 +72,8 @@ class Filling:
             self._filler.interrupted(piece, [record.at for record in records])
             raise
         except MeterError as trouble:
+            if isinstance(trouble, SecondMaster):
+                records.clear()  # the row before may have been an answer to the other one
             self._keep(meter, records)
             self._filler.failed(piece, [record.at for record in records], trouble)
             return False

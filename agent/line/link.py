@@ -1,16 +1,20 @@
 """One question, one reply, bounded time: the dialogue between a session and a port.
 
 A frame ends where its protocol says so. After a time-out or rubbish the line is drained for the longest answer time,
-and the channel is proved in step before the next question: a late answer must never pass for the next register.
+and the channel is proved in step before the next question: a late answer must never pass for the next register. Where
+another master is heard (:mod:`protocols.overheard`) the line is left alone and SecondMaster raised: the dialogue begins
+that reading anew.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from agent.line import trace as traces
+from agent.line.others import OtherMaster
 from agent.line.trace import Redactor, Trace
-from protocols.errors import BadFrame, LinkLost, MeterError, NoReply
+from protocols.errors import BadFrame, LinkLost, MeterError, NoReply, SecondMaster
+from protocols.overheard import KEPT, Overheard, Unnamed, second_master
 from protocols.session import Line, Sending, Session
 
 TRIES = 3
@@ -18,6 +22,7 @@ BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
 SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
 
 FAREWELL = 0.02  # s of silence after a message that no one answers, so that it does not run into the next frame
+LATEST = 30.0  # s after a question without an answer in which its answer may still come
 LATE = 0.0005  # s by which the last octet is through the driver after it is through the line; a second look costs more
 FEW = 2  # octets that are not worth a nap
 
@@ -30,7 +35,7 @@ class Wire(Protocol):
     def set_line(self, line: Line) -> None: ...
     def write(self, data: bytes) -> None: ...
     def read(self, timeout: float) -> bytes: ...
-    def discard(self) -> int: ...
+    def discard(self) -> bytes: ...
     def flush(self) -> None: ...
 
 
@@ -49,6 +54,7 @@ class Link:
         sleep: Callable[[float], None] = time.sleep,
         trace: Trace | None = None,
         tries: int = TRIES,
+        others: OtherMaster | None = None,
     ) -> None:
         self._port = port
         self._monotonic = monotonic
@@ -66,13 +72,17 @@ class Link:
         self._guards: list[
             Redactor
         ] = []  # of the secrets that this dialogue has sent: an echo may hold them, even late
+        self.others = others or OtherMaster()
+        self._answered: Session | None = None  # whose answer was believed last, in this dialogue
+        self._ahead = b""  # what was heard between dialogues
+        self._failed_at = float("-inf")  # when a question stayed without a sound answer: late ones may come after it
 
     def begin(self, line: Line) -> None:
         """Start a dialogue with a meter: its own line settings, nothing kept of the one before."""
         self._port.set_line(line)
         self.frames = []
         self._guards = []
-        self._doubtful = None
+        self._doubtful = self._answered = None
 
     def ask(self, session: Session, question: Any, tries: int | None = None) -> Any:
         """The reply, or a MeterError. Only questions that change nothing in the meter are asked again."""
@@ -104,11 +114,18 @@ class Link:
         self.counters["asked"] += 1
         try:
             reply = self._dialogue(session, sending)
+        except SecondMaster as trouble:
+            self._doubtful = session
+            self._overhear(trouble.heard)
+            self._hush(trouble)
+            self._leave_alone(session, sending)
+            raise
         except (NoReply, BadFrame) as trouble:
             self.counters["silent" if isinstance(trouble, NoReply) else "broken"] += 1
             self._doubtful = session
+            self._failed_at = self._monotonic()
             self._hush(trouble)
-            self._drain(sending)
+            self._leave_alone(session, sending)
             raise
         except MeterError as trouble:
             self.counters["answered"] += not isinstance(trouble, LinkLost)  # its no is an answer: the wiring is sound
@@ -117,7 +134,44 @@ class Link:
         finally:
             self._note(session)
         self.counters["answered"] += 1
+        self._answered = session
         return reply
+
+    def settle(self) -> None:
+        """After the last answer of a reading. SecondMaster where one answer too many is there; where another master
+        was heard lately also where the channel is out of step: what was read may be answers to its questions."""
+        session = self._answered
+        if session is None or not isinstance(session, Unnamed):
+            return
+        if (came := self._port.discard()) and session.foreign(came):
+            self._doubtful = session
+            self._overhear(session.foreign(came))
+            raise second_master("one answer too many", session.foreign(came))
+        if not self.others.lately(self._monotonic()):
+            return
+        try:
+            self._prove(session)
+        except NoReply:
+            return  # so nothing late has come either
+        except BadFrame as trouble:
+            raise SecondMaster(f"the answers are not in step with the questions: {trouble}") from None
+
+    def listen(self, seconds: float) -> bool:
+        """Whether somebody spoke within this time; for a line that another master uses too."""
+        data = self._port.read(seconds)
+        if not data:
+            return False
+        now = self._quiet_since = self._monotonic()
+        self.others.spoke(now)
+        self._ahead = (self._ahead + data)[-KEPT:]
+        return True
+
+    def _overhear(self, heard: Collection[Overheard]) -> None:
+        """Another master's questions tell of it. An answer does only where it cannot be a late one to ourselves."""
+        now = self._monotonic()
+        certain = [one for one in heard if one.question or now - self._failed_at > LATEST]
+        if certain:
+            self.others.heard(certain, now)
 
     def _dialogue(self, session: Session, sending: Sending) -> Any:
         while True:
@@ -155,7 +209,11 @@ class Link:
             self._sleep(owed)
         if sending.before is not None:
             self._port.set_line(sending.before)
-        self.counters["stale"] += self._port.discard()
+        if self._ahead:
+            ahead, self._ahead = self._ahead, b""
+            self._overhear(session.foreign(ahead) if isinstance(session, Unnamed) else ())
+        if stale := self._port.discard():
+            self._unasked(session, sending, stale)
         if sending.secret:
             self._guards.append(Redactor(sending))
         if sending.answered:
@@ -172,6 +230,18 @@ class Link:
             self._port.set_line(sending.then)
         self._quiet_since = end if sending.answered else end + FAREWELL
         return end
+
+    def _unasked(self, session: Session, sending: Sending, stale: bytes) -> None:
+        """What has come since the last answer. Where another master speaks at the start of a dialogue the question
+        waits until it has done so; later on it may have spoken before the last answer came, too: SecondMaster."""
+        self.counters["stale"] += len(stale)
+        heard = session.foreign(stale) if isinstance(session, Unnamed) else ()
+        if not heard:
+            return
+        if self._answered is session:
+            raise second_master("between two questions", heard)
+        self._overhear(heard)
+        self._leave_alone(session, sending)
 
     def _await(self, session: Session, sending: Sending, sent: float) -> Any:
         deadline = sent + sending.wait
@@ -206,14 +276,18 @@ class Link:
         if seconds > 0:
             self._sleep(seconds + LATE)
 
-    def _drain(self, sending: Sending) -> None:
-        """Wait until nothing has come for the longest answer time: what is late is gone by then."""
+    def _leave_alone(self, session: Session, sending: Sending) -> None:
+        """Wait until nothing has come for the longest answer time: what is late is gone by then, and another master
+        has had its answer."""
         quiet = sending.wait
         end = self._monotonic() + 3 * quiet + sending.size * self._port.line.character + SLACK
+        start = len(self._late)
         while self._monotonic() < end:
             data = self._port.read(quiet)
             if not data:
-                return
+                break
             self.counters["stale"] += len(data)
             self._quiet_since = self._monotonic()
             self._late += data
+        if len(self._late) > start and isinstance(session, Unnamed):
+            self._overhear([one for one in session.foreign(bytes(self._late[start:])) if one.question])

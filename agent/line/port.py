@@ -125,12 +125,12 @@ class Port:
         except (OSError, serial.SerialException) as trouble:
             raise self._lost(trouble) from None
 
-    def discard(self) -> int:
-        """Throw away what has come unasked; the number of octets."""
-        count = 0
-        while count < 64 * CHUNK and (data := self.read(0)):
-            count += len(data)
-        return count
+    def discard(self) -> bytes:
+        """Take away what has come unasked."""
+        came = self.read(0)
+        while came and len(came) < 64 * CHUNK and (data := self.read(0)):
+            came += data
+        return came
 
     def flush(self) -> None:
         """Return when all bytes have left the port."""

@@ -30,7 +30,7 @@ from agent.meters.passwords import PASSWORD_PAUSE, PasswordPaused
 from agent.meters.state import MeterState
 from buffer.record import Record
 from drivers.reading import Kind, is_kind
-from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NoReply, Refused
+from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NoReply, Refused, SecondMaster
 
 log = logging.getLogger("meterpost.line")
 
@@ -125,6 +125,10 @@ class Rounds:
     def live_moment(self) -> float:
         """Monotonic time at which something is due that no archive keeps waiting; infinity if nothing ever is."""
         return self._schedule.next_due(self._left_out(), LIVE)
+
+    def longest_cost(self) -> float:
+        """Seconds that a dialogue of this bus takes at most, as measured."""
+        return max((standing.cost for standing in self._standings.values()), default=FIRST_COST)
 
     def fillable(self) -> list[MeterState]:
         """The meters that may be asked for what is missing: those that answer soundly in this run."""
@@ -231,9 +235,9 @@ class Rounds:
             self._next_slot(meter, kind)
         elif isinstance(trouble, (AccessDenied, PasswordPaused)):
             self._schedule.later(meter, kind, now + PASSWORD_PAUSE)
-        elif kind in ARCHIVES and isinstance(trouble, Busy):
+        elif kind in ARCHIVES and isinstance(trouble, (Busy, SecondMaster)):
             self._schedule.later(meter, kind, now + ARCHIVE_BUSY)
-        elif kind not in ARCHIVES and isinstance(trouble, (NoReply, BadFrame, Busy)):
+        elif kind not in ARCHIVES and isinstance(trouble, (NoReply, BadFrame, Busy, SecondMaster)):
             self._schedule.later(meter, kind, now + RETRY)
         else:  # refused; or an archive that brings silence (old firmware does that) must not cost the other kinds
             self._schedule.later(meter, kind, now + REFUSED_PAUSE)

@@ -15,6 +15,7 @@ What goes wrong with one meter stays with that meter; a mistake of ours costs on
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -31,6 +32,7 @@ from agent.line.dialogue import Before, Dialogue, Outcome
 from agent.line.exchanger import ShouldYield
 from agent.line.filling import Filling
 from agent.line.link import Link, Stopping
+from agent.line.others import OtherMaster
 from agent.line.port import Port
 from agent.line.rounds import Rounds, Turn, refused_words
 from agent.line.trace import Trace, TraceMessage
@@ -45,6 +47,8 @@ log = logging.getLogger("meterpost.line")
 
 FIRST_REOPEN, LONGEST_REOPEN = 1.0, 30.0  # s between two tries to open a vanished port
 LONGEST_SLEEP = 5.0  # s; the watchdog wants to see every worker alive
+PATIENCE = 60.0  # s for which polls make way to another master
+HEARING = 0.25  # s of listening to it until a question is noticed
 
 
 @dataclass(slots=True)
@@ -101,6 +105,8 @@ class Worker:
         self._reopen, self._reopen_at = FIRST_REOPEN, now
         self._port_trouble: LinkLost | None = None
         self._alive = now
+        self.others = OtherMaster()
+        self._yielding_since = math.inf  # when polls began to make way to it
         self.polled = 0
         self.asking: str | None = None  # the point that is being asked
         self.filling: str | None = None  # the point whose old gaps are being filled
@@ -162,6 +168,11 @@ class Worker:
         return max(self._alive, self._link.progress) if self._link else self._alive
 
     @property
+    def second_master(self) -> dict[str, Any] | None:
+        """What was heard of another master within a day."""
+        return self.others.document(self._clock.monotonic())
+
+    @property
     def counters(self) -> dict[str, int]:
         return dict(self._link.counters) if self._link else {}
 
@@ -192,12 +203,20 @@ class Worker:
             question = self._next_question()
             if question is not None:
                 self._serve(question)
+            elif (turn := self._others_turn(now)) > 0:
+                self._listen(turn)
             elif not self._poll_one() and not self._fill_one():
-                return max(0.0, self._rounds.next_moment() - self._clock.monotonic())
+                rest = max(0.0, self._rounds.next_moment() - self._clock.monotonic())
+                if not self.bus.shared:
+                    return rest
+                self._listen(rest)
         except Stopping:
             self._stopping = True
         except LinkLost as trouble:
             self._lost(trouble)
+        if news := self.others.news(now):
+            log.warning("%s: %s", self.bus.name, news)
+            self._submit([gateway_event("second-master", f"{self.bus.name}: {news}", self._clock.stamp())])
         return 0.0
 
     def _next_question(self) -> Question | None:
@@ -215,7 +234,7 @@ class Worker:
 
     def _open(self) -> None:
         self._port = self._open_port(self.bus.port, self.bus.line)
-        self._link = Link(self._port, monotonic=self._clock.monotonic, sleep=self._sleep)
+        self._link = Link(self._port, monotonic=self._clock.monotonic, sleep=self._sleep, others=self.others)
         self._dialogue = Dialogue(self._link, self._clock, self._before)
         if self._filler is not None:
             self._filling = Filling(
@@ -240,6 +259,26 @@ class Worker:
         self._reopen_at = self._clock.monotonic() + self._reopen
         self._reopen = min(self._reopen * 1.5, LONGEST_REOPEN)
         self._turn_away(trouble)
+
+    # ── another master on the pair ───────────────────────────────────────
+
+    def _others_turn(self, now: float) -> float:
+        """Seconds for which polls make way; not for longer than ``PATIENCE`` altogether."""
+        free = self.others.free(now, self._rounds.longest_cost()) if self.bus.shared else now
+        if free <= now or now - self._yielding_since > PATIENCE:
+            self._yielding_since = math.inf
+            return 0.0
+        self._yielding_since = min(self._yielding_since, now)
+        return free - now
+
+    def _listen(self, seconds: float) -> None:
+        """Hear when the other one speaks, until something comes, is asked, or the time is over."""
+        assert self._link is not None
+        end = self._clock.monotonic() + min(seconds, LONGEST_SLEEP)
+        while not self._questions and not self._stopping:
+            rest = end - self._clock.monotonic()
+            if rest <= 0 or self._link.listen(min(rest, HEARING)):
+                return
 
     # ── polls ────────────────────────────────────────────────────────────
 

@@ -16,7 +16,9 @@ from protocols.checksums import crc16_modbus
 from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NotLoggedIn, Refused
 from protocols.mercury.frames import LONGEST, SHORTEST, seal
 from protocols.mercury.questions import STATUS, Asked, OpenChannel, ReadSerial, TestChannel
+from protocols.mercury.shapes import answer_sizes, question_sizes
 from protocols.mercury.timing import MARGIN, answer_time, system_timeout
+from protocols.overheard import Overheard, Unnamed, frames, second_master
 from protocols.session import Line, Sending
 
 GAP = 0.05  # USB adapters hand bytes over in lumps up to 16 ms apart: a shorter silence ends nothing
@@ -56,7 +58,7 @@ NEXT: Mapping[tuple[State, Event], State] = {
 }
 
 
-class Session:
+class Session(Unnamed):
     """Ask and understand one meter; one question at a time.
 
     ``address`` 0 is the universal one: a lone meter on the line answers whatever its own, and answers as 0.
@@ -67,6 +69,7 @@ class Session:
     CRC; a status (4 octets) in the place of a longer answer counts only after silence, because the head of a longer
     frame may look like one. A sound frame of another length or from another meter is a BadFrame, and so is all else
     that ends in silence, except for up to three octets: too few for any frame, they are noise before the answer.
+    A sound frame before or behind the answer that is not our request is a SecondMaster.
     """
 
     def __init__(self, address: int, line: Line, multiplier: int = 1, timeout: float | None = None) -> None:
@@ -78,6 +81,7 @@ class Session:
         self._buffer = bytearray()
         self._start = 0  # octets of the buffer in which no awaited frame begins
         self._echoed = False  # the echo of this request has been taken away
+        self._before = b""  # what stood before that
         self._state = State.IDLE
 
     def send(self, question: Asked) -> Sending:
@@ -89,7 +93,7 @@ class Session:
         self._request = seal(self._address, question.encode())
         self._buffer.clear()
         self._start = 0
-        self._echoed = False
+        self._echoed, self._before = False, b""
         secret = question.password if isinstance(question, OpenChannel) else b""
         least = min(question.sizes) + SHORTEST - 1  # address and CRC
         size = max(LONGEST, max(question.sizes) + _AROUND)
@@ -133,6 +137,7 @@ class Session:
         if not self._echoed and type(self._question) is not TestChannel:
             at = buffer.find(self._request)
             if at >= 0:
+                self._before = bytes(buffer[:at])
                 del buffer[: at + len(self._request)]
                 self._echoed, self._start = True, 0
         if len(buffer) > _KEPT:
@@ -154,7 +159,7 @@ class Session:
             for size in sizes:
                 frame = bytes(buffer[at : at + size + _AROUND])
                 if len(frame) == size + _AROUND and not crc16_modbus(frame):
-                    return self._alone(frame, len(buffer) - at - len(frame))
+                    return self._alone(frame, at)
         self._start = max(self._start, len(buffer) - longest + 1)
         return None
 
@@ -164,11 +169,28 @@ class Session:
             return True
         return not self._echoed and len(self._buffer) <= len(self._request) and self._request.startswith(self._buffer)
 
-    def _alone(self, frame: bytes, behind: int) -> bytes:
-        """The frame, unless so much follows it that a second answer may: then no one knows which is ours."""
-        if behind >= SHORTEST:
-            raise self._broken(f"{behind} more octets behind a sound frame")
+    def _alone(self, frame: bytes, at: int) -> bytes:
+        """The frame, unless a sound one that is not our request stands before or behind it: then no one knows whose
+        this one is. The same where so much follows it that a second answer may."""
+        before, behind = self._before + bytes(self._buffer[:at]), bytes(self._buffer[at + len(frame) :])
+        if len(before) >= SHORTEST or len(behind) >= SHORTEST:
+            # A late answer beside that to the proof does no harm: no other has its length.
+            self._alert(before, behind, questions_only=type(self._question) is ReadSerial)
+        if len(behind) >= SHORTEST:
+            raise self._broken(f"{len(behind)} more octets behind a sound frame")
         return frame
+
+    def _alert(self, *pieces: bytes, questions_only: bool = False) -> None:
+        """SecondMaster where there is a foreign frame in one of these."""
+        heard = [one for piece in pieces for one in self.foreign(piece) if one.question or not questions_only]
+        if heard:
+            self._end(Event.ENDED)
+            raise second_master(f"meter {self._address}", heard)
+
+    def foreign(self, octets: bytes) -> tuple[Overheard, ...]:
+        """See :class:`protocols.overheard.Unnamed`."""
+        found = frames(octets, question_sizes, answer_sizes, self._address)
+        return tuple(one for one in found if one.frame != self._request)
 
     def _found_in_silence(self) -> bytes:
         """The status that came in the place of an answer, or BadFrame."""
@@ -178,7 +200,9 @@ class Session:
             for at in range(len(buffer) - SHORTEST + 1):
                 frame = bytes(buffer[at : at + SHORTEST])
                 if frame[0] == self._address and not crc16_modbus(frame):
+                    self._alert(self._before + bytes(buffer[:at]), bytes(buffer[at + SHORTEST :]))
                     return frame
+        self._alert(self._before, bytes(buffer), questions_only=True)
         raise self._broken(self._complaint(bytes(buffer), question))
 
     def _complaint(self, heard: bytes, question: Asked) -> str:

@@ -9,6 +9,7 @@ The rule, in the order in which it is applied:
   step, everything is thrown away (BadFrame). The same holds when a second answer hangs behind the first one;
 * frames of other units and stray octets are skipped, octet by octet: they say nothing about our unit. A stray octet
   before the answer (missing bias, a late turnaround) is common.
+* a sound question that is not ours, before or behind the answer, is another master's: nothing is believed then.
 
 What is left when the line falls silent is BadFrame. A late answer of the same length as the right one cannot be told
 here: that is what draining and ``Session.proof`` are for.
@@ -72,3 +73,21 @@ def _shape(rest: bytes, function: int, expected: int | None) -> tuple[int | None
     if 1 <= code <= 4:
         return 5 + rest[2], code == function and rest[2] == expected
     return None, False
+
+
+def question_sizes(rest: bytes) -> tuple[int, ...]:
+    """Octets of the request that would begin here, CRC included; () where none does."""
+    code = rest[1]
+    if 1 <= code <= 6:
+        return (8,)
+    if code in (15, 16):
+        return (9 + rest[6],) if len(rest) > 6 else ()
+    return (7,) if code == 0x2B else ()
+
+
+def answer_sizes(rest: bytes) -> tuple[int, ...]:
+    """The same of an answer."""
+    if rest[1] in (5, 6, 15, 16):
+        return (8,)
+    size, _ = _shape(rest, rest[1], None)
+    return () if size is None else (size,)

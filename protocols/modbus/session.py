@@ -16,6 +16,7 @@ from protocols.errors import BadFrame, MeterError
 from protocols.modbus import mbap, rtu
 from protocols.modbus.questions import DeviceIdentification, Question, ReadDeviceIdentification
 from protocols.modbus.wire import build, exception, identification
+from protocols.overheard import Overheard, Unnamed, frames, second_master
 from protocols.session import Line, Sending
 
 WAIT = 0.5  # s: Wiren Board's and libmodbus' default
@@ -60,7 +61,7 @@ def silence(line: Line) -> float:
     return 0.00175 if line.speed > 19200 else 3.5 * line.character
 
 
-class Session:
+class Session(Unnamed):
     """Implements :class:`protocols.session.Session` for RTU (``framing="rtu"``) and Modbus TCP (``"tcp"``).
 
     Replies: ``bytes`` (the registers' octets, high octet first) to ReadHolding and ReadInput, DeviceIdentification to
@@ -161,7 +162,27 @@ class Session:
             return answer
         self._heard = heard
         known = None if isinstance(question, ReadDeviceIdentification) else question.expected
-        return rtu.find(heard, self._request, known, silent)
+        try:
+            answer = rtu.find(heard, self._request, known, silent)
+        except BadFrame:
+            self._alert(heard)
+            raise
+        if answer is not None and len(heard) > len(answer) + 2:
+            self._alert(heard)
+        return answer
+
+    def _alert(self, heard: bytes) -> None:
+        """SecondMaster where somebody else has asked meanwhile. Answers of other units are passed over: they carry
+        their unit."""
+        if asked := [one for one in self.foreign(heard) if one.question]:
+            raise second_master(f"unit {self._unit}", asked)
+
+    def foreign(self, octets: bytes) -> tuple[Overheard, ...]:
+        """See :class:`protocols.overheard.Unnamed`; none in TCP, where answers are numbered."""
+        if self._tcp:
+            return ()
+        found = frames(octets, rtu.question_sizes, rtu.answer_sizes, self._unit)
+        return tuple(one for one in found if one.frame != self._request)
 
     def _reply(self, answer: bytes, question: Question) -> bytes | DeviceIdentification:
         function = question.function

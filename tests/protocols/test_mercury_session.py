@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NotLoggedIn, Refused
+from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NotLoggedIn, Refused, SecondMaster
 from protocols.mercury import archives, questions
 from protocols.mercury.archives import Entry, LastRecord, ProfileRecord
 from protocols.mercury.frames import AllTariffs, Clock, Done, Energy, TariffState, seal
@@ -205,8 +205,10 @@ def test_a_late_answer_in_front_of_the_proof_does_not_pass_for_it() -> None:
 
 
 def test_two_answers_at_once_are_none() -> None:
-    with pytest.raises(BadFrame, match="behind a sound frame"):
+    with pytest.raises(SecondMaster):
         ask(questions.ReadEnergy(tariff=2), seal(ME, ROW) + seal(ME, bytes(16)))
+    with pytest.raises(BadFrame, match="behind a sound frame"):
+        ask(questions.ReadEnergy(tariff=2), seal(ME, ROW) + b"noise")
 
 
 @pytest.mark.parametrize(

@@ -49,10 +49,10 @@ class ScriptedPort:
         self.time.now = until
         return b""
 
-    def discard(self) -> int:
+    def discard(self) -> bytes:
         stale = [piece for moment, piece in self.coming if moment <= self.time.now]
         self.coming = [item for item in self.coming if item[0] > self.time.now]
-        return sum(map(len, stale))
+        return b"".join(stale)
 
     def close(self) -> None: ...
 
@@ -78,5 +78,5 @@ class QuickPort:
         coming, self._coming = self._coming, b""
         return coming
 
-    def discard(self) -> int:
-        return 0
+    def discard(self) -> bytes:
+        return b""
