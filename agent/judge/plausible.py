@@ -11,6 +11,7 @@ from drivers.reading import Number
 TOTALS = ("1-0:1.8.0", "1-0:2.8.0", "1-0:3.8.0", "1-0:4.8.0")
 TARIFFS = {total: tuple(total[:-1] + number for number in "12345") for total in TOTALS}  # some meters have five
 LEAST_MISMATCH = 3  # Wh; meters round each register on its own, see Traits.mismatch for those that differ by more
+FAR = 10  # times what rounding explains
 DEFAULT_LIMIT_KW = Decimal(150)  # three phases, 100 A, 230 V are 69 kW; twice that and some is not one household
 
 
@@ -50,6 +51,20 @@ def _mismatched(values: Mapping[str, Number], total: str, resolution: Number, mi
         return False
     difference: Any = abs(sum(tariffs) - values[total])
     return bool(difference > max(LEAST_MISMATCH, resolution * (len(tariffs) + 1), mismatch or 0))
+
+
+def far_off(values: Mapping[str, Number], resolution: Number = 1, mismatch: Number | None = None) -> dict[str, Number]:
+    """By how much the tariffs differ from their totals, by total, where that is far more than rounding: rows of
+    different moments, or another meter's or question's among them."""
+    found: dict[str, Number] = {}
+    for total in TOTALS:
+        tariffs: list[Any] = [values[code] for code in TARIFFS[total] if code in values]
+        if total not in values or not tariffs:
+            continue
+        difference: Any = sum(tariffs) - values[total]
+        if abs(difference) > FAR * max(LEAST_MISMATCH, resolution * (len(tariffs) + 1), mismatch or 0):
+            found[total] = difference
+    return found
 
 
 def _too_large(steps: list[Any], seconds: float, limit_kw: Decimal | None, resolution: Number) -> bool:

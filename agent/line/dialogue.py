@@ -12,7 +12,7 @@ from typing import TypeGuard, TypeVar
 from agent.archive.slots import live_since
 from agent.host.clock import Clock, Stamp
 from agent.judge.identity import IdentityVerdict, WrongSerial, judge
-from agent.judge.plausible import clock_flags, energy_flags, interval_flags, seconds_between
+from agent.judge.plausible import clock_flags, energy_flags, far_off, interval_flags, seconds_between
 from agent.line.clocks import ClockWatch
 from agent.line.exchanger import Costs, Exchanger, Preempted, PreemptibleExchanger, ShouldYield
 from agent.line.link import Link, Stopping
@@ -33,6 +33,8 @@ FARTHEST_BEHIND = 26  # h; a clock in the wrong zone is less than that behind, a
 FIRST_LOOK = timedelta(days=62)  # into the journals of a meter that no one has read yet
 LATER = timedelta(days=1)  # after its midnight a day or month that a poll brings was read later, too
 
+REGISTERS: tuple[Kind, ...] = ("now", "day", "month")
+GROWN = 2000  # Wh that tariffs which are not read may have grown by since the reading before
 PASSES = 3  # readings that are begun where another master speaks into them
 
 T = TypeVar("T")
@@ -243,6 +245,10 @@ class Dialogue:
 
         try:
             self._undisturbed(whole)
+            if kind in REGISTERS and self._torn(meter, readings):
+                log.info("%s: its rows disagree with their total: read once more", meter.config.point)
+                self._undisturbed(whole)
+                self._torn(meter, readings)  # what is the same again is so in the meter
         except Preempted:
             outcome.ended[kind] = ask.answers > answers if kind == "event" else bool(readings)
             if kind == "event":
@@ -252,6 +258,18 @@ class Dialogue:
             outcome.looked = due[1]
         frames = b"".join(self._link.frames[start:])
         outcome.records.extend(self._record(meter, reading, stamp, frames, outcome.verdict) for reading in readings)
+
+    def _torn(self, meter: MeterState, readings: Iterable[Reading]) -> bool:
+        """Whether rows disagree with their total by far more than rounding, and otherwise than known of this meter: a
+        second master's answer may be among them, which nothing else tells."""
+        torn = False
+        for reading in readings:
+            traits = meter.driver.traits
+            for total, off in far_off(reading.values, traits.resolution, traits.mismatch).items():
+                known = meter.remainders.get((reading.kind, total))
+                torn |= known is None or abs(Decimal(off) - known) > GROWN
+                meter.remainders[reading.kind, total] = Decimal(off)
+        return torn
 
     def _span(self, meter: MeterState, kind: Kind, serial: str) -> tuple[datetime, datetime]:
         """What a poll of this archive has to ask for: from the newest record of it on, bounded; aware UTC."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from agent.config.values import Meter
 from agent.meters.clock_state import ClockState
 from buffer.record import Record
-from drivers.reading import Driver, Identity
+from drivers.reading import Driver, Identity, Kind
 from protocols.errors import Word
 from protocols.session import Line
 
@@ -35,6 +35,7 @@ class MeterState:
     denied_at: float | None = None  # monotonic time of the last refused password
     paused: bool = False
     latest: dict[str, Record] = field(default_factory=dict)  # by kind
+    remainders: dict[tuple[Kind, str], Decimal] = field(default_factory=dict)  # Wh that tariffs lack of a total
     looked: datetime | None = None  # the end of the last check into its journals
     watch: ClockState = field(default_factory=ClockState)
 

@@ -5,7 +5,7 @@ import pytest
 from agent.config.values import Bus, Poll
 from agent.line.others import OtherMaster
 from protocols.errors import SecondMaster
-from protocols.mercury.frames import seal
+from protocols.mercury.frames import Energy, seal
 from protocols.modbus import rtu
 from protocols.modbus.questions import ReadHolding
 from protocols.modbus.session import Session
@@ -107,6 +107,25 @@ def test_a_second_master_is_one_event_and_is_shown_with_whose_address_was_heard(
     assert "address 1" in event.event["text"]
     shown = bus.worker.second_master
     assert shown is not None and shown["addresses"]["1"] > 10 and shown["ago"] <= 60
+
+
+def test_rows_that_disagree_with_their_total_are_read_once_more_and_no_more():
+    asked = []
+
+    def swapped(bus, question):
+        if question == T2:
+            asked.append(question)
+        return [(0.03, bus.of(T1))] if question == T2 and len(asked) == 1 else None
+
+    bus = SharedPair(swapped)
+    bus.simulated[0].registers[1] = Energy(*[500000] * 4)
+    bus.simulated[0].registers[0] = Energy(*[502000] * 4)
+    bus.run(30)
+    assert [record.values["1-0:1.8.2"] for record in bus.readings()] == [1000] and len(asked) == 2
+    assert bus.readings()[0].flags == ()
+    bus.simulated[0].registers[0] = Energy(*[900000] * 4)  # a tariff that no one reads
+    bus.run(60 * 5)
+    assert len(asked) == 2 + 1 + 5 and bus.readings()[-1].flags == ("sum-mismatch",)
 
 
 def test_noise_and_our_own_echo_are_no_second_master():
