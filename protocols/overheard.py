@@ -7,6 +7,7 @@ have not sent, or an answer that we have not asked for, tells of it.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from protocols.checksums import crc16_modbus
 from protocols.errors import SecondMaster
@@ -19,13 +20,15 @@ KEPT = 1024  # octets that are looked through; of more, the end
 class Overheard:
     """A sound frame. ``address``: of the meter that is asked or that answers; ``question``: a master has sent it."""
 
-    address: int
+    address: str
     question: bool
     frame: bytes
 
 
 class Unnamed(ABC):
-    """Base of sessions whose answers do not name their question."""
+    """Base of sessions whose answers do not name their question, or not always their meter."""
+
+    proved: ClassVar[bool] = True  # ``proof`` asks what no other answer can be taken for
 
     @abstractmethod
     def foreign(self, octets: bytes) -> tuple[Overheard, ...]:
@@ -47,7 +50,7 @@ def frames(octets: bytes, questions: Sizes, answers: Sizes, own: int) -> Iterato
         if not size and rest[0] in (own, asked):
             size = _sound(rest, answers(rest))
         if size:
-            yield Overheard(rest[0], question, rest[:size])
+            yield Overheard(str(rest[0]), question, rest[:size])
             asked = rest[0] if question else own
         at += size or 1
 
@@ -59,6 +62,9 @@ def _sound(rest: bytes, sizes: Collection[int]) -> int:
 
 
 def second_master(who: str, heard: Collection[Overheard]) -> SecondMaster:
-    """The error of an answer beside which these frames came."""
-    shown = "; ".join(one.frame[:24].hex(" ") for one in tuple(heard)[:3])
+    """The error of an answer beside which these frames came. Their octets are not shown: a log-in may be among them."""
+    shown = ", ".join(
+        f"a {'question to' if one.question else 'frame of'} {one.address} ({len(one.frame)} octets)"
+        for one in tuple(heard)[:3]
+    )
     return SecondMaster(f"{who}: another master speaks on this line, no answer is believed now: {shown}", tuple(heard))

@@ -147,7 +147,7 @@ class Link:
             self._doubtful = session
             self._overhear(session.foreign(came))
             raise second_master("one answer too many", session.foreign(came))
-        if not self.others.lately(self._monotonic()):
+        if not session.proved or not self.others.lately(self._monotonic()):
             return
         try:
             self._prove(session)

@@ -34,7 +34,7 @@ class OtherMaster:
     """What is known of one line. Times are monotonic seconds."""
 
     def __init__(self) -> None:
-        self.counts: dict[int, int] = {}  # frames by the address that was asked or that answered
+        self.counts: dict[str, int] = {}  # frames by the address that was asked or that answered
         self.last: float | None = None  # when one was heard
         self._bursts: deque[Burst] = deque(maxlen=BURSTS)
         self._told = float("-inf")
@@ -78,7 +78,7 @@ class OtherMaster:
             return None
         period = self._period()
         return {
-            "addresses": {str(address): count for address, count in self.counts.items()},
+            "addresses": dict(self.counts),
             "ago": round(now - self.last),
             "period": None if period is None else round(period, 1),
         }

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from protocols.errors import AccessDenied, BadFrame, Busy, NotLoggedIn, Refused
-from protocols.iec62056 import frames, questions
+from protocols.iec62056 import foreign, frames, questions
 from protocols.iec62056.block import Block, parse
 from protocols.iec62056.frames import ACK, EOT, ETX, NAK, STX, Identification
 from protocols.iec62056.inbox import Inbox
 from protocols.iec62056.refusals import error_words, nothing_kept, refusal
 from protocols.iec62056.signon import Wishes, agree
 from protocols.iec62056.states import IN_SESSION, Outcome, State, after, after_question
+from protocols.overheard import Overheard, Unnamed
 from protocols.session import Line, Sending
 
 SUMMING = frozenset({"EKT", "EMR", "KAM"})  # Energomera, Kamstrup: known to send the sum in place of the XOR
@@ -45,7 +46,7 @@ class Blocks:
     repeats: int = 0
 
 
-class Session:
+class Session(Unnamed):
     """Implements :class:`protocols.session.Session`; questions and replies are in ``questions``.
 
     ``line`` is the line of the sign-on. ``check``: the rule of the check character, ``auto`` by the maker's letters
@@ -54,6 +55,8 @@ class Session:
     ``top_speed``: a faster offer is refused, the dialogue stays at the sign-on's speed. ``change=False``: the speed
     stays although the option message agrees to the offer. ``wait``: seconds to an answer's first byte.
     """
+
+    proved = False  # answers carry their parameter's name
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class Session:
         self._owed = SILENCE  # s of silence before the next bytes
         self._inbox = Inbox(self._parity)
         self._question: Any = None
+        self._said = b""
         self._blocks = Blocks()
 
     @property
@@ -152,6 +156,10 @@ class Session:
         self._heard(Outcome.SILENT)
         return questions.Lost() if self._state is not before else None
 
+    def foreign(self, octets: bytes) -> tuple[Overheard, ...]:
+        """See :class:`protocols.overheard.Unnamed`."""
+        return tuple(foreign.questions(octets, self._said))
+
     def _heard(self, outcome: Outcome) -> None:
         self._state = after(self._state, outcome)
 
@@ -168,6 +176,7 @@ class Session:
         echo: bool = True,
         secret: bytes = b"",
     ) -> Sending:
+        self._said = data
         self._inbox.expect(data if echo and len(data) > 1 else b"")
         pause, self._owed = self._owed, self._reaction
         if self._parity == "software":

@@ -5,11 +5,14 @@ import pytest
 from agent.config.values import Bus, Poll
 from agent.line.others import OtherMaster
 from protocols.errors import SecondMaster
+from protocols.iec62056.frames import with_parity
+from protocols.iec62056.questions import Readout
+from protocols.iec62056.session import Session as IecSession
 from protocols.mercury.frames import Energy, seal
 from protocols.modbus import rtu
 from protocols.modbus.questions import ReadHolding
 from protocols.modbus.session import Session
-from protocols.overheard import Overheard
+from protocols.overheard import Overheard, second_master
 from protocols.session import Line
 from tests.support.bus import FakeBus
 
@@ -178,7 +181,7 @@ def test_the_other_masters_period_is_learnt_from_its_bursts(early):
     for number in range(6):
         start = 1000 + 60 * number - early * (number % 2)
         for step in range(4):
-            other.heard([Overheard(9, True, b"")], start + step)
+            other.heard([Overheard("9", True, b"")], start + step)
     assert other.document(1310.0)["period"] == pytest.approx(60, abs=1)
     assert other.free(1310.0, 1.0) == 1310.0
     assert other.free(1359.5, 1.0) > 1363
@@ -198,3 +201,11 @@ def test_modbus_of_another_master_is_known_by_its_questions():
         session.receive(asked + theirs)
     session = modbus()
     assert session.receive(rtu.seal(bytes((2, 3, 4, 9, 9, 9, 9))) + theirs) == bytes((9, 9, 9, 9)), "a neighbour, late"
+
+
+def test_another_masters_sign_ons_and_commands_are_known_on_an_iec_line():
+    session = IecSession("00123456", Line(9600, "7E1"))
+    ours = session.send(Readout()).data
+    heard = session.foreign(b"\xff" + ours + with_parity(b"/?777!\r\n") + b"\x01P1\x02(12345678)\x03!" + b"\x01B0\x03q")
+    assert [one.address for one in heard] == ["777", "any"]
+    assert "12345678" not in str(second_master("a meter", heard))
