@@ -64,6 +64,7 @@ def gateway_event(
     extra: Mapping[str, Any] | None = None,
 ) -> Record:
     """An event that the gateway itself raises; of a point if one is named."""
+    boot, monotonic = stamp.held
     return Record(
         kind="event",
         point=point,
@@ -73,6 +74,6 @@ def gateway_event(
         clock=stamp.state,
         flags=flags,
         event={"code": code, "maker": "", "text": text, "n": 1, **(extra or {})},
-        boot=stamp.boot if stamp.state == "unset" else None,
-        monotonic=stamp.monotonic if stamp.state == "unset" else None,
+        boot=boot,
+        monotonic=monotonic,
     )

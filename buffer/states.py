@@ -24,7 +24,7 @@ class Run(NamedTuple):
     state: RecordState
 
 
-class Change(NamedTuple):
+class RunChange(NamedTuple):
     """What a table that mirrors the runs has to do: delete by ``first``, then insert or replace."""
 
     dropped: list[int]
@@ -46,7 +46,7 @@ class States:
         """The highest number in any run, 0 if there is none."""
         return self._runs[-1].last if self._runs else 0
 
-    def put(self, first: int, last: int, state: RecordState) -> Change:
+    def put(self, first: int, last: int, state: RecordState) -> RunChange:
         """Every number from first to last is now in this state, whatever it was before."""
         with self._lock:
             low = bisect_left(self._runs, first - 1, key=lambda run: run.last)
@@ -63,7 +63,7 @@ class States:
             for run in new:
                 self._counts[run.state] += run.last - run.first + 1
         kept = {run.first for run in new}
-        return Change([run.first for run in old if run.first not in kept], [run for run in new if run not in old])
+        return RunChange([run.first for run in old if run.first not in kept], [run for run in new if run not in old])
 
     def runs(self, first: int, last: int, states: Iterable[str], enough: int | None = None) -> list[Run]:
         """The runs of these states within first…last, clipped, ascending; ends once they hold ``enough`` numbers."""

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from buffer.body import check
 from buffer.faults import StoreUnusable
@@ -19,6 +19,13 @@ Spans = Sequence[tuple[int, int]]
 Refusals = Sequence[tuple[int, str, str]]
 Notes = Mapping[str, str | None]
 """Small facts by key; None forgets one."""
+
+
+class Change(Protocol):
+    """Runs a function on the store that may write, and gives its result once it is on the disk; StoreError."""
+
+    def __call__(self, function: Callable[[Store], T], /) -> T: ...
+
 
 WAITING = 2000  # records in memory at most, some 4 MB; beyond it ``submit`` blocks
 MANY = 1000  # records or receipts' items that are written without waiting for the second to end

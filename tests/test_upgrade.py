@@ -3,6 +3,8 @@
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 
 from agent.config.load import load
 from agent.config.values import Config
-from agent.host.clock import Stamp
+from agent.daemon import Daemon
+from agent.host.clock import Stamp, SystemClock
 from agent.judge.identity import WrongSerial
 from agent.meters import build, passwords
 from agent.meters.clock_notes import read
@@ -27,9 +30,10 @@ from buffer.body import record_json
 from buffer.notes import COMMAND, METER_CLOCK, NOTES, PAUSED, UNEXPECTED
 from buffer.store import Store
 from simulators.intake.service import Intake
-from tests.delivery.fakes import House
+from tests.delivery.fakes import House, wait_for
 from tests.delivery.fakes import config as config_of
 from tests.support.broker import Broker, needs_mosquitto
+from tests.support.wire import QuickPort
 
 DATA = Path(__file__).parent / "data" / "store-0.1.0"
 NOON = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -126,8 +130,8 @@ def test_what_was_known_of_the_meters_is_still_known(store: Store, config: Confi
     stamp = Stamp(now, "synced", "boot-2", 5000.0)
     assert passwords.since(store, "flat-12", stamp) == 5000.0 - 600
     assert list(store.notes(PAUSED.key)) == ["paused:lift"]
-    JournalCursors(lambda work: None).give([flat], store)
-    assert flat.looked == NOON
+    JournalCursors(lambda work: work(store)).restore([flat], store)
+    assert flat.journals_until == NOON
     assert read(store.noted(METER_CLOCK.of("flat-12"))) == ClockFacts(
         "23456789", True, date(2026, 11, 20), Decimal("-7.5"), date(2026, 11, 19)
     )
@@ -143,9 +147,9 @@ def test_an_unexpected_meter_that_was_reported_is_not_reported_again(store: Stor
     meters = UnexpectedMeters(lambda records, notes: raised.extend(records), store.notes(UNEXPECTED.key))
     meters.use(config.meters)
     stamp = Stamp(NOON, "synced", "boot-2", 5000.0)
-    meters.came(config.meters[0], WrongSerial("23456789", "99999999"), stamp)
+    meters.seen(config.meters[0], WrongSerial("23456789", "99999999"), stamp)
     assert raised == []
-    meters.came(config.meters[0], WrongSerial("23456789", "88888888"), stamp)
+    meters.seen(config.meters[0], WrongSerial("23456789", "88888888"), stamp)
     assert len(raised) == 1
 
 
@@ -161,3 +165,28 @@ def test_statements_and_exchange_files_keep_their_steps(store: Store) -> None:
 
 def test_a_command_that_was_executed_stays_known(store: Store) -> None:
     assert store.noted(COMMAND.of("c-17")) == (NOON + timedelta(days=1)).isoformat()
+
+
+@pytest.mark.slow
+@needs_mosquitto
+def test_a_whole_daemon_goes_on_with_the_store_and_the_configuration(state: Path, tmp_path: Path) -> None:
+    pending = [one["record"] for one in WRITTEN["records"] if one["state"] == "pending"]
+    with Broker(tmp_path) as broker, ExitStack() as ending:
+        intake = Intake(broker.url, tmp_path / "intake.db")
+        intake.start(10)
+        ending.callback(intake.stop)
+        written = load(tmp_path / "meterpost.toml")
+        reached = replace(written.intake, host="127.0.0.1", port=broker.port, tls=False, url=broker.url)
+        clock = SystemClock(kernel_synced=lambda: True, battery=False)
+        daemon = Daemon(replace(written, intake=reached), clock=clock, open_port=lambda *_: QuickPort(lambda _: b""))
+        daemon.start()
+        ending.callback(daemon.close)
+
+        def earlier() -> list[dict[str, Any]]:
+            return [row.record for row in intake.rows() if row.record["seq"] <= len(WRITTEN["records"])]
+
+        wait_for(lambda: len(earlier()) == len(pending))
+        assert earlier() == pending
+        meters = {one["point"]: one["state"] for one in daemon.status()["meters"]}
+        assert meters.keys() == {"flat-12", "lift", "квартира 13", "cellar"} and meters["lift"] == "paused"
+        assert daemon.store.epoch == WRITTEN["epoch"]

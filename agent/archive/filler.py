@@ -6,7 +6,7 @@ For others: :meth:`Filler.again` asks once more for a span that someone wants (t
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import RLock
 from typing import Any
@@ -23,6 +23,7 @@ from buffer.notes import ABSENT
 from buffer.record import Record
 from buffer.spans import Span, Spans
 from buffer.store import Store
+from buffer.writer import Change
 from drivers.reading import Kind
 from protocols.errors import Busy, MeterError
 
@@ -41,7 +42,7 @@ Key = tuple[str, str]
 class Filler:
     """Any thread may call any method. ``call`` runs a function with the store where it may write (``Writer.call``)."""
 
-    def __init__(self, store: Store, call: Callable[[Callable[[Store], Any]], Any], clock: Clock) -> None:
+    def __init__(self, store: Store, call: Change, clock: Clock) -> None:
         self._store, self._call, self._clock = store, call, clock
         self._lock = RLock()  # never held while the store is asked: its writer reports here
         self._comparing = RLock()

@@ -95,7 +95,7 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
         if bus.get("error"):
             lines.append(colour("red", wrapped(f"{bus['name']}: {bus['error']}")))
         if bus.get("second_master"):
-            lines.append(colour("yellow", wrapped(f"{bus['name']}: {others.in_words(bus['second_master'])}")))
+            lines.append(colour("yellow", wrapped(f"{bus['name']}: {others.as_text(bus['second_master'])}")))
     lines += [line for bus in document["buses"] if (line := _filling(bus, document["meters"]))]
     rows: list[tuple[str, ...]] = [("point", "T1", "T2", "T3", "T4", "age", "state")]
     rows += [_row(meter, running) for meter in document["meters"]]

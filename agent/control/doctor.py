@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from agent.config.values import Bus, Config, Intake
 from agent.control.unix_socket import NoAnswer, NotRunning, RequestRefused, ask_daemon
 from agent.host.clock import SystemClock
-from agent.line.others import in_words
+from agent.line.others import as_text
 from agent.report.days import HELD, ExchangeDays
 from buffer.faults import StoreError
 from buffer.store import Store
@@ -83,7 +83,7 @@ def _port(bus: Bus, status: Mapping[str, Any] | None) -> Finding:
                 what, DOUBT, f"{counts['broken']} of {asked} answers broken", "noise: shield, termination, A and B"
             )
         if other := told.get("second_master"):
-            return Finding(what, DOUBT, in_words(other), _TWO_MASTERS)
+            return Finding(what, DOUBT, as_text(other), _TWO_MASTERS)
         return Finding(what, GOOD, f"{bus.port} open, {answered} of {asked} questions answered")
     if "://" in bus.port:
         return Finding(what, GOOD, f"{bus.port}: opened by the daemon only")

@@ -31,6 +31,11 @@ class Stamp:
     boot: str
     monotonic: float
 
+    @property
+    def held(self) -> tuple[str, float] | tuple[None, None]:
+        """Boot and monotonic seconds where the time is not known: what a record needs to be restamped later."""
+        return (self.boot, self.monotonic) if self.state == "unset" else (None, None)
+
 
 class Clock(Protocol):
     def stamp(self) -> Stamp: ...

@@ -76,14 +76,14 @@ class Buses:
         """Make the configuration's meters, with what the store knows of them, and let the workers run."""
         config = self._config
         groups = build.build(config, self._counters.of)
-        self._cursors.give([meter for group in groups.values() for meter in group], self._store)
+        self._cursors.restore([meter for group in groups.values() for meter in group], self._store)
         self.filler.use(groups, config.gateway.keep_days)
         self._unexpected.use(config.meters)
         stopped = self._store.notes(PAUSED.key)
         workers = []
         for bus in config.buses:
             meters = groups[bus.name]
-            clock_notes.give(meters, self._store, self._writer, self._submit)
+            clock_notes.restore(meters, self._store, self._writer, self._submit)
             for meter in meters:
                 meter.paused = PAUSED.key + meter.config.point in stopped
                 meter.denied_at = passwords.since(self._store, meter.config.point, self._clock.stamp())
@@ -111,7 +111,7 @@ class Buses:
         end = monotonic() + WORKERS_END
         for worker in self.workers:
             worker.stop(max(0.0, end - monotonic()))
-        self._cursors.keep(self.meters(), timedelta())
+        self._cursors.save(self.meters(), timedelta())
         self.workers = []
 
     def use(self, config: Config) -> None:
@@ -128,7 +128,7 @@ class Buses:
     def tick(self) -> None:
         """Once a second: what no worker does by itself."""
         self.filler.tick()
-        self._cursors.keep(self.meters())
+        self._cursors.save(self.meters())
         remind(self.workers, self._clock.stamp().utc)
 
     def clock_moved(self) -> None:

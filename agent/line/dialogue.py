@@ -58,7 +58,7 @@ class Outcome:
     records: list[Record]
     failed: dict[Topic, MeterError]
     verdict: IdentityVerdict | None
-    looked: datetime | None = None
+    journals_until: datetime | None = None
     ended: dict[Topic, bool] = field(default_factory=dict)
 
 
@@ -255,7 +255,7 @@ class Dialogue:
                 return
         stamp = self._clock.stamp()
         if kind == "event" and due is not None and span is None:
-            outcome.looked = due[1]
+            outcome.journals_until = due[1]
         frames = b"".join(self._link.frames[start:])
         outcome.records.extend(self._record(meter, reading, stamp, frames, outcome.verdict) for reading in readings)
 
@@ -277,7 +277,7 @@ class Dialogue:
         if stamp.state == "unset":
             raise Busy("the gateway's clock is not set: it cannot say for which time to ask")
         if kind == "event":
-            since = meter.looked - OVERLAP if meter.looked else stamp.utc - FIRST_LOOK
+            since = meter.journals_until - OVERLAP if meter.journals_until else stamp.utc - FIRST_LOOK
             return since - _behind(meter.offset), stamp.utc
         since = live_since(kind, getattr(meter.config.poll, kind), stamp.utc, meter.calendar(stamp.utc))
         newest = self._before(meter.config.point, kind, serial)
@@ -292,6 +292,7 @@ class Dialogue:
         self, meter: MeterState, reading: Reading, stamp: Stamp, frames: bytes, verdict: IdentityVerdict
     ) -> Record:
         flags: list[Flag] = [] if verdict.known else ["unidentified"]
+        boot, monotonic = stamp.held
         record = Record(
             kind=reading.kind,
             point=meter.config.point,
@@ -305,8 +306,8 @@ class Dialogue:
             start=reading.start,
             event=reading.event,
             frames=frames,
-            boot=stamp.boot if stamp.state == "unset" else None,
-            monotonic=stamp.monotonic if stamp.state == "unset" else None,
+            boot=boot,
+            monotonic=monotonic,
         )
         if reading.kind in ("now", "day", "month"):
             flags += self._judged(meter, record)

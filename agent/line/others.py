@@ -112,7 +112,7 @@ class OtherMaster:
         return usual if 3 * len(fitting) >= 2 * len(steps) else None
 
 
-def in_words(document: Mapping[str, Any]) -> str:
+def as_text(document: Mapping[str, Any]) -> str:
     """A line of the status or the doctor."""
     whose = ", ".join(f"address {address} {count}×" for address, count in document["addresses"].items())
     every = f", about every {document['period']:g} s" if document["period"] else ""

@@ -186,7 +186,7 @@ class Rounds:
         """What its answers say of the meter; the silence in which they ended, if they did."""
         meter = turn.meter
         meter.foreign = None
-        self._unexpected.right(meter.config.point)
+        self._unexpected.cleared(meter.config.point)
         if meter.trouble == "access":
             self._denied(meter.config.point, False)
         urgent = {kind: trouble for kind, trouble in outcome.failed.items() if is_kind(kind) and kind not in ARCHIVES}
@@ -267,7 +267,7 @@ class Rounds:
         """No reading of this point until the right meter answers."""
         meter.latest.clear()
         meter.foreign = trouble.answered
-        self._unexpected.came(meter.config, trouble, self._clock.stamp())
+        self._unexpected.seen(meter.config, trouble, self._clock.stamp())
 
 
 def periods(meters: Sequence[MeterState]) -> dict[tuple[MeterState, Kind], float | None]:

@@ -332,7 +332,9 @@ class Worker:
             self._submit(outcome.records)
             self.polled += len(outcome.records)
             meter.last_ok = outcome.records[-1].read_at
-        meter.looked = outcome.looked or meter.looked  # after the records: what is noted of it is true then
+        meter.journals_until = (
+            outcome.journals_until or meter.journals_until
+        )  # after the records: what is noted of it is true then
 
     # ── old gaps ─────────────────────────────────────────────────────────
 

@@ -109,7 +109,7 @@ def judge(meter: Meter, typed: Typed, store: Store, stamp: Stamp, zone: ZoneInfo
     if there is not None:
         raise NotTaken(f"another reading of {_said(at, zone)} is stored already ({_figures(there)}): say a later time")
     doubts = _doubts(meter, values, step, at, store, zone, wrong)
-    unset = stamp.state == "unset"
+    boot, monotonic = stamp.held
     record = Record(
         kind="now",
         point=meter.point,
@@ -121,8 +121,8 @@ def judge(meter: Meter, typed: Typed, store: Store, stamp: Stamp, zone: ZoneInfo
         flags=("manual", *doubts.flags),
         replaces=None if wrong is None else wrong.seq,
         frames=_as_typed(typed).encode(),
-        boot=stamp.boot if unset else None,
-        monotonic=stamp.monotonic if unset else None,
+        boot=boot,
+        monotonic=monotonic,
     )
     return Judged(record, tuple(doubts.words))
 

@@ -30,7 +30,7 @@ class ClockNotes:
         self._writer.call(lambda store: store.note(self._key, written(facts)))
 
 
-def give(
+def restore(
     meters: Sequence[MeterState], store: Store, writer: Writer, submit: Callable[[Sequence[Record]], None]
 ) -> None:
     """Give each meter its clock notes, with what earlier starts have noted."""

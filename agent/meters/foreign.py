@@ -14,13 +14,13 @@ MOST = 20  # serials of a point that are remembered; more meters than that never
 
 
 class UnexpectedMeters:
-    """One for the program's life. ``keep`` takes the event and its note for one transaction of the store; ``notes``:
+    """One for the program's life. ``save`` takes the event and its note for one transaction of the store; ``notes``:
     what an earlier run has noted."""
 
     def __init__(
-        self, keep: Callable[[Sequence[Record], Mapping[str, str | None]], None], notes: Mapping[str, str]
+        self, save: Callable[[Sequence[Record], Mapping[str, str | None]], None], notes: Mapping[str, str]
     ) -> None:
-        self._keep = keep
+        self._save = save
         found = {
             key.removeprefix(UNEXPECTED.key): verified(note)
             for key, note in notes.items()
@@ -33,9 +33,9 @@ class UnexpectedMeters:
         """The configuration that holds from now on: what was told under another one of the point is forgotten."""
         configured = {meter.point: _configured(meter) for meter in meters}
         for point in [point for point, told in self._told.items() if told["configured"] != configured.get(point)]:
-            self.right(point)
+            self.cleared(point)
 
-    def came(self, meter: Meter, trouble: WrongSerial, stamp: Stamp) -> None:
+    def seen(self, meter: Meter, trouble: WrongSerial, stamp: Stamp) -> None:
         """Another meter has answered at this point: an event, where none was raised for it."""
         told = self._told.get(meter.point, {"serials": []})["serials"]
         if trouble.answered in told:
@@ -44,14 +44,14 @@ class UnexpectedMeters:
             "configured": _configured(meter),
             "serials": [*told, trouble.answered][-MOST:],
         }
-        self._keep(
+        self._save(
             [foreign_event(meter, trouble, stamp)], {UNEXPECTED.of(meter.point): checksummed(self._told[meter.point])}
         )
 
-    def right(self, point: str) -> None:
+    def cleared(self, point: str) -> None:
         """The right meter has answered: the next foreign one is news again."""
         if self._told.pop(point, None) is not None:
-            self._keep([], {UNEXPECTED.of(point): None})
+            self._save([], {UNEXPECTED.of(point): None})
 
 
 def _configured(meter: Meter) -> list[str]:

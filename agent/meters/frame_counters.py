@@ -5,17 +5,14 @@ Two messages with the same key, system title and number would let anybody who he
 """
 
 import threading
-from collections.abc import Callable
 
 from buffer.faults import StoreError
 from buffer.notes import FRAME_COUNTER
 from buffer.store import Store
+from buffer.writer import Change
 from protocols.errors import Busy
 
 BLOCK = 1000  # numbers that one write of the store reserves; what a crash leaves of them is never used
-
-Change = Callable[[Callable[[Store], int]], int]
-"""Runs a function on the store that may write, and gives its result once it is on the disk."""
 
 
 class DurableCounter:

@@ -4,7 +4,7 @@ The readings of a start say nothing of that: power may fail once more before the
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,14 +13,12 @@ from agent.meters.state import MeterState
 from buffer.faults import StoreError
 from buffer.notes import JOURNALS
 from buffer.store import Store
+from buffer.writer import Change
 
 log = logging.getLogger("meterpost")
 
 EVERY = timedelta(days=1)
 """How old the note may become: cards wear, and reading one day of journals twice makes no event twice."""
-
-Change = Callable[[Callable[[Store], None]], None]
-"""Runs a function on the store that may write."""
 
 
 class JournalCursors:
@@ -30,16 +28,16 @@ class JournalCursors:
         self._change = change
         self._noted: dict[str, tuple[str, datetime]] = {}
 
-    def give(self, meters: Iterable[MeterState], store: Store) -> None:
+    def restore(self, meters: Iterable[MeterState], store: Store) -> None:
         """To each meter what was noted of it; another meter at its point begins with all that its journals have."""
         self._noted = _read(verified(store.noted(JOURNALS.key)))
         for meter in meters:
             serial, until = self._noted.get(meter.config.point, ("", None))
-            meter.looked = until if serial == meter.config.serial else None
+            meter.journals_until = until if serial == meter.config.serial else None
 
-    def keep(self, meters: Sequence[MeterState], every: timedelta = EVERY) -> None:
+    def save(self, meters: Sequence[MeterState], every: timedelta = EVERY) -> None:
         """Write the note where a look is ``every`` newer than the noted one, or the first of its meter."""
-        ends = {m.config.point: (m.config.serial, m.looked) for m in meters if m.looked is not None}
+        ends = {m.config.point: (m.config.serial, m.journals_until) for m in meters if m.journals_until is not None}
         if not any(self._is_late(point, *end, every) for point, end in ends.items()):
             return
         noted = self._noted | ends
@@ -51,9 +49,9 @@ class JournalCursors:
         else:
             self._noted = noted
 
-    def _is_late(self, point: str, serial: str, looked: datetime, every: timedelta) -> bool:
-        known, until = self._noted.get(point, ("", looked))
-        return known != serial or abs(looked - until) > every  # also where our clock was set back
+    def _is_late(self, point: str, serial: str, journals_until: datetime, every: timedelta) -> bool:
+        known, until = self._noted.get(point, ("", journals_until))
+        return known != serial or abs(journals_until - until) > every  # also where our clock was set back
 
 
 def _read(document: Any) -> dict[str, tuple[str, datetime]]:

@@ -36,7 +36,7 @@ class MeterState:
     paused: bool = False
     latest: dict[str, Record] = field(default_factory=dict)  # by kind
     remainders: dict[tuple[Kind, str], Decimal] = field(default_factory=dict)  # Wh that tariffs lack of a total
-    looked: datetime | None = None  # the end of the last check into its journals
+    journals_until: datetime | None = None  # the end of the last check into its journals
     watch: ClockState = field(default_factory=ClockState)
 
     def calendar(self, now: datetime) -> ZoneInfo | None:

@@ -1,13 +1,13 @@
-"""What happened to one statement, kept permanently: a sealed note of the store for each point and month.
+"""What happened to one statement, kept permanently: a checksummed note for each point and month.
 
 Every change is on the disk before it has an effect outside: who reads a log after a power cut knows at least as much
 as the world does.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from agent.meters.sealed import checksummed, verified
 from buffer.body import when
@@ -49,6 +49,38 @@ class Step:
     attempt: int = 0
 
 
+class Doubt(TypedDict):
+    """One reason of the verdict: a code of :data:`agent.statement.verdict.REASONS` and its text."""
+
+    code: str
+    text: str
+
+
+class Figures(TypedDict):
+    """A statement record's own object (``docs/schemas``): the figures as they are billed, and what they rest on.
+
+    ``figures``: whole kWh by the utility's T1…; ``tariffs``: their meaning; ``ratio``: transformer ratio, multiplied
+    into them where they are ``primary``; ``consumption``: kWh since the ``last`` figures, which are of ``since``.
+    """
+
+    month: str
+    account: str | None
+    utility: str
+    figures: Mapping[str, int]
+    tariffs: Mapping[str, str]
+    ratio: Number
+    primary: bool
+    read_at_register: str
+    source: str
+    last: Mapping[str, int]
+    since: str | None
+    consumption: Mapping[str, Number]
+    verdict: Literal["suspect", "plausible"]
+    reasons: Sequence[Doubt]
+    attempt: int
+    window: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One set of figures: all that its record says, so that the very same record can be put again."""
@@ -57,7 +89,7 @@ class Attempt:
     meter: str
     clock: ClockQuality
     values: Mapping[str, Number]
-    statement: Mapping[str, Any]
+    statement: Figures
     flags: tuple[Flag, ...] = ()
     replaces: int | None = None
     registers: Mapping[str, Number] = field(default_factory=dict)  # the utility's T1… in Wh
@@ -70,7 +102,7 @@ class Attempt:
 
     @property
     def suspect(self) -> bool:
-        return bool(self.statement["verdict"] == "suspect")
+        return self.statement["verdict"] == "suspect"
 
     def record(self, point: str) -> Record:
         return Record(
@@ -160,7 +192,7 @@ def of_point(store: Store, point: str) -> list[StatementLog]:
 
 
 def earlier(store: Store, point: str, month: str, most: int) -> Iterator[StatementLog]:
-    """logs of the months before this one, the newest first."""
+    """Logs of the months before this one, the newest first."""
     logs = [log for log in of_point(store, point) if log.month < month]
     yield from reversed(logs[-most:])
 

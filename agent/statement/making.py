@@ -24,7 +24,7 @@ from agent.judge.identity import same
 from agent.judge.plausible import energy_flags
 from agent.statement import log as logs
 from agent.statement.figures import EARLY, KINDS, NoReading, Taken, billed, choose, ripe, span, taken, whole
-from agent.statement.log import Attempt
+from agent.statement.log import Attempt, Figures
 from agent.statement.verdict import Reason, Used, above_limit, doubtful, too_long, unusual, used
 from buffer.body import when
 from buffer.store import Store
@@ -98,7 +98,7 @@ def attempt(case: Case, found: Taken, stamp: Stamp, number: int, replaces: int |
         if period is not None:
             reasons += [*above_limit(period, meter.limit_kw), *unusual(period, _earlier(case))]
     meanings = dict(meter.tariffs or {})
-    statement = {
+    statement: Figures = {
         "month": window.month,
         "account": meter.account,
         "utility": profile.name,

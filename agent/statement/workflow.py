@@ -26,6 +26,7 @@ from buffer.faults import StoreError
 from buffer.notes import STATEMENTS_EPOCH, STATEMENTS_SINCE
 from buffer.record import Record
 from buffer.store import Store
+from buffer.writer import Change
 from drivers.times import MILLISECOND
 
 logger = logging.getLogger("meterpost.statement")
@@ -43,7 +44,7 @@ class StatementWorkflow:
         profiles: Mapping[str, Profile],
         store: Store,
         *,
-        change: Callable[[Callable[[Store], Any]], Any],
+        change: Change,
         submit: Callable[[Sequence[Record]], object],
         clock: Clock,
         channels: Mapping[str, OutboundChannel],

@@ -293,7 +293,7 @@ def test_many_points_have_their_turns_one_after_the_other(tmp_path):
         house.store.put([replace(reading(moment), point=meter.point) for moment in (since, since + DAY)])
     clock = iter(range(100))
     raised: list[Record] = []
-    looked = PlanWatch(
+    journals_until = PlanWatch(
         replace(house.config, meters=tuple(meters)),
         house.store,
         submit=lambda records, notes: raised.extend(records),
@@ -301,7 +301,7 @@ def test_many_points_have_their_turns_one_after_the_other(tmp_path):
     )
     told = []
     for second in range(7):
-        looked.tick(Stamp(since + DAY, "synced", "boot", 1000.0 + second))
+        journals_until.tick(Stamp(since + DAY, "synced", "boot", 1000.0 + second))
         told.append([event.point for event in raised])
         raised.clear()
     house.store.close()

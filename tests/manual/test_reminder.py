@@ -107,9 +107,9 @@ class House:
         self.clock = FakeClock(Time())
         self.store = opened(folder, lambda: self.clock.stamp().utc)
         self.writer = Writer(self.store, on_stored=lambda records: None, group=0.0)
-        self.points = self.room()
+        self.points = self.manual_points()
 
-    def room(self) -> ManualPoints:
+    def manual_points(self) -> ManualPoints:
         return ManualPoints(self.config, self.store, self.writer, self.clock, self.writer.submit)
 
     def on(self, moment: datetime) -> None:
@@ -155,7 +155,7 @@ def test_the_reminder_survives_a_restart_without_a_second_event(house: House) ->
     house.points.remind()
     first = house.events()
     assert len(first) == 2
-    house.points = house.room()
+    house.points = house.manual_points()
     house.points.remind()
     assert house.events() == first
 

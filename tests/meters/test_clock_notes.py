@@ -36,14 +36,14 @@ def test_what_was_told_and_tried_is_on_the_disk_when_it_was_told_and_known_after
     store = opened(tmp_path)
     writer = Writer(store, on_stored=lambda records: None)
     meter = FakeBus(1).meters[0]
-    clock_notes.give([meter], store, writer, writer.submit)
+    clock_notes.restore([meter], store, writer, writer.submit)
     assert meter.watch.notes is not None and meter.watch.notes.facts == ClockFacts()
     facts = ClockFacts("20000001", off=True, tried=date(2026, 11, 21), before=Decimal("42.3"))
     told = gateway_event("meter-clock-off", "42.3 s fast", FakeBus(1).clock.stamp(), point="flat-1", serial="20000001")
     meter.watch.notes.keep(facts, [told])
     crashed_store = opened(crashed(tmp_path, tmp_path / "after"))  # kill -9 at this moment
     again = FakeBus(1).meters[0]
-    clock_notes.give([again], crashed_store, writer, writer.submit)
+    clock_notes.restore([again], crashed_store, writer, writer.submit)
     assert again.watch.notes is not None and again.watch.notes.facts == facts
     assert [record.event for record, _, _ in crashed_store.rows()] == [told.event]
     writer.close()

@@ -33,12 +33,12 @@ class Gateway:
         journal = Archive("event")
         self.bus = FakeBus(1, Poll(now=60.0, network=None, event=3600.0), prepare=journal)
         self.bus.clock.step(self.away)
-        self.looks = JournalCursors(self.change)
-        self.looks.give(self.bus.meters, self.store)
+        self.cursors = JournalCursors(self.change)
+        self.cursors.restore(self.bus.meters, self.store)
         return journal
 
     def run(self, seconds: float) -> None:
-        self.bus.run(seconds, lambda: self.looks.keep(self.bus.meters))
+        self.bus.run(seconds, lambda: self.cursors.save(self.bus.meters))
         self.away += seconds
 
     def change(self, work: Callable[[Store], Any]) -> None:
@@ -68,7 +68,7 @@ def test_a_power_cut_before_the_journals_turn_costs_nothing_of_the_outage(gatewa
 def test_the_note_is_written_once_a_day_and_never_older(gateway: Gateway) -> None:
     gateway.start()
     notes = []
-    gateway.looks = JournalCursors(lambda work: notes.append(gateway.bus.clock.stamp().utc) or work(gateway.store))
+    gateway.cursors = JournalCursors(lambda work: notes.append(gateway.bus.clock.stamp().utc) or work(gateway.store))
     gateway.run(3 * 86400)
     assert len(notes) == 3
     journal = gateway.start()
@@ -79,7 +79,7 @@ def test_the_note_is_written_once_a_day_and_never_older(gateway: Gateway) -> Non
 def test_a_stop_notes_the_last_look_whatever_its_age(gateway: Gateway) -> None:
     journal = gateway.start()
     gateway.run(3 * 3600 + 60)
-    gateway.looks.keep(gateway.bus.meters, timedelta())
+    gateway.cursors.save(gateway.bus.meters, timedelta())
     last = journal.asked[-1][1]
     journal = gateway.start(away=timedelta(days=9))
     gateway.run(60)
@@ -90,15 +90,15 @@ def test_a_stop_notes_the_last_look_whatever_its_age(gateway: Gateway) -> None:
 def test_another_meter_a_damaged_note_and_none_begin_with_all(gateway: Gateway) -> None:
     gateway.start()
     gateway.run(60)
-    assert gateway.bus.meters[0].looked
-    gateway.looks.give(gateway.bus.meters, gateway.store)
-    assert gateway.bus.meters[0].looked
+    assert gateway.bus.meters[0].journals_until
+    gateway.cursors.restore(gateway.bus.meters, gateway.store)
+    assert gateway.bus.meters[0].journals_until
     note = gateway.store.noted(JOURNALS.key)
     assert note is not None
     for damaged in (note.replace("20000001", "20000002"), note[:-1], None):
         gateway.store.note(JOURNALS.key, damaged)
-        gateway.looks.give(gateway.bus.meters, gateway.store)
-        assert gateway.bus.meters[0].looked is None
+        gateway.cursors.restore(gateway.bus.meters, gateway.store)
+        assert gateway.bus.meters[0].journals_until is None
 
 
 def test_the_note_names_the_meter(gateway: Gateway) -> None:
@@ -108,8 +108,8 @@ def test_the_note_names_the_meter(gateway: Gateway) -> None:
     other.config = gateway.bus.meters[0].config.__class__(
         "flat-1", "riser", "mercury230", "2", "20000002", Line(), poll=other.config.poll
     )
-    gateway.looks.give([other], gateway.store)
-    assert other.looked is None
+    gateway.cursors.restore([other], gateway.store)
+    assert other.journals_until is None
 
 
 def test_a_disk_that_takes_no_note_is_asked_again(gateway: Gateway) -> None:
@@ -117,10 +117,10 @@ def test_a_disk_that_takes_no_note_is_asked_again(gateway: Gateway) -> None:
         raise StoreUnusable("the disk is full")
 
     gateway.start()
-    gateway.looks = JournalCursors(full)
+    gateway.cursors = JournalCursors(full)
     gateway.run(60)
     assert gateway.store.noted(JOURNALS.key) is None
-    gateway.looks._change = gateway.change
+    gateway.cursors._change = gateway.change
     gateway.run(1)
     assert gateway.store.noted(JOURNALS.key) is not None
 
@@ -139,13 +139,13 @@ def test_the_daemon_keeps_them_over_a_reload_and_a_restart(tmp_path: Path) -> No
         daemon.start()
         try:
             (meter,) = daemon.buses.workers[0].meters
-            seen.append(meter.looked)
-            meter.looked = NOON + number * HOUR
-            daemon.look()
+            seen.append(meter.journals_until)
+            meter.journals_until = NOON + number * HOUR
+            daemon.tick()
             daemon.in_force.reload()
             (meter,) = daemon.buses.workers[0].meters
-            seen.append(meter.looked)
-            meter.looked = NOON + number * HOUR + timedelta(minutes=30)
+            seen.append(meter.journals_until)
+            meter.journals_until = NOON + number * HOUR + timedelta(minutes=30)
         finally:
             daemon.close()
     half = timedelta(minutes=30)
