@@ -133,7 +133,7 @@ class SmlMeter(PushMeter):
     """SML: the signed power, energies and whatever else the meter's parameters let through."""
 
     def session(self) -> Session:
-        return PushSession(_cut_registers, self._settings["interval"])
+        return PushSession(_cut_registers, self._settings["interval"], spoken="sml")
 
     def _listen(self, ask: Ask) -> tuple[str, Block]:
         answer: messages.Registers = ask(Listen())

@@ -142,7 +142,7 @@ class Dialogue:
         if meter.denied_at is not None and 0 <= now - meter.denied_at < PASSWORD_PAUSE:
             rest = round((PASSWORD_PAUSE - (now - meter.denied_at)) / 60)
             raise PasswordPaused(f"the password was refused; it is tried again in {rest} minutes (some meters lock)")
-        self._link.begin(meter.line)
+        self._link.begin(meter.line, meter.margin)
         ask = asker(self._link, meter.driver.session())
         try:
             outcome = talk(ask, self._undisturbed(lambda: self._greet(meter, ask)))

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
+from agent.line import explained
 from agent.line import trace as traces
 from agent.line.others import OtherMaster
 from agent.line.trace import Redactor, Trace
@@ -22,6 +23,7 @@ BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
 SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
 
 FAREWELL = 0.02  # s of silence after a message that no one answers, so that it does not run into the next frame
+HEARING = 0.25  # s of listening to another master until it is seen that the line is wanted
 LATEST = 30.0  # s after a question without an answer in which its answer may still come
 LATE = 0.0005  # s by which the last octet is through the driver after it is through the line; a second look costs more
 FEW = 2  # octets that are not worth a nap
@@ -74,12 +76,15 @@ class Link:
         ] = []  # of the secrets that this dialogue has sent: an echo may hold them, even late
         self.others = others or OtherMaster()
         self._answered: Session | None = None  # whose answer was believed last, in this dialogue
+        self._margin = self._sent_at = self._late_at = 0.0
         self._ahead = b""  # what was heard between dialogues
         self._failed_at = float("-inf")  # when a question stayed without a sound answer: late ones may come after it
 
-    def begin(self, line: Line) -> None:
-        """Start a dialogue with a meter: its own line settings, nothing kept of the one before."""
+    def begin(self, line: Line, margin: float = 0.0) -> None:
+        """Start a dialogue with a meter: its own line settings, nothing kept of the one before. ``margin``: seconds
+        that every answer may take longer than its protocol says."""
         self._port.set_line(line)
+        self._margin = margin
         self.frames = []
         self._guards = []
         self._doubtful = self._answered = None
@@ -126,7 +131,9 @@ class Link:
             self._failed_at = self._monotonic()
             self._hush(trouble)
             self._leave_alone(session, sending)
-            raise
+            better = explained.better(trouble, session, self._exchanged())
+            self._hush(better)
+            raise better from None
         except MeterError as trouble:
             self.counters["answered"] += not isinstance(trouble, LinkLost)  # its no is an answer: the wiring is sound
             self._hush(trouble)
@@ -136,6 +143,18 @@ class Link:
         self.counters["answered"] += 1
         self._answered = session
         return reply
+
+    def _exchanged(self) -> explained.Heard:
+        """All that came since the question that is not answered."""
+        sending = self._awaited
+        if sending is None:
+            return explained.Heard()
+        delay = self._late_at - self._sent_at if self._late else 0.0
+        return explained.Heard(sending, bytes(self._heard), bytes(self._late), delay, self._waited(sending))
+
+    def _waited(self, sending: Sending) -> float:
+        """Seconds to an answer's first octet; longer where the way is longer than a wire."""
+        return sending.wait + (self._margin if sending.data else 0.0)
 
     def settle(self) -> None:
         """After the last answer of a reading. SecondMaster where one answer too many is there; where another master
@@ -156,15 +175,15 @@ class Link:
         except BadFrame as trouble:
             raise SecondMaster(f"the answers are not in step with the questions: {trouble}") from None
 
-    def listen(self, seconds: float) -> bool:
-        """Whether somebody spoke within this time; for a line that another master uses too."""
-        data = self._port.read(seconds)
-        if not data:
-            return False
-        now = self._quiet_since = self._monotonic()
-        self.others.spoke(now)
-        self._ahead = (self._ahead + data)[-KEPT:]
-        return True
+    def listen(self, seconds: float, wanted: Callable[[], bool]) -> None:
+        """On a line that another master uses too: hear whether it speaks, until it does, or the line is wanted."""
+        end = self._monotonic() + seconds
+        while not wanted() and (rest := end - self._monotonic()) > 0:
+            if data := self._port.read(min(rest, HEARING)):
+                now = self._quiet_since = self._monotonic()
+                self.others.spoke(now)
+                self._ahead = (self._ahead + data)[-KEPT:]
+                return
 
     def _overhear(self, heard: Collection[Overheard]) -> None:
         """Another master's questions tell of it. An answer does only where it cannot be a late one to ourselves."""
@@ -229,6 +248,7 @@ class Link:
                 self._sleep(rest)  # tcdrain returns at once on ptys and many adapters
             self._port.set_line(sending.then)
         self._quiet_since = end if sending.answered else end + FAREWELL
+        self._sent_at = end
         return end
 
     def _unasked(self, session: Session, sending: Sending, stale: bytes) -> None:
@@ -244,7 +264,7 @@ class Link:
         self._leave_alone(session, sending)
 
     def _await(self, session: Session, sending: Sending, sent: float) -> Any:
-        deadline = sent + sending.wait
+        deadline = sent + self._waited(sending)
         give_up = deadline + sending.size * self._port.line.character * 2 + SLACK
         heard, missing = False, sending.least
         if missing > FEW:
@@ -253,15 +273,17 @@ class Link:
             self._nap(sent + sending.pause + missing * self._port.line.character - self._monotonic())
         while True:
             now = self._monotonic()
-            if now > give_up:
-                raise BadFrame(f"the line did not fall silent within {give_up - sent:.1f} s")
-            data = self._port.read(sending.gap if heard else deadline - now)
+            if now >= give_up:
+                return self._no_end(session, sending, give_up - sent)
+            data = self._port.read(min(sending.gap, give_up - now) if heard else deadline - now)
             if data:
                 heard = True
                 self._quiet_since = self._monotonic()
                 self._heard += data
+            elif heard and now + sending.gap > give_up:
+                continue
             elif not heard:
-                raise NoReply(f"no answer within {sending.wait:.2f} s")
+                raise NoReply(f"no answer within {self._waited(sending):.2f} s")
             reply = session.receive(data)
             if reply is not None:
                 return reply
@@ -272,14 +294,28 @@ class Link:
             if missing > FEW:
                 self._nap(min(missing * self._port.line.character, sending.gap))
 
+    def _no_end(self, session: Session, sending: Sending, seconds: float) -> Any:
+        """The time is over and the line still talks: what the session makes of it."""
+        try:
+            reply = session.receive(b"")
+        except BadFrame as trouble:
+            if type(trouble) is not BadFrame or not sending.data:
+                raise
+            reply = None
+        if reply is None:
+            raise BadFrame(f"the line did not fall silent within {seconds:.1f} s")
+        return reply
+
     def _nap(self, seconds: float) -> None:
         if seconds > 0:
             self._sleep(seconds + LATE)
 
     def _leave_alone(self, session: Session, sending: Sending) -> None:
         """Wait until nothing has come for the longest answer time: what is late is gone by then, and another master
-        has had its answer."""
-        quiet = sending.wait
+        has had its answer. Where nothing was asked nothing can be late."""
+        if not sending.data:
+            return
+        quiet = self._waited(sending)
         end = self._monotonic() + 3 * quiet + sending.size * self._port.line.character + SLACK
         start = len(self._late)
         while self._monotonic() < end:
@@ -288,6 +324,8 @@ class Link:
                 break
             self.counters["stale"] += len(data)
             self._quiet_since = self._monotonic()
+            if not self._late:
+                self._late_at = self._quiet_since
             self._late += data
         if len(self._late) > start and isinstance(session, Unnamed):
             self._overhear([one for one in session.foreign(bytes(self._late[start:])) if one.question])

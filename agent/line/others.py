@@ -4,6 +4,7 @@ Its frames are noted wherever they are heard. One that polls regularly is learnt
 comes less than APART after the frame before belongs to the same one. ``free`` then says when the line is ours.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ MARGIN = 0.5  # s before and behind its next burst
 BURSTS = 12  # that are remembered
 LEAST = 3  # bursts that show a period
 JITTER = 0.15  # of the period by which a burst may come early or late
+PATIENCE = 60.0  # s
 REMEMBERED = 86400.0  # s for which one that was heard is reckoned with
 
 
@@ -37,7 +39,8 @@ class OtherMaster:
         self.counts: dict[str, int] = {}  # frames by the address that was asked or that answered
         self.last: float | None = None  # when one was heard
         self._bursts: deque[Burst] = deque(maxlen=BURSTS)
-        self._told = float("-inf")
+        self._told = -math.inf
+        self._yielding = math.inf  # since when polls make way
 
     def heard(self, frames: Iterable[Overheard], now: float) -> None:
         """Foreign frames."""
@@ -82,6 +85,15 @@ class OtherMaster:
             "ago": round(now - self.last),
             "period": None if period is None else round(period, 1),
         }
+
+    def turn(self, now: float, need: float) -> float:
+        """Seconds for which a poll that takes ``need`` makes way; not for longer than ``PATIENCE`` altogether."""
+        free = self.free(now, need)
+        if free <= now or now - self._yielding > PATIENCE:
+            self._yielding = math.inf
+            return 0.0
+        self._yielding = min(self._yielding, now)
+        return free - now
 
     def free(self, now: float, need: float) -> float:
         """From when on the line is ours for ``need`` seconds: ``now``, or a later moment. Where it leaves us less than

@@ -30,7 +30,7 @@ from agent.meters.passwords import PASSWORD_PAUSE, PasswordPaused
 from agent.meters.state import MeterState
 from buffer.record import Record
 from drivers.reading import Kind, is_kind
-from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NoReply, Refused, SecondMaster
+from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NoReply, Refused, SecondMaster, SessionHeld
 
 log = logging.getLogger("meterpost.line")
 
@@ -235,7 +235,7 @@ class Rounds:
             self._next_slot(meter, kind)
         elif isinstance(trouble, (AccessDenied, PasswordPaused)):
             self._schedule.later(meter, kind, now + PASSWORD_PAUSE)
-        elif kind in ARCHIVES and isinstance(trouble, (Busy, SecondMaster)):
+        elif isinstance(trouble, SessionHeld) or (kind in ARCHIVES and isinstance(trouble, (Busy, SecondMaster))):
             self._schedule.later(meter, kind, now + ARCHIVE_BUSY)
         elif kind not in ARCHIVES and isinstance(trouble, (NoReply, BadFrame, Busy, SecondMaster)):
             self._schedule.later(meter, kind, now + RETRY)

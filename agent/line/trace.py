@@ -78,6 +78,8 @@ class TraceMessage:
             return ["silence"]
         if self._plain is None:
             return [REDACTED]
+        if self._question and self._plain.translate(_LOW) == self._question.translate(_LOW):
+            return ["our own question came back (echo)"]
         explain = _explainer(self._package)
         if explain is None or not self._plain:
             return []

@@ -15,7 +15,6 @@ What goes wrong with one meter stays with that meter; a mistake of ours costs on
 """
 
 import logging
-import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -47,8 +46,6 @@ log = logging.getLogger("meterpost.line")
 
 FIRST_REOPEN, LONGEST_REOPEN = 1.0, 30.0  # s between two tries to open a vanished port
 LONGEST_SLEEP = 5.0  # s; the watchdog wants to see every worker alive
-PATIENCE = 60.0  # s for which polls make way to another master
-HEARING = 0.25  # s of listening to it until a question is noticed
 
 
 @dataclass(slots=True)
@@ -106,7 +103,6 @@ class Worker:
         self._port_trouble: LinkLost | None = None
         self._alive = now
         self.others = OtherMaster()
-        self._yielding_since = math.inf  # when polls began to make way to it
         self.polled = 0
         self.asking: str | None = None  # the point that is being asked
         self.filling: str | None = None  # the point whose old gaps are being filled
@@ -203,7 +199,7 @@ class Worker:
             question = self._next_question()
             if question is not None:
                 self._serve(question)
-            elif (turn := self._others_turn(now)) > 0:
+            elif self.bus.shared and (turn := self.others.turn(now, self._rounds.longest_cost())) > 0:
                 self._listen(turn)
             elif not self._poll_one() and not self._fill_one():
                 rest = max(0.0, self._rounds.next_moment() - self._clock.monotonic())
@@ -218,6 +214,11 @@ class Worker:
             log.warning("%s: %s", self.bus.name, news)
             self._submit([gateway_event("second-master", f"{self.bus.name}: {news}", self._clock.stamp())])
         return 0.0
+
+    def _listen(self, seconds: float) -> None:
+        """Hear when another master speaks; at most until a question comes."""
+        assert self._link is not None
+        self._link.listen(min(seconds, LONGEST_SLEEP), lambda: bool(self._questions) or self._stopping)
 
     def _next_question(self) -> Question | None:
         with self._wake:
@@ -259,26 +260,6 @@ class Worker:
         self._reopen_at = self._clock.monotonic() + self._reopen
         self._reopen = min(self._reopen * 1.5, LONGEST_REOPEN)
         self._turn_away(trouble)
-
-    # ── another master on the pair ───────────────────────────────────────
-
-    def _others_turn(self, now: float) -> float:
-        """Seconds for which polls make way; not for longer than ``PATIENCE`` altogether."""
-        free = self.others.free(now, self._rounds.longest_cost()) if self.bus.shared else now
-        if free <= now or now - self._yielding_since > PATIENCE:
-            self._yielding_since = math.inf
-            return 0.0
-        self._yielding_since = min(self._yielding_since, now)
-        return free - now
-
-    def _listen(self, seconds: float) -> None:
-        """Hear when the other one speaks, until something comes, is asked, or the time is over."""
-        assert self._link is not None
-        end = self._clock.monotonic() + min(seconds, LONGEST_SLEEP)
-        while not self._questions and not self._stopping:
-            rest = end - self._clock.monotonic()
-            if rest <= 0 or self._link.listen(min(rest, HEARING)):
-                return
 
     # ── polls ────────────────────────────────────────────────────────────
 

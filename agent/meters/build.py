@@ -9,6 +9,8 @@ from agent.meters.state import MeterState
 from drivers import registry
 from drivers.reading import FrameCounter, MeterPlan
 
+FAR = 1.0  # s
+
 CounterOf = Callable[[str], FrameCounter]
 
 
@@ -38,7 +40,15 @@ def state_of(meter: Meter, config: Config, counter: CounterOf | None = None) -> 
         zone=zone,
         counter=counter,
     )
-    return MeterState(meter, family.build(plan), meter.line, _zone(meter.settings.get("timezone") or zone))
+    port = next((bus.port for bus in config.buses if bus.name == meter.bus), "")
+    margin = 0.0 if meter.timeout is not None else margin_of(port)
+    own = _zone(meter.settings.get("timezone") or zone)
+    return MeterState(meter, family.build(plan), meter.line, own, margin=margin)
+
+
+def margin_of(port: str) -> float:
+    """Seconds that an answer may take longer by the way to this port: a URL may lead through a mobile network."""
+    return FAR if "://" in port else 0.0
 
 
 def _zone(name: Any) -> ZoneInfo | None:

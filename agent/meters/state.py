@@ -25,6 +25,7 @@ class MeterState:
     driver: Driver
     line: Line
     zone: ZoneInfo | None = None  # of the meter's own clock as configured; None: no one has said
+    margin: float = 0.0  # s that an answer may take longer than its protocol says, by the way to it
     identity: Identity | None = None
     offset: Decimal | None = None
     offset_at: float | None = None  # monotonic

@@ -26,7 +26,7 @@ from protocols.dlms.hdlc import (
     Frame,
     Limits,
 )
-from protocols.errors import BadFrame, Busy, NotLoggedIn, Refused
+from protocols.errors import BadFrame, Busy, NotLoggedIn, Refused, SessionHeld, WrongAddress, WrongCheck
 
 LARGEST_APDU = 1 << 20  # octets of one answer, blocks not counted: what memory may be spent on it
 POLLS = 50  # how often a meter that is not ready is asked again before we give up
@@ -156,7 +156,8 @@ class HdlcLink:
         self._spare += 1
         if self._spare > SPARE_TRIES or self._state is not State.UP:
             shown = f"{len(noise)} octets" if self.hush else f"the end of it: {noise.hex(' ')}"
-            raise BadFrame(f"no sound HDLC frame in what came, {shown}")
+            kind = WrongCheck if noise[:1] == b"\x7e" and noise[1:2] >= b"\xa0" and noise[-1:] == b"\x7e" else BadFrame
+            raise kind(f"no sound HDLC frame in what came, {shown}")
         return Out(self._last)
 
     def _segment(self) -> int:
@@ -194,7 +195,7 @@ class HdlcLink:
         if frame.source != self._server:
             there = Address.from_bytes(frame.source)
             self._deframer.clear()
-            raise BadFrame(f"meter {there} answered, {self.server} was asked")
+            raise WrongAddress(f"meter {there} answered, {self.server} was asked")
         control = frame.control
         if self._state is not State.UP:
             return self._hear_unnumbered(frame)
@@ -216,7 +217,9 @@ class HdlcLink:
             self._state = following
             return event
         if control == DM:
-            raise Refused("the meter refuses the link (DM): other client, other address length, or still busy")
+            raise SessionHeld(
+                "the meter refuses the link (DM): a session is still open, or other client, other address length"
+            )
         if control == FRMR:
             raise Refused(f"the meter rejects the frame (FRMR {frame.information.hex(' ')})")
         if control == UI:

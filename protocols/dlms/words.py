@@ -1,6 +1,6 @@
 """DLMS codes as text (IEC 62056-5-3 and its ASN.1), each with what a technician can do about it where that helps."""
 
-from protocols.errors import AccessDenied, Busy, MeterError, NotLoggedIn, Refused
+from protocols.errors import AccessDenied, Busy, MeterError, NoRights, NotLoggedIn, Refused
 
 ACCESS_RESULTS = {
     1: "hardware fault in the meter",
@@ -108,6 +108,13 @@ class NoAccess(Refused):
     """A data-access-result or action result other than success; ``code`` holds it."""
 
 
+class NotPermitted(NoAccess):
+    """The object is there, and this client may not do that with it."""
+
+    layer = "rights"
+    hint = NoRights.hint
+
+
 class CounterTooLow(Refused):
     """The meter wants a higher frame counter. ``expected``: the lowest that it takes, None where it does not say."""
 
@@ -121,16 +128,22 @@ def conforms(conformance: int, bit: int) -> bool:
     return bool(conformance >> 23 - bit & 1)
 
 
+def _no_access(text: str, result: int) -> MeterError:
+    if result == 2:
+        return Busy(text)
+    return (NotPermitted if result in (3, 13) else NoAccess)(text, result)  # read-write-denied, scope violated
+
+
 def access_error(what: str, result: int) -> MeterError:
     """The error for a data-access-result other than 0."""
     text = f"{what}: {ACCESS_RESULTS.get(result, 'unknown reason')} (data-access-result {result})"
-    return Busy(text) if result == 2 else NoAccess(text, result)
+    return _no_access(text, result)
 
 
 def action_error(what: str, result: int) -> MeterError:
     """The error for an action-result other than 0."""
     text = f"{what}: {ACTION_RESULTS.get(result, 'unknown reason')} (action-result {result})"
-    return Busy(text) if result == 2 else NoAccess(text, result)
+    return _no_access(text, result)
 
 
 def exception_error(state: int, service: int, counter: int | None) -> MeterError:

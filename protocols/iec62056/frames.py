@@ -164,6 +164,6 @@ def hex_of(data: bytes, limit: int = 48) -> str:
     return f"{data[:half].hex(' ')} … {data[-half:].hex(' ')} ({len(data)} bytes)"
 
 
-def broken(words: str, data: bytes) -> BadFrame:
+def broken(words: str, data: bytes, kind: type[BadFrame] = BadFrame) -> BadFrame:
     """A BadFrame with the bytes in hex."""
-    return BadFrame(f"{words}: {hex_of(data)}")
+    return kind(f"{words}: {hex_of(data)}")

@@ -6,10 +6,10 @@ A telegram is ``/XXX3ident CR LF CR LF data ! [CRC] CR LF``; listening may begin
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from protocols.checksums import crc16_arc
-from protocols.errors import BadFrame
+from protocols.errors import BadFrame, WrongCheck
 from protocols.iec62056.block import Block, parse
 from protocols.iec62056.frames import CRLF, broken, low7
 from protocols.iec62056.inbox import Inbox
@@ -22,7 +22,9 @@ _TELEGRAM = re.compile(rb"/([\x20-\x2e\x30-\x7e\x02]{3}[^\r\n/!]*)\r?\n(.*?)!([0
 
 @dataclass(frozen=True, slots=True)
 class Listen(Read):
-    """Wait for the next whole telegram."""
+    """Wait for the next whole telegram. Two intervals were listened to: once more would bring nothing else."""
+
+    repeatable: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,11 @@ class TextCut:
         raw, name, text, crc = bytes(match[0]), match[1], match[2], match[3]
         del buffer[: match.end()]
         if self._inbox.spoilt(raw):
-            raise broken("wrong parity", raw)
+            raise broken("wrong parity", raw, WrongCheck)
         if crc and int(crc, 16) != crc16_arc(raw[: raw.rindex(b"!") + 1]):
-            raise broken("wrong CRC", raw)
+            raise broken("wrong CRC", raw, WrongCheck)
         if not crc and self._check != "none":
-            raise broken('a telegram without CRC (check = "none" accepts it)', raw)
+            raise broken('a telegram without CRC (check = "none" accepts it)', raw, WrongCheck)
         block = parse(text)
         if not block.sets or (block.damaged and not crc):
             raise broken("damaged lines in a telegram", raw)
@@ -75,38 +77,57 @@ class TextCut:
 class PushSession:
     """Implements :class:`protocols.session.Session` for meters that only talk: :class:`Listen` is the one question.
 
-    ``interval``: seconds between two telegrams. A damaged telegram is passed over, the third is a BadFrame."""
+    ``interval``: seconds between two telegrams; two of them are listened to. A damaged telegram is passed over, the
+    third is a BadFrame. Where none comes, the octets tell what speaks there instead of ``spoken``.
+    """
 
     def __init__(
-        self, cut: Callable[[bytearray], Any], interval: float, prepare: Callable[[bytes], bytes] | None = None
+        self,
+        cut: Callable[[bytearray], Any],
+        interval: float,
+        prepare: Callable[[bytes], bytes] | None = None,
+        spoken: str = "p1",
     ) -> None:
         self._cut = cut
         self._prepare = prepare or bytes
         self._interval = interval
+        self._spoken = spoken
         self._buffer = bytearray()
-        self._damaged = 0
+        self._raw = bytearray()  # as they came, for the message
+        self._damaged: list[BadFrame] = []
 
     def send(self, question: Any) -> Sending:
         if not isinstance(question, Listen):
             raise RuntimeError(f"{question!r} cannot be asked of a meter that only talks")
         self._buffer.clear()
-        self._damaged = 0
+        self._raw.clear()
+        self._damaged.clear()
         wait = 2 * self._interval + 2
-        return Sending(b"", wait=wait, gap=wait, size=LARGEST)
+        return Sending(b"", wait=wait, gap=wait, size=0)
 
     def receive(self, data: bytes) -> Any:
         if not data:
-            if self._buffer:
-                raise broken("no whole telegram came", bytes(self._buffer))
+            if self._raw:
+                raise self._not_understood()
             return None
+        self._raw += data
+        del self._raw[:-LARGEST]
         self._buffer += self._prepare(data)
         while True:
             try:
                 return self._cut(self._buffer)
-            except BadFrame:
-                self._damaged += 1
-                if self._damaged == DAMAGED:
+            except BadFrame as trouble:
+                self._damaged.append(trouble)
+                if len(self._damaged) == DAMAGED:
                     raise
+
+    def _not_understood(self) -> BadFrame:
+        if self._damaged:
+            return self._damaged[-1]
+        from protocols import diagnosis  # only where listening has failed
+
+        raw = bytes(self._raw)
+        return diagnosis.of(raw, self._spoken) or broken("no whole telegram came", raw)
 
     def proof(self) -> Any | None:
         """Telegrams carry their own serial number; nothing is asked that could be answered late."""

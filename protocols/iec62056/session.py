@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from protocols.errors import AccessDenied, BadFrame, Busy, NotLoggedIn, Refused
+from protocols.errors import AccessDenied, BadFrame, Busy, NotLoggedIn, Refused, WrongCheck
 from protocols.iec62056 import foreign, frames, questions
 from protocols.iec62056.block import Block, parse
 from protocols.iec62056.frames import ACK, EOT, ETX, NAK, STX, Identification
@@ -367,17 +367,17 @@ class Session(Unnamed):
         if self.rule not in frames.rules_kept(frame):
             kept = frames.rules_kept(frame)
             hint = f' (it keeps the rule "{kept[0]}")' if kept else ""
-            raise self._broken(f"wrong check character by the rule {self.rule!r}{hint}", frame)
+            raise self._broken(f"wrong check character by the rule {self.rule!r}{hint}", frame, WrongCheck)
         return True
 
     def _nothing_yet(self, silent: bool) -> None:
         if silent and self._inbox.buffer:
             raise self._broken("the answer broke off")
 
-    def _broken(self, words: str, data: bytes | None = None) -> BadFrame:
+    def _broken(self, words: str, data: bytes | None = None, kind: type[BadFrame] = BadFrame) -> BadFrame:
         if isinstance(self._question, questions.Password):
-            return BadFrame(words)  # a damaged echo of the password may be among the bytes
-        return frames.broken(words, bytes(self._inbox.buffer) if data is None else data)
+            return kind(words)  # a damaged echo of the password may be among the bytes
+        return frames.broken(words, bytes(self._inbox.buffer) if data is None else data, kind)
 
     def _read_reply(self, silent: bool) -> Any:
         """What a question of programming mode brings: data, or the meter's yes or no."""

@@ -13,7 +13,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from protocols.checksums import crc16_modbus
-from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NotLoggedIn, Refused
+from protocols.errors import (
+    AccessDenied,
+    BadFrame,
+    Busy,
+    MeterError,
+    NoRights,
+    NotLoggedIn,
+    Refused,
+    WrongAddress,
+    WrongCheck,
+)
 from protocols.mercury.frames import LONGEST, SHORTEST, seal
 from protocols.mercury.questions import STATUS, Asked, OpenChannel, ReadSerial, TestChannel
 from protocols.mercury.shapes import answer_sizes, question_sizes
@@ -203,26 +213,29 @@ class Session(Unnamed):
                     self._alert(self._before + bytes(buffer[:at]), bytes(buffer[at + SHORTEST :]))
                     return frame
         self._alert(self._before, bytes(buffer), questions_only=True)
-        raise self._broken(self._complaint(bytes(buffer), question))
+        raise self._broken(*self._complaint(bytes(buffer), question))
 
-    def _complaint(self, heard: bytes, question: Asked) -> str:
+    def _complaint(self, heard: bytes, question: Asked) -> tuple[str, type[BadFrame]]:
+        sizes = [size + _AROUND for size in question.sizes]
         if len(heard) < SHORTEST or crc16_modbus(heard):
-            return "no sound frame"
+            whole = len(heard) in sizes and heard[0] == self._address
+            return ("wrong check sum", WrongCheck) if whole else ("no sound frame", BadFrame)
         if heard[0] != self._address:
-            return f"meter {heard[0]} answered"
-        if len(heard) == question.sizes[0] + _AROUND + 1 and heard[1] == self._request[1]:
-            return "the meter repeats request codes in its answers, switch that off (port parameter 15h, bit 7)"
-        due = " or ".join(str(size + _AROUND) for size in question.sizes)
-        return f"a sound frame of {len(heard)} octets where {due} were due, perhaps a late answer"
+            return f"meter {heard[0]} answered", WrongAddress
+        if len(heard) == sizes[0] + 1 and heard[1] == self._request[1]:
+            why = "the meter repeats request codes in its answers, switch that off (port parameter 15h, bit 7)"
+            return why, BadFrame
+        due = " or ".join(map(str, sizes))
+        return f"a sound frame of {len(heard)} octets where {due} were due, perhaps a late answer", BadFrame
 
-    def _broken(self, why: str) -> BadFrame:
+    def _broken(self, why: str, kind: type[BadFrame] = BadFrame) -> BadFrame:
         """A BadFrame with the bytes in hex, except for a log-in: an echo of it would show the password."""
         heard, question = bytes(self._buffer), self._question
         self._end(Event.ENDED)
         if isinstance(question, OpenChannel) and len(heard) > SHORTEST:
-            return BadFrame(f"meter {self._address}: {why}: {len(heard)} octets after a log-in, not shown")
+            return kind(f"meter {self._address}: {why}: {len(heard)} octets after a log-in, not shown")
         more = f" and {len(heard) - _SHOWN} more" if len(heard) > _SHOWN else ""
-        return BadFrame(f"meter {self._address}: {why}: {heard[:_SHOWN].hex(' ')}{more}")
+        return kind(f"meter {self._address}: {why}: {heard[:_SHOWN].hex(' ')}{more}")
 
     def _judge(self, question: Asked, status: int) -> None:
         """Return for a status that is the answer due, raise for every other (table 1.3: the low nibble counts)."""
@@ -245,7 +258,7 @@ def _trouble(meter: str, code: int) -> MeterError:
         case 2:
             return Busy(f"{meter}: internal error")
         case 3:
-            return AccessDenied(f"{meter}: the access level does not suffice")
+            return NoRights(f"{meter}: the access level does not suffice")
         case 4:
             return Refused(f"{meter}: the clock has been corrected today already", 4)
         case 5:

@@ -1,6 +1,6 @@
 """Finding the one right answer in the stream of a Modbus TCP connection: frames are numbered, so late ones show."""
 
-from protocols.errors import BadFrame
+from protocols.errors import BadFrame, WrongAddress
 
 HEADER = 7  # transaction, protocol, length, unit: Modbus Messaging on TCP/IP V1.0b §3.1.3
 LONGEST = 260
@@ -26,7 +26,7 @@ def find(heard: bytes, request: bytes, silent: bool) -> tuple[bytes | None, byte
         answer, heard = heard[6 : 6 + length], heard[6 + length :]
         if transaction == request[:2]:
             if answer[0] != request[6]:
-                raise BadFrame(f"unit {answer[0]} answered, {request[6]} was asked: {answer.hex(' ')}")
+                raise WrongAddress(f"unit {answer[0]} answered, {request[6]} was asked: {answer.hex(' ')}")
             return answer, heard
     if silent and heard:
         raise BadFrame(f"cut off: {heard.hex(' ')}")

@@ -16,7 +16,7 @@ here: that is what draining and ``Session.proof`` are for.
 """
 
 from protocols.checksums import crc16_modbus
-from protocols.errors import BadFrame
+from protocols.errors import BadFrame, WrongAddress, WrongCheck
 from protocols.modbus.wire import identification_size
 
 LONGEST = 256  # Modbus over Serial Line V1.02 §2.5.1
@@ -54,10 +54,21 @@ def find(heard: bytes, request: bytes, expected: int | None, silent: bool) -> by
             return rest[: size - 2]
         start += 1
     if silent:
-        raise BadFrame(f"unit {unit}: no frame of this question in {heard.hex(' ')}")
+        raise _complaint(heard, request, expected)
     if len(heard) > 2 * LONGEST:
         raise BadFrame(f"unit {unit}: {len(heard)} octets without its answer, from {heard[:16].hex(' ')}")
     return None
+
+
+def _complaint(heard: bytes, request: bytes, expected: int | None) -> BadFrame:
+    """What came instead of an answer, as far as it can be told."""
+    unit, function = request[0], request[1]
+    size, ours = _shape(heard, function, expected)
+    if size == len(heard) and not crc16_modbus(heard):
+        return WrongAddress(f"unit {heard[0]} answered, {unit} was asked: {heard.hex(' ')}")
+    if heard[0] == unit and ours and size == len(heard):
+        return WrongCheck(f"unit {unit}: wrong check sum: {heard.hex(' ')}")
+    return BadFrame(f"unit {unit}: no frame of this question in {heard.hex(' ')}")
 
 
 def _shape(rest: bytes, function: int, expected: int | None) -> tuple[int | None, bool]:

@@ -1,7 +1,7 @@
 """SML transport protocol version 1: escape sequences around a file, CRC-16/X.25 at its end (SML 1.04 §8)."""
 
 from protocols.checksums import crc16_x25
-from protocols.errors import BadFrame
+from protocols.errors import BadFrame, WrongCheck
 
 ESCAPE = b"\x1b\x1b\x1b\x1b"
 START = ESCAPE + b"\x01\x01\x01\x01"
@@ -61,4 +61,4 @@ def _damaged(buffer: bytearray, size: int, words: str) -> BadFrame:
     """The error, the damaged octets taken out of the buffer."""
     head = bytes(buffer[: min(size, 24)]).hex(" ")
     del buffer[:size]
-    return BadFrame(f"SML: {words}: {head} … ({size} bytes)")
+    return WrongCheck(f"SML: {words}: {head} … ({size} bytes)")

@@ -8,7 +8,7 @@ import pytest
 
 from agent.line.link import Link
 from drivers.push import FAMILIES, server_text
-from protocols.errors import NoReply, Refused
+from protocols.errors import BadFrame, Refused, WrongCheck
 from protocols.session import Line
 from tests.conversations import load
 from tests.drivers.iec62056.support import driver
@@ -64,12 +64,12 @@ def test_sml_file() -> None:
 
 
 def test_a_telegram_without_crc_is_refused_where_one_is_due() -> None:
-    with pytest.raises(NoReply):
+    with pytest.raises(WrongCheck, match="without CRC"):
         pushed("p1", "iec-t24", "now")
 
 
 def test_a_damaged_p1_telegram_is_no_reading() -> None:
-    with pytest.raises(NoReply):
+    with pytest.raises(BadFrame):
         pushed("p1", "iec-t28", "now")
 
 

@@ -113,7 +113,7 @@ HDLC = [Connect(Address(1, 4583, 4), 32), Associate(1, b"12345678", conformance=
 LLC = 3  # octets in front of each APDU
 
 
-def _frame(octets: bytes) -> Frame:
+def frame_of(octets: bytes) -> Frame:
     scanner = Deframer()
     scanner.feed(octets)
     frame = scanner.frame()
@@ -126,13 +126,15 @@ def _of_neighbour(answers: Answers) -> Answers:
 
     def answer(request: bytes) -> bytes:
         said = answers(request)
-        return replace(_frame(said), source=Address(1, 4584, 4).to_bytes()).to_bytes() if said else b""
+        return replace(frame_of(said), source=Address(1, 4584, 4).to_bytes()).to_bytes() if said else b""
 
     return answer
 
 
 def _wrapped(source: int) -> Answers:
-    known = {_frame(sent).information[LLC:]: _frame(heard).information[LLC:] for sent, heard in pairs("dlms-lls")[1:3]}
+    known = {
+        frame_of(sent).information[LLC:]: frame_of(heard).information[LLC:] for sent, heard in pairs("dlms-lls")[1:3]
+    }
     return lambda request: wrapper.wrap(source, 32, known[request[8:]]) if request[8:] in known else b""
 
 
@@ -203,7 +205,7 @@ LINES = (
         before=HDLC,
         foreign=_wrapped(17),
     ),
-    Spoken("sml", lambda: PushSession(_registers, INTERVAL), Listen(), lambda _: DZG, talks=True),
+    Spoken("sml", lambda: PushSession(_registers, INTERVAL, spoken="sml"), Listen(), lambda _: DZG, talks=True),
     Spoken("p1", lambda: _listening("crc", "none"), Listen(), lambda _: P1, line=Line(115200), talks=True),
     Spoken("d0", lambda: _listening("none", "software"), Listen(), lambda _: with_parity(D0), talks=True),
 )

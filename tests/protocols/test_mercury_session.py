@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NotLoggedIn, Refused, SecondMaster
+from protocols.errors import AccessDenied, BadFrame, Busy, MeterError, NoRights, NotLoggedIn, Refused, SecondMaster
 from protocols.mercury import archives, questions
 from protocols.mercury.archives import Entry, LastRecord, ProfileRecord
 from protocols.mercury.frames import AllTariffs, Clock, Done, Energy, TariffState, seal
@@ -217,7 +217,7 @@ def test_two_answers_at_once_are_none() -> None:
         (0x01, Refused, 1),
         (0x81, Refused, 1),
         (0x02, Busy, None),
-        (0x03, AccessDenied, None),
+        (0x03, NoRights, None),
         (0x04, Refused, 4),
         (0x05, NotLoggedIn, None),
         (0x00, BadFrame, None),

@@ -1,0 +1,52 @@
+"""Why a question has no sound answer, from all that was heard: the layers between silence and a frame.
+
+Called once a question has failed. A session's own word stands where it knows more: a wrong check sum, another address.
+"""
+
+from dataclasses import dataclass, field
+
+from protocols.errors import BadFrame, LateReply, MeterError, NoReply, OnlyEcho, OtherProtocol, WrongCheck
+from protocols.session import Sending, Session
+
+_LOW = bytes(octet & 0x7F for octet in range(256))  # an echo may come back without its parity bits
+NOTHING = Sending(b"", wait=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """``octets`` in time, ``late`` ones ``delay`` seconds after the question; ``waited``: seconds for the first one."""
+
+    sending: Sending = NOTHING
+    octets: bytes = field(default=b"", repr=False)
+    late: bytes = field(default=b"", repr=False)
+    delay: float = 0.0
+    waited: float = 0.0
+
+
+def better(trouble: MeterError, session: Session, heard: Heard) -> MeterError:
+    """A word that leads on, or the trouble itself."""
+    if type(trouble) not in (NoReply, BadFrame, WrongCheck):
+        return trouble
+    asked = heard.sending.data
+    came = without_echo(heard.octets, asked)
+    late = heard.late if heard.octets else without_echo(heard.late, asked)
+    if asked and not came and not late and (heard.octets or heard.late):
+        return OnlyEcho("only our own octets came back (an echo): no meter answers")
+    if isinstance(trouble, NoReply) and not came and late:
+        return LateReply(
+            f"an answer came {heard.delay:.1f} s after the question, {heard.waited:.2f} s are waited", heard.delay
+        )
+    if not asked or not came or heard.sending.secret:
+        return trouble  # who only listens has said it already
+    from protocols import diagnosis  # only where a dialogue has failed
+
+    spoken = "".join(type(session).__module__.split(".")[1:2])
+    found = diagnosis.of(came, spoken, asked)
+    return trouble if found is None or (type(trouble) is WrongCheck and type(found) is not OtherProtocol) else found
+
+
+def without_echo(octets: bytes, asked: bytes) -> bytes:
+    """What is not our own question coming back, once or again and again."""
+    if asked and octets.translate(_LOW).startswith(asked.translate(_LOW)):
+        return without_echo(octets[len(asked) :], asked)
+    return octets
