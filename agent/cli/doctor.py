@@ -9,7 +9,7 @@ import typer
 from agent.cli.output import CONFIG, DEFAULT_FILE, JSON, load_config
 from agent.cli.screen import colour, emit, wrapped
 from agent.config.values import Config
-from agent.control.doctor import BAD, DOUBT, GOOD, Finding, examine
+from agent.control.doctor import BAD, DOUBT, GOOD, Finding, Level, examine
 from agent.exits import Exit
 
 COLOURS = {GOOD: "green", DOUBT: "yellow", BAD: "red"}
@@ -57,4 +57,5 @@ def _asked(values: Config) -> list[Finding]:
     points = [meter.point for meter in values.meters if not meter.manual]
     records, failed, _ = ask(values, points, "now", None, False)
     troubles = [Finding(f"meter {each['point']}", BAD, each["error"], each["hint"]) for each in failed]
-    return [*troubles, Finding("asked", GOOD, f"{len(records)} of {len(points)} meters answered just now")]
+    level: Level = DOUBT if troubles else GOOD
+    return [*troubles, Finding("asked", level, f"{len(records)} of {len(points)} meters answered just now")]

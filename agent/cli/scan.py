@@ -12,7 +12,9 @@ from agent.config.words import FORMATS
 from agent.exits import Exit, Failure
 from agent.line.scan import Found, addresses, way_of
 from agent.line.scan import scan as look
+from agent.meters.build import margin_of
 from drivers.registry import UnknownDriver
+from protocols.errors import LAYERS, MeterError
 from protocols.session import SPEEDS, Line
 
 
@@ -52,8 +54,19 @@ def scan(
     ]
     opened = Port(url, lines[0])
     found: list[Found] = []
+    unheard: list[MeterError] = []
     try:
-        for one in look(opened, driver, lines, wanted, models_dir=models_dir, each=_progress):
+        looking = look(
+            opened,
+            driver,
+            lines,
+            wanted,
+            models_dir=models_dir,
+            each=_progress,
+            unheard=unheard.append,
+            margin=margin_of(url),
+        )
+        for one in looking:
             found.append(one)
             if not as_json:
                 _say(one)
@@ -64,8 +77,9 @@ def scan(
     if as_json:
         emit({"schema": "meterpost/scan/1", "port": url, "found": [_document(one) for one in found]})
     elif not found:
-        hint = "check power, wires A and B (swap them once), speed and format"
-        raise Failure(f"no one answers at {len(wanted)} addresses", hint=hint)
+        # What went furthest tells most: an echo shows that the port is right.
+        nearest = max(unheard, key=lambda trouble: LAYERS.index(trouble.layer))
+        raise Failure(f"no one answers at {len(wanted)} addresses: {nearest}", hint=nearest.hint)
     return Exit.DONE if found else Exit.FAILED
 
 

@@ -19,7 +19,7 @@ from agent.line import others
 from agent.line.correction import as_text
 
 REFRESH = 1.0  # s
-COLOURS = {"ok": "green", "silent": "red", "wrong-serial": "red", "refused": "yellow", "paused": "yellow"}
+COLOURS = {"ok": "green", "silent": "red", "wrong-serial": "red"}  # all else is yellow
 CLEAR = "\x1b[H\x1b[J"
 
 
@@ -100,9 +100,14 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
     rows: list[tuple[str, ...]] = [("point", "T1", "T2", "T3", "T4", "age", "state")]
     rows += [_row(meter, running) for meter in document["meters"]]
     lines += _meters(_without_empty_columns(rows))
-    lines += [wrapped(f"{meter['point']}: {meter['error']}") for meter in document["meters"] if meter.get("error")]
+    lines += [wrapped(_trouble(meter)) for meter in document["meters"] if meter.get("error")]
     lines += [wrapped(off) for meter in document["meters"] if (off := _clock(meter))]
     return lines
+
+
+def _trouble(meter: dict[str, Any]) -> str:
+    """What it is, and what to do next."""
+    return f"{meter['point']}: {meter['error']}" + (f"; {meter['hint']}" if meter.get("hint") else "")
 
 
 def _exchange(exchange: dict[str, Any] | None) -> list[str]:

@@ -28,6 +28,7 @@ DOUBT: Final = "look"
 BAD: Final = "bad"
 LEAST_FREE = 64 << 20  # octets; below it the store is about to prune
 HANDSHAKE = 12.0  # s for the broker to say yes or no
+LATER = "ask again in a minute, or meterpost doctor --meters"
 OLD = 2 * 3600.0  # s; pending records that are older have been waiting for something
 
 
@@ -78,15 +79,20 @@ def _port(bus: Bus, status: Mapping[str, Any] | None) -> Finding:
             return Finding(what, BAD, told["error"], "meterpost ports lists the ports and who holds them")
         counts = told["counters"]
         asked, answered = counts.get("asked", 0), counts.get("answered", 0)
+        if other := told.get("second_master"):
+            return Finding(what, DOUBT, as_text(other), _TWO_MASTERS)
         if asked and counts.get("broken", 0) * 50 > asked:
             return Finding(
                 what, DOUBT, f"{counts['broken']} of {asked} answers broken", "noise: shield, termination, A and B"
             )
-        if other := told.get("second_master"):
-            return Finding(what, DOUBT, as_text(other), _TWO_MASTERS)
+        if not asked:
+            return Finding(what, DOUBT, f"{bus.port} open, nothing was asked yet", LATER)
+        if not answered:
+            todo = "swap the wires A and B once; the meters' supply, speed and format, addresses"
+            return Finding(what, DOUBT, f"{bus.port} open, none of {asked} questions answered", todo)
         return Finding(what, GOOD, f"{bus.port} open, {answered} of {asked} questions answered")
     if "://" in bus.port:
-        return Finding(what, GOOD, f"{bus.port}: opened by the daemon only")
+        return Finding(what, DOUBT, f"{bus.port}: not tried, the daemon does not run", "start it, or meterpost read")
     if not os.path.exists(bus.port):  # noqa: PTH110 - Path's raises where it may not look
         return Finding(what, BAD, f"{bus.port} is not there", "is the adapter plugged in? meterpost ports lists them")
     if not os.access(bus.port, os.R_OK | os.W_OK):
@@ -174,7 +180,7 @@ def of_meters(status: Mapping[str, Any]) -> Iterator[Finding]:
     for meter in asked:
         if meter["state"] == "ok":
             well += 1
-        else:
+        elif meter["state"] != "waiting":
             level: Level = DOUBT if meter["state"] == "paused" else BAD
             text = f"{meter['state']}: {meter['error']}" if meter["error"] else meter["state"]
             yield Finding(f"meter {meter['point']}", level, text, _remedy(meter))
@@ -182,7 +188,11 @@ def of_meters(status: Mapping[str, Any]) -> Iterator[Finding]:
         if offset is not None and abs(offset) > 5:
             todo = "set_clock = true lets the gateway correct it"
             yield Finding(f"meter {meter['point']}", DOUBT, f"its clock is off by {offset:+g} s", todo)
-    yield Finding("meters", GOOD, f"{well} of {len(asked)} answer")
+    waiting = sum(meter["state"] == "waiting" for meter in asked)
+    paused = sum(meter["state"] == "paused" for meter in asked)
+    text = f"{well} of {len(asked)} answer" + (f", {waiting} not asked yet" if waiting else "")
+    todo = LATER if waiting else ""
+    yield Finding("meters", GOOD if well + paused == len(asked) else DOUBT, text, todo)
 
 
 def _remedy(meter: Mapping[str, Any]) -> str:
@@ -192,7 +202,7 @@ def _remedy(meter: Mapping[str, Any]) -> str:
             return f"meterpost resume {point}"
         case "wrong-serial":
             return f"meterpost replace {point} if it was; else its address is wrong"
-    return f"meterpost read {point} --trace"
+    return meter.get("hint") or f"meterpost read {point} --trace"
 
 
 def _broker(intake: Intake, client_id: str, *, monotonic: Callable[[], float] = time.monotonic) -> Finding:

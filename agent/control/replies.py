@@ -60,12 +60,13 @@ def fitted(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_troubled(meter: Mapping[str, Any]) -> bool:
-    return bool(meter["state"] != "ok" or meter.get("error") or "meter-clock-off" in (meter.get("flags") or ()))
+    well = meter["state"] in ("ok", "waiting")
+    return bool(not well or meter.get("error") or "meter-clock-off" in (meter.get("flags") or ()))
 
 
 def _trouble(meter: Mapping[str, Any]) -> dict[str, Any]:
     """What is told of one meter."""
-    known = ("point", "serial", "state", "error", "last", "meter_offset", "flags", "missing")
+    known = ("point", "serial", "state", "error", "hint", "last", "meter_offset", "flags", "missing")
     return _cut({key: meter[key] for key in known if meter.get(key)})
 
 

@@ -38,6 +38,7 @@ class WrongSerial(MeterError):
     """Another meter answers than the configured one: nothing it says is a reading of this point."""
 
     word = "wrong-serial"
+    layer = "address"
     hint = "compare the number on the meter with serial in the configuration; a replaced meter needs its act"
 
     def __init__(self, expected: str, answered: str) -> None:

@@ -5,4 +5,4 @@ from protocols.errors import MeterError
 
 def failure(point: str, trouble: MeterError) -> dict[str, str]:
     """``failed`` of ``meterpost read --json``."""
-    return {"point": point, "error": f"{trouble.word}: {trouble}", "hint": trouble.hint}
+    return {"point": point, "error": f"{trouble.word}: {trouble}", "hint": trouble.hint, "layer": trouble.layer}

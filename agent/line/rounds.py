@@ -216,7 +216,7 @@ class Rounds:
         meter = turn.meter
         if str(trouble) != meter.error:
             log.warning("%s: %s", meter.config.point, trouble)
-        meter.error, meter.trouble = str(trouble), trouble.word
+        meter.error, meter.hint, meter.trouble = str(trouble), trouble.hint, trouble.word
         if isinstance(trouble, (NoReply, BadFrame)):
             self._no_answer(meter)
         else:
@@ -252,6 +252,7 @@ class Rounds:
             log.info("%s: answers again", meter.config.point)
         health.answered()
         meter.error = str(refused) if refused else None
+        meter.hint = refused.hint if refused else None
         meter.trouble = refused.word if refused else None
 
     def _no_answer(self, meter: MeterState) -> None:

@@ -10,7 +10,7 @@ from agent.line.link import Link
 from drivers import registry
 from drivers.family import Family, ScanProfile
 from drivers.reading import Ask, Driver, MeterPlan
-from protocols.errors import BadFrame, LinkLost, MeterError, NoReply
+from protocols.errors import BadFrame, LateReply, LinkLost, MeterError, NoReply
 from protocols.session import Line
 
 
@@ -56,10 +56,13 @@ def scan(
     *,
     models_dir: Path | None = None,
     each: Callable[[Line, str], None] = lambda line, number: None,
+    unheard: Callable[[MeterError], None] = lambda trouble: None,
+    margin: float = 0.0,
 ) -> Iterator[Found]:
     """Everything that answers at one of these addresses with one of these line settings, in their order.
 
-    ``port`` is open. ``each`` is called before an address is tried. LinkLost ends it; ValueError for an address that
+    ``port`` is open. ``each`` is called before an address is tried, ``unheard`` with what was there
+    instead of an answer. ``margin`` as for the Link. LinkLost ends it; ValueError for an address that
     the driver cannot have.
     """
     family, way = way_of(driver, models_dir)
@@ -68,26 +71,38 @@ def scan(
     for line in lines:
         for number in numbers:
             each(line, number)
-            found = _try(Link(port, tries=1), family, way, driver, line, number)
+            link = Link(port, tries=1)
+            link.begin(line, margin)
+            found = _try(link, family, way, driver, line, number, unheard)
             if found is not None:
                 yield found
 
 
-def _try(link: Link, family: Family, way: ScanProfile, driver: str, line: Line, number: str) -> Found | None:
+def _try(
+    link: Link,
+    family: Family,
+    way: ScanProfile,
+    driver: str,
+    line: Line,
+    number: str,
+    unheard: Callable[[MeterError], None],
+) -> Found | None:
     settings = {setting.name: setting.default for setting in family.settings if setting.default is not None}
     plan = MeterPlan(driver, number, "", line, settings=settings | dict(way.settings))
     meter = family.build(plan)
-    link.begin(line)
     ask = partial(link.ask, meter.session())
     found = partial(Found, driver, number, line)
     try:
         answer = _who(meter, ask, way, found)
     except LinkLost:
         raise
-    except NoReply:
+    except LateReply as trouble:
+        return found(None, None, f"{trouble}; {trouble.hint}")
+    except NoReply as trouble:
+        unheard(trouble)
         return None  # and no goodbye: it would cost the same time once more
     except BadFrame as trouble:
-        answer = found(None, None, f"something answers, not readably: {trouble}")
+        answer = found(None, None, f"something answers, not readably: {trouble}; {trouble.hint}")
     except MeterError as trouble:
         answer = found(None, None, f"answers; without its password, or as this driver, no more: {trouble}")
     _goodbye(meter, ask)

@@ -147,7 +147,7 @@ class Worker:
             self._wake.notify()
 
     def state(self, meter: MeterState) -> MeterStanding:
-        """ok, silent, wrong-serial, refused or paused (design §11), of one of its meters."""
+        """ok, waiting (not asked yet), silent, wrong-serial, refused or paused (design §11), of one of its meters."""
         if meter.paused:
             return "paused"
         if meter.foreign is not None:
@@ -156,7 +156,7 @@ class Worker:
             return "refused"
         if self._rounds.silent(meter) or meter.trouble is not None or self.port_error is not None:
             return "silent"
-        return "ok"
+        return "ok" if meter.identity is not None else "waiting"
 
     @property
     def alive(self) -> float:

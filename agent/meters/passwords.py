@@ -31,4 +31,5 @@ class PasswordPaused(MeterError):
     """The password was refused within the last hour; it is not tried again before the hour is over."""
 
     word = AccessDenied.word
+    layer = AccessDenied.layer
     hint = AccessDenied.hint

@@ -13,7 +13,7 @@ from drivers.reading import Driver, Identity, Kind
 from protocols.errors import Word
 from protocols.session import Line
 
-MeterStanding = Literal["ok", "silent", "wrong-serial", "refused", "paused"]
+MeterStanding = Literal["ok", "waiting", "silent", "wrong-serial", "refused", "paused"]
 """A meter's ``state`` in status and on MQTT (the contract)."""
 
 
@@ -31,6 +31,7 @@ class MeterState:
     offset_at: float | None = None  # monotonic
     last_ok: datetime | None = None
     error: str | None = None  # the last trouble as text, None after a success
+    hint: str | None = None  # what to do about it
     trouble: Word | None = None  # its class
     foreign: str | None = None  # serial of the meter that answers instead
     denied_at: float | None = None  # monotonic time of the last refused password

@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from agent.control.doctor import of_meters
+from agent.config.values import Bus
+from agent.control.doctor import _port, of_meters
 from agent.control.unix_socket import ControlServer
 from agent.report.days import ExchangeDay, ExchangeDays
 from buffer.record import Record
@@ -98,6 +99,50 @@ def test_a_running_daemon_tells_of_its_meters(closed, run: Run):
         assert words in said
     assert "0 of 1 answer" in said
     assert max(len(line) for line in done.out.splitlines() if "/" not in line) <= 80  # a path is not broken
+
+
+METER = {"point": "flat-12", "state": "ok", "error": None}
+
+
+@pytest.mark.parametrize(
+    ("states", "level", "words"),
+    [
+        (("ok", "ok"), "ok", "2 of 2 answer"),
+        (("ok", "paused"), "ok", "1 of 2 answer"),
+        (("ok", "waiting"), "look", "1 of 2 answer, 1 not asked yet"),
+        (("waiting", "waiting"), "look", "0 of 2 answer, 2 not asked yet"),
+        (("ok", "silent"), "look", "1 of 2 answer"),
+    ],
+)
+def test_a_meter_that_was_not_asked_yet_does_not_count_as_one_that_answers(states, level, words):
+    *_, found = of_meters({"meters": [METER | {"state": state} for state in states]})
+    assert (found.level, found.text) == (level, words)
+
+
+def test_the_remedy_of_a_meter_is_that_of_its_trouble():
+    meter = METER | {"state": "silent", "error": "an answer came 0.7 s after the question", "hint": 'timeout = "2s"'}
+    found = next(of_meters({"meters": [meter]}))
+    assert found.todo == 'timeout = "2s"' and "0.7 s" in found.text
+
+
+@pytest.mark.parametrize(
+    ("counters", "second", "words"),
+    [
+        ({}, None, "nothing was asked yet"),
+        ({"asked": 1, "answered": 0}, None, "none of 1 questions answered"),
+        (
+            {"asked": 50, "answered": 49},
+            {"addresses": {"47": 3}, "ago": 12, "period": 60.0},
+            "address 47 3×, last 12 s",
+        ),
+    ],
+)
+def test_a_bus_is_ok_only_where_it_has_brought_an_answer(counters, second, words):
+    told = {"name": "riser", "error": None, "counters": counters, "second_master": second}
+    found = _port(Bus("riser", "/dev/ttyUSB0"), {"buses": [told]})
+    assert found.level == "look" and words in found.text and found.todo
+    told = {"name": "riser", "error": None, "counters": {"asked": 3, "answered": 3}}
+    assert _port(Bus("riser", "/dev/ttyUSB0"), {"buses": [told]}).level == "ok"
 
 
 @pytest.mark.slow

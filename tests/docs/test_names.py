@@ -19,10 +19,12 @@ from drivers.events import FLAGS, METER_EVENTS, Flag
 from drivers.iec62056.model_file import tables
 from drivers.mercury import journal
 from drivers.reading import KINDS, TARIFFS
+from protocols.errors import LAYERS
 from simulators import plant_file
 from tests.docs.pages import PAGES, ROOT, blocks, calls, column, names, prose, section, text, unfenced, words
 
 TECHNICIAN = "docs/technician.md"
+READ = json.loads((ROOT / "docs/schemas/read.json").read_text())
 STATUS = json.loads((ROOT / "docs/schemas/status.json").read_text())
 PATH = re.compile(r"(?<![\w.:/<>*$}+-])/([a-z][\w.-]*)/")
 PLACES = {"dev", "etc", "opt", "proc", "run", "sys", "usr", "var"}
@@ -93,6 +95,11 @@ def test_every_state_of_a_meter_is_explained_and_no_other() -> None:
     table = section(TECHNICIAN, "How is it?").split("| state |")[1].split("\n\n")[0]
     known = _enum(STATUS, "ok")
     assert names(column("| state |" + table)) == known
+
+
+def test_every_layer_of_the_diagnosis_is_explained_in_its_order_and_no_other() -> None:
+    table = section(TECHNICIAN, "Fault and remedy").split("| layer |")[1].split("\n\n")[0]
+    assert names(column("| layer |" + table)) == list(LAYERS) == _enum(READ, "octets")
 
 
 def test_every_state_of_the_clock_is_explained_and_no_other() -> None:

@@ -25,6 +25,15 @@ def test_every_meter_is_read_at_the_start_and_then_at_every_full_minute():
     assert all(record.at.second < 3 for record in later)
 
 
+def test_a_meter_waits_for_its_first_poll_and_is_ok_only_then():
+    bus = FakeBus(2)
+    assert [bus.worker.state(meter) for meter in bus.worker.meters] == ["waiting", "waiting"]
+    bus.dead.add(2)
+    bus.run(20)
+    assert [bus.worker.state(meter) for meter in bus.worker.meters] == ["ok", "silent"]
+    assert bus.meters[1].error and bus.meters[1].hint and "wires" in bus.meters[1].hint
+
+
 def test_what_the_meter_says_is_stored_with_the_time_of_the_reading_not_of_its_slot():
     bus = FakeBus(1)
     bus.run(61)
