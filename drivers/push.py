@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from drivers.family import Family, Setting
@@ -21,11 +22,13 @@ from drivers.reading import (
     Topic,
     Traits,
 )
+from drivers.sml_direction import directed
 from protocols.errors import Refused
 from protocols.iec62056.block import Block, DataSet, Value
 from protocols.iec62056.push import Listen, Pushed, PushSession, TextCut
 from protocols.session import Line, Session
 from protocols.sml import messages, transport
+from protocols.texts import meter_text
 
 PARITY = Setting(
     "parity",
@@ -43,7 +46,21 @@ CHECK = Setting(
     choices=("crc", "none"),
 )
 UNCHECKED = Setting("check", "choice", "none", CHECK.help, choices=CHECK.choices)
-SERIALS = ("96.1.1", "96.1.0", "0.0.0", "96.1.255")
+SML_CHECK = Setting(
+    "check",
+    "choice",
+    "crc",
+    "crc: the check sum of the standard; kermit: that of the first Holley DTZ541; none: any is taken",
+    choices=("crc", "kermit", "none"),
+)
+SERIALS = ("96.1.1", "96.1.0", "0.0.0", "96.1.255", "42.0.0")
+"""Where a text telegram tells the meter's number, the first that is there: DSMR, EasyMeter, Luxembourg's Smarty."""
+SML_SERIALS = ("96.1.0", "0.0.9", "0.0.0", "96.1.255")
+"""The same in SML; a meter of none of these is known by the server id of its list."""
+SERIAL_CODE = Setting(
+    "serial_code", "text", "", 'the code that holds the serial number, e.g. "96.1.1"; "": the usual ones'
+)
+TEXT = (INTERVAL, PARITY, SERIAL_CODE)
 TELEGRAM = 1000  # octets, for the bus budget
 
 
@@ -79,7 +96,12 @@ class PushMeter(ReadsNetwork):
 
     def identify(self, ask: Ask) -> Identity:
         model, block = self._taken(ask)
-        return Identity(_plain_text(obis.first_text(block, *SERIALS)), model or None)
+        return Identity(_plain_text(obis.first_text(block, *self._serials(SERIALS))), model or None)
+
+    def _serials(self, usual: tuple[str, ...]) -> tuple[str, ...]:
+        """Codes that may hold the serial number, by the setting alone where it is given."""
+        code = self._settings["serial_code"]
+        return (obis.short(code),) if code else usual
 
     def now(self, ask: Ask) -> Reading:
         """Cumulative registers, Wh and varh. A total that the meter does not send is missing."""
@@ -132,22 +154,30 @@ class TextMeter(PushMeter, HasClock):
 class SmlMeter(PushMeter):
     """SML: the signed power, energies and whatever else the meter's parameters let through."""
 
+    _server = b""  # of the telegram's list
+
     def session(self) -> Session:
-        return PushSession(_cut_registers, self._settings["interval"], spoken="sml")
+        cut = partial(_cut_registers, check=self._settings["check"])
+        return PushSession(cut, self._settings["interval"], spoken="sml")
 
     def _listen(self, ask: Ask) -> tuple[str, Block]:
         answer: messages.Registers = ask(Listen())
-        return "", Block(tuple(_data_set(entry) for entry in answer.entries))
+        self._server = answer.server
+        entries = directed(answer.entries, server_text(answer.server))
+        return "", Block(tuple(_data_set(entry) for entry in entries))
 
     def identify(self, ask: Ask) -> Identity:
-        """The server id: as printed on the meter (DIN 43863-5: 1EMH0004321349), else in hexadecimal."""
+        """The server id: as printed on the meter (DIN 43863-5: 1EMH0004321349), else in hexadecimal. It stands under
+        one of several codes, and with every list."""
         block = self._taken(ask)[1]
-        server = obis.first_text(block, "96.1.0", "0.0.9")
-        return Identity(server)
+        found = obis.first_text(block, *self._serials(SML_SERIALS))
+        if not found and not self._settings["serial_code"] and self._server:
+            found = server_text(self._server)
+        return Identity(found)
 
 
-def _cut_registers(buffer: bytearray) -> messages.Registers | None:
-    file = transport.cut(buffer)
+def _cut_registers(buffer: bytearray, check: str) -> messages.Registers | None:
+    file = transport.cut(buffer, check)
     return None if file is None else messages.registers(file)
 
 
@@ -160,13 +190,15 @@ def _data_set(entry: messages.Entry) -> DataSet:
 
 
 def server_text(octets: bytes) -> str:
-    """``0A 01 45 4D 48 00 00 41 F0 45`` → ``1EMH0004321349`` (DIN 43863-5: medium, maker, block, number); other ids in
-    hexadecimal, capital letters."""
+    """``0A 01 45 4D 48 00 00 41 F0 45`` → ``1EMH0004321349`` (DIN 43863-5: medium, maker, block, number); other ids as
+    they are where they are letters and digits, else in hexadecimal, capital letters."""
     maker = octets[2:5]
     if len(octets) == 10 and octets[0] in (9, 10) and octets[1] < 10 and maker.isalpha() and maker.isascii():
         number = int.from_bytes(octets[6:], "big")
         if number < 10**8:
             return f"{octets[1]}{maker.decode()}{octets[5]:02X}{number:08d}"
+    if octets.isascii() and (text := octets.decode("ascii")).isalnum() and len(text) > 4:
+        return text
     return octets.hex().upper()
 
 
@@ -174,8 +206,8 @@ def _plain_text(text: str | None) -> str | None:
     """P1 codes texts as pairs of hexadecimal digits (DSMR 5.0.2 P1 §6.4: octet strings)."""
     if text and len(text) % 2 == 0 and len(text) >= 16:
         try:
-            plain = bytes.fromhex(text).decode("ascii")
-        except (ValueError, UnicodeDecodeError):
+            plain = meter_text(bytes.fromhex(text))
+        except ValueError:
             return text
         return plain if plain.isprintable() else text
     return text
@@ -215,7 +247,14 @@ def _family(
 
 
 FAMILIES = (
-    _family("p1", TextMeter, Line(115200, "8N1"), (CHECK, INTERVAL, PARITY), "DSMR P1 port", ("p1", "dsmr")),
-    _family("d0", TextMeter, Line(9600, "7E1"), (UNCHECKED, INTERVAL, PARITY), "D0 push (EasyMeter)", ("d0",)),
-    _family("sml", SmlMeter, Line(9600, "8N1"), (INTERVAL,), "SML push (German eHZ and mME)", ("sml",)),
+    _family("p1", TextMeter, Line(115200, "8N1"), (CHECK, *TEXT), "DSMR P1 port", ("p1", "dsmr")),
+    _family("d0", TextMeter, Line(9600, "7E1"), (UNCHECKED, *TEXT), "D0 push (EasyMeter)", ("d0",)),
+    _family(
+        "sml",
+        SmlMeter,
+        Line(9600, "8N1"),
+        (INTERVAL, SML_CHECK, SERIAL_CODE),
+        "SML push (German eHZ and mME)",
+        ("sml",),
+    ),
 )

@@ -7,6 +7,7 @@ from protocols.dlms import words
 from protocols.dlms.apdu import Attribute
 from protocols.dlms.questions import Associated, Denied, Get, GetList, Value
 from protocols.errors import NotLoggedIn, Refused
+from protocols.texts import meter_text
 
 LIST_BIT = 14  # conformance: multiple-references
 DESCRIPTOR, HEAD = 10, 40  # octets of a request for each attribute, and around them with ciphering
@@ -58,7 +59,7 @@ def text(found: Value | Denied) -> str | None:
     """A name or number that a meter keeps as octets or text; None where it has none."""
     data = found.data if isinstance(found, Value) else None
     if isinstance(data, bytes):
-        data = data.decode("latin-1")
+        data = meter_text(data)
     if isinstance(data, int) and not isinstance(data, bool):
         return str(data)
     cleaned = data.strip("\0 ") if isinstance(data, str) else ""

@@ -111,15 +111,20 @@ def scaled(value: Value, unit: str, default: str = "") -> Decimal | None:
     written = value.unit or default
     if not unit or not written:
         return number if unit == written else None
-    known = UNITS.get(written) or UNITS.get(_usual(written))
+    known = UNITS.get(written) or _FOLDED.get(_folded(written))
     if known is None or known[0] != unit:
         return None
     return number.scaleb(known[1])
 
 
-def _usual(unit: str) -> str:
-    """``kW*h``, ``kvar·h`` and ``KWH`` as UNITS writes them."""
-    return re.sub(r"[*·.\s]", "", unit).replace("KW", "kW").replace("kw", "kW").replace("WH", "Wh")
+def _folded(unit: str) -> str:
+    """``kW*h``, ``kVAr·h`` and ``KWH`` are one; only mega and milli differ by the case of their letter."""
+    letters = re.sub(r"[*·.\s]", "", unit)
+    kept = 1 if letters[:1] in ("m", "M") and len(letters) > 1 else 0
+    return letters[:kept] + letters[kept:].casefold()
+
+
+_FOLDED = {_folded(written): known for written, known in UNITS.items()}
 
 
 def plain(number: Decimal) -> Number:

@@ -10,6 +10,7 @@ from drivers.modbus.values import TYPES, exact, low_word_first
 from drivers.reading import Kind, Number
 from protocols.modbus.questions import ReadHolding, ReadInput
 from protocols.session import Line
+from protocols.texts import meter_text
 
 UNITS = {
     "kWh": 3, "Wh": 0, "kvarh": 3, "varh": 0, "kW": 3, "W": 0, "kvar": 3, "var": 0, "kVA": 3, "VA": 0,
@@ -38,7 +39,7 @@ class Cell:
     def text(self, octets: bytes, low_first: bool) -> str:
         """Identification as text: ASCII without padding, an integer in decimal digits."""
         if self.type == "ascii":
-            return octets.decode("ascii", "replace").strip("\0 \xff\ufffd")
+            return meter_text(octets.strip(b"\0 \xff")).strip("\ufffd")
         number = TYPES[self.type][1](low_word_first(octets) if low_first else octets)
         return "" if number is None else str(exact(*number))
 

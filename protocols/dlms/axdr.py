@@ -23,6 +23,7 @@ from typing import Any
 
 from protocols.dlms.flat import Flat, flat
 from protocols.errors import BadFrame
+from protocols.texts import meter_text
 
 DEEPEST = 16  # levels of nesting; real objects use five
 MOST = 1 << 20  # members of one compact array, whose members may take no octets at all
@@ -147,7 +148,7 @@ def _rare(data: bytes, at: int, tag: int, depth: int) -> tuple[Any, int]:
         return _take(data, at, FIXED[tag])
     if tag in (VISIBLE, UTF8):
         raw, end = octets_at(data, at)
-        return (raw.decode("latin-1") if tag == VISIBLE else raw.decode("utf-8", "replace")), end
+        return meter_text(raw), end
     if tag == BITS:
         count, at = length_at(data, at)
         raw, end = _take(data, at, (count + 7) // 8)
@@ -329,7 +330,7 @@ def octets(value: bytes) -> bytes:
 
 
 def visible(value: str) -> bytes:
-    return b"\x0a" + size(len(value)) + value.encode("latin-1")
+    return b"\x0a" + size(len(value)) + value.encode("ascii")
 
 
 def utf8(value: str) -> bytes:

@@ -36,6 +36,7 @@ from protocols.dlms.cosem.objects import ATTRIBUTES, attribute_name
 from protocols.dlms.cosem.stamp import Stamp
 from protocols.dlms.security import AUTHENTICATED, ENCRYPTED, Keys, is_ciphered, reveal
 from protocols.errors import BadFrame, MeterError
+from protocols.texts import meter_text, words_alone
 
 MOST_LINES = 400  # of one value
 REQUESTS = (0xC0, 0xC1, 0xC3)
@@ -274,5 +275,5 @@ def _octets(tag: int, raw: bytes) -> str:
         return f"{shown} = {Stamp.from_bytes(raw).words()}"
     if len(raw) == 6 and raw[5] == 0xFF:
         return f"{shown} = {obis_text(raw)}"
-    text = raw.decode("latin-1")
-    return f'{shown} = "{text}"' if raw and text.isascii() and text.isprintable() else shown
+    text = meter_text(raw)
+    return f'{shown} = "{text}"' if raw and text.isprintable() and (raw.isascii() or words_alone(text)) else shown

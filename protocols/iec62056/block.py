@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+from protocols.texts import meter_text
+
 _USUAL = re.compile(r"([^()\s]+)\(([^()*\s]*)(?:\*([^()*\s]+))?\)").fullmatch  # a line of one set without blanks
 _SETS = re.compile(r"([^()]*)\(([^()]*)\)")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
@@ -77,8 +79,8 @@ class Block:
 
 
 def text_of(data: bytes) -> str:
-    """Characters of a message: ASCII; bytes above 7F (a true 8-bit line) are read as Windows-1251."""
-    return data.decode("cp1251", "replace")
+    """Characters of a message; octets above 7Fh come on a true 8-bit line only."""
+    return meter_text(data)
 
 
 def value_of(inner: str) -> Value:

@@ -1,11 +1,12 @@
 """Bytes of an IEC 62056-21 dialogue as text, for ``meterpost decode iec``."""
 
+import re
 from collections.abc import Iterator
 
-from protocols.checksums import crc16_arc
 from protocols.iec62056 import frames
 from protocols.iec62056.block import Value, parse
 from protocols.iec62056.frames import EOT, SOH, SPEEDS, STX
+from protocols.iec62056.push import telegram_sum
 from protocols.iec62056.refusals import ERRORS
 
 COMMANDS = {
@@ -80,9 +81,8 @@ def _opening(data: bytes, place: int) -> tuple[int, list[str]]:
     speed = f", offers {found.speed} bit/s" if found.speed else ""
     words = f"identification {found}: maker {found.maker}, mode {found.mode}{speed}"
     close = data.find(b"!", place)
-    if close >= 0 and data[close + 1 : close + 5].isalnum() and len(data) >= close + 5:
-        right = f"{crc16_arc(data[place : close + 1]):04X}".encode() == data[close + 1 : close + 5].upper()
-        words += f"; CRC-16 {'right' if right else 'WRONG'}"
+    if close >= 0 and (crc := re.match(rb"[0-9A-Fa-f]{1,4}(?=\r?\n|$)", data[close + 1 : close + 7])):
+        words += f"; {telegram_sum(data[place : close + 1], int(crc[0], 16))}"
     return len(line), [words]
 
 

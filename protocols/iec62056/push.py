@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from protocols.checksums import crc16_arc
+from protocols.checksums import crc16_arc, crc16_x25
 from protocols.errors import BadFrame, WrongCheck
 from protocols.iec62056.block import Block, parse
 from protocols.iec62056.frames import CRLF, broken, low7
@@ -17,7 +17,7 @@ from protocols.session import Read, Sending
 
 LARGEST = 16384  # octets kept while no telegram is found; a DSMR 5 telegram takes about 1000
 DAMAGED = 3  # telegrams that may be damaged before the listening fails
-_TELEGRAM = re.compile(rb"/([\x20-\x2e\x30-\x7e\x02]{3}[^\r\n/!]*)\r?\n(.*?)!([0-9A-Fa-f]{4})?\r?\n", re.DOTALL)
+_TELEGRAM = re.compile(rb"/([\x20-\x2e\x30-\x7e\x02]{3}[^\r\n/!]*)\r?\n(.*?)!([0-9A-Fa-f]{1,4})?\r?\n", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Pushed:
 
 
 class TextCut:
-    """Takes telegrams out of a stream. ``check``: ``crc`` wants the CRC of DSMR 4 and later, ``none`` takes all; a CRC
-    that is there is always checked. ``parity`` as for the inbox."""
+    """Takes telegrams out of a stream. ``check``: ``crc`` wants a sound CRC as DSMR 4 and later print it, leading zeros
+    or not; ``none`` takes all, whatever stands behind the ``!``. ``parity`` as for the inbox."""
 
     def __init__(self, check: str = "crc", parity: str = "none") -> None:
         self._check = check
@@ -64,14 +64,22 @@ class TextCut:
         del buffer[: match.end()]
         if self._inbox.spoilt(raw):
             raise broken("wrong parity", raw, WrongCheck)
-        if crc and int(crc, 16) != crc16_arc(raw[: raw.rindex(b"!") + 1]):
-            raise broken("wrong CRC", raw, WrongCheck)
-        if not crc and self._check != "none":
-            raise broken('a telegram without CRC (check = "none" accepts it)', raw, WrongCheck)
+        checked = bool(crc) and not telegram_sum(raw[: raw.rindex(b"!") + 1], int(crc, 16)).endswith("WRONG")
+        if not checked and self._check != "none":
+            words = "wrong CRC" if crc else "a telegram without CRC"
+            raise broken(f'{words} (check = "none" accepts it)', raw, WrongCheck)
         block = parse(text)
-        if not block.sets or (block.damaged and not crc):
+        if not block.sets or (block.damaged and not checked):
             raise broken("damaged lines in a telegram", raw)
-        return Pushed(low7(name).decode("ascii", "replace"), block, bool(crc))
+        return Pushed(low7(name).decode("ascii", "replace"), block, checked)
+
+
+def telegram_sum(covered: bytes, sent: int) -> str:
+    """Which check sum the digits behind ``!`` are: that of DSMR, or the one that Holley's DTSD545 prints in its place;
+    it ends with WRONG where they are neither."""
+    if sent == crc16_arc(covered):
+        return "CRC-16 right"
+    return "CRC-16/X.25 in place of DSMR's, right" if sent == crc16_x25(covered) else "CRC-16 WRONG"
 
 
 class PushSession:

@@ -303,9 +303,19 @@ class Session(Unnamed):
             self._heard(Outcome.THROWN_OUT)
             raise AccessDenied("the meter refuses the password and ends the session")
         if login and frame[0] == STX:
-            raise AccessDenied(f"the meter refuses the password: {error_words(parse(frame[1:-2]))}")
+            self._refuse_login(parse(frame[1:-2]))
+            # A Neva of firmware 7109 answers with an empty value: done, and the next question decides.
+            self._heard(Outcome.ANSWERED)
+            return questions.Done()
         self._refuse_if_error(frame)
         raise self._broken("neither ACK nor an error")
+
+    def _refuse_login(self, block: Block) -> None:
+        trouble = refusal(block, "")
+        if isinstance(trouble, Busy):
+            raise trouble
+        if trouble is not None:
+            raise AccessDenied(f"the meter refuses the password: {error_words(block)}")
 
     def _read_answer(self, silent: bool) -> Any:
         first = self._inbox.skip_to(b"\x01\x02\x15")

@@ -10,6 +10,7 @@ from protocols.checksums import crc16_x25
 from protocols.errors import BadFrame
 
 OPEN_RESPONSE, CLOSE_RESPONSE, GET_LIST_RESPONSE = 0x0101, 0x0201, 0x0701
+SCALERS = 12  # powers of ten either way; meters use -4 to 3
 DEPTH = 12  # lists within lists; a list of registers needs 6
 OCTETS, BOOLEAN, INTEGER, UNSIGNED, LIST = 0, 4, 5, 6, 7  # types of fields
 
@@ -25,6 +26,7 @@ class Entry:
     unit: str | None
     number: Decimal | None
     octets: bytes | None = None
+    status: int | None = None  # the status word, where the meter sends one
 
     def fields(self) -> bytes:
         """The seven fields of a list's entry. ValueError for a unit that SML has no number for."""
@@ -38,7 +40,8 @@ class Entry:
             raise ValueError(f"{self.code}: {self.number} cannot be sent")
         count = int("".join(map(str, digits))) * (-1 if sign else 1)
         unit = MISSING if self.unit is None else encode_integer(_unit(self.unit), signed=False)
-        return encode_list([name, MISSING, MISSING, unit, encode_integer(exponent), encode_integer(count), MISSING])
+        status = MISSING if self.status is None else encode_integer(self.status, signed=False)
+        return encode_list([name, status, MISSING, unit, encode_integer(exponent), encode_integer(count), MISSING])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +84,22 @@ def _registers(content: Any) -> Registers:
 def _entry(fields: Any) -> Entry:
     if not isinstance(fields, list) or len(fields) != 7 or not isinstance(fields[0], bytes) or len(fields[0]) != 6:
         raise BadFrame("SML: an entry of another shape")
-    name, _, _, unit, scaler, value, _ = fields
+    name, status, _, unit, scaler, value, _ = fields
     code = f"{name[0]}-{name[1]}:{name[2]}.{name[3]}.{name[4]}*{name[5]}"
     if isinstance(value, bytes):
         return Entry(code, None, None, value)
     if isinstance(value, bool) or not isinstance(value, int):
         return Entry(code, None, None)
     exponent = scaler if isinstance(scaler, int) else 0
-    return Entry(code, UNITS.get(unit) if isinstance(unit, int) else None, Decimal(value).scaleb(exponent))
+    known = status if isinstance(status, int) and not isinstance(status, bool) else None
+    return Entry(code, UNITS.get(unit) if isinstance(unit, int) else None, _scaled(value, exponent), status=known)
+
+
+def _scaled(value: int, exponent: int) -> Decimal:
+    """BadFrame for a scaler that no register has: SML takes any integer, an Integer8 is meant (SML 1.04 §5.1.15)."""
+    if not -SCALERS <= exponent <= SCALERS:
+        raise BadFrame(f"SML: a scaler of {exponent}")
+    return Decimal(value).scaleb(exponent)
 
 
 def _field(data: bytes, place: int, depth: int) -> tuple[Any, int]:

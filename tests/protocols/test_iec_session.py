@@ -1,5 +1,7 @@
 """The dialogue where it does not go well, and the turns that no recorded session shows."""
 
+from decimal import Decimal
+
 import pytest
 
 from protocols.errors import AccessDenied, BadFrame, Busy, NoReply, NotLoggedIn, Refused
@@ -8,6 +10,7 @@ from protocols.iec62056.frames import command, option, request, with_parity
 from protocols.iec62056.questions import (
     Break,
     Direct,
+    Done,
     Get,
     HandedOver,
     HandOver,
@@ -202,6 +205,26 @@ def test_a_wrong_password_is_tried_once_and_never_shown() -> None:
     with pytest.raises(AccessDenied) as denied:
         link.ask(session, Password(secret))
     assert meter.over and secret.decode() not in str(denied.value) + repr(Password(secret))
+
+
+@pytest.mark.parametrize("answer", [b"()", b"(00000000)", b"(7109)"])
+def test_a_value_in_answer_to_the_password_is_no_refusal(answer: bytes) -> None:
+    """A Neva MT 124 of firmware 7109 answers P1 with an empty value; the next question decides."""
+    session, link, meter = opened(
+        (">>", command("P1", b"(00000000)", "sum")),
+        ("<<", frames.answer(answer, "sum")),
+        (">>", asked("VOLTA")),
+        ("<<", frames.answer(b"VOLTA(230.1)\r\n", "sum")),
+    )
+    assert link.ask(session, Password(b"00000000")) == Done()
+    assert link.ask(session, Get("VOLTA")).values("VOLTA")[0].number == Decimal("230.1") and meter.over
+
+
+@pytest.mark.parametrize("answer", [b"(ERR15)", b"(E15)", b"(01)", b"(ERR12)"])
+def test_an_error_message_in_answer_to_the_password_is_a_refusal(answer: bytes) -> None:
+    session, link, _ = opened((">>", command("P1", b"(1)", "sum")), ("<<", frames.answer(answer, "sum")))
+    with pytest.raises(AccessDenied):
+        link.ask(session, Password(b"1"))
 
 
 def test_a_damaged_echo_of_the_password_is_not_shown_either() -> None:

@@ -35,7 +35,7 @@ from tests.conversations import load
 OCTET, WORD, LONG = st.integers(0, 0xFF), st.integers(0, 0xFFFF), st.integers(0, 0xFFFF_FFFF)
 OCTETS = st.binary(max_size=40)
 CODE = st.binary(min_size=6, max_size=6)
-LATIN = st.text(st.characters(codec="latin-1"), max_size=20)
+VISIBLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 # Modbus
 
@@ -86,7 +86,7 @@ def pushed(telegram: push.Pushed) -> push.Pushed | None:
 # SML
 
 NUMBERS = st.builds(lambda count, scaler: Decimal(count).scaleb(scaler), st.integers(-(1 << 63), (1 << 63) - 1),
-                    st.integers(-30, 30))  # fmt: skip
+                    st.integers(-12, 12))  # fmt: skip
 REGISTER = st.tuples(OCTET, OCTET, OCTET, OCTET, OCTET, OCTET).map(
     lambda code: "{}-{}:{}.{}.{}*{}".format(*code),
 )
@@ -275,7 +275,7 @@ AXDR: Mapping[str, tuple[Callable[[Any], bytes], st.SearchStrategy[Any]]] = {
     "enum": (axdr.enum, OCTET),
     "bcd": (axdr.bcd, st.integers(0, 99)),
     "octet-string": (axdr.octets, st.binary(max_size=300)),
-    "visible-string": (axdr.visible, LATIN),
+    "visible-string": (axdr.visible, VISIBLE),
     "utf8-string": (axdr.utf8, st.text(max_size=100)),
     "bit-string": (axdr.bits, st.text("01", max_size=40).map(Bits)),
     "date-time": (lambda value: axdr.fixed(0x19, value), st.binary(min_size=12, max_size=12)),
