@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,7 +72,7 @@ class Site:
     def ask(self, op: str, **args: object) -> dict:
         return ask_daemon(self.state, op, **args)
 
-    def until(self, condition, seconds: float = 60.0) -> None:
+    def until(self, condition: Callable[..., object], seconds: float = 60.0) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
@@ -112,7 +113,7 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path):
+def site(tmp_path: Path) -> Iterator[Site]:
     with Site(tmp_path) as made:
         yield made
 
@@ -130,7 +131,7 @@ def check_truth(site: Site) -> None:
     assert {record["meter"] for record in readings} == {meter.plan.serial for meter in site.plant.meters}
 
 
-def test_fifty_kills_of_daemon_and_broker_lose_double_and_invent_nothing(site):
+def test_fifty_kills_of_daemon_and_broker_lose_double_and_invent_nothing(site: Site) -> None:
     chance = random.Random(2026)
     site.start()
     seen = progress = 0
@@ -155,7 +156,7 @@ def test_fifty_kills_of_daemon_and_broker_lose_double_and_invent_nothing(site):
     assert len(site.intake.rows()) >= progress >= KILLS // 5
 
 
-def test_meters_of_every_family_are_read_at_the_speed_of_their_lines(tmp_path):
+def test_meters_of_every_family_are_read_at_the_speed_of_their_lines(tmp_path: Path) -> None:
     with Site(tmp_path, "families.toml", pace=True) as site:
         site.start()
         serials = {meter.plan.serial for meter in site.plant.meters}
@@ -169,21 +170,21 @@ def test_meters_of_every_family_are_read_at_the_speed_of_their_lines(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_daemon_says_goodbye_and_ends_with_zero(site, number):
+def test_a_stopped_daemon_says_goodbye_and_ends_with_zero(site: Site, number: signal.Signals) -> None:
     site.start()
     site.until(lambda: site.ask("status")["confirmed"] >= 5)
     assert site.end(number) == 0
     site.until(lambda: (site.intake.document("gw-demo", "state") or {}).get("reason") == "stopped")
 
 
-def test_a_killed_daemon_is_reported_lost_by_its_will(site):
+def test_a_killed_daemon_is_reported_lost_by_its_will(site: Site) -> None:
     site.start()
     site.until(lambda: (site.intake.document("gw-demo", "state") or {}).get("online") is True)
     site.kill()
     site.until(lambda: (site.intake.document("gw-demo", "state") or {}).get("reason") == "lost")
 
 
-def test_a_second_instance_ends_with_75_and_names_the_first(site):
+def test_a_second_instance_ends_with_75_and_names_the_first(site: Site) -> None:
     site.start()
     site.until(lambda: site.ask("status"))
     done = subprocess.run(
@@ -193,7 +194,7 @@ def test_a_second_instance_ends_with_75_and_names_the_first(site):
     assert str(site.process.pid) in done.stderr
 
 
-def test_a_port_that_vanishes_and_comes_back_is_read_again(site):
+def test_a_port_that_vanishes_and_comes_back_is_read_again(site: Site) -> None:
     site.start()
     site.until(lambda: site.ask("status")["confirmed"] >= 5)
     line = site.plant.lines["riser-1"]
@@ -207,7 +208,7 @@ def test_a_port_that_vanishes_and_comes_back_is_read_again(site):
     check_truth(site)
 
 
-def test_sighup_takes_a_new_file_and_a_broken_one_leaves_the_old_running(site):
+def test_sighup_takes_a_new_file_and_a_broken_one_leaves_the_old_running(site: Site) -> None:
     site.start()
     site.until(lambda: len(site.ask("status")["meters"]) == 5)
     whole = site.config.read_text()
@@ -222,7 +223,7 @@ def test_sighup_takes_a_new_file_and_a_broken_one_leaves_the_old_running(site):
     assert site.end() == 0
 
 
-def test_a_foreign_meter_gives_an_event_and_no_reading(tmp_path):
+def test_a_foreign_meter_gives_an_event_and_no_reading(tmp_path: Path) -> None:
     with Site(tmp_path) as site:
         site.config.write_text(site.config.read_text().replace('"23456746"', '"99999999"'))
         site.start()
@@ -235,10 +236,10 @@ def test_a_foreign_meter_gives_an_event_and_no_reading(tmp_path):
         assert event["event"]["code"] == "wrong-serial" and event["meter"] == "23456746"
 
 
-def test_read_and_status_go_through_the_running_daemon_and_without_it_to_the_port(site):
+def test_read_and_status_go_through_the_running_daemon_and_without_it_to_the_port(site: Site) -> None:
     import json
 
-    def meterpost(*args):
+    def meterpost(*args: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", "agent", *args, "-c", str(site.config)]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 

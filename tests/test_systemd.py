@@ -37,7 +37,7 @@ def service() -> dict[str, list[str]]:
     return found
 
 
-def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path):
+def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
     analyze = tool("systemd-analyze")
     unit = tmp_path / UNIT.name
     unit.write_text(UNIT.read_text().replace(PROGRAM, "/bin/true"))  # the program need not be installed here
@@ -45,7 +45,7 @@ def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path):
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
 
 
-def test_the_exposure_is_at_most_one_and_a_half():
+def test_the_exposure_is_at_most_one_and_a_half() -> None:
     analyze = tool("systemd-analyze")
     said = run(analyze, "security", "--offline=true", "--threshold=15", str(UNIT))  # in tenths
     if "offline" in said.stderr:
@@ -54,7 +54,7 @@ def test_the_exposure_is_at_most_one_and_a_half():
     assert said.returncode == 0, said.stdout.splitlines()[-1]
 
 
-def test_the_service_can_still_do_its_work():
+def test_the_service_can_still_do_its_work() -> None:
     settings = service()
     assert settings["Type"] == ["notify"]
     assert settings["NotifyAccess"] == ["main"]
@@ -69,7 +69,7 @@ def test_the_service_can_still_do_its_work():
     assert settings["ExecStart"][0].startswith(f"{PROGRAM} run ")
 
 
-def test_the_drivers_of_the_ports_that_are_allowed_are_there_before_the_service():
+def test_the_drivers_of_the_ports_that_are_allowed_are_there_before_the_service() -> None:
     """A kind of port that /proc/devices does not have when the service starts stays forbidden (systemd 257)."""
     unit = UNIT.read_text().partition("[Service]")[0].splitlines()
     drivers = {f"modprobe@{name}.service" for name in ("usbserial", "cdc_acm", "sc16is7xx")}
@@ -77,7 +77,7 @@ def test_the_drivers_of_the_ports_that_are_allowed_are_there_before_the_service(
         assert drivers <= {name for line in unit if line.startswith(key) for name in line.removeprefix(key).split()}
 
 
-def test_the_user_and_its_folders_come_into_being(tmp_path):
+def test_the_user_and_its_folders_come_into_being(tmp_path: Path) -> None:
     sysusers, tmpfiles = tool("systemd-sysusers"), tool("systemd-tmpfiles")
     if os.geteuid():
         pytest.skip("only root can make users in another root directory")
@@ -93,7 +93,7 @@ def test_the_user_and_its_folders_come_into_being(tmp_path):
     assert (settings.st_uid, settings.st_gid, settings.st_mode & 0o777) == (0, int(group), 0o750)
 
 
-def test_udev_accepts_the_rules():
+def test_udev_accepts_the_rules() -> None:
     said = run(tool("udevadm"), "verify", str(RULES))
     if "Unknown command" in said.stderr or "unknown" in said.stderr.lower():
         pytest.skip("this udevadm cannot judge rules (systemd before 254)")
@@ -115,7 +115,7 @@ def rules() -> list[list[tuple[str, str, str]]]:
     return found
 
 
-def test_each_rule_is_made_of_known_keys_and_jumps_to_its_label():
+def test_each_rule_is_made_of_known_keys_and_jumps_to_its_label() -> None:
     for rule in rules():
         for key, operator, _ in rule:
             assert operator in (MATCHES if key in ("ACTION", "SUBSYSTEM", "KERNEL", "DRIVER") else MATCHES | SETS)
@@ -123,21 +123,21 @@ def test_each_rule_is_made_of_known_keys_and_jumps_to_its_label():
     assert {value for key, _, value in flat if key == "GOTO"} == {value for key, _, value in flat if key == "LABEL"}
 
 
-def test_the_rules_give_names_low_latency_and_peace_from_modem_managers():
+def test_the_rules_give_names_low_latency_and_peace_from_modem_managers() -> None:
     flat = [part for rule in rules() for part in rule]
     assert ("ATTR{latency_timer}", "=", "1") in flat
     assert ("ENV{ID_MM_DEVICE_IGNORE}", "=", "1") in flat
     assert sum(key == "SYMLINK" and value.startswith("meterpost/") for key, _, value in flat) == 2
 
 
-def test_an_adapter_that_is_there_already_becomes_quick_by_the_trigger_of_the_installation():
+def test_an_adapter_that_is_there_already_becomes_quick_by_the_trigger_of_the_installation() -> None:
     """``udevadm trigger`` says "change"; an adapter that is plugged in later says "add" and, once it has its driver,
     "bind"."""
     (rule,) = (rule for rule in rules() if ("ATTR{latency_timer}", "=", "1") in rule)
     assert ("ACTION", "==", "add|bind|change") in rule
 
 
-def test_the_unit_is_sound_as_a_file_and_every_section_is_known():
+def test_the_unit_is_sound_as_a_file_and_every_section_is_known() -> None:
     parser = configparser.RawConfigParser(strict=False, delimiters=("=",))
     parser.optionxform = str
     parser.read_string(UNIT.read_text())

@@ -12,7 +12,7 @@ class Validator:
     """Needs jsonschema (an extra). ``folder`` holds the contract's ``*.json``."""
 
     def __init__(self, folder: Path = SCHEMAS) -> None:
-        import jsonschema  # type: ignore[import-untyped]  # an extra: only who debugs needs it
+        import jsonschema  # an extra: only who debugs needs it
         from referencing import Registry, Resource
 
         schemas = {file.stem: json.loads(file.read_text()) for file in sorted(folder.glob("*.json"))}

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +112,7 @@ class Site:
         assert self.daemon is not None
         return self.daemon.store
 
-    def until(self, condition, seconds: float = 60.0) -> None:
+    def until(self, condition: Callable[..., object], seconds: float = 60.0) -> None:
         """The daemon's housekeeping goes on meanwhile, as ``run`` does it."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -181,7 +181,7 @@ def check_no_hole(site: Site) -> None:
 
 
 @pytest.fixture
-def site(tmp_path) -> Iterator[Site]:
+def site(tmp_path: Path) -> Iterator[Site]:
     with Site(tmp_path) as made:
         yield made
 
@@ -189,7 +189,7 @@ def site(tmp_path) -> Iterator[Site]:
 # The clock
 
 
-def test_a_gateway_that_boots_in_1970_polls_and_sends_when_its_clock_is_set(site):
+def test_a_gateway_that_boots_in_1970_polls_and_sends_when_its_clock_is_set(site: Site) -> None:
     site.connect()
     site.hands = Hands(wall=60.0 - time.time(), synced=False)
     site.start()
@@ -216,7 +216,7 @@ def test_a_gateway_that_boots_in_1970_polls_and_sends_when_its_clock_is_set(site
     assert {row.record["clock"] for row in site.intake.rows() if row.seq not in held} <= {"synced", "restamped"}
 
 
-def test_what_a_boot_without_clock_has_read_is_sent_flagged_by_the_next_boot(site):
+def test_what_a_boot_without_clock_has_read_is_sent_flagged_by_the_next_boot(site: Site) -> None:
     site.connect()
     site.hands = Hands(wall=60.0 - time.time(), synced=False)
     site.start()
@@ -237,7 +237,7 @@ def test_what_a_boot_without_clock_has_read_is_sent_flagged_by_the_next_boot(sit
 
 
 @pytest.mark.parametrize("step", [HOUR, -HOUR, DAY, -DAY], ids=["+1 h", "-1 h", "+1 day", "-1 day"])
-def test_a_step_of_the_clock_and_back_stops_no_poll_and_loses_nothing(site, step):
+def test_a_step_of_the_clock_and_back_stops_no_poll_and_loses_nothing(site: Site, step: float) -> None:
     site.connect()
     site.start()
     site.poll_on()
@@ -268,7 +268,7 @@ def seconds(text: str) -> float:
 # The broker
 
 
-def test_a_broker_that_hangs_for_longer_than_the_keepalive_costs_nothing(site):
+def test_a_broker_that_hangs_for_longer_than_the_keepalive_costs_nothing(site: Site) -> None:
     site.connect()
     site.start(keepalive=1)
     site.poll_on()
@@ -286,7 +286,7 @@ def test_a_broker_that_hangs_for_longer_than_the_keepalive_costs_nothing(site):
 # The disk
 
 
-def test_a_store_damaged_between_two_runs_loses_only_what_the_damage_hit(site):
+def test_a_store_damaged_between_two_runs_loses_only_what_the_damage_hit(site: Site) -> None:
     preload(site.state, 2000)
     spoil(site.state / "store.db")
     site.start()
@@ -296,7 +296,7 @@ def test_a_store_damaged_between_two_runs_loses_only_what_the_damage_hit(site):
     check_carried(site, 2000)
 
 
-def test_a_store_damaged_while_the_daemon_runs_loses_only_what_the_damage_hit(site):
+def test_a_store_damaged_while_the_daemon_runs_loses_only_what_the_damage_hit(site: Site) -> None:
     preload(site.state, 2000)
     site.start()
     epoch = site.store.epoch
@@ -309,7 +309,7 @@ def test_a_store_damaged_while_the_daemon_runs_loses_only_what_the_damage_hit(si
     check_carried(site, 2000)
 
 
-def test_a_disk_that_says_no_for_a_while_stops_nothing(site, monkeypatch):
+def test_a_disk_that_says_no_for_a_while_stops_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.hands = Hands(wall=60.0 - time.time(), synced=False)
     site.start()
     site.poll_on()
@@ -369,7 +369,7 @@ def check_carried(site: Site, count: int) -> None:
     assert len(polled) == site.polled()
 
 
-def test_a_full_disk_stops_no_poll_counts_what_it_costs_and_heals_with_space(tmp_path):
+def test_a_full_disk_stops_no_poll_counts_what_it_costs_and_heals_with_space(tmp_path: Path) -> None:
     try:
         with disk(tmp_path, 32) as mount, Site(tmp_path, mount / "state") as site:
             preload(site.state, 3000)
@@ -411,7 +411,7 @@ def meterpost(folder: Path, state: Path, *before: str) -> subprocess.CompletedPr
     return subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=Path(__file__).parents[2])
 
 
-def test_an_older_program_leaves_a_newer_store_alone_and_ends_with_78(tmp_path):
+def test_an_older_program_leaves_a_newer_store_alone_and_ends_with_78(tmp_path: Path) -> None:
     state = tmp_path / "state"
     preload(state, 100)
     with closing(sqlite3.connect(state / "store.db")) as db:
@@ -423,7 +423,7 @@ def test_an_older_program_leaves_a_newer_store_alone_and_ends_with_78(tmp_path):
     assert {file.name: file.read_bytes() for file in state.iterdir()} == before
 
 
-def test_a_read_only_disk_is_refused_in_words_with_74(tmp_path):
+def test_a_read_only_disk_is_refused_in_words_with_74(tmp_path: Path) -> None:
     try:
         with disk(tmp_path, 12) as mount:
             preload(mount / "state", 100)
@@ -437,7 +437,7 @@ def test_a_read_only_disk_is_refused_in_words_with_74(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root may give files away")
 @pytest.mark.parametrize("mode", [0o700, 0o755], ids=["closed directory", "someone else's files"])
-def test_a_state_dir_of_somebody_else_is_refused_in_words_with_77(tmp_path, mode):
+def test_a_state_dir_of_somebody_else_is_refused_in_words_with_77(tmp_path: Path, mode: int) -> None:
     state = tmp_path / "state"
     preload(state, 100)
     for path in (state, *state.iterdir()):

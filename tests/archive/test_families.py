@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -79,7 +80,7 @@ class EnergomeraHouse(House):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "state").mkdir()
     return tmp_path / "state"
 
@@ -113,7 +114,7 @@ def registers_are_true(house: Any, kind: str, since: datetime) -> None:
 
 
 @pytest.mark.slow
-def test_a_spodes_meters_history_is_whole_after_outages_and_its_energies_agree(folder):
+def test_a_spodes_meters_history_is_whole_after_outages_and_its_energies_agree(folder: Path) -> None:
     house = SpodesHouse(folder, NOW, installed=(NOW - 60 * DAY).date())
     outages(house)
     since = local_midnight(house, NOW - 60 * DAY) + HALF
@@ -135,7 +136,7 @@ def test_a_spodes_meters_history_is_whole_after_outages_and_its_energies_agree(f
 
 @pytest.mark.slow
 @pytest.mark.parametrize("written", [None, "Europe/Moscow", "Asia/Yekaterinburg"])
-def test_days_and_months_of_a_meter_that_says_its_zone_itself_are_whole(folder, written):
+def test_days_and_months_of_a_meter_that_says_its_zone_itself_are_whole(folder: Path, written: str | None) -> None:
     """Also where the gateway stands in another one: its own midnight is not the meter's."""
     house = StatedHouse(folder, NOW, zone="Asia/Yekaterinburg", installed=(NOW - 60 * DAY).date())
     house.written = ZoneInfo(written) if written else None
@@ -151,7 +152,7 @@ def test_days_and_months_of_a_meter_that_says_its_zone_itself_are_whole(folder, 
 
 
 @pytest.mark.slow
-def test_rows_that_a_spodes_meter_never_captured_are_asked_once(folder):
+def test_rows_that_a_spodes_meter_never_captured_are_asked_once(folder: Path) -> None:
     off = (NOW - 5 * DAY, NOW - 4 * DAY)
     house = SpodesHouse(folder, NOW, installed=(NOW - 10 * DAY).date(), archive={"off": [off]})
     house.start()
@@ -166,7 +167,7 @@ def test_rows_that_a_spodes_meter_never_captured_are_asked_once(folder):
 
 
 @pytest.mark.slow
-def test_an_energomeras_days_and_months_are_whole_after_outages(folder):
+def test_an_energomeras_days_and_months_are_whole_after_outages(folder: Path) -> None:
     house = EnergomeraHouse(folder, NOW, installed=(NOW - 100 * DAY).date())
     outages(house)
     assert house.filler.missing("flat-1") == {"month": 0, "day": 0}

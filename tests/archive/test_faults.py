@@ -5,6 +5,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ NOT_ALLOWED = b"\x01"
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "state").mkdir()
     return tmp_path / "state"
 
@@ -42,7 +43,7 @@ def places(house: House, request: bytes) -> range:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("now", [60.0, 20.0])
-def test_a_due_poll_never_waits_for_more_than_the_exchange_under_way(folder, now):
+def test_a_due_poll_never_waits_for_more_than_the_exchange_under_way(folder: Path, now: float) -> None:
     house = House(folder, NOW.replace(minute=0), 6, poll=replace(POLL, now=now), installed=(NOW - 60 * DAY).date())
     house.start()
     house.run(2 * MINUTE)
@@ -64,7 +65,7 @@ def test_a_due_poll_never_waits_for_more_than_the_exchange_under_way(folder, now
 
 
 @pytest.mark.slow
-def test_a_question_from_outside_is_answered_after_the_exchange_under_way(folder):
+def test_a_question_from_outside_is_answered_after_the_exchange_under_way(folder: Path) -> None:
     house = House(folder, NOW, 2, installed=(NOW - 90 * DAY).date())
     house.start()
     house.run(2 * MINUTE)
@@ -91,7 +92,7 @@ def test_a_question_from_outside_is_answered_after_the_exchange_under_way(folder
 
 
 @pytest.mark.slow
-def test_a_bus_with_little_time_to_spare_heals_all_the_same(folder):
+def test_a_bus_with_little_time_to_spare_heals_all_the_same(folder: Path) -> None:
     """A round of six meters takes nearly all of the two seconds between two of them."""
     house = House(folder, NOW, 6, poll=replace(POLL, now=2.5), installed=(NOW - 4 * DAY).date())
     house.start()
@@ -101,7 +102,7 @@ def test_a_bus_with_little_time_to_spare_heals_all_the_same(folder):
 
 
 @pytest.mark.slow
-def test_a_bus_without_any_time_to_spare_polls_as_ever_and_begins_nothing_that_it_cannot_end(folder):
+def test_a_bus_without_any_time_to_spare_polls_as_ever_and_begins_nothing_that_it_cannot_end(folder: Path) -> None:
     house = House(folder, NOW, 4, poll=replace(POLL, now=0.2), installed=(NOW - 4 * DAY).date())
     house.start()
     house.run(2 * MINUTE)
@@ -111,7 +112,7 @@ def test_a_bus_without_any_time_to_spare_polls_as_ever_and_begins_nothing_that_i
 
 
 @pytest.mark.slow
-def test_a_meter_that_answers_only_some_rows_gives_those_and_the_rest_is_given_up(folder):
+def test_a_meter_that_answers_only_some_rows_gives_those_and_the_rest_is_given_up(folder: Path) -> None:
     house = House(folder, NOW, installed=(NOW - 3 * DAY).date())
     place_of = house.simulated[0].archive.last()[0]
     bad = {place_of - 60, place_of - 61, place_of - 100}
@@ -140,7 +141,7 @@ def test_a_meter_that_answers_only_some_rows_gives_those_and_the_rest_is_given_u
 
 
 @pytest.mark.slow
-def test_a_noisy_line_costs_time_and_no_slot(folder):
+def test_a_noisy_line_costs_time_and_no_slot(folder: Path) -> None:
     house = House(folder, NOW, 2, installed=(NOW - 8 * DAY).date())
     count = [0]
 
@@ -157,7 +158,7 @@ def test_a_noisy_line_costs_time_and_no_slot(folder):
 
 
 @pytest.mark.slow
-def test_a_row_that_no_connection_could_carry_travels_with_a_flag_and_as_it_is(folder):
+def test_a_row_that_no_connection_could_carry_travels_with_a_flag_and_as_it_is(folder: Path) -> None:
     house = House(folder, NOW, installed=(NOW - 3 * DAY).date(), limit_kw=Decimal(15))
     archive = house.simulated[0].archive
     truth, jump = archive.truth, NOW - 2 * DAY
@@ -176,7 +177,7 @@ def test_a_row_that_no_connection_could_carry_travels_with_a_flag_and_as_it_is(f
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shift", [timedelta(minutes=-7), timedelta(minutes=40), timedelta(days=-400)])
-def test_a_row_outside_of_what_was_asked_or_between_two_slots_fills_no_slot(folder, shift):
+def test_a_row_outside_of_what_was_asked_or_between_two_slots_fills_no_slot(folder: Path, shift: timedelta) -> None:
     """A driver that is led astray: whatever it yields, nothing that was not asked for is stored."""
     house = House(folder, NOW, installed=(NOW - 2 * DAY).date())
     house.start()
@@ -207,7 +208,7 @@ NOW_SLOT = intervals(NOW - 30 * HOUR, NOW - 20 * HOUR)[3]
 
 
 @pytest.mark.slow
-def test_while_the_clock_is_not_set_nothing_is_filled_and_then_everything(folder):
+def test_while_the_clock_is_not_set_nothing_is_filled_and_then_everything(folder: Path) -> None:
     house = House(folder, NOW, installed=(NOW - 5 * DAY).date())
     house.clock.state = "unset"
     house.clock.offset = -house.time.now + 86400.0
@@ -222,7 +223,7 @@ def test_while_the_clock_is_not_set_nothing_is_filled_and_then_everything(folder
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [-3 * 86400.0, -5400.0, 5400.0, 20 * 86400.0])
-def test_a_step_of_the_gateways_clock_makes_and_skips_no_slot(folder, step):
+def test_a_step_of_the_gateways_clock_makes_and_skips_no_slot(folder: Path, step: float) -> None:
     house = House(folder, NOW, installed=(NOW - 6 * DAY).date())
     house.start()
     house.run(70 * timedelta(seconds=1))
@@ -237,7 +238,7 @@ def test_a_step_of_the_gateways_clock_makes_and_skips_no_slot(folder, step):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [HOUR, -HOUR, timedelta(minutes=10), timedelta(minutes=-45)])
-def test_a_meter_whose_clock_was_changed_gives_what_it_stamped_and_no_slot_twice(folder, step):
+def test_a_meter_whose_clock_was_changed_gives_what_it_stamped_and_no_slot_twice(folder: Path, step: timedelta) -> None:
     """What was written twice, or skipped, is no reason to ask without end."""
     house = House(folder, NOW, installed=(NOW - 4 * DAY).date(), archive={"steps": [(NOW - 2 * DAY, step)]})
     archive = house.simulated[0].archive
@@ -254,7 +255,7 @@ def test_a_meter_whose_clock_was_changed_gives_what_it_stamped_and_no_slot_twice
 
 
 @pytest.mark.slow
-def test_two_gateways_that_read_the_same_meter_make_each_record_once(folder):
+def test_two_gateways_that_read_the_same_meter_make_each_record_once(folder: Path) -> None:
     house = House(folder, NOW, installed=(NOW - 4 * DAY).date())
     house.start()
     heal(house)
@@ -265,7 +266,7 @@ def test_two_gateways_that_read_the_same_meter_make_each_record_once(folder):
 
 
 @pytest.mark.slow
-def test_a_dead_meter_and_a_foreign_one_are_not_asked_and_the_others_heal(folder):
+def test_a_dead_meter_and_a_foreign_one_are_not_asked_and_the_others_heal(folder: Path) -> None:
     house = House(folder, NOW, 3, poll=EACH_MINUTE, installed=(NOW - 5 * DAY).date())
     house.dead.add(2)
     house.start()
@@ -283,7 +284,7 @@ def test_a_dead_meter_and_a_foreign_one_are_not_asked_and_the_others_heal(folder
 
 
 @pytest.mark.slow
-def test_a_meter_that_dies_in_the_middle_of_a_piece_keeps_what_came_and_goes_on_where_it_was(folder):
+def test_a_meter_that_dies_in_the_middle_of_a_piece_keeps_what_came_and_goes_on_where_it_was(folder: Path) -> None:
     house = House(folder, NOW, poll=EACH_MINUTE, installed=(NOW - 20 * DAY).date())
     house.start()
 
@@ -306,7 +307,7 @@ def test_a_meter_that_dies_in_the_middle_of_a_piece_keeps_what_came_and_goes_on_
 
 
 @pytest.mark.slow
-def test_what_the_utility_wants_is_asked_at_once_also_what_counted_as_absent(folder):
+def test_what_the_utility_wants_is_asked_at_once_also_what_counted_as_absent(folder: Path) -> None:
     off = (NOW - 3 * DAY, NOW - 2 * DAY)
     house = House(folder, NOW, installed=(NOW - 6 * DAY).date(), archive={"off": [off]})
     house.start()
@@ -328,7 +329,7 @@ def test_what_the_utility_wants_is_asked_at_once_also_what_counted_as_absent(fol
 
 
 @pytest.mark.slow
-def test_an_archive_that_is_not_polled_is_not_filled(folder):
+def test_an_archive_that_is_not_polled_is_not_filled(folder: Path) -> None:
     house = House(folder, NOW, poll=Poll(now=900.0, network=None, interval=None, day=time(0, 10), month=time(0, 15)))
     house.start()
     heal(house)
@@ -338,7 +339,7 @@ def test_an_archive_that_is_not_polled_is_not_filled(folder):
 
 
 @pytest.mark.slow
-def test_a_meter_whose_clock_is_far_off_loses_no_slot_for_it(folder):
+def test_a_meter_whose_clock_is_far_off_loses_no_slot_for_it(folder: Path) -> None:
     house = House(folder, NOW, installed=(NOW - 3 * DAY).date())
     right = house.simulated[0].now
     house.simulated[0].now = lambda: right() + timedelta(hours=5)
@@ -351,7 +352,7 @@ def test_a_meter_whose_clock_is_far_off_loses_no_slot_for_it(folder):
 
 
 @pytest.mark.slow
-def test_the_newest_snapshots_of_all_meters_come_before_any_interval(folder):
+def test_the_newest_snapshots_of_all_meters_come_before_any_interval(folder: Path) -> None:
     house = House(folder, datetime(2026, 11, 21, 12, 7, tzinfo=UTC), 3, installed=(NOW - 40 * DAY).date())
     house.start()
     house.run(timedelta(seconds=40))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.archive.gaps import LONGEST_PAUSE, NARROWING, SIZES, Gaps
+from agent.archive.gaps import LONGEST_PAUSE, NARROWING, SIZES, ArchiveSlice, Gaps
 from agent.archive.slots import Grid
 
 GRID = Grid.intervals(ZoneInfo("UTC"), timedelta(minutes=30), datetime(2026, 11, 21, tzinfo=UTC))
@@ -22,7 +22,7 @@ def gaps(*missing: tuple[int, int]) -> Gaps:
     return made
 
 
-def asked(made: Gaps, now: float = 0.0):
+def asked(made: Gaps, now: float = 0.0) -> tuple[int, int] | None:
     found = made.next(now)
     return None if found is None else (found[0].first, found[0].last)
 
@@ -31,13 +31,13 @@ def at(*numbers: int) -> list[datetime]:
     return [GRID.at(number) for number in numbers]
 
 
-def piece(made: Gaps, now: float = 0.0):
+def piece(made: Gaps, now: float = 0.0) -> ArchiveSlice:
     found = made.next(now)
     assert found is not None
     return found[0]
 
 
-def test_the_newest_are_asked_first_in_pieces_of_whole_answers():
+def test_the_newest_are_asked_first_in_pieces_of_whole_answers() -> None:
     made = gaps()
     assert asked(made) == (2000 - SIZES["interval"], 1999)
     one = piece(made)
@@ -46,12 +46,12 @@ def test_the_newest_are_asked_first_in_pieces_of_whole_answers():
     assert asked(made)[1] == one.first - 1
 
 
-def test_a_few_that_are_there_are_asked_again_with_their_neighbours_and_many_are_not():
+def test_a_few_that_are_there_are_asked_again_with_their_neighbours_and_many_are_not() -> None:
     assert asked(gaps((1990, 1999), (1980, 1986))) == (1980, 1999)
     assert asked(gaps((1990, 1999), (1980, 1982))) == (1990, 1999)
 
 
-def test_what_a_sound_answer_did_not_bring_is_absent_and_not_asked_again():
+def test_what_a_sound_answer_did_not_bring_is_absent_and_not_asked_again() -> None:
     made = gaps((1990, 1999))
     one = piece(made)
     made.stored(at(1990, 1991, 1999))
@@ -59,7 +59,7 @@ def test_what_a_sound_answer_did_not_bring_is_absent_and_not_asked_again():
     assert list(made.absent) == [(1992, 1998)] and asked(made) is None and made.changed
 
 
-def test_what_lies_after_the_newest_that_the_meter_ever_gave_is_not_absent_and_does_not_stop_the_rest():
+def test_what_lies_after_the_newest_that_the_meter_ever_gave_is_not_absent_and_does_not_stop_the_rest() -> None:
     """Our clock went ahead: the meter has not come so far yet."""
     made = gaps()
     made.newest = 1950
@@ -74,20 +74,20 @@ def test_what_lies_after_the_newest_that_the_meter_ever_gave_is_not_absent_and_d
     assert asked(made, 3600.0 * 4)[1] == 1999
 
 
-def test_a_record_that_comes_all_the_same_is_absent_no_more():
+def test_a_record_that_comes_all_the_same_is_absent_no_more() -> None:
     made = gaps((1990, 1999))
     made.finished(piece(made), 0.0)
     made.stored(at(1995))
     assert list(made.absent) == [(1990, 1994), (1996, 1999)]
 
 
-def test_a_row_between_two_slots_fills_neither():
+def test_a_row_between_two_slots_fills_neither() -> None:
     made = gaps((1990, 1999))
     made.stored([GRID.at(1995) + timedelta(minutes=12)])
     assert made.missing(*WINDOW) == 10
 
 
-def test_the_one_bad_slot_of_many_is_found_set_aside_and_given_up_and_all_others_are_read():
+def test_the_one_bad_slot_of_many_is_found_set_aside_and_given_up_and_all_others_are_read() -> None:
     made, now, given_up, asked_for = gaps((1000, 1999)), 0.0, 0, 0
     while made.missing(*WINDOW):
         found = made.next(now)
@@ -104,7 +104,7 @@ def test_the_one_bad_slot_of_many_is_found_set_aside_and_given_up_and_all_others
     assert given_up == 1 and list(made.absent) == [(1500, 1500)] and asked_for < 60
 
 
-def test_a_meter_that_refuses_all_of_an_archive_is_asked_ever_more_seldom_and_keeps_its_slots():
+def test_a_meter_that_refuses_all_of_an_archive_is_asked_ever_more_seldom_and_keeps_its_slots() -> None:
     made, now, tries = gaps(), 0.0, []
     while now < 10 * 86400:
         found = made.next(now)
@@ -116,7 +116,7 @@ def test_a_meter_that_refuses_all_of_an_archive_is_asked_ever_more_seldom_and_ke
     assert not len(made.absent) and made.missing(*WINDOW) == 1000
 
 
-def test_half_of_a_piece_that_failed_is_asked_a_minute_later_and_more_again_when_it_comes():
+def test_half_of_a_piece_that_failed_is_asked_a_minute_later_and_more_again_when_it_comes() -> None:
     made = gaps()
     first = piece(made)
     made.failed(first, 0.0)
@@ -129,7 +129,7 @@ def test_half_of_a_piece_that_failed_is_asked_a_minute_later_and_more_again_when
     assert third.last - third.first + 1 == SIZES["interval"]
 
 
-def test_busy_is_waited_for_and_is_neither_absent_nor_a_failure():
+def test_busy_is_waited_for_and_is_neither_absent_nor_a_failure() -> None:
     made = gaps((1990, 1999))
     made.later(0.0)
     assert asked(made, 59.0) is None and asked(made, 60.0) == (1990, 1999)
@@ -138,14 +138,14 @@ def test_busy_is_waited_for_and_is_neither_absent_nor_a_failure():
 
 
 @pytest.mark.parametrize(("came", "size"), [(0, 102), (3, 204)])
-def test_an_interruption_that_brought_nothing_asks_for_less_so_that_something_comes(came, size):
+def test_an_interruption_that_brought_nothing_asks_for_less_so_that_something_comes(came: int, size: int) -> None:
     made = gaps()
     made.interrupted(piece(made), came)
     one = piece(made)
     assert one.last - one.first + 1 == size
 
 
-def test_what_somebody_wants_goes_first_also_what_counted_as_absent():
+def test_what_somebody_wants_goes_first_also_what_counted_as_absent() -> None:
     made = gaps((1500, 1999))
     made.absent.add(1100, 1110)
     made.pause_until = 1e9
@@ -156,7 +156,7 @@ def test_what_somebody_wants_goes_first_also_what_counted_as_absent():
     assert list(made.absent) == [(1100, 1110)] and asked(made)[1] == 1999
 
 
-def test_what_is_out_of_reach_is_forgotten():
+def test_what_is_out_of_reach_is_forgotten() -> None:
     made = gaps((1000, 1999))
     made.absent.add(900, 950)
     made.forget(1200)
@@ -166,7 +166,9 @@ def test_what_is_out_of_reach_is_forgotten():
 @pytest.mark.slow
 @settings(max_examples=40)
 @given(st.sets(st.integers(1000, 1400), min_size=1), st.sets(st.integers(1000, 1400)), st.integers(0, 10_000))
-def test_whatever_the_meter_has_and_however_often_it_fails_asking_ends(missing, has, seed):
+def test_whatever_the_meter_has_and_however_often_it_fails_asking_ends(
+    missing: set[int], has: set[int], seed: int
+) -> None:
     """Rows come, are absent, fail and are interrupted at random; the end is everything the meter has."""
     made, now, steps, dice = gaps(), 0.0, 0, Random(seed)
     made.open.remove(*WINDOW)

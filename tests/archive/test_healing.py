@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,13 +13,13 @@ from tests.support.healing import HOUR, MINUTE, NOW, assert_whole, heal, local_m
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     (tmp_path / "state").mkdir()
     return tmp_path / "state"
 
 
 @pytest.mark.slow
-def test_a_new_gateway_reads_all_that_the_meter_kept_since_it_was_installed(folder):
+def test_a_new_gateway_reads_all_that_the_meter_kept_since_it_was_installed(folder: Path) -> None:
     house = House(folder, NOW, installed=(NOW - 40 * DAY).date())
     house.start()
     heal(house)
@@ -28,7 +29,7 @@ def test_a_new_gateway_reads_all_that_the_meter_kept_since_it_was_installed(fold
 
 
 @pytest.mark.slow
-def test_what_was_read_later_says_so_and_what_its_own_poll_brought_does_not(folder):
+def test_what_was_read_later_says_so_and_what_its_own_poll_brought_does_not(folder: Path) -> None:
     house = House(folder, NOW, installed=(NOW - 3 * DAY).date())
     house.start()
     heal(house)
@@ -42,7 +43,7 @@ def test_what_was_read_later_says_so_and_what_its_own_poll_brought_does_not(fold
 
 
 @pytest.mark.slow
-def test_a_month_that_its_poll_brings_weeks_later_says_so_and_one_that_it_brings_in_time_does_not(folder):
+def test_a_month_that_its_poll_brings_weeks_later_says_so_and_one_that_it_brings_in_time_does_not(folder: Path) -> None:
     house = House(folder, NOW, installed=(NOW - 100 * DAY).date())
     house.start()
     house.run(2 * MINUTE)
@@ -59,7 +60,7 @@ def test_a_month_that_its_poll_brings_weeks_later_says_so_and_one_that_it_brings
 
 
 @pytest.mark.slow
-def test_an_outage_of_thirty_days_with_thirty_two_meters_heals_without_help(folder):
+def test_an_outage_of_thirty_days_with_thirty_two_meters_heals_without_help(folder: Path) -> None:
     house = House(folder, NOW, 32, installed=(NOW - 30 * DAY).date())
     house.start()
     house.run(2 * MINUTE)
@@ -73,7 +74,7 @@ def test_an_outage_of_thirty_days_with_thirty_two_meters_heals_without_help(fold
 
 
 @pytest.mark.slow
-def test_all_meters_of_a_bus_come_back_together(folder):
+def test_all_meters_of_a_bus_come_back_together(folder: Path) -> None:
     house = House(folder, NOW, 4, installed=(NOW - 100 * DAY).date())
     house.start()
     house.run(6 * MINUTE)
@@ -86,7 +87,9 @@ def test_all_meters_of_a_bus_come_back_together(folder):
 @pytest.mark.parametrize(
     "seed", [0, 1, 4, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, *range(5, 14)))]
 )
-def test_an_outage_at_a_random_place_and_length_with_restarts_and_power_cuts_ends_in_the_meters_truth(folder, seed):
+def test_an_outage_at_a_random_place_and_length_with_restarts_and_power_cuts_ends_in_the_meters_truth(
+    folder: Path, seed: int
+) -> None:
     dice = Random(f"outage {seed}")
     house = House(folder, NOW + dice.randrange(86400) * timedelta(seconds=1), installed=NOW.date() - 10 * DAY)
     for _ in range(dice.randint(2, 6)):
@@ -102,7 +105,7 @@ def test_an_outage_at_a_random_place_and_length_with_restarts_and_power_cuts_end
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_energies_agree_interval_by_day_by_month_and_tariff_by_total(folder, seed):
+def test_energies_agree_interval_by_day_by_month_and_tariff_by_total(folder: Path, seed: int) -> None:
     """Sum of intervals = difference of day registers = difference of month registers; tariffs sum to the total."""
     house = House(folder, datetime(2026, 11, 2 + seed, 9, 0, tzinfo=UTC), installed=datetime(2026, 7, 15).date())
     house.start()
@@ -124,7 +127,7 @@ def test_energies_agree_interval_by_day_by_month_and_tariff_by_total(folder, see
 
 
 @pytest.mark.slow
-def test_what_the_meter_does_not_have_is_asked_once_and_then_never_again(folder):
+def test_what_the_meter_does_not_have_is_asked_once_and_then_never_again(folder: Path) -> None:
     """The supply failed for two days: the meter wrote nothing meanwhile."""
     off = (NOW - 5 * DAY, NOW - 3 * DAY)
     house = House(folder, NOW, installed=(NOW - 10 * DAY).date(), archive={"off": [off]})
@@ -145,7 +148,7 @@ def test_what_the_meter_does_not_have_is_asked_once_and_then_never_again(folder)
 
 
 @pytest.mark.slow
-def test_absences_of_one_meter_are_not_those_of_the_next_at_this_point(folder):
+def test_absences_of_one_meter_are_not_those_of_the_next_at_this_point(folder: Path) -> None:
     house = House(folder, NOW, installed=(NOW - 4 * DAY).date(), archive={"off": [(NOW - 3 * DAY, NOW - 2 * DAY)]})
     house.start()
     heal(house)
@@ -160,7 +163,7 @@ def test_absences_of_one_meter_are_not_those_of_the_next_at_this_point(folder):
 
 
 @pytest.mark.slow
-def test_the_memory_of_the_meter_bounds_what_is_missing(folder):
+def test_the_memory_of_the_meter_bounds_what_is_missing(folder: Path) -> None:
     """A ring of 170 days: what is older is lost, and no one waits for it."""
     house = House(folder, NOW, installed=(NOW - 400 * DAY).date(), keep_days=1000)
     house.start()
@@ -171,7 +174,7 @@ def test_the_memory_of_the_meter_bounds_what_is_missing(folder):
 
 
 @pytest.mark.slow
-def test_days_of_forty_six_and_fifty_half_hours_are_whole(folder):
+def test_days_of_forty_six_and_fifty_half_hours_are_whole(folder: Path) -> None:
     house = House(
         folder, datetime(2026, 10, 27, 9, 0, tzinfo=UTC), zone="Europe/Berlin", installed=datetime(2026, 10, 22)
     )
@@ -187,7 +190,7 @@ def test_days_of_forty_six_and_fifty_half_hours_are_whole(folder):
 
 
 @pytest.mark.slow
-def test_rows_of_another_gateway_or_a_restored_store_are_not_asked_again(folder):
+def test_rows_of_another_gateway_or_a_restored_store_are_not_asked_again(folder: Path) -> None:
     """The same point was read before: what the store holds is what counts."""
     house = House(folder, NOW, installed=(NOW - 6 * DAY).date())
     house.start()

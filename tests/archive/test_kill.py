@@ -44,7 +44,7 @@ while True:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("records", [5, 400, 1700])
-def test_a_gateway_killed_while_it_fills_goes_on_where_it_was(tmp_path, records):
+def test_a_gateway_killed_while_it_fills_goes_on_where_it_was(tmp_path: Path, records: int) -> None:
     folder = tmp_path / "state"
     folder.mkdir()
     with subprocess.Popen([sys.executable, "-c", CHILD, str(folder)], cwd=ROOT, stdout=subprocess.PIPE) as child:

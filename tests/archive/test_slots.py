@@ -43,17 +43,17 @@ def of_day(grid: Grid, day: date) -> int:
         (date(2028, 2, 29), HALF, 48),
     ],
 )
-def test_a_day_has_as_many_intervals_as_its_clock_says(day, step, count):
+def test_a_day_has_as_many_intervals_as_its_clock_says(day: date, step: timedelta, count: int) -> None:
     assert of_day(Grid.intervals(BERLIN, step, NOW), day) == count
 
 
-def test_hours_of_a_zone_off_by_a_quarter_end_when_its_wall_clock_shows_full_hours():
+def test_hours_of_a_zone_off_by_a_quarter_end_when_its_wall_clock_shows_full_hours() -> None:
     grid = Grid.intervals(KATHMANDU, HOUR, NOW)
     assert grid.at(grid.before(NOW)).astimezone(KATHMANDU).minute == 0
     assert grid.number(utc(2026, 11, 21, 12, 15)) is not None and grid.number(utc(2026, 11, 21, 12, 0)) is None
 
 
-def test_days_and_months_are_those_of_the_zone_leap_days_too():
+def test_days_and_months_are_those_of_the_zone_leap_days_too() -> None:
     days, months = Grid("day", BERLIN), Grid("month", BERLIN)
     assert days.at(days.before(utc(2026, 10, 26, 8, 0))) == utc(2026, 10, 25, 23, 0)
     assert days.at(days.before(utc(2026, 10, 25, 8, 0))) == utc(2026, 10, 24, 22, 0)
@@ -63,14 +63,14 @@ def test_days_and_months_are_those_of_the_zone_leap_days_too():
 
 
 @pytest.mark.parametrize("kind", ["day", "month"])
-def test_a_snapshot_frozen_some_minutes_late_is_that_of_its_midnight_and_one_from_noon_is_none(kind):
+def test_a_snapshot_frozen_some_minutes_late_is_that_of_its_midnight_and_one_from_noon_is_none(kind: str) -> None:
     grid = Grid(kind, MOSCOW)
     midnight = utc(2026, 10, 31, 21, 0)
     assert grid.number(midnight + timedelta(minutes=3)) == grid.number(midnight)
     assert grid.number(midnight + timedelta(hours=12)) is None
 
 
-def test_an_interval_that_ends_between_two_slots_fills_none():
+def test_an_interval_that_ends_between_two_slots_fills_none() -> None:
     assert Grid.intervals(MOSCOW, HALF, NOW).number(utc(2026, 11, 21, 12, 17)) is None
 
 
@@ -79,7 +79,7 @@ def test_an_interval_that_ends_between_two_slots_fills_none():
     st.sampled_from(["Europe/Moscow", "Europe/Berlin", "Asia/Beirut", "America/Sao_Paulo", "Asia/Kathmandu", "UTC"]),
     st.datetimes(datetime(2001, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),
 )
-def test_every_moment_lies_in_exactly_one_slot(kind, zone, moment):
+def test_every_moment_lies_in_exactly_one_slot(kind: str, zone: str, moment: datetime) -> None:
     """Also where daylight saving begins at midnight (Beirut, São Paulo)."""
     grid = Grid.intervals(ZoneInfo(zone), HALF, moment) if kind == "interval" else Grid(kind, ZoneInfo(zone))
     number = grid.before(moment)
@@ -89,7 +89,7 @@ def test_every_moment_lies_in_exactly_one_slot(kind, zone, moment):
 
 
 @given(st.sampled_from(["interval", "day", "month"]), st.integers(0, 3000))
-def test_units_of_the_store_hold_each_slot_once(kind, back):
+def test_units_of_the_store_hold_each_slot_once(kind: str, back: int) -> None:
     grid = Grid.intervals(MOSCOW, HALF, NOW) if kind == "interval" else Grid(kind, MOSCOW)
     last = grid.before(NOW)
     low, high = units(grid, (last - back, last))
@@ -98,7 +98,7 @@ def test_units_of_the_store_hold_each_slot_once(kind, back):
     assert unit(grid, low) != unit(grid, high) or low == high
 
 
-def _open(run):
+def _open(run: tuple[int, int]) -> tuple[int, int]:
     return run[0], run[1] + 1
 
 
@@ -110,18 +110,20 @@ class Keeps:
         return Reach(now - DAY)
 
 
-def meter(offset: Decimal | None = None, poll: Poll | None = None, **config) -> MeterState:
+def meter(offset: Decimal | None = None, poll: Poll | None = None, **config: date | tuple[EarlierMeter]) -> MeterState:
     made = Meter("flat-1", "riser", "mercury230", "1", "20000001", Line(), poll or Poll(), **config)
     return MeterState(made, Keeps(), Line(), MOSCOW, offset=offset)
 
 
-def moments(state: MeterState, kind: str, oldest: datetime = NOW - 90 * DAY, keep: timedelta = 400 * DAY):
+def moments(
+    state: MeterState, kind: str, oldest: datetime = NOW - 90 * DAY, keep: timedelta = 400 * DAY
+) -> tuple[datetime, datetime]:
     grid = Grid.intervals(MOSCOW, HALF, NOW) if kind == "interval" else Grid(kind, MOSCOW)
     first, last = window(state, grid, Reach(oldest), keep, NOW)
     return grid.at(first), grid.at(last)
 
 
-def test_what_the_next_polls_will_bring_is_not_missing_yet():
+def test_what_the_next_polls_will_bring_is_not_missing_yet() -> None:
     assert moments(meter(), "interval")[1] == utc(2026, 11, 21, 11, 0)
     assert moments(meter(), "day")[1] == utc(2026, 11, 20, 21, 0)
     late = meter(poll=Poll(day=time(12, 30)))
@@ -130,12 +132,12 @@ def test_what_the_next_polls_will_bring_is_not_missing_yet():
     )
 
 
-def test_a_meter_whose_clock_is_behind_gets_so_much_longer():
+def test_a_meter_whose_clock_is_behind_gets_so_much_longer() -> None:
     assert moments(meter(offset=Decimal("-1200.0")), "interval")[1] == utc(2026, 11, 21, 10, 30)
     assert moments(meter(offset=Decimal(1200)), "interval")[1] == utc(2026, 11, 21, 11, 0)
 
 
-def test_nothing_is_asked_of_the_time_before_the_meter_was_installed():
+def test_nothing_is_asked_of_the_time_before_the_meter_was_installed() -> None:
     assert moments(meter(installed=date(2026, 11, 1)), "interval")[0] == utc(2026, 10, 31, 21, 30)
     assert moments(meter(installed=date(2026, 11, 1)), "day")[0] == utc(2026, 11, 1, 21, 0)
     assert moments(meter(installed=date(2026, 10, 15)), "month")[0] == utc(2026, 10, 31, 21, 0)
@@ -143,24 +145,24 @@ def test_nothing_is_asked_of_the_time_before_the_meter_was_installed():
     assert moments(meter(before=earlier), "day")[0] == utc(2026, 11, 7, 21, 0), "nor of an earlier meter's time"
 
 
-def test_nothing_is_asked_beyond_the_meters_memory_or_what_the_store_keeps():
+def test_nothing_is_asked_beyond_the_meters_memory_or_what_the_store_keeps() -> None:
     oldest = utc(2026, 11, 3, 10, 10)
     assert moments(meter(installed=date(2026, 1, 1)), "interval", oldest)[0] == utc(2026, 11, 3, 10, 30)
     assert moments(meter(), "interval", keep=10 * DAY)[0] == utc(2026, 11, 12, 12, 30)
 
 
-def test_a_kind_that_is_not_polled_is_not_filled():
+def test_a_kind_that_is_not_polled_is_not_filled() -> None:
     assert due_until("interval", None, NOW, 0.0) is None
     first, last = window(meter(poll=Poll(interval=None)), Grid.intervals(MOSCOW, HALF, NOW), Reach(NOW - DAY), DAY, NOW)
     assert last < first
 
 
-def test_the_driver_says_how_far_an_archive_goes_back_and_one_that_the_meter_has_not_is_not_asked_for():
+def test_the_driver_says_how_far_an_archive_goes_back_and_one_that_the_meter_has_not_is_not_asked_for() -> None:
     assert reach(meter(), "interval", NOW) == Reach(NOW - DAY)
     assert reach(meter(), "month", NOW) is None
 
 
-def test_a_meter_that_has_not_told_the_length_of_its_intervals_goes_by_those_that_are_stored():
+def test_a_meter_that_has_not_told_the_length_of_its_intervals_goes_by_those_that_are_stored() -> None:
     told = Reach(NOW - DAY)
     newest = Record("interval", "flat-1", "1", NOW, NOW, start=NOW - HOUR)
     assert grid(meter(), "interval", told, None, NOW) is None
@@ -168,7 +170,7 @@ def test_a_meter_that_has_not_told_the_length_of_its_intervals_goes_by_those_tha
     assert grid(meter(), "interval", told, replace(newest, flags=("partial",)), NOW) is None
 
 
-def test_days_of_a_meter_whose_zone_nobody_said_are_not_asked_for_and_its_intervals_are():
+def test_days_of_a_meter_whose_zone_nobody_said_are_not_asked_for_and_its_intervals_are() -> None:
     state = meter()
     state.zone = None
     assert grid(state, "day", Reach(NOW - DAY), None, NOW) is None
@@ -186,7 +188,9 @@ def test_days_of_a_meter_whose_zone_nobody_said_are_not_asked_for_and_its_interv
     ],
 )
 @pytest.mark.parametrize("now", [NOW, NOW - timedelta(days=140)])
-def test_a_zone_that_the_meter_says_counts_where_the_written_one_has_another_offset(written, said, counts, now):
+def test_a_zone_that_the_meter_says_counts_where_the_written_one_has_another_offset(
+    written: str | None, said: str | None, counts: str, now: datetime
+) -> None:
     state = meter()
     state.zone = ZoneInfo(written) if written else None
     state.driver.traits = Traits(zone=ZoneInfo(said) if said else None)
@@ -194,7 +198,7 @@ def test_a_zone_that_the_meter_says_counts_where_the_written_one_has_another_off
     assert grid(state, "day", Reach(now - DAY), None, now) == Grid("day", ZoneInfo(counts))
 
 
-def test_a_poll_looks_only_at_what_is_fresh():
+def test_a_poll_looks_only_at_what_is_fresh() -> None:
     assert live_since("interval", 1800.0, NOW, MOSCOW) == NOW - timedelta(hours=3)
     assert live_since("interval", 7200.0, NOW, MOSCOW) == NOW - timedelta(hours=6)
     assert live_since("day", time(0, 10), NOW, MOSCOW) == utc(2026, 11, 20, 21, 0)

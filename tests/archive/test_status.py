@@ -19,7 +19,7 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/status.json").rea
 
 
 @pytest.fixture
-def house(tmp_path):
+def house(tmp_path: Path) -> House:
     (tmp_path / "state").mkdir()
     return House(tmp_path / "state", NOW, 2, installed=(NOW - 90 * DAY).date())
 
@@ -34,7 +34,7 @@ def parts(house: House) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_it_counts_by_meter_and_kind_and_says_when_the_bus_will_be_done(house):
+def test_it_counts_by_meter_and_kind_and_says_when_the_bus_will_be_done(house: House) -> None:
     house.start()
     house.run(timedelta(seconds=40))
     assert parts(house)["meters"][0]["missing"] == {"month": None, "day": None, "interval": None}, "not known yet"
@@ -52,7 +52,7 @@ def test_it_counts_by_meter_and_kind_and_says_when_the_bus_will_be_done(house):
 
 
 @pytest.mark.slow
-def test_the_forecast_is_near_what_it_takes(house):
+def test_the_forecast_is_near_what_it_takes(house: House) -> None:
     house.start()
     house.run(3 * MINUTE)
     forecast = datetime.fromisoformat(parts(house)["buses"][0]["filling"]["done_at"])
@@ -63,7 +63,7 @@ def test_the_forecast_is_near_what_it_takes(house):
 
 
 @pytest.mark.slow
-def test_the_forecast_leaves_out_a_meter_that_cannot_be_asked(house, monkeypatch):
+def test_the_forecast_leaves_out_a_meter_that_cannot_be_asked(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     house.dead.add(2)
     house.start()
     house.run(DAY, lambda: not sum(filter(None, house.filler.missing("flat-1").values())) and house.now - NOW > HOUR)
@@ -81,7 +81,7 @@ def test_the_forecast_leaves_out_a_meter_that_cannot_be_asked(house, monkeypatch
 
 
 @pytest.mark.slow
-def test_the_document_is_what_the_schema_says(house):
+def test_the_document_is_what_the_schema_says(house: House) -> None:
     house.start()
     house.run(2 * MINUTE)
     for name in ("buses", "meters"):
@@ -103,7 +103,9 @@ def test_the_document_is_what_the_schema_says(house):
         ),
     ],
 )
-def test_a_screen_of_forty_columns_says_it_only_while_something_is_missing(monkeypatch, filling, lines):
+def test_a_screen_of_forty_columns_says_it_only_while_something_is_missing(
+    monkeypatch: pytest.MonkeyPatch, filling: dict[str, Any] | None, lines: list[str]
+) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     if filling and filling["done_at"]:
         filling = filling | {"done_at": (datetime.now(UTC) + timedelta(hours=8, minutes=5)).isoformat()}
@@ -113,6 +115,6 @@ def test_a_screen_of_forty_columns_says_it_only_while_something_is_missing(monke
     assert shown == lines and all(len(line) <= 40 for line in shown)
 
 
-def test_without_a_daemon_nobody_knows_what_is_missing():
+def test_without_a_daemon_nobody_knows_what_is_missing() -> None:
     bus = SimpleNamespace(name="riser-1", port="/dev/x")
     assert told._closed(bus)["filling"] is None  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -36,7 +37,7 @@ RECORDS = st.builds(
 )
 
 
-def test_a_record_is_the_contracts_object_with_exact_numbers():
+def test_a_record_is_the_contracts_object_with_exact_numbers() -> None:
     assert record_json(reading(1, values={"1-0:32.7.0": Decimal("230.10"), "1-0:1.8.0": Decimal("2E+3")}, seq=7)) == (
         '{"seq":7,"kind":"now","point":"flat-1","meter":"23456789","at":"2026-11-21T12:01:00.000Z",'
         '"read_at":"2026-11-21T12:01:00.250Z","clock":"synced","meter_offset":-1,'
@@ -44,7 +45,7 @@ def test_a_record_is_the_contracts_object_with_exact_numbers():
     )
 
 
-def test_an_interval_says_where_it_began_and_an_event_what_happened():
+def test_an_interval_says_where_it_began_and_an_event_what_happened() -> None:
     interval = json.loads(record_json(reading(1, kind="interval", start=NOON, replaces=3)))
     assert (interval["from"], interval["replaces"]) == ("2026-11-21T12:00:00.000Z", 3)
     event = {"code": "cover-open", "maker": "E-01", "text": "крышка", "n": 2}
@@ -53,7 +54,7 @@ def test_an_interval_says_where_it_began_and_an_event_what_happened():
 
 @pytest.mark.slow
 @given(RECORDS)
-def test_what_is_written_is_read_back_exactly(record):
+def test_what_is_written_is_read_back_exactly(record: Record) -> None:
     text = record_json(record)
     assert record_json(record_from_json(text)) == text
     back = record_from_json(text)
@@ -67,7 +68,7 @@ def test_what_is_written_is_read_back_exactly(record):
 
 @pytest.mark.slow
 @given(RECORDS)
-def test_a_compact_row_gives_the_same_object_and_the_same_record(record):
+def test_a_compact_row_gives_the_same_object_and_the_same_record(record: Record) -> None:
     words = Words()
     row = pack(record, words)
     assert sound_text(row, words) == record_json(record)
@@ -76,7 +77,7 @@ def test_a_compact_row_gives_the_same_object_and_the_same_record(record):
 
 @pytest.mark.slow
 @given(RECORDS)
-def test_what_has_a_row_passes_the_check(record):
+def test_what_has_a_row_passes_the_check(record: Record) -> None:
     check(record)
 
 
@@ -104,30 +105,30 @@ EVENT = {"code": "cover-open", "maker": "", "text": "", "n": 1}
     ],
     ids=str,
 )
-def test_what_has_no_row_fails_the_check_before_it_is_taken(changes):
+def test_what_has_no_row_fails_the_check_before_it_is_taken(changes: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError)):
         check(reading(1, **changes))
 
 
 @given(st.integers(-(10**13), 10**13))
-def test_a_time_is_written_to_the_millisecond(ms):
+def test_a_time_is_written_to_the_millisecond(ms: int) -> None:
     written = datetime.strptime(time_text(ms), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     assert written == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
 
 
 @pytest.mark.parametrize("value", [230.1, True, "230.1", None])
-def test_a_binary_float_and_other_things_are_no_reading(value):
+def test_a_binary_float_and_other_things_are_no_reading(value: float | bool | str | None) -> None:
     with pytest.raises(TypeError):
         record_json(reading(1, values={"1-0:1.8.0": value}))
 
 
 @pytest.mark.parametrize("value", [Decimal("NaN"), Decimal("Infinity")])
-def test_what_is_no_number_is_no_reading(value):
+def test_what_is_no_number_is_no_reading(value: Decimal) -> None:
     with pytest.raises(ValueError):
         record_json(reading(1, values={"1-0:1.8.0": value}))
 
 
-def test_a_time_without_a_zone_is_refused():
+def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
         record_json(reading(1, at=datetime(2026, 11, 21)))
 
@@ -155,24 +156,24 @@ GOOD = json.loads(record_json(reading(1, seq=1)))
         "{",
     ],
 )
-def test_a_text_that_is_no_record_is_a_value_error(text):
+def test_a_text_that_is_no_record_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         record_from_json(text)
 
 
 @pytest.mark.slow
 @given(st.lists(NUMBERS, max_size=8))
-def test_packed_digits_are_the_same_numbers(numbers):
+def test_packed_digits_are_the_same_numbers(numbers: list[Decimal | int]) -> None:
     texts = [format(number, "f") for number in numbers]
     assert unpack_digits(pack_digits(texts)) == texts
 
 
 @given(st.lists(st.binary(max_size=80), min_size=1, max_size=8))
-def test_packed_frames_are_the_same_bytes(frames):
+def test_packed_frames_are_the_same_bytes(frames: list[bytes]) -> None:
     packed = pack_frames(frames)
     assert (unpack_frames(packed) if packed else [b""] * len(frames)) == frames
 
 
 @given(st.binary(max_size=60))
-def test_damaged_frames_are_no_frames_and_no_error(data):
+def test_damaged_frames_are_no_frames_and_no_error(data: bytes) -> None:
     assert isinstance(unpack_frames(data), list)

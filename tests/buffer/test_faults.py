@@ -14,6 +14,7 @@ import pytest
 
 from buffer import schema
 from buffer.faults import StoreBusy, StoreTooNew, StoreUnusable
+from buffer.record import Record
 from buffer.store import Store
 from buffer.tables import WAL_SIZE
 from tests.buffer.plant import Clock, crashed, everything, opened, reading, readings
@@ -22,13 +23,13 @@ PAGE = schema.PAGE
 FRAME = 24 + PAGE
 
 
-def keys(bodies) -> list[tuple[str, str, str, str]]:
+def keys(bodies: list[tuple[int, str]]) -> list[tuple[str, str, str, str]]:
     """What a record says, whatever its number."""
     found = [json.loads(text, parse_float=str, parse_int=str) for _, text in bodies]
     return sorted((one["kind"], one["point"], one["at"], str(one["values"])) for one in found if one["kind"] != "event")
 
 
-def shown(record) -> str:
+def shown(record: Record) -> str:
     return str({code: str(value) for code, value in record.values.items()})
 
 
@@ -47,7 +48,7 @@ def filled(directory: Path) -> Store:
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory) -> Path:
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a store that was closed cleanly; never written to."""
     directory = tmp_path_factory.mktemp("sound")
     filled(directory / "state").close()
@@ -63,7 +64,7 @@ def unconfirmed(directory: Path) -> set[tuple[str, str, str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
-def test_damage_anywhere_costs_at_most_the_records_of_the_damaged_pages(tmp_path, sound, seed):
+def test_damage_anywhere_costs_at_most_the_records_of_the_damaged_pages(tmp_path: Path, sound: Path, seed: int) -> None:
     chance = random.Random(seed)
     wanted = unconfirmed(sound)
     truth = {("now", "flat-1", one.at.strftime("%Y-%m-%dT%H:%M:%S.000Z"), shown(one)) for one in readings(1, 600)}
@@ -101,7 +102,7 @@ def _epoch(directory: Path) -> str:
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database", bytes(100_000)], ids=["empty", "text", "zeros"])
-def test_a_file_that_is_no_store_is_set_aside_and_counted(tmp_path, sound, content):
+def test_a_file_that_is_no_store_is_set_aside_and_counted(tmp_path: Path, sound: Path, content: bytes) -> None:
     state = crashed(sound, tmp_path / "state")
     (state / "store.db").write_bytes(content)
     with closing(opened(state)) as store:
@@ -111,7 +112,7 @@ def test_a_file_that_is_no_store_is_set_aside_and_counted(tmp_path, sound, conte
     assert [path.read_bytes() for path in state.glob("store-*.damaged.db")] == [content]
 
 
-def test_a_store_whose_file_vanished_says_so(tmp_path, sound):
+def test_a_store_whose_file_vanished_says_so(tmp_path: Path, sound: Path) -> None:
     state = crashed(sound, tmp_path / "state")
     (state / "store.db").unlink()
     with closing(opened(state)) as store:
@@ -120,7 +121,9 @@ def test_a_store_whose_file_vanished_says_so(tmp_path, sound):
 
 
 @pytest.mark.slow
-def test_damage_that_shows_while_the_daemon_runs_is_mended_on_the_spot(tmp_path, monkeypatch):
+def test_damage_that_shows_while_the_daemon_runs_is_mended_on_the_spot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = filled(tmp_path)
     store.note("password:45", "tried")
     epoch, wanted = store.epoch, set(keys(everything(store)))
@@ -145,7 +148,7 @@ def test_damage_that_shows_while_the_daemon_runs_is_mended_on_the_spot(tmp_path,
     store.close()
 
 
-def test_a_record_whose_checksum_fails_is_never_sent_and_the_others_are(tmp_path):
+def test_a_record_whose_checksum_fails_is_never_sent_and_the_others_are(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.put(readings(1, 5))
     store.close()
@@ -161,7 +164,7 @@ def test_a_record_whose_checksum_fails_is_never_sent_and_the_others_are(tmp_path
     store.close()
 
 
-def test_a_log_whose_tail_is_lost_begins_a_new_epoch_and_uses_no_number_twice(tmp_path):
+def test_a_log_whose_tail_is_lost_begins_a_new_epoch_and_uses_no_number_twice(tmp_path: Path) -> None:
     store = opened(tmp_path / "state")
     for number in range(1, 41):
         store.put([reading(number)])
@@ -180,7 +183,7 @@ def test_a_log_whose_tail_is_lost_begins_a_new_epoch_and_uses_no_number_twice(tm
 
 
 @pytest.mark.parametrize("seed", range(15))
-def test_a_flipped_bit_anywhere_in_the_log_invents_nothing_and_loses_next_to_nothing(tmp_path, seed):
+def test_a_flipped_bit_anywhere_in_the_log_invents_nothing_and_loses_next_to_nothing(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     store = opened(tmp_path / "state")
     for number in range(1, 31):
@@ -201,7 +204,7 @@ def test_a_flipped_bit_anywhere_in_the_log_invents_nothing_and_loses_next_to_not
 
 
 @pytest.mark.parametrize("mark", [None, b"", b"rubbish", b"0123456789abcdef 00000000000000000600 00000000\n"])
-def test_a_lost_mark_is_written_anew_and_reported(tmp_path, sound, mark):
+def test_a_lost_mark_is_written_anew_and_reported(tmp_path: Path, sound: Path, mark: bytes | None) -> None:
     state = crashed(sound, tmp_path / "state")
     (state / "store.mark").unlink()
     if mark is not None:
@@ -213,7 +216,7 @@ def test_a_lost_mark_is_written_anew_and_reported(tmp_path, sound, mark):
 
 
 @pytest.mark.slow
-def test_an_older_copy_of_the_store_is_not_taken_for_the_store(tmp_path, sound):
+def test_an_older_copy_of_the_store_is_not_taken_for_the_store(tmp_path: Path, sound: Path) -> None:
     state = crashed(sound, tmp_path / "state")
     with closing(opened(state)) as store:
         store.put([reading(700)])
@@ -235,7 +238,7 @@ sys.stdin.read()
 
 
 @pytest.mark.slow
-def test_a_second_instance_is_told_who_has_the_store(tmp_path):
+def test_a_second_instance_is_told_who_has_the_store(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "open\n"
@@ -247,7 +250,7 @@ def test_a_second_instance_is_told_who_has_the_store(tmp_path):
 
 
 @pytest.mark.parametrize("where", ["main", "log"])
-def test_a_newer_programs_store_is_left_alone(tmp_path, where):
+def test_a_newer_programs_store_is_left_alone(tmp_path: Path, where: str) -> None:
     state = tmp_path / "state"
     filled(state).close()
     db = sqlite3.connect(state / "store.db")
@@ -264,7 +267,7 @@ def test_a_newer_programs_store_is_left_alone(tmp_path, where):
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in state.iterdir()} == before
 
 
-def test_an_older_store_is_brought_to_the_programs_version(tmp_path, monkeypatch):
+def test_an_older_store_is_brought_to_the_programs_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     filled(tmp_path).close()
     step = lambda db: db.table("extra").create({"id": int}, pk="id")  # noqa: E731
     monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, step))
@@ -276,20 +279,20 @@ def test_an_older_store_is_brought_to_the_programs_version(tmp_path, monkeypatch
 
 
 @pytest.mark.slow
-def test_the_schema_tool_is_not_loaded_by_a_store_that_needs_no_change(tmp_path):
+def test_the_schema_tool_is_not_loaded_by_a_store_that_needs_no_change(tmp_path: Path) -> None:
     opened(tmp_path).close()
     code = HOLD.replace("sys.stdin.read()", "print('sqlite_utils' in sys.modules)")
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["open", "False"]
 
 
-def test_a_directory_that_cannot_be_is_refused_in_words(tmp_path):
+def test_a_directory_that_cannot_be_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreUnusable, match="file"):
         opened(tmp_path / "file" / "state")
 
 
-def test_a_directory_without_permission_is_refused_in_words(tmp_path, monkeypatch):
+def test_a_directory_without_permission_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: object, **_kinds: object) -> int:
         raise PermissionError(13, "Permission denied", str(tmp_path / "store.lock"))
 
@@ -298,7 +301,7 @@ def test_a_directory_without_permission_is_refused_in_words(tmp_path, monkeypatc
         opened(tmp_path)
 
 
-def test_an_interrupted_new_beginning_is_finished(tmp_path, sound):
+def test_an_interrupted_new_beginning_is_finished(tmp_path: Path, sound: Path) -> None:
     state = crashed(sound, tmp_path / "state")
     (state / "store.db").write_bytes(b"damaged")
     (state / "store.db-wal").write_bytes(bytes(WAL_SIZE))
@@ -315,7 +318,7 @@ def limited(store: Store, pages: int) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_costs_confirmed_records_first_and_the_oldest_first(tmp_path):
+def test_a_full_disk_costs_confirmed_records_first_and_the_oldest_first(tmp_path: Path) -> None:
     store = opened(tmp_path, reserve=1 << 20)
     store.put(readings(1, 2000))
     store.confirm([(1, 1500)])
@@ -331,7 +334,7 @@ def test_a_full_disk_costs_confirmed_records_first_and_the_oldest_first(tmp_path
 
 
 @pytest.mark.slow
-def test_unconfirmed_records_go_last_and_an_event_counts_them(tmp_path):
+def test_unconfirmed_records_go_last_and_an_event_counts_them(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.put(readings(1, 2000))
     limited(store, 4)
@@ -345,7 +348,7 @@ def test_unconfirmed_records_go_last_and_an_event_counts_them(tmp_path):
     store.close()
 
 
-def test_a_full_disk_frees_files_that_were_set_aside_before_any_record(tmp_path):
+def test_a_full_disk_frees_files_that_were_set_aside_before_any_record(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.put(readings(1, 100))
     store.confirm([(1, 100)])
@@ -357,7 +360,7 @@ def test_a_full_disk_frees_files_that_were_set_aside_before_any_record(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_disk_on_which_nothing_helps_is_said_in_words(tmp_path):
+def test_a_disk_on_which_nothing_helps_is_said_in_words(tmp_path: Path) -> None:
     store = opened(tmp_path)
     limited(store, 0)
     with pytest.raises(StoreUnusable, match="space"):
@@ -367,7 +370,7 @@ def test_a_disk_on_which_nothing_helps_is_said_in_words(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_tiny_real_disk_is_filled_and_polling_goes_on(small_disk):
+def test_a_tiny_real_disk_is_filled_and_polling_goes_on(small_disk: Path) -> None:
     state = small_disk / "state"
     store = Store.open(state, now=Clock(), reserve=2 << 20)
     assert (state / "store.reserve").stat().st_size == 2 << 20
@@ -390,7 +393,7 @@ def test_a_tiny_real_disk_is_filled_and_polling_goes_on(small_disk):
 
 
 @pytest.mark.slow
-def test_a_read_only_disk_is_refused_in_words(small_disk):
+def test_a_read_only_disk_is_refused_in_words(small_disk: Path) -> None:
     opened(small_disk / "state").close()
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with pytest.raises(StoreUnusable, match="Read-only"):

@@ -17,7 +17,7 @@ def victim(folder: Path) -> Path:
     return file
 
 
-def test_a_file_is_whole_and_its_owners_alone(tmp_path):
+def test_a_file_is_whole_and_its_owners_alone(tmp_path: Path) -> None:
     file = tmp_path / "note"
     for octets in (b"one", b"two", b""):
         put(file, octets)
@@ -26,7 +26,7 @@ def test_a_file_is_whole_and_its_owners_alone(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["note"]
 
 
-def test_links_that_lie_there_are_replaced_and_not_followed(tmp_path):
+def test_links_that_lie_there_are_replaced_and_not_followed(tmp_path: Path) -> None:
     """The service's folder, and a command that root gives."""
     other, file = victim(tmp_path), tmp_path / "note"
     for link in (file, tmp_path / ".note.new"):
@@ -37,7 +37,7 @@ def test_links_that_lie_there_are_replaced_and_not_followed(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_what_root_hands_over_is_the_link_and_not_its_target(tmp_path):
+def test_what_root_hands_over_is_the_link_and_not_its_target(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     folder.mkdir()
     other = victim(tmp_path)
@@ -52,7 +52,7 @@ def test_what_root_hands_over_is_the_link_and_not_its_target(tmp_path):
     assert other.stat().st_uid == 0
 
 
-def test_a_disk_that_says_no_leaves_the_old_file_and_no_draft(tmp_path, monkeypatch):
+def test_a_disk_that_says_no_leaves_the_old_file_and_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "note"
     put(file, b"old")
 

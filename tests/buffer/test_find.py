@@ -1,7 +1,9 @@
 """What the store can be asked about its past: records of a point, and which archive rows are there."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +22,7 @@ def records(point: str, kind: str, count: int, step: timedelta = HALF_HOUR) -> l
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> Iterator[Store]:
     store = Store.open(tmp_path, now=lambda: START + timedelta(days=40))
     store.put(records("flat-1", "interval", 200))
     store.put(records("flat-2", "interval", 10) + records("flat-1", "now", 20))
@@ -28,7 +30,7 @@ def store(tmp_path):
     store.close()
 
 
-def test_records_are_found_by_point_kind_and_time(store):
+def test_records_are_found_by_point_kind_and_time(store: Store) -> None:
     found = list(store.find("flat-1", ["interval"], START + HALF_HOUR, START + 100 * HALF_HOUR))
     assert [record.values["1-0:1.29.0"] for record in found] == list(range(1, 100))
     both = list(store.find("flat-1", ["interval", "now"], START, START + HALF_HOUR))
@@ -38,13 +40,13 @@ def test_records_are_found_by_point_kind_and_time(store):
     assert not list(store.find("flat-3", ["interval"], START, START + HALF_HOUR))
 
 
-def test_what_is_present_is_known_without_reading_it(store):
+def test_what_is_present_is_known_without_reading_it(store: Store) -> None:
     there = list(store.present("interval", START + 5 * HALF_HOUR, START + 8 * HALF_HOUR))
     assert there == [(point, "1", START + number * HALF_HOUR) for number in (5, 6, 7) for point in ("flat-1", "flat-2")]
     assert not list(store.present("day", START, START + timedelta(days=9)))
 
 
-def test_events_of_one_second_are_all_found(store):
+def test_events_of_one_second_are_all_found(store: Store) -> None:
     event = {"code": "power-off", "maker": "1", "text": "", "n": 1}
     one = Record("event", "flat-1", "1", START, START, event=event)
     store.put([one, replace(one, event=event | {"n": 2}), replace(one, event=event | {"code": "power-on"})])
@@ -53,7 +55,7 @@ def test_events_of_one_second_are_all_found(store):
 
 
 @pytest.mark.slow
-def test_events_are_found_among_more_series_than_their_keys_tell_apart(store):
+def test_events_are_found_among_more_series_than_their_keys_tell_apart(store: Store) -> None:
     """An event's key is its series' number and a step for ``n``; beyond some four thousand series they mix."""
     store.put([Record("now", f"point-{number}", "1", START, START) for number in range(4200)])
     event = {"code": "power-off", "maker": "1", "text": ""}

@@ -66,7 +66,7 @@ def told(output: int) -> int:
 
 
 @pytest.mark.slow
-def test_what_was_stored_survives_a_power_cut_at_any_moment(tmp_path):
+def test_what_was_stored_survives_a_power_cut_at_any_moment(tmp_path: Path) -> None:
     chance = random.Random(20261121)
     image = tmp_path / "image"
     with image.open("wb") as file:

@@ -12,7 +12,7 @@ RUN = st.tuples(st.integers(0, 40), st.integers(-2, 12)).map(lambda run: (run[0]
 CHANGES = st.lists(st.tuples(st.booleans(), RUN), max_size=30)
 
 
-def changed(changes) -> tuple[Spans, set[int]]:
+def changed(changes: list[tuple[bool, tuple[int, int]]]) -> tuple[Spans, set[int]]:
     runs, numbers = Spans(), set()
     for add, (first, last) in changes:
         (runs.add if add else runs.remove)(first, last)
@@ -22,7 +22,9 @@ def changed(changes) -> tuple[Spans, set[int]]:
 
 @pytest.mark.slow
 @given(CHANGES)
-def test_what_was_added_and_not_removed_is_in_it_in_ascending_runs_that_do_not_touch(changes):
+def test_what_was_added_and_not_removed_is_in_it_in_ascending_runs_that_do_not_touch(
+    changes: list[tuple[bool, tuple[int, int]]],
+) -> None:
     runs, numbers = changed(changes)
     assert {number for first, last in runs for number in range(first, last + 1)} == numbers
     bounds = list(runs)
@@ -33,7 +35,9 @@ def test_what_was_added_and_not_removed_is_in_it_in_ascending_runs_that_do_not_t
 
 @pytest.mark.slow
 @given(CHANGES, RUN)
-def test_questions_about_a_span_answer_as_a_set_would(changes, span):
+def test_questions_about_a_span_answer_as_a_set_would(
+    changes: list[tuple[bool, tuple[int, int]]], span: tuple[int, int]
+) -> None:
     runs, numbers = changed(changes)
     inside = {*range(span[0], span[1] + 1)}
     flat = lambda found: [number for first, last in found for number in range(first, last + 1)]  # noqa: E731

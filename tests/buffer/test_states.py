@@ -12,7 +12,7 @@ STEPS = st.lists(
 
 @pytest.mark.slow
 @given(STEPS)
-def test_runs_say_the_same_as_a_state_for_each_number(steps):
+def test_runs_say_the_same_as_a_state_for_each_number(steps: list[tuple[int, int, str]]) -> None:
     runs, table, model = States(), {}, dict.fromkeys(range(1, 61), PENDING)
     for first, more, state in steps:
         change = runs.put(first, first + more, state)
@@ -29,17 +29,17 @@ def test_runs_say_the_same_as_a_state_for_each_number(steps):
         assert listed == [number for number, is_in in model.items() if is_in == state]
 
 
-def test_receipts_that_follow_one_another_are_one_run():
+def test_receipts_that_follow_one_another_are_one_run() -> None:
     runs = States()
     for first in range(1, 3000, 10):
         assert len(runs.put(first, first + 9, CONFIRMED).written) == 1
     assert runs.runs(1, 3005, (CONFIRMED, PENDING)) == [Run(1, 3000, CONFIRMED), Run(3001, 3005, PENDING)]
 
 
-def test_a_question_ends_when_there_is_enough():
+def test_a_question_ends_when_there_is_enough() -> None:
     runs = States(Run(number, number, CONFIRMED) for number in range(2, 2000, 2))
     assert len(runs.runs(1, 10**9, (PENDING,), enough=5)) == 5
 
 
-def test_numbers_are_grouped_into_closed_ranges():
+def test_numbers_are_grouped_into_closed_ranges() -> None:
     assert grouped([1, 2, 3, 7, 9, 10]) == [(1, 3), (7, 7), (9, 10)]

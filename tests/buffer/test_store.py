@@ -24,12 +24,12 @@ LONG = timedelta(days=400)
 
 
 @pytest.fixture
-def store(tmp_path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[Store]:
     with closing(opened(tmp_path)) as store:
         yield store
 
 
-def test_records_are_numbered_from_one_and_given_back_as_they_were_read(store):
+def test_records_are_numbered_from_one_and_given_back_as_they_were_read(store: Store) -> None:
     first, second = store.put(readings(1, 2))
     assert (first.seq, second.seq, store.last_seq) == (1, 2, 2)
     assert replace(first, seq=0) == reading(1)
@@ -37,13 +37,13 @@ def test_records_are_numbered_from_one_and_given_back_as_they_were_read(store):
     assert (shown, state, reason) == (first, "pending", None)
 
 
-def test_the_same_natural_key_twice_is_one_record(store):
+def test_the_same_natural_key_twice_is_one_record(store: Store) -> None:
     store.put(readings(1, 3))
     assert [record.seq for record in store.put([*readings(2, 4), *readings(4, 5)])] == [4, 5]
     assert len(everything(store)) == 5
 
 
-def test_events_of_one_moment_are_told_apart_by_code_and_n(store):
+def test_events_of_one_moment_are_told_apart_by_code_and_n(store: Store) -> None:
     events = [
         reading(1, kind="event", values={}, event={"code": code, "maker": "", "text": "", "n": n})
         for code in ("cover-open", "magnet")
@@ -53,20 +53,20 @@ def test_events_of_one_moment_are_told_apart_by_code_and_n(store):
     assert store.put(events) == []
 
 
-def test_many_points_of_one_moment_are_told_apart(store):
+def test_many_points_of_one_moment_are_told_apart(store: Store) -> None:
     crowd = [reading(1, point=f"flat-{number}") for number in range(200)]
     assert len(store.put(crowd)) == 200
     assert store.put(crowd) == []
 
 
-def test_a_record_that_cannot_be_stored_leaves_nothing_behind(store):
+def test_a_record_that_cannot_be_stored_leaves_nothing_behind(store: Store) -> None:
     with pytest.raises(TypeError):
         store.put([reading(1, point="new"), reading(2, values={"1-0:1.8.0": 0.5})])
     assert (store.last_seq, everything(store)) == (0, [])
     assert store.put([reading(1, point="other")])[0].seq == 1
 
 
-def test_a_note_and_the_record_that_it_speaks_of_are_one_transaction(store):
+def test_a_note_and_the_record_that_it_speaks_of_are_one_transaction(store: Store) -> None:
     with pytest.raises(TypeError):
         store.apply([reading(1, values={"1-0:1.8.0": 0.5})], notes={"told": "it"})
     assert (store.last_seq, store.notes()) == (0, {})
@@ -75,7 +75,7 @@ def test_a_note_and_the_record_that_it_speaks_of_are_one_transaction(store):
     assert (store.last_seq, store.notes()) == (1, {})
 
 
-def test_only_a_receipt_that_names_a_record_takes_it_out_of_the_pending_ones(store):
+def test_only_a_receipt_that_names_a_record_takes_it_out_of_the_pending_ones(store: Store) -> None:
     store.put(readings(1, 10))
     assert store.confirm([(1, 3), (7, 8), (9, 9), (50, 60), (-5, 0), (8, 7)]) == 6
     assert store.confirm([(1, 3)]) == 0
@@ -84,7 +84,7 @@ def test_only_a_receipt_that_names_a_record_takes_it_out_of_the_pending_ones(sto
     assert store.counts() == Counts(4, 0, 0, 6, reading(4).read_at, 10)
 
 
-def test_bodies_are_asked_for_piece_by_piece(store):
+def test_bodies_are_asked_for_piece_by_piece(store: Store) -> None:
     store.put(readings(1, 10))
     store.confirm([(3, 4)])
     assert [seq for seq, _ in store.bodies(1, 8, 3)] == [2, 5, 6]
@@ -92,7 +92,7 @@ def test_bodies_are_asked_for_piece_by_piece(store):
     assert store.bodies(10, 99, 3) == []
 
 
-def test_a_refused_record_waits_with_its_reason_for_a_person(store):
+def test_a_refused_record_waits_with_its_reason_for_a_person(store: Store) -> None:
     store.put(readings(1, 4))
     assert store.refuse([(2, "unknown-point", "no such point"), (9, "x", "y"), (2, "again", "")]) == 1
     assert (store.counts().refused, store.counts().pending) == (1, 3)
@@ -102,7 +102,7 @@ def test_a_refused_record_waits_with_its_reason_for_a_person(store):
     assert store.rows("pending")[1] == (record, "pending", None)
 
 
-def test_what_was_confirmed_can_be_sent_again_by_number_and_by_time(store):
+def test_what_was_confirmed_can_be_sent_again_by_number_and_by_time(store: Store) -> None:
     store.put(readings(1, 10))
     before = everything(store)
     store.confirm([(1, 10)])
@@ -113,7 +113,7 @@ def test_what_was_confirmed_can_be_sent_again_by_number_and_by_time(store):
     assert everything(store) == before
 
 
-def test_the_newest_reading_of_a_point_is_known_by_its_moment(store):
+def test_the_newest_reading_of_a_point_is_known_by_its_moment(store: Store) -> None:
     store.put([reading(5), reading(2, kind="day"), reading(3), reading(9, meter="99"), reading(1, point="flat-2")])
     assert store.last("flat-1", "now").at == reading(9).at
     assert store.last("flat-1", "now", "23456789").at == reading(5).at
@@ -121,7 +121,9 @@ def test_the_newest_reading_of_a_point_is_known_by_its_moment(store):
     assert store.last("flat-3", "now") is None
 
 
-def test_after_a_crash_the_newest_reading_is_known_without_looking_at_all_records(tmp_path, monkeypatch):
+def test_after_a_crash_the_newest_reading_is_known_without_looking_at_all_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("buffer.tables.NEWEST_EACH", 10)
     store = opened(tmp_path / "state")
     for number in range(1, 26):
@@ -134,7 +136,7 @@ def test_after_a_crash_the_newest_reading_is_known_without_looking_at_all_record
         assert [store.last(f"flat-{number}", "now").seq for number in range(3)] == [24, 25, 23]
 
 
-def test_states_notes_and_numbers_survive_a_restart_and_a_crash(tmp_path):
+def test_states_notes_and_numbers_survive_a_restart_and_a_crash(tmp_path: Path) -> None:
     first = opened(tmp_path)
     first.put(readings(1, 6))
     first.confirm([(1, 2)])
@@ -154,7 +156,7 @@ def test_states_notes_and_numbers_survive_a_restart_and_a_crash(tmp_path):
     second.close()
 
 
-def test_a_receipt_written_later_counts_at_once_and_comes_with_the_next_records(tmp_path):
+def test_a_receipt_written_later_counts_at_once_and_comes_with_the_next_records(tmp_path: Path) -> None:
     store = opened(tmp_path)
     store.put(readings(1, 5))
     assert store.confirm_soon([(1, 4)]) == 4
@@ -167,7 +169,7 @@ def test_a_receipt_written_later_counts_at_once_and_comes_with_the_next_records(
     store.close()
 
 
-def test_pruned_numbers_are_never_used_again(tmp_path):
+def test_pruned_numbers_are_never_used_again(tmp_path: Path) -> None:
     clock = Clock()
     store = opened(tmp_path, clock)
     store.put(readings(1, 1200))
@@ -184,7 +186,7 @@ def test_pruned_numbers_are_never_used_again(tmp_path):
     store.close()
 
 
-def test_raw_frames_go_earlier_than_their_records(tmp_path):
+def test_raw_frames_go_earlier_than_their_records(tmp_path: Path) -> None:
     clock = Clock()
     store = opened(tmp_path, clock)
     store.put(readings(1, 100))
@@ -198,13 +200,15 @@ def test_raw_frames_go_earlier_than_their_records(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_record_that_is_being_corrected_never_goes_out_as_it_was_before(store, monkeypatch):
+def test_a_record_that_is_being_corrected_never_goes_out_as_it_was_before(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.put([reading(1, clock="unset", boot="boot-1", monotonic=100.0)])
     seen: list[tuple[int, str]] = []
     publisher = threading.Thread(target=lambda: seen.extend(everything(store)))
     real = Tables.set_state
 
-    def watched(*args) -> None:
+    def watched(*args: Tables | int | str) -> None:
         real(*args)
         publisher.start()
         publisher.join(0.2)  # it asks while the correction is written, and not yet on the disk
@@ -215,7 +219,7 @@ def test_a_record_that_is_being_corrected_never_goes_out_as_it_was_before(store,
     assert [json.loads(body)["clock"] for _, body in seen or everything(store)] == ["restamped"]
 
 
-def test_who_counts_during_a_commit_sees_what_was_before_it(store):
+def test_who_counts_during_a_commit_sees_what_was_before_it(store: Store) -> None:
     """What is held from the start is in its run before its number counts: pending would be below zero."""
     store.put(readings(1, 3))
     seen: list[Counts] = []
@@ -230,7 +234,7 @@ def test_who_counts_during_a_commit_sees_what_was_before_it(store):
     assert store.counts() == Counts(3, 1, 0, 0, reading(1).read_at, 4)
 
 
-def test_records_read_with_an_unset_clock_are_held_and_corrected(store):
+def test_records_read_with_an_unset_clock_are_held_and_corrected(store: Store) -> None:
     wrong = {"clock": "unset", "boot": "b1", "monotonic": 12.5}
     store.put([reading(1), reading(2, **wrong), reading(3, kind="day", **wrong), reading(4, clock="unset")])
     assert (store.counts().held, store.pending_ranges()) == (2, [(1, 1), (4, 4)])
@@ -252,13 +256,13 @@ def test_records_read_with_an_unset_clock_are_held_and_corrected(store):
     assert len(everything(store)) == 4
 
 
-def test_two_records_that_a_correction_makes_one_moment_stay_two(store):
+def test_two_records_that_a_correction_makes_one_moment_stay_two(store: Store) -> None:
     store.put([reading(62), reading(2, clock="unset", boot="b1", monotonic=1.0)])
     assert store.restamp("b1", reading(62).read_at, 1.0) == 1
     assert store.rows()[1][0].at == reading(62).at + timedelta(milliseconds=1)
 
 
-def test_what_nobody_can_correct_is_sent_with_a_flag(tmp_path):
+def test_what_nobody_can_correct_is_sent_with_a_flag(tmp_path: Path) -> None:
     clock = Clock()
     store = opened(tmp_path, clock)
     store.put(
@@ -277,7 +281,7 @@ def test_what_nobody_can_correct_is_sent_with_a_flag(tmp_path):
     store.close()
 
 
-def test_a_look_while_a_daemon_runs_changes_nothing(tmp_path):
+def test_a_look_while_a_daemon_runs_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Store.open(tmp_path / "none", now=Clock(), read_only=True)
     assert not (tmp_path / "none").exists()
@@ -293,7 +297,7 @@ def test_a_look_while_a_daemon_runs_changes_nothing(tmp_path):
 
 
 @pytest.mark.slow
-def test_threads_read_while_one_writes(store):
+def test_threads_read_while_one_writes(store: Store) -> None:
     stop = threading.Event()
     seen: list[int] = []
 
@@ -318,7 +322,7 @@ def test_threads_read_while_one_writes(store):
     assert seen
 
 
-def test_an_unknown_state_is_answered_in_words(store):
+def test_an_unknown_state_is_answered_in_words(store: Store) -> None:
     with pytest.raises(ValueError, match="lost"):
         store.rows("lost")
 
@@ -343,7 +347,7 @@ class Model(RuleBasedStateMachine):
         self.room.cleanup()
 
     @rule(numbers=st.lists(st.integers(0, 60), max_size=6))
-    def put(self, numbers):
+    def put(self, numbers: list[int]) -> None:
         now = self.clock()
         stored = self.store.put(
             [reading(number, read_at=now, values={"1-0:1.8.0": Decimal(number) / 10}) for number in numbers]
@@ -356,7 +360,7 @@ class Model(RuleBasedStateMachine):
             self.states[record.seq], self.keys[record.seq], self.read_at[record.seq] = "pending", number, now
 
     @rule(first=st.integers(-2, 40), more=st.integers(-1, 20), soon=st.booleans())
-    def confirm(self, first, more, soon):
+    def confirm(self, first: int, more: int, soon: bool) -> None:
         span = range(max(1, first), first + more + 1)
         changed = [seq for seq in span if self.states.get(seq) in ("pending", "refused")]
         verb = self.store.confirm_soon if soon else self.store.confirm
@@ -364,37 +368,37 @@ class Model(RuleBasedStateMachine):
         self.states |= dict.fromkeys(changed, "confirmed")
 
     @rule(seqs=st.lists(st.integers(0, 40), max_size=5))
-    def refuse(self, seqs):
+    def refuse(self, seqs: list[int]) -> None:
         changed = {seq for seq in seqs if self.states.get(seq) == "pending"}
         assert self.store.refuse([(seq, "code", "text") for seq in seqs]) == len(changed)
         self.states |= dict.fromkeys(changed, "refused")
 
     @rule(first=st.integers(1, 40), more=st.integers(0, 20))
-    def resend(self, first, more):
+    def resend(self, first: int, more: int) -> None:
         changed = [seq for seq in range(first, first + more + 1) if self.states.get(seq) in ("confirmed", "refused")]
         assert self.store.resend(first, first + more) == len(changed)
         self.states |= dict.fromkeys(changed, "pending")
 
     @rule()
-    def a_day_passes(self):
+    def a_day_passes(self) -> None:
         self.clock.forward(86400)
 
     @precondition(lambda self: self.states)
     @rule(days=st.integers(1, 3))
-    def prune(self, days):
+    def prune(self, days: int) -> None:
         limit = self.clock() - timedelta(days=days)
         old = [seq for seq, state in self.states.items() if state == "confirmed" and self.read_at[seq] < limit]
         assert self.store.prune(timedelta(days=days), timedelta(days=1)) == len(old)
         self.states |= dict.fromkeys(old, "gone")
 
     @rule()
-    def reopen(self):
+    def reopen(self) -> None:
         self.store.close()
         self.open()
         assert self.store.events == []
 
     @invariant()
-    def all_agree(self):
+    def all_agree(self) -> None:
         pending = [seq for seq, state in self.states.items() if state == "pending"]
         found = everything(self.store)
         assert [seq for seq, _ in found] == pending
@@ -411,7 +415,7 @@ TestAgainstAModel = Model.TestCase
 
 
 @pytest.fixture
-def hasty(request) -> None:
+def hasty(request: pytest.FixtureRequest) -> None:
     """Threads take turns in the middle of everything."""
     request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
     sys.setswitchinterval(1e-6)
@@ -419,7 +423,7 @@ def hasty(request) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
-def test_the_newest_record_is_never_missing_while_a_newer_one_is_stored(store):
+def test_the_newest_record_is_never_missing_while_a_newer_one_is_stored(store: Store) -> None:
     store.put(readings(1, 1))
     point, kind = reading(1).point, reading(1).kind
     seen: list[Record | None] = []
@@ -440,7 +444,7 @@ def test_the_newest_record_is_never_missing_while_a_newer_one_is_stored(store):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("hasty")
-def test_a_refusal_is_never_seen_without_its_reason(store):
+def test_a_refusal_is_never_seen_without_its_reason(store: Store) -> None:
     store.put(readings(1, 1))
     seen: list[str | None] = []
     ended = threading.Event()

@@ -1,5 +1,6 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.buffer.plant import opened, reading, readings
 class Plant:
     """A writer whose second passes only when told."""
 
-    def __init__(self, directory) -> None:
+    def __init__(self, directory: Path) -> None:
         self.seconds = 0.0
         self.store = opened(directory)
         self.transactions: list[list[Record]] = []
@@ -23,7 +24,7 @@ class Plant:
         with self.writer._wake:
             self.writer._wake.notify_all()
 
-    def until(self, condition) -> None:
+    def until(self, condition: Callable[..., object]) -> None:
         waiting = threading.Event()
         for _ in range(12_000):
             if condition():
@@ -33,14 +34,14 @@ class Plant:
 
 
 @pytest.fixture
-def plant(tmp_path) -> Iterator[Plant]:
+def plant(tmp_path: Path) -> Iterator[Plant]:
     plant = Plant(tmp_path)
     yield plant
     plant.writer.close()
     plant.store.close()
 
 
-def test_all_that_was_read_within_a_second_is_one_transaction(plant):
+def test_all_that_was_read_within_a_second_is_one_transaction(plant: Plant) -> None:
     plant.writer.submit(readings(1, 3))
     plant.pass_time(0.5)
     plant.writer.submit(readings(4, 6))
@@ -50,7 +51,7 @@ def test_all_that_was_read_within_a_second_is_one_transaction(plant):
     assert [[record.seq for record in records] for records in plant.transactions] == [[1, 2, 3, 4, 5, 6]]
 
 
-def test_a_note_is_written_with_its_records_or_not_at_all(plant, monkeypatch):
+def test_a_note_is_written_with_its_records_or_not_at_all(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     real = plant.store.apply
     monkeypatch.setattr(plant.store, "apply", lambda *args: (_ for _ in ()).throw(StoreUnusable("disk says no")))
     plant.writer.submit(readings(1, 1), {"told": "first", "gone": "x"})
@@ -63,30 +64,30 @@ def test_a_note_is_written_with_its_records_or_not_at_all(plant, monkeypatch):
     assert (plant.store.last_seq, plant.store.notes()) == (1, {"told": "second"})
 
 
-def test_a_note_alone_is_written_too(plant):
+def test_a_note_alone_is_written_too(plant: Plant) -> None:
     plant.writer.submit([], {"told": "it"})
     plant.pass_time(1.1)
     plant.until(lambda: plant.store.noted("told") == "it")
 
 
-def test_very_many_records_do_not_wait_for_the_second_to_end(plant):
+def test_very_many_records_do_not_wait_for_the_second_to_end(plant: Plant) -> None:
     plant.writer.submit(readings(1, 1500))
     plant.until(lambda: plant.transactions)
     assert plant.store.last_seq == 1500
 
 
-def test_a_call_is_answered_after_all_that_came_before_it(plant):
+def test_a_call_is_answered_after_all_that_came_before_it(plant: Plant) -> None:
     plant.writer.submit(readings(1, 3))
     assert plant.writer.call(lambda store: store.last_seq) == 3
 
 
-def test_a_call_hands_its_exception_to_the_caller(plant):
+def test_a_call_hands_its_exception_to_the_caller(plant: Plant) -> None:
     with pytest.raises(KeyError):
         plant.writer.call(lambda store: {}["nothing"])
     assert plant.writer.call(lambda store: store.last_seq) == 0
 
 
-def test_a_receipt_counts_within_a_second_and_is_written_within_a_minute(plant):
+def test_a_receipt_counts_within_a_second_and_is_written_within_a_minute(plant: Plant) -> None:
     plant.writer.submit(readings(1, 5))
     plant.writer.flush()
     unsaved = plant.store._keeper.tables._unsaved
@@ -98,7 +99,7 @@ def test_a_receipt_counts_within_a_second_and_is_written_within_a_minute(plant):
     plant.until(lambda: not unsaved)
 
 
-def test_a_refusal_is_written_with_its_reason(plant):
+def test_a_refusal_is_written_with_its_reason(plant: Plant) -> None:
     plant.writer.submit(readings(1, 2))
     plant.writer.flush()
     plant.writer.refuse([(2, "unknown-point", "text")])
@@ -106,7 +107,7 @@ def test_a_refusal_is_written_with_its_reason(plant):
     assert plant.store.rows("refused")[0][2] == "unknown-point: text"
 
 
-def test_a_receipt_for_an_earlier_epoch_is_void(plant):
+def test_a_receipt_for_an_earlier_epoch_is_void(plant: Plant) -> None:
     plant.writer.submit(readings(1, 2))
     plant.writer.flush()
     plant.writer.confirm([(1, 2)])
@@ -115,14 +116,16 @@ def test_a_receipt_for_an_earlier_epoch_is_void(plant):
     assert plant.store.counts().pending == 2
 
 
-def test_a_record_that_cannot_be_stored_is_the_callers_error_at_once(plant):
+def test_a_record_that_cannot_be_stored_is_the_callers_error_at_once(plant: Plant) -> None:
     with pytest.raises(TypeError):
         plant.writer.submit([reading(1), reading(2, values={"1-0:1.8.0": 0.5})])
     plant.writer.flush()
     assert plant.store.last_seq == 0
 
 
-def test_while_the_disk_says_no_records_wait_and_are_stored_later(plant, monkeypatch):
+def test_while_the_disk_says_no_records_wait_and_are_stored_later(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = plant.store.apply
     monkeypatch.setattr(plant.store, "apply", lambda *args: (_ for _ in ()).throw(StoreUnusable("disk says no")))
     plant.writer.submit(readings(1, 3))
@@ -137,7 +140,7 @@ def test_while_the_disk_says_no_records_wait_and_are_stored_later(plant, monkeyp
 
 
 @pytest.mark.slow
-def test_a_caller_waits_when_too_much_is_in_memory(plant, monkeypatch):
+def test_a_caller_waits_when_too_much_is_in_memory(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     real = plant.store.apply
     monkeypatch.setattr(plant.store, "apply", lambda *args: (_ for _ in ()).throw(StoreUnusable("no")))
     plant.writer.submit(readings(1, WAITING))
@@ -154,7 +157,7 @@ def test_a_caller_waits_when_too_much_is_in_memory(plant, monkeypatch):
     assert plant.store.last_seq == WAITING + 1
 
 
-def test_a_closed_writer_takes_nothing_and_has_written_all(tmp_path):
+def test_a_closed_writer_takes_nothing_and_has_written_all(tmp_path: Path) -> None:
     plant = Plant(tmp_path)
     plant.writer.submit(readings(1, 3))
     plant.writer.close()
@@ -164,13 +167,15 @@ def test_a_closed_writer_takes_nothing_and_has_written_all(tmp_path):
     plant.store.close()
 
 
-def test_a_living_writer_shows_it(plant):
+def test_a_living_writer_shows_it(plant: Plant) -> None:
     plant.pass_time(500)
     plant.until(lambda: plant.writer.alive == 500)
 
 
-def test_a_listener_that_fails_does_not_end_the_thread_that_stores(tmp_path, caplog):
-    def fail(records):
+def test_a_listener_that_fails_does_not_end_the_thread_that_stores(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(records: list[Record]) -> None:
         raise OverflowError("date value out of range")
 
     store = opened(tmp_path)

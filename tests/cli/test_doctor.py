@@ -1,6 +1,7 @@
 """``meterpost doctor``: what is wrong, from the port to the broker, each with what to do."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -10,24 +11,24 @@ from agent.control.unix_socket import ControlServer
 from agent.report.days import ExchangeDay, ExchangeDays
 from buffer.record import Record
 from buffer.store import Store
-from tests.cli.conftest import Run, change
+from tests.cli.conftest import Done, Run, change
 from tests.support.broker import Broker, free_port, needs_mosquitto
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def closed(house):
+def closed(house: Path) -> Path:
     """The house with a broker where nothing listens."""
     change(house, "mqtts://intake.example.org:8883", f"mqtt://127.0.0.1:{free_port()}")
     return house
 
 
-def by_what(done) -> dict:
+def by_what(done: Done) -> dict:
     return {finding["what"]: finding for finding in done.document["findings"]}
 
 
-def test_everything_is_looked_at_and_each_fault_has_a_remedy(closed, run: Run):
+def test_everything_is_looked_at_and_each_fault_has_a_remedy(closed: Path, run: Run) -> None:
     (closed.parent / "ttyUSB0").unlink()
     done = run("doctor", "-c", str(closed), "--json")
     found = by_what(done)
@@ -38,7 +39,7 @@ def test_everything_is_looked_at_and_each_fault_has_a_remedy(closed, run: Run):
     assert all(finding["todo"] for finding in found.values() if finding["level"] == "bad")
 
 
-def test_refused_and_waiting_records_are_named(closed, run: Run):
+def test_refused_and_waiting_records_are_named(closed: Path, run: Run) -> None:
     store = Store.open(closed.parent / "state", now=lambda: NOW)
     store.put([Record("now", "flat-12", "1", NOW - timedelta(hours=n), NOW - timedelta(hours=n)) for n in (9, 8)])
     store.refuse([(1, "unknown-point", "no such point")])
@@ -48,7 +49,7 @@ def test_refused_and_waiting_records_are_named(closed, run: Run):
     assert "waits for" in found["pending"]["text"]
 
 
-def test_exchange_files_that_wait_for_a_person_are_named(closed, run: Run):
+def test_exchange_files_that_wait_for_a_person_are_named(closed: Path, run: Run) -> None:
     store = Store.open(closed.parent / "state", now=lambda: NOW)
     days = ExchangeDays(store, store.note)
     for number, state in ((1, "refused"), (2, "unclear"), (3, "accepted")):
@@ -66,12 +67,12 @@ def test_exchange_files_that_wait_for_a_person_are_named(closed, run: Run):
         ("silent", "meterpost read 'flat 13' --trace"),
     ],
 )
-def test_what_to_do_about_a_meter_fits_its_state_and_can_be_typed_as_it_stands(state, todo):
+def test_what_to_do_about_a_meter_fits_its_state_and_can_be_typed_as_it_stands(state: str, todo: str) -> None:
     status = {"meters": [{"point": "flat 13", "state": state, "error": "said"}]}
     assert next(of_meters(status)).todo == todo
 
 
-def test_a_running_daemon_tells_of_its_meters(closed, run: Run):
+def test_a_running_daemon_tells_of_its_meters(closed: Path, run: Run) -> None:
     meter = {"point": "flat-12", "state": "silent", "error": "no answer within 0.15 s", "meter_offset": 9.5}
     bus = {"name": "riser-1", "error": None, "counters": {"asked": 100, "answered": 60, "broken": 9}}
     status = {
@@ -114,12 +115,12 @@ METER = {"point": "flat-12", "state": "ok", "error": None}
         (("ok", "silent"), "look", "1 of 2 answer"),
     ],
 )
-def test_a_meter_that_was_not_asked_yet_does_not_count_as_one_that_answers(states, level, words):
+def test_a_meter_that_was_not_asked_yet_does_not_count_as_one_that_answers(states, level, words) -> None:
     *_, found = of_meters({"meters": [METER | {"state": state} for state in states]})
     assert (found.level, found.text) == (level, words)
 
 
-def test_the_remedy_of_a_meter_is_that_of_its_trouble():
+def test_the_remedy_of_a_meter_is_that_of_its_trouble() -> None:
     meter = METER | {"state": "silent", "error": "an answer came 0.7 s after the question", "hint": 'timeout = "2s"'}
     found = next(of_meters({"meters": [meter]}))
     assert found.todo == 'timeout = "2s"' and "0.7 s" in found.text
@@ -137,7 +138,7 @@ def test_the_remedy_of_a_meter_is_that_of_its_trouble():
         ),
     ],
 )
-def test_a_bus_is_ok_only_where_it_has_brought_an_answer(counters, second, words):
+def test_a_bus_is_ok_only_where_it_has_brought_an_answer(counters, second, words) -> None:
     told = {"name": "riser", "error": None, "counters": counters, "second_master": second}
     found = _port(Bus("riser", "/dev/ttyUSB0"), {"buses": [told]})
     assert found.level == "look" and words in found.text and found.todo
@@ -147,7 +148,7 @@ def test_a_bus_is_ok_only_where_it_has_brought_an_answer(counters, second, words
 
 @pytest.mark.slow
 @needs_mosquitto
-def test_a_broker_that_lets_us_in_is_good(house, tmp_path, run: Run):
+def test_a_broker_that_lets_us_in_is_good(house: Path, tmp_path: Path, run: Run) -> None:
     with Broker(tmp_path) as broker:
         change(house, "mqtts://intake.example.org:8883", broker.url)
         assert by_what(run("doctor", "-c", str(house), "--json"))["broker"]["level"] == "ok"

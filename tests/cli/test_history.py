@@ -56,7 +56,9 @@ def week(gap: bool = True) -> list[Record]:
     return [record for record in found if not gap or not START + 2 * DAY < record.at < START + 5 * DAY]
 
 
-def test_the_table_fits_a_phone_of_40_columns(run: Run, house: Path, keep: Keep, monkeypatch) -> None:
+def test_the_table_fits_a_phone_of_40_columns(
+    run: Run, house: Path, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep(week())
     monkeypatch.setenv("COLUMNS", "40")
     done = run("history", "flat-12", *WEEK, "-c", str(house))
@@ -80,7 +82,7 @@ def test_the_table_fits_a_phone_of_40_columns(run: Run, house: Path, keep: Keep,
 
 
 def test_where_the_columns_do_not_fit_the_totals_come_first_and_the_tariffs_in_tables_of_their_own(
-    run: Run, house: Path, keep: Keep, monkeypatch
+    run: Run, house: Path, keep: Keep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change(house, 'T2 = "night"', 'T2 = "night", T3 = "peak", T4 = "half-peak"')
     more = {"1-0:1.8.3": 0, "1-0:1.8.4": 0}
@@ -100,7 +102,9 @@ def test_hours_on_the_screen_have_their_year(run: Run, house: Path, keep: Keep) 
     assert "kWh by hour of 2026, Europe/Moscow" in out
 
 
-def test_a_wide_screen_has_a_bar_behind_each_row(run: Run, house: Path, keep: Keep, monkeypatch) -> None:
+def test_a_wide_screen_has_a_bar_behind_each_row(
+    run: Run, house: Path, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep(week())
     monkeypatch.setenv("COLUMNS", "120")
     lines = run("history", "flat-12", *WEEK, "-c", str(house)).out.splitlines()
@@ -114,7 +118,7 @@ def test_a_wide_screen_has_a_bar_behind_each_row(run: Run, house: Path, keep: Ke
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
 @pytest.mark.parametrize("by", ["hour", "day", "month"])
 def test_no_line_is_wider_than_the_screen(
-    run: Run, house: Path, keep: Keep, monkeypatch, columns: int, by: str
+    run: Run, house: Path, keep: Keep, monkeypatch: pytest.MonkeyPatch, columns: int, by: str
 ) -> None:
     keep(readings(START, START + 2 * DAY, HOUR) + intervals(START + 3 * DAY, START + 4 * DAY))
     (house.parent / "plan.csv").write_text("2026-11,300\n")
@@ -402,7 +406,9 @@ def test_what_nobody_asked_for_is_not_invented(run: Run, house: Path, keep: Keep
         (("flat-12", "--from", "2020-01", "--to", "2020-02"), 1, "nothing is known of flat-12"),
     ],
 )
-def test_what_cannot_be_shown_is_said_with_what_to_do(run: Run, house: Path, keep: Keep, args, code, words) -> None:
+def test_what_cannot_be_shown_is_said_with_what_to_do(
+    run: Run, house: Path, keep: Keep, args: tuple[str, ...], code: int, words: str
+) -> None:
     keep(week())
     done = run("history", *args, "-c", str(house))
     assert (done.code, done.out) == (code, "")

@@ -5,16 +5,20 @@ import signal
 import subprocess
 import sys
 import tty
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from agent.cli.read import _shown
 from agent.exits import Exit, all_failed, meter_code
 from agent.line.port import Port, PortForbidden, PortHeld
 from protocols.errors import NoReply
-from tests.cli.conftest import change, serving
+from tests.cli.conftest import Run, change, serving
 
 
 @pytest.mark.parametrize(
@@ -35,12 +39,12 @@ from tests.cli.conftest import change, serving
         ("1-0:14.7.0", Decimal("49.99"), ("49.99", "Hz")),
     ],
 )
-def test_a_register_is_shown_exactly_and_with_its_unit(code, value, shown):
+def test_a_register_is_shown_exactly_and_with_its_unit(code: str, value: int | Decimal, shown: tuple[str, str]) -> None:
     assert _shown(code, value) == shown
 
 
 @pytest.fixture
-def line(house):
+def line(house: Path) -> Iterator[tuple[str, int]]:
     """A pseudo-terminal in the place of the house's adapter, and its other end."""
     master, slave = os.openpty()
     tty.setraw(slave)
@@ -50,7 +54,7 @@ def line(house):
     os.close(master)
 
 
-def test_a_port_that_another_program_has_ends_with_75(run, house, line):
+def test_a_port_that_another_program_has_ends_with_75(run: Run, house: Path, line: tuple[str, int]) -> None:
     with closing(Port(line[0])):
         done = run("read", "-c", str(house), "--json")
     assert done.code == 75
@@ -59,14 +63,16 @@ def test_a_port_that_another_program_has_ends_with_75(run, house, line):
     assert done.document["records"] == []
 
 
-def test_a_port_that_may_not_be_opened_ends_with_77(run, house, line, mocker):
+def test_a_port_that_may_not_be_opened_ends_with_77(
+    run: Run, house: Path, line: tuple[str, int], mocker: MockerFixture
+) -> None:
     mocker.patch("serial.Serial", side_effect=PermissionError(13, "Permission denied"))
     done = run("read", "-c", str(house))
     assert (done.code, done.out) == (77, "")
     assert done.err.startswith("flat-12: port:") and "permission denied" in " ".join(done.err.split())
 
 
-def test_a_port_that_is_not_there_ends_with_74(run, house):
+def test_a_port_that_is_not_there_ends_with_74(run: Run, house: Path) -> None:
     (house.parent / "ttyUSB0").unlink()
     done = run("read", "-c", str(house))
     assert (done.code, done.out) == (74, "")
@@ -74,7 +80,7 @@ def test_a_port_that_is_not_there_ends_with_74(run, house):
 
 
 @pytest.fixture
-def secrets_of_the_service(house, monkeypatch):
+def secrets_of_the_service(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Password files that this person may not read, as in the group ``meterpost`` without sudo."""
     (house.parent / "a.secret").write_text("222222\n", encoding="utf-8")
     (house.parent / "a.secret").chmod(0o600)
@@ -84,10 +90,10 @@ def secrets_of_the_service(house, monkeypatch):
 
 
 @pytest.mark.usefixtures("secrets_of_the_service")
-def test_the_daemon_is_asked_without_its_passwords(run, house):
+def test_the_daemon_is_asked_without_its_passwords(run: Run, house: Path) -> None:
     asked = []
 
-    def peek(args):
+    def peek(args: dict[str, Any]) -> dict[str, list[Any]]:
         asked.append(args["points"])
         return {"records": [], "failed": [], "trace": []}
 
@@ -97,7 +103,7 @@ def test_the_daemon_is_asked_without_its_passwords(run, house):
 
 
 @pytest.mark.usefixtures("secrets_of_the_service")
-def test_no_meter_is_asked_without_its_own_password(run, house, line):
+def test_no_meter_is_asked_without_its_own_password(run: Run, house: Path, line: tuple[str, int]) -> None:
     """Another one than its own, the maker's for instance, may lock it."""
     done = run("read", "-c", str(house))
     assert (done.code, done.out) == (77, "")
@@ -108,7 +114,7 @@ def test_no_meter_is_asked_without_its_own_password(run, house, line):
 
 
 @pytest.mark.usefixtures("secrets_of_the_service")
-def test_what_needs_no_password_does_without(run, house):
+def test_what_needs_no_password_does_without(run: Run, house: Path) -> None:
     done = run("status", "-c", str(house))
     assert (done.code, done.err) == (0, "")
     assert run("doctor", "-c", str(house)).code == run("check", "-c", str(house)).code == 77
@@ -125,12 +131,14 @@ def test_what_needs_no_password_does_without(run, house):
         ([], Exit.SOME_FAILED),
     ],
 )
-def test_the_ports_own_code_is_given_where_no_meter_could_be_asked(troubles, code):
+def test_the_ports_own_code_is_given_where_no_meter_could_be_asked(
+    troubles: list[NoReply | PortHeld | PortForbidden], code: Exit
+) -> None:
     assert all_failed([meter_code(trouble) for trouble in troubles]) is code
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_a_read_after_the_exchange_under_way(house, line):
+def test_ctrl_c_ends_a_read_after_the_exchange_under_way(house: Path, line: tuple[str, int]) -> None:
     """Of twenty meters that do not answer only the first is still being asked."""
     more = house.read_text(encoding="utf-8").partition("[[meter]]")[2]
     extra = [f"[[meter]]{more}".replace("flat-12", f"flat-{n}").replace("= 45", f"= {n}") for n in range(100, 119)]

@@ -149,14 +149,18 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], list[str]
     return typing
 
 
-def test_a_person_at_a_terminal_is_asked_for_what_is_missing(run: Run, house: Path, terminal) -> None:
+def test_a_person_at_a_terminal_is_asked_for_what_is_missing(
+    run: Run, house: Path, terminal: Callable[..., object]
+) -> None:
     asked = terminal(["30000001", "T1=30122,7;T2=11873", "T1=0 T2=0"])
     done = run("replace", "flat-12", "-c", str(house))
     assert done.code == 0 and [what.split()[0] for what in asked] == ["serial", "final", "initial"]
     assert "final = { T1 = 30122.7, T2 = 11873 }" in done.out
 
 
-def test_what_was_mistyped_is_asked_again_with_the_reason(run: Run, house: Path, terminal) -> None:
+def test_what_was_mistyped_is_asked_again_with_the_reason(
+    run: Run, house: Path, terminal: Callable[..., object]
+) -> None:
     asked = terminal(["23456789", "30000001", "30122.7", "T1=30122.7", "T1=30122.7,T2=11873", "T1=0,T3=0", "T1=0,T2=0"])
     done = run("replace", "flat-12", "-c", str(house))
     assert done.code == 0
@@ -185,7 +189,9 @@ def test_what_was_mistyped_is_asked_again_with_the_reason(run: Run, house: Path,
         (("--serial", "30000001", "--initial", "T1=0"), "expected T1, T2"),
     ],
 )
-def test_what_cannot_be_right_is_said_and_nothing_changed(run: Run, house: Path, stored: datetime, args, words) -> None:
+def test_what_cannot_be_right_is_said_and_nothing_changed(
+    run: Run, house: Path, stored: datetime, args: tuple[str, ...], words: str
+) -> None:
     before = house.read_bytes()
     usual = [*FINAL, *INITIAL] if "--final" not in args and "--initial" not in args else FINAL
     usual = INITIAL if "--final" in args else usual
@@ -221,7 +227,7 @@ def test_the_meter_of_another_point_and_one_that_was_there_before_are_refused(ru
     ],
 )
 def test_what_the_new_configuration_would_not_bear_is_refused_with_its_place(
-    run: Run, house: Path, stored: datetime, args, words
+    run: Run, house: Path, stored: datetime, args: tuple[str, str], words: str
 ) -> None:
     before = house.read_bytes()
     done = run(*NEW, *FINAL, *INITIAL, *args, "--yes", "-c", str(house))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ def riser() -> Iterator[PtyLine]:
 
 
 @pytest.mark.slow
-def test_a_meter_that_wants_a_password_is_found_and_no_password_leaves(riser, run: Run):
+def test_a_meter_that_wants_a_password_is_found_and_no_password_leaves(riser: PtyLine, run: Run) -> None:
     done = run("scan", str(riser.path), "--driver", "mercury230", "--addresses", "44-45", "--json")
     assert done.code == 0, done.err
     (found,) = done.document["found"]
@@ -34,7 +35,7 @@ def test_a_meter_that_wants_a_password_is_found_and_no_password_leaves(riser, ru
 
 
 @pytest.mark.slow
-def test_an_empty_line_ends_with_1_and_a_word_of_help(riser, run: Run):
+def test_an_empty_line_ends_with_1_and_a_word_of_help(riser: PtyLine, run: Run) -> None:
     done = run("scan", str(riser.path), "--driver", "mercury230", "--addresses", "1")
     assert done.code == 1 and done.out == ""
     assert "no one answers at 1 addresses" in done.err and "wires A and B" in done.err
@@ -51,15 +52,15 @@ def test_an_empty_line_ends_with_1_and_a_word_of_help(riser, run: Run):
         (("--driver", "mercury230", "--format", "8X1"), "8N1"),
     ],
 )
-def test_a_wrong_question_opens_no_port(args, words, run: Run):
+def test_a_wrong_question_opens_no_port(args: tuple[str, ...], words: str, run: Run) -> None:
     done = run("scan", "/dev/ttyNothing", *args)
     assert done.code == 2 and words in " ".join(done.err.split()), done.err
 
 
-def test_a_bus_has_its_name_in_the_file(house, run: Run):
+def test_a_bus_has_its_name_in_the_file(house: Path, run: Run) -> None:
     done = run("scan", "riser-9", "--driver", "mercury230", "-c", str(house))
     assert done.code == 2 and "riser-1" in done.err
 
 
-def test_addresses_are_single_ones_and_ranges():
+def test_addresses_are_single_ones_and_ranges() -> None:
     assert addresses("1-3,45") == ["1", "2", "3", "45"] and addresses("") == [""]

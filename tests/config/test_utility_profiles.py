@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,11 +31,11 @@ UTILITIES = (
 BY_25TH = ("2026-02-01", "2026-02-25")
 
 
-def test_every_named_utility_is_shipped():
+def test_every_named_utility_is_shipped() -> None:
     assert tuple(sorted(SHIPPED)) == UTILITIES
 
 
-def test_every_shipped_file_says_what_is_known_and_what_the_installer_confirms():
+def test_every_shipped_file_says_what_is_known_and_what_the_installer_confirms() -> None:
     for path in profile_file.SHIPPED.glob("*.toml"):
         comment = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
         assert any("installer confirms" in line for line in comment), path
@@ -72,17 +73,19 @@ def test_every_shipped_file_says_what_is_known_and_what_the_installer_confirms()
         ("sms-account-meter-reading", None, *BY_25TH, "+00:00"),
     ],
 )
-def test_the_window_of_a_utility_in_february(utility, region, first, last, offset):
+def test_the_window_of_a_utility_in_february(
+    utility: str, region: str | None, first: str, last: str, offset: str
+) -> None:
     window = window_of(SHIPPED[utility].rule_of(meter(region=region)), "2026-02", "UTC")
     assert window.opens == utc(f"{first} 00:00{offset}")
     assert window.closes == utc(f"{last} 00:00{offset}") + timedelta(days=1)
 
 
-def test_eleven_regions_of_tns_energo():
+def test_eleven_regions_of_tns_energo() -> None:
     assert len(SHIPPED["tns-energo"].regions) == 11
 
 
-def test_current_values_are_those_of_the_20th_where_the_utility_asks_for_them():
+def test_current_values_are_those_of_the_20th_where_the_utility_asks_for_them() -> None:
     profile = SHIPPED["krasnoyarskenergosbyt"]
     assert window_of(profile.rule, "2026-10", "UTC").reporting == utc("2026-10-20 00:00+07:00")
 
@@ -100,7 +103,7 @@ def test_current_values_are_those_of_the_20th_where_the_utility_asks_for_them():
         ({"T1": "day", "T2": "night", "T3": "half-peak"}, {"T1": "T1", "T2": "T2", "T3": "T3"}),
     ],
 )
-def test_the_utilitys_names_of_tariffs_go_by_their_meaning(own, named):
+def test_the_utilitys_names_of_tariffs_go_by_their_meaning(own: dict[str, str] | None, named: dict[str, str]) -> None:
     assert SHIPPED["mosenergosbyt"].named(meter(tariffs=own)) == named
     assert not [key for key, _, _ in faults_of(meter(tariffs=own), SHIPPED) if key == "tariffs"]
 
@@ -119,13 +122,15 @@ def test_the_utilitys_names_of_tariffs_go_by_their_meaning(own, named):
         ({"utility": "eskk-kemerovo", "account": "К-17/2"}, "place", "nothing", "the address"),
     ],
 )
-def test_a_meter_that_does_not_suit_its_utility_is_a_fault_with_words(more, key, found, expected):
+def test_a_meter_that_does_not_suit_its_utility_is_a_fault_with_words(
+    more: dict[str, Any], key: str, found: str, expected: str
+) -> None:
     ((where, stands, may),) = faults_of(meter(**more), SHIPPED)
     assert (where, stands) == (key, found)
     assert expected in may
 
 
-def test_zeros_before_figures_need_the_meters_digits():
+def test_zeros_before_figures_need_the_meters_digits() -> None:
     base = SHIPPED["sms-account-t1-t2"]
     assert base.sms is not None
     profiles = {"own": replace(base, name="own", sms=replace(base.sms, pad=True))}
@@ -133,13 +138,13 @@ def test_zeros_before_figures_need_the_meters_digits():
     assert faults_of(meter(utility="own"), profiles) == []
 
 
-def test_a_meter_without_account_or_utility_makes_no_statement():
+def test_a_meter_without_account_or_utility_makes_no_statement() -> None:
     assert profile_of(meter(account=None), SHIPPED) is None
     assert profile_of(meter(utility=None), SHIPPED) is None
     assert faults_of(meter(utility=None), SHIPPED) == []
 
 
-def test_a_channel_without_a_number_or_a_modem_says_what_is_missing(tmp_path):
+def test_a_channel_without_a_number_or_a_modem_says_what_is_missing(tmp_path: Path) -> None:
     site = Site(tmp_path)
     usable, why = channels_of(SHIPPED["tns-energo"], site.config)
     assert usable == []
@@ -156,7 +161,7 @@ def own(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_an_own_file_says_only_what_differs(tmp_path):
+def test_an_own_file_says_only_what_differs(tmp_path: Path) -> None:
     text = 'name = "tns-tula"\nextends = "tns-energo"\nto = 23\n[sms]\nnumber = "+79991234567"\n'
     profile = profile_file.load(own(tmp_path, text))["tns-tula"]
     assert profile.sms is not None
@@ -166,7 +171,7 @@ def test_an_own_file_says_only_what_differs(tmp_path):
     assert profile.title == "ТНС энерго"
 
 
-def test_a_new_region_in_its_own_zone(tmp_path):
+def test_a_new_region_in_its_own_zone(tmp_path: Path) -> None:
     text = (
         'name = "kld"\nextends = "regional"\n[region."Калининград"]\nzone = "Europe/Kaliningrad"\nfrom = 23\nto = 2\n'
     )
@@ -214,20 +219,20 @@ def test_a_new_region_in_its_own_zone(tmp_path):
         ("name = ", "own.toml:1:8: found what is not TOML"),
     ],
 )
-def test_a_fault_in_an_own_file_has_its_place_and_words(tmp_path, text, words):
+def test_a_fault_in_an_own_file_has_its_place_and_words(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigError) as trouble:
         profile_file.load(own(tmp_path, text))
     assert words in str(trouble.value)
 
 
-def test_two_files_that_extend_each_other_are_a_fault(tmp_path):
+def test_two_files_that_extend_each_other_are_a_fault(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('name = "a"\nextends = "b"\n')
     (tmp_path / "b.toml").write_text('name = "b"\nextends = "a"\n')
     with pytest.raises(ConfigError, match="no profile that extends itself"):
         profile_file.load(tmp_path)
 
 
-def test_all_faults_of_all_files_are_told_at_once(tmp_path):
+def test_all_faults_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text('name = "a"\ntitle = "x"\nto = 0\nfrom = 99\n')
     (tmp_path / "b.toml").write_text('name = "B"\ntitle = "x"\n')
     with pytest.raises(ConfigError) as trouble:
@@ -235,7 +240,7 @@ def test_all_faults_of_all_files_are_told_at_once(tmp_path):
     assert len(trouble.value.faults) == 3
 
 
-def test_a_folder_that_is_not_there_is_a_fault(tmp_path):
+def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a folder that cannot be read"):
         profile_file.load(tmp_path / "nowhere")
 
@@ -254,7 +259,7 @@ PIECES = st.one_of(
 @pytest.mark.slow
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(SHIPPED_TEXT)), st.integers(0, 30), PIECES)
-def test_any_text_is_a_profile_or_faults_with_places(tmp_path, at, length, piece):
+def test_any_text_is_a_profile_or_faults_with_places(tmp_path: Path, at: int, length: int, piece: str) -> None:
     text = SHIPPED_TEXT[:at] + piece + SHIPPED_TEXT[at + length :]
     (tmp_path / "own.toml").write_text(text, encoding="utf-8", newline="")
     try:

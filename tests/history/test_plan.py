@@ -1,5 +1,6 @@
 """Plans as files, and the event of a crossed one."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -37,7 +38,7 @@ def at(text: str) -> datetime:
         "\nMonth,Plan\n\n 2026-11 , 300 \n2026-12,310.50",
     ],
 )
-def test_a_plan_by_the_month_is_read_however_the_office_writes_it(text, tmp_path):
+def test_a_plan_by_the_month_is_read_however_the_office_writes_it(text: str, tmp_path: Path) -> None:
     file = tmp_path / "plan.csv"
     file.write_bytes(b"\xef\xbb\xbf" + text.encode())
     plan = read_plan(file)
@@ -47,7 +48,7 @@ def test_a_plan_by_the_month_is_read_however_the_office_writes_it(text, tmp_path
     assert plan.of(period_of("day", at("2026-11-21T10:00+03:00"), MOSCOW), "day", MOSCOW) is None, "a guess"
 
 
-def test_hours_of_a_plan_are_local_and_sum_up_to_days_where_all_are_there():
+def test_hours_of_a_plan_are_local_and_sum_up_to_days_where_all_are_there() -> None:
     since, until = at("2026-11-21T00:00+03:00"), at("2026-11-23T00:00+03:00")
     hours = [f"{slot.start.astimezone(MOSCOW):%Y-%m-%dT%H:00},1.25" for slot in periods("hour", since, until, MOSCOW)]
     plan = parse("\n".join(hours[:-1]))
@@ -56,7 +57,7 @@ def test_hours_of_a_plan_are_local_and_sum_up_to_days_where_all_are_there():
     assert (plan.of(first, "day", MOSCOW), plan.of(second, "day", MOSCOW)) == (30_000, None)
 
 
-def test_the_hour_that_comes_twice_in_autumn_has_its_row_twice_or_one_for_each():
+def test_the_hour_that_comes_twice_in_autumn_has_its_row_twice_or_one_for_each() -> None:
     twice = list(periods("hour", at("2026-10-25T02:00+02:00"), at("2026-10-25T04:00+01:00"), BERLIN))
     plan = parse("2026-10-25T02:00,5\n2026-10-25T02:00+01:00,7\n2026-10-25 03:00,1\n")
     assert [plan.of(slot, "hour", BERLIN) for slot in twice] == [5000, 7000, 1000]
@@ -83,7 +84,7 @@ def test_the_hour_that_comes_twice_in_autumn_has_its_row_twice_or_one_for_each()
         ("2026-11,300\n2026-11-21T10:00,1\n", 2, 1, "an hour among rows of months"),
     ],
 )
-def test_what_is_wrong_in_a_plan_is_said_with_its_place(text, line, column, words):
+def test_what_is_wrong_in_a_plan_is_said_with_its_place(text: str, line: int, column: int, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as trouble:
         parse(text)
     (fault,) = trouble.value.faults
@@ -91,7 +92,7 @@ def test_what_is_wrong_in_a_plan_is_said_with_its_place(text, line, column, word
     assert fault.found and fault.expected
 
 
-def test_every_faulty_line_is_said_at_once_up_to_a_bound():
+def test_every_faulty_line_is_said_at_once_up_to_a_bound() -> None:
     with pytest.raises(ConfigError) as trouble:
         parse("2026-11,390.5\n2026-13,4\nx; y\n2026-12,-3\n2026-11,2\n")
     places = [(fault.line, fault.column) for fault in trouble.value.faults]
@@ -101,7 +102,7 @@ def test_every_faulty_line_is_said_at_once_up_to_a_bound():
     assert len(trouble.value.faults) == 20
 
 
-def test_a_plan_in_another_encoding_or_without_end_is_refused(tmp_path):
+def test_a_plan_in_another_encoding_or_without_end_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "plan.csv"
     file.write_bytes(b"2026-11,300\n\xef\xf0\n")
     with pytest.raises(ConfigError, match="0xef") as trouble:
@@ -116,7 +117,7 @@ def test_a_plan_in_another_encoding_or_without_end_is_refused(tmp_path):
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_a_plan_or_a_plan_error(text):
+def test_any_text_is_a_plan_or_a_plan_error(text: str) -> None:
     try:
         plan = parse(text)
     except ConfigError as trouble:
@@ -149,7 +150,7 @@ class Watched:
     def restart(self) -> None:
         self.watch = PlanWatch(self.config, self.store, submit=self.submit)
 
-    def submit(self, records, notes) -> None:
+    def submit(self, records: list[Record], notes: dict[str, str]) -> None:
         self.raised.extend(records)
         if self.power:
             self.store.apply(records, notes=notes)
@@ -163,7 +164,7 @@ class Watched:
 
 
 @pytest.fixture
-def watched(tmp_path):
+def watched(tmp_path: Path) -> Iterator[Callable[..., object]]:
     made = []
 
     def make(plan: str, **more: object) -> Watched:
@@ -175,7 +176,7 @@ def watched(tmp_path):
         one.store.close()
 
 
-def test_a_month_that_goes_over_its_plan_is_told_once_and_within_the_month(watched):
+def test_a_month_that_goes_over_its_plan_is_told_once_and_within_the_month(watched: Callable[..., object]) -> None:
     """1.5 kW are 36 kWh a day: 300 kWh and 10 % more are crossed on the tenth day."""
     house = watched("2026-11,300\n")
     since = at("2026-11-01T00:00+03:00")
@@ -191,7 +192,9 @@ def test_a_month_that_goes_over_its_plan_is_told_once_and_within_the_month(watch
     assert told[224] == ["2026-11: 336 kWh used, planned 300, with 10 % more 330"]
 
 
-def test_an_hour_over_its_plan_is_told_once_each_also_when_its_archive_comes_late(watched):
+def test_an_hour_over_its_plan_is_told_once_each_also_when_its_archive_comes_late(
+    watched: Callable[..., object],
+) -> None:
     plan = "".join(f"2026-11-21T{hour:02}:00,1.4\n" for hour in range(24))
     house = watched(plan, plan_limit=Decimal(0))
     start = at("2026-11-21T00:00+03:00")
@@ -207,7 +210,9 @@ def test_an_hour_over_its_plan_is_told_once_each_also_when_its_archive_comes_lat
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_power_cut_around_the_event_neither_doubles_nor_swallows_it(watched, number):
+def test_a_power_cut_around_the_event_neither_doubles_nor_swallows_it(
+    watched: Callable[..., object], number: int
+) -> None:
     """Each number is a transaction of its own: before it nothing is kept, after it the event and that it was told."""
     house = watched("2026-11,10\n")
     since = at("2026-11-01T00:00+03:00")
@@ -222,7 +227,7 @@ def test_a_power_cut_around_the_event_neither_doubles_nor_swallows_it(watched, n
     assert [event.event["code"] for event in events] == ["plan-exceeded"]
 
 
-def test_what_waits_for_the_disk_is_not_told_again_meanwhile(watched):
+def test_what_waits_for_the_disk_is_not_told_again_meanwhile(watched: Callable[..., object]) -> None:
     house = watched("2026-11,10\n")
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + DAY)])
@@ -231,7 +236,7 @@ def test_what_waits_for_the_disk_is_not_told_again_meanwhile(watched):
     assert house.tick(since + DAY + HOUR) == []
 
 
-def test_ratio_counts_and_the_limit_itself_is_allowed(watched):
+def test_ratio_counts_and_the_limit_itself_is_allowed(watched: Callable[..., object]) -> None:
     house = watched("2026-11,3600\n", ratio=Decimal(20), plan_limit=Decimal(0))
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + 5 * DAY)])
@@ -240,7 +245,7 @@ def test_ratio_counts_and_the_limit_itself_is_allowed(watched):
     assert house.tick(since + 6 * DAY) == ["2026-11: 3630 kWh used, planned 3600, with 0 % more 3600"]
 
 
-def test_one_wrong_reading_and_an_unset_clock_raise_no_alarm(watched):
+def test_one_wrong_reading_and_an_unset_clock_raise_no_alarm(watched: Callable[..., object]) -> None:
     house = watched("2026-11,10\n")
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + 5 * DAY, flags=("step-too-large",))])
@@ -250,7 +255,9 @@ def test_one_wrong_reading_and_an_unset_clock_raise_no_alarm(watched):
     assert len(house.tick(since + 5 * DAY + HOUR)) == 1
 
 
-def test_a_plan_that_breaks_or_vanishes_is_logged_and_mended_without_a_restart(watched, caplog):
+def test_a_plan_that_breaks_or_vanishes_is_logged_and_mended_without_a_restart(
+    watched: Callable[..., object], caplog: pytest.LogCaptureFixture
+) -> None:
     house = watched("2026-11,10\n2026-11,11\n")
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + DAY)])
@@ -262,7 +269,9 @@ def test_a_plan_that_breaks_or_vanishes_is_logged_and_mended_without_a_restart(w
     assert len(house.tick(since + DAY)) == 1
 
 
-def test_what_is_settled_is_not_read_again_and_not_told_again_after_a_restart(watched, monkeypatch):
+def test_what_is_settled_is_not_read_again_and_not_told_again_after_a_restart(
+    watched: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = "".join(f"2026-11-{day}T{hour:02}:00,1.4\n" for day in (20, 21) for hour in range(24))
     house = watched(plan, plan_limit=Decimal(0))
     start = at("2026-11-20T00:00+03:00")
@@ -278,13 +287,13 @@ def test_what_is_settled_is_not_read_again_and_not_told_again_after_a_restart(wa
     assert len(house.tick(start + 41 * HOUR + timedelta(minutes=1))) == 1, "the hour that is over since"
 
 
-def test_a_plan_for_the_first_or_last_year_does_not_break_who_reads_it():
+def test_a_plan_for_the_first_or_last_year_does_not_break_who_reads_it() -> None:
     for text in ("0001-01-01T00:00+03:00,1\n", "9999-12-31T23:00-03:00,1\n"):
         with pytest.raises(ConfigError, match="expected a month"):
             parse(text)
 
 
-def test_many_points_have_their_turns_one_after_the_other(tmp_path):
+def test_many_points_have_their_turns_one_after_the_other(tmp_path: Path) -> None:
     """The daemon's own loop calls this: it must not stand still for a hundred points at once."""
     house = Watched(tmp_path, "2026-11,10\n")
     meters = [replace(metered(plan=house.file), point=f"flat-{number}") for number in range(5)]
@@ -308,7 +317,9 @@ def test_many_points_have_their_turns_one_after_the_other(tmp_path):
     assert told == [["flat-0"], ["flat-1"], ["flat-2"], ["flat-3"], ["flat-4"], [], []]
 
 
-def test_what_ended_with_something_missing_is_read_again_seldom(watched, monkeypatch):
+def test_what_ended_with_something_missing_is_read_again_seldom(
+    watched: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = "".join(f"2026-11-21T{hour:02}:00,1.4\n" for hour in range(24))
     house = watched(plan, plan_limit=Decimal(0))
     start = at("2026-11-21T00:00+03:00")

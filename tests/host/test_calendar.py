@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 from datetime import UTC, datetime, time
+from pathlib import Path
 from threading import Event
 from zoneinfo import ZoneInfo
 
@@ -41,7 +42,7 @@ ENDS = """
 
 
 @pytest.mark.slow
-def test_a_job_that_hangs_does_not_hold_up_the_end_of_the_program(tmp_path):
+def test_a_job_that_hangs_does_not_hold_up_the_end_of_the_program(tmp_path: Path) -> None:
     """systemd would kill it after TimeoutStopSec."""
     command = [sys.executable, "-c", textwrap.dedent(ENDS), str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -49,13 +50,15 @@ def test_a_job_that_hangs_does_not_hold_up_the_end_of_the_program(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_job_that_fails_is_logged_and_runs_again_the_next_day(tmp_path, caplog):
+def test_a_job_that_fails_is_logged_and_runs_again_the_next_day(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store = opened(tmp_path)
     writer = Writer(store, on_stored=lambda records: None)
     done = Event()
     runs = []
 
-    def work():
+    def work() -> None:
         runs.append(len(runs))
         if len(runs) == 1:
             raise OSError("no space")

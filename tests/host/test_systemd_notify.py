@@ -3,6 +3,8 @@
 import os
 import socket
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +15,7 @@ from tests.support.files import FLAT
 
 
 @pytest.fixture(params=["path", "abstract"])
-def manager(request, tmp_path, monkeypatch):
+def manager(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """The service manager's socket under a path or in the abstract name space."""
     name = str(tmp_path / "notify") if request.param == "path" else f"@meterpost-{os.getpid()}-{id(tmp_path)}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
@@ -27,7 +29,7 @@ def heard(manager: socket.socket) -> list[str]:
     return manager.recv(4096).decode().split("\n")
 
 
-def test_it_says_that_it_is_ready_and_that_it_ends(manager):
+def test_it_says_that_it_is_ready_and_that_it_ends(manager: socket.socket) -> None:
     systemd.ready("5 meters on 2 buses")
     assert heard(manager) == ["READY=1", "STATUS=5 meters on 2 buses"]
     systemd.ready()
@@ -38,7 +40,7 @@ def test_it_says_that_it_is_ready_and_that_it_ends(manager):
     assert heard(manager) == ["STOPPING=1"]
 
 
-def test_a_reload_carries_its_time(manager):
+def test_a_reload_carries_its_time(manager: socket.socket) -> None:
     before = time.monotonic_ns() // 1000
     systemd.reloading()
     word, stamp = heard(manager)
@@ -46,12 +48,14 @@ def test_a_reload_carries_its_time(manager):
     assert before <= int(stamp.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000
 
 
-def test_a_line_feed_in_a_text_forges_no_field(manager):
+def test_a_line_feed_in_a_text_forges_no_field(manager: socket.socket) -> None:
     systemd.ready("one\nMAINPID=1")
     assert heard(manager) == ["READY=1", "STATUS=one MAINPID=1"]
 
 
-def test_the_watchdog_is_fed_only_where_one_is_asked_for(manager, monkeypatch):
+def test_the_watchdog_is_fed_only_where_one_is_asked_for(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     systemd.watchdog()
     monkeypatch.setenv("WATCHDOG_USEC", "60000000")
@@ -69,25 +73,27 @@ def test_the_watchdog_is_fed_only_where_one_is_asked_for(manager, monkeypatch):
     ("microseconds", "seconds"),
     [("60000000", 60.0), ("1500000", 1.5), ("", None), ("0", None), ("-5", None), ("often", None), ("²", None)],
 )
-def test_the_interval_comes_in_microseconds(monkeypatch, microseconds, seconds):
+def test_the_interval_comes_in_microseconds(
+    monkeypatch: pytest.MonkeyPatch, microseconds: str, seconds: float | None
+) -> None:
     monkeypatch.delenv("WATCHDOG_PID", raising=False)
     monkeypatch.setenv("WATCHDOG_USEC", microseconds)
     assert systemd.watchdog_interval() == seconds
 
 
 @pytest.mark.parametrize("name", ["", "relative", "/nowhere/at/all", "@no one-listens-here", "/" + "x" * 200])
-def test_without_a_listening_manager_nothing_happens(monkeypatch, name):
+def test_without_a_listening_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", name)
     assert systemd.ready("unheard") is None
 
 
-def test_without_a_socket_in_the_environment_nothing_happens(monkeypatch):
+def test_without_a_socket_in_the_environment_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     assert systemd.ready() is None
 
 
 @pytest.mark.slow
-def test_a_faulty_file_shows_in_the_status_until_it_is_mended(tmp_path, monkeypatch):
+def test_a_faulty_file_shows_in_the_status_until_it_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "meterpost.toml"
     file.write_text(FLAT)
     heard: list[str] = []

@@ -9,6 +9,9 @@ import struct
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,7 +42,9 @@ OTHER = (
 
 
 @contextlib.contextmanager
-def bus(folder, answer: bytes, greeting: bytes = b"OK 0123456789abcdef0123456789abcdef\r\n"):
+def bus(
+    folder: Path, answer: bytes, greeting: bytes = b"OK 0123456789abcdef0123456789abcdef\r\n"
+) -> Iterator[tuple[str, list[Any]]]:
     """A bus that says what it is told to and then hangs up; what it heard is in the list."""
     heard: list[bytes] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
@@ -63,7 +68,7 @@ def bus(folder, answer: bytes, greeting: bytes = b"OK 0123456789abcdef0123456789
 @pytest.mark.parametrize("before", [b"", HELLO_REPLY, HELLO_REPLY + OTHER])
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("value", [True, False])
-def test_the_kernels_word_comes_through_the_bus(tmp_path, before, order, value):
+def test_the_kernels_word_comes_through_the_bus(tmp_path: Path, before: bytes, order: str, value: bool) -> None:
     with bus(tmp_path, before + reply(value, order)) as (address, heard):
         assert timedated.synchronised(address) is value
     assert heard[0].startswith(b"\0AUTH EXTERNAL 3")
@@ -71,21 +76,21 @@ def test_the_kernels_word_comes_through_the_bus(tmp_path, before, order, value):
 
 
 @pytest.mark.parametrize("answer", [b"", HELLO_REPLY, HELLO_REPLY + REFUSAL, OTHER, reply(True)[:-1], reply(True)[:20]])
-def test_no_answer_is_no_word(tmp_path, answer):
+def test_no_answer_is_no_word(tmp_path: Path, answer: bytes) -> None:
     with bus(tmp_path, answer) as (address, _):
         assert timedated.synchronised(address) is None
 
 
-def test_a_bus_that_turns_us_away_is_no_word(tmp_path):
+def test_a_bus_that_turns_us_away_is_no_word(tmp_path: Path) -> None:
     with bus(tmp_path, reply(True), b"REJECTED EXTERNAL\r\n") as (address, _):
         assert timedated.synchronised(address) is None
 
 
-def test_without_a_bus_there_is_no_word(tmp_path):
+def test_without_a_bus_there_is_no_word(tmp_path: Path) -> None:
     assert timedated.synchronised(str(tmp_path / "none")) is None
 
 
-def test_a_bus_that_keeps_silent_is_not_waited_for(tmp_path):
+def test_a_bus_that_keeps_silent_is_not_waited_for(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
         listening.bind(str(tmp_path / "bus"))
         listening.listen()
@@ -106,7 +111,7 @@ class Spoken:
 
 
 @given(st.one_of(st.binary(max_size=200), st.binary(max_size=80).map(lambda octets: reply(True)[:16] + octets)))
-def test_any_octets_give_a_word_or_the_declared_errors(octets):
+def test_any_octets_give_a_word_or_the_declared_errors(octets: bytes) -> None:
     with contextlib.suppress(OSError, struct.error, IndexError):
         assert timedated._answer(Spoken(octets)) in (True, False, None)
 
@@ -136,7 +141,7 @@ def answer_one(peer: socket.socket) -> None:
 
 
 @pytest.mark.slow
-def test_a_real_bus_understands_the_question(tmp_path):
+def test_a_real_bus_understands_the_question(tmp_path: Path) -> None:
     daemon = shutil.which("dbus-daemon")
     if daemon is None:
         pytest.skip("dbus-daemon is not on this machine (package dbus-daemon)")

@@ -1,12 +1,15 @@
 """What the meter keeps itself (days, months, intervals, journals) is polled too, and never at the cost of energy."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
 
 from agent.config.values import Poll
+from agent.line.exchanger import Exchanger, PreemptibleExchanger
 from agent.line.worker import Question
+from drivers.mercury.driver import Mercury230
 from drivers.reading import Reading
 from protocols.errors import NoReply, Refused
 from tests.support.bus import NOON, FakeBus
@@ -20,11 +23,11 @@ class Archive:
     def __init__(self, kind: str, trouble: Exception | None = None) -> None:
         self.kind, self.trouble, self.asked = kind, trouble, []
 
-    def __call__(self, driver) -> None:
+    def __call__(self, driver: Mercury230) -> None:
         driver.capabilities = frozenset({"identify", "now", self.kind})
         setattr(driver, self.kind, self.read)
 
-    def read(self, ask, since: datetime, until: datetime):
+    def read(self, ask: Exchanger | PreemptibleExchanger, since: datetime, until: datetime) -> Iterator[Reading]:
         self.asked.append((since, until))
         if self.trouble:
             raise self.trouble
@@ -36,11 +39,11 @@ class Archive:
             at += HOUR
 
 
-def bus_with(archive: Archive, **poll) -> FakeBus:
+def bus_with(archive: Archive, **poll: float | time) -> FakeBus:
     return FakeBus(1, Poll(**{"now": 60.0, "network": None} | poll), prepare=archive)
 
 
-def test_the_first_readings_come_before_any_archive():
+def test_the_first_readings_come_before_any_archive() -> None:
     archive = Archive("interval")
     bus = bus_with(archive)
     bus.run(29)
@@ -50,7 +53,7 @@ def test_the_first_readings_come_before_any_archive():
 
 
 @pytest.mark.slow
-def test_a_poll_asks_from_the_newest_record_on():
+def test_a_poll_asks_from_the_newest_record_on() -> None:
     archive = Archive("interval")
     bus = bus_with(archive, interval=1800.0)
     bus.run(3 * 3600 - 60)
@@ -61,7 +64,7 @@ def test_a_poll_asks_from_the_newest_record_on():
     assert bus.readings(kind="interval")[0].start == bus.readings(kind="interval")[0].at - HOUR
 
 
-def test_journals_are_looked_into_from_the_last_look_on_with_an_hour_to_spare():
+def test_journals_are_looked_into_from_the_last_look_on_with_an_hour_to_spare() -> None:
     archive = Archive("event")
     bus = bus_with(archive, event=3600.0)
     bus.run(2 * 3600 + 60)
@@ -73,7 +76,7 @@ def test_journals_are_looked_into_from_the_last_look_on_with_an_hour_to_spare():
     ("slow", "hours"),
     [(-7200, 0), (0.3, 0), (1700, 0), (1900, 1), (3 * 3600, 3), (14 * 3600, 14), (86400 * 365 * 26, 26)],
 )
-def test_journals_of_a_slow_clock_are_looked_into_by_so_much_further_back(slow, hours):
+def test_journals_of_a_slow_clock_are_looked_into_by_so_much_further_back(slow: float, hours: int) -> None:
     """What the meter notes now it stamps hours ago: from the last check on it would never be seen."""
     archive = Archive("event")
     bus = bus_with(archive, event=3600.0)
@@ -85,7 +88,7 @@ def test_journals_of_a_slow_clock_are_looked_into_by_so_much_further_back(slow, 
     )
 
 
-def test_a_technicians_look_into_the_journals_is_not_the_daemons():
+def test_a_technicians_look_into_the_journals_is_not_the_daemons() -> None:
     """What `meterpost read --kind event` shows is stored by no one: the next poll brings it."""
     archive = Archive("event")
     bus = bus_with(archive, event=3600.0)
@@ -101,12 +104,12 @@ def test_a_technicians_look_into_the_journals_is_not_the_daemons():
 
 
 @pytest.mark.parametrize("kind", ["interval", "day", "month"])
-def test_rows_that_were_not_asked_for_are_not_stored(kind):
+def test_rows_that_were_not_asked_for_are_not_stored(kind: str) -> None:
     archive = Archive(kind)
     bus = bus_with(archive, **{kind: 1800.0 if kind == "interval" else time(0, 10)})
     honest = archive.read
 
-    def astray(ask, since, until):
+    def astray(ask: PreemptibleExchanger, since: datetime, until: datetime) -> Iterator[Reading]:
         yield from honest(ask, since, until)
         yield Reading(kind, {"1-0:1.29.0": 1}, at=until + timedelta(days=365))
         yield Reading(kind, {"1-0:1.29.0": 1}, at=since - timedelta(days=365))
@@ -118,7 +121,7 @@ def test_rows_that_were_not_asked_for_are_not_stored(kind):
 
 
 @pytest.mark.parametrize("kind", ["day", "month"])
-def test_calendar_kinds_are_read_at_the_start_and_at_their_time(kind):
+def test_calendar_kinds_are_read_at_the_start_and_at_their_time(kind: str) -> None:
     archive = Archive(kind)
     bus = bus_with(archive, **{kind: time(0, 10)})
     bus.run(120)
@@ -132,7 +135,7 @@ def test_calendar_kinds_are_read_at_the_start_and_at_their_time(kind):
 
 
 @pytest.mark.parametrize("trouble", [Refused("no such array"), NoReply("old firmware says nothing")])
-def test_an_archive_that_fails_costs_no_reading_and_is_asked_again_in_an_hour(trouble):
+def test_an_archive_that_fails_costs_no_reading_and_is_asked_again_in_an_hour(trouble: NoReply | Refused) -> None:
     archive = Archive("interval", trouble)
     bus = bus_with(archive, interval=60.0)
     bus.run(3700)
@@ -140,7 +143,7 @@ def test_an_archive_that_fails_costs_no_reading_and_is_asked_again_in_an_hour(tr
     assert len(bus.readings()) == 62 and bus.worker.state(bus.worker.meters[0]) == "ok"
 
 
-def test_without_a_set_clock_nobody_knows_for_which_time_to_ask():
+def test_without_a_set_clock_nobody_knows_for_which_time_to_ask() -> None:
     archive = Archive("interval")
     bus = FakeBus(1, Poll(now=60.0, network=None), state="unset", prepare=archive)
     bus.run(125)
@@ -151,7 +154,7 @@ def test_without_a_set_clock_nobody_knows_for_which_time_to_ask():
     assert len(archive.asked) == 1
 
 
-def test_an_archive_is_stamped_by_the_meter_and_read_by_the_gateway():
+def test_an_archive_is_stamped_by_the_meter_and_read_by_the_gateway() -> None:
     bus = bus_with(Archive("interval"))
     bus.run(60)
     record = bus.readings(kind="interval")[0]

@@ -1,5 +1,6 @@
 """The Link against a scripted far end: bounded time, and a late answer never passes for the next register."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,7 +31,7 @@ class LineSession:
         self.buffer, self.echo = b"", question.text + b"\n"
         return Sending(self.echo, wait=self.WAIT, gap=0.05, pause=0.005, size=20)
 
-    def receive(self, data: bytes):
+    def receive(self, data: bytes) -> bytes | Sending | None:
         self.buffer += data
         self.buffer = self.buffer.removeprefix(self.echo)
         if self.buffer.endswith(b"\n"):
@@ -51,30 +52,30 @@ class LineSession:
         return Ask(b"who")
 
 
-def linked(answer):
+def linked(answer: Callable[..., object]) -> tuple[Link, ScriptedPort, Time]:
     time = Time()
     port = ScriptedPort(time, answer)
     return Link(port, monotonic=time, sleep=time.sleep), port, time
 
 
-def replies(*pieces):
+def replies(*pieces: bytes) -> Callable[..., object]:
     return lambda _: [(0.02 + 0.01 * number, piece) for number, piece in enumerate(pieces)]
 
 
 @pytest.mark.parametrize("pieces", [[b"T1 42\n"], [b"T", b"1", b" ", b"4", b"2", b"\n"], [b"T1 4", b"2\n"]])
-def test_an_answer_is_whole_however_the_line_cuts_it(pieces):
+def test_an_answer_is_whole_however_the_line_cuts_it(pieces: list[bytes]) -> None:
     link, _, _ = linked(replies(*pieces))
     assert link.ask(LineSession(), Ask(b"T1?")) == b"T1 42"
     assert b"".join(link.frames) == b"T1 42\n"
 
 
-def test_an_echo_is_not_an_answer_and_does_not_end_the_waiting():
+def test_an_echo_is_not_an_answer_and_does_not_end_the_waiting() -> None:
     link, port, _ = linked(lambda data: [(0.0, data), (0.4, b"T1 42\n")])
     assert link.ask(LineSession(), Ask(b"T1?")) == b"T1 42"
     assert len(port.written) == 1
 
 
-def test_silence_is_asked_three_times_each_proved_in_step_and_takes_bounded_time():
+def test_silence_is_asked_three_times_each_proved_in_step_and_takes_bounded_time() -> None:
     link, port, time = linked(lambda _: [])
     began = time.now
     with pytest.raises(NoReply):
@@ -83,15 +84,15 @@ def test_silence_is_asked_three_times_each_proved_in_step_and_takes_bounded_time
     assert time.now - began < 3 * (0.5 + 0.5) + 0.1
 
 
-def test_a_question_that_changes_the_meter_is_never_repeated():
+def test_a_question_that_changes_the_meter_is_never_repeated() -> None:
     link, port, _ = linked(lambda _: [])
     with pytest.raises(NoReply):
         link.ask(LineSession(), Ask(b"set clock", repeatable=False))
     assert len(port.written) == 1
 
 
-def test_a_late_answer_is_drained_and_never_passes_for_the_next_register():
-    def answer(data):
+def test_a_late_answer_is_drained_and_never_passes_for_the_next_register() -> None:
+    def answer(data: bytes) -> list[tuple[float, bytes]]:
         if data == b"T1?\n":
             late = 0.7 if first.pop("T1", None) else 0.02
             return [(late, b"T1 1\n")]
@@ -106,14 +107,14 @@ def test_a_late_answer_is_drained_and_never_passes_for_the_next_register():
     assert link.counters["stale"] == 5
 
 
-def test_after_a_broken_answer_the_next_question_waits_until_the_line_is_quiet():
+def test_after_a_broken_answer_the_next_question_waits_until_the_line_is_quiet() -> None:
     script = iter([[(0.02, b"gar"), (0.04, b"bage")], [(0.02, b"me\n")], [(0.02, b"ok\n")]])
     link, port, _ = linked(lambda _: next(script))
     assert link.ask(LineSession(), Ask(b"T1?")) == b"ok"
     assert port.written[1][0] - port.written[0][0] > 0.04 + 0.5
 
 
-def test_a_refusal_is_an_answer_and_not_repeated():
+def test_a_refusal_is_an_answer_and_not_repeated() -> None:
     link, port, _ = linked(replies(b"no\n"))
     with pytest.raises(Refused):
         link.ask(LineSession(), Ask(b"T1?"))
@@ -121,20 +122,20 @@ def test_a_refusal_is_an_answer_and_not_repeated():
     assert (link.counters["asked"], link.counters["answered"]) == (1, 1)
 
 
-def test_a_busy_meter_is_asked_again_after_a_pause():
+def test_a_busy_meter_is_asked_again_after_a_pause() -> None:
     script = iter([replies(b"busy\n"), replies(b"ok\n")])
     link, port, _ = linked(lambda data: next(script)(data))
     assert link.ask(LineSession(), Ask(b"T1?")) == b"ok"
     assert port.written[1][0] - port.written[0][0] >= 0.2
 
 
-def test_a_block_is_acknowledged_and_the_rest_awaited():
+def test_a_block_is_acknowledged_and_the_rest_awaited() -> None:
     link, port, _ = linked(lambda data: [(0.02, b"rest\n" if data == b"go on\n" else b"more\n")])
     assert link.ask(LineSession(), Ask(b"all")) == b"rest"
     assert [data for _, data in port.written] == [b"all\n", b"go on\n"]
 
 
-def test_a_babbling_line_is_given_up():
+def test_a_babbling_line_is_given_up() -> None:
     link, _, time = linked(lambda _: [(0.01 * number, b"x") for number in range(2000)])
     link.tries = 1
     began = time.now
@@ -143,7 +144,7 @@ def test_a_babbling_line_is_given_up():
     assert time.now - began < 6
 
 
-def test_the_owed_silence_is_kept_after_an_answer():
+def test_the_owed_silence_is_kept_after_an_answer() -> None:
     link, port, _ = linked(replies(b"ok\n"))
     session = LineSession()
     link.ask(session, Ask(b"a"))
@@ -152,11 +153,11 @@ def test_the_owed_silence_is_kept_after_an_answer():
     assert port.written[1][0] == pytest.approx(heard + 0.005, abs=1e-4)
 
 
-def test_the_speed_changes_only_after_the_last_character_has_left():
+def test_the_speed_changes_only_after_the_last_character_has_left() -> None:
     changes = []
 
     class Switching(LineSession):
-        def send(self, question):
+        def send(self, question: Ask) -> Sending:
             self.buffer = self.echo = b""
             return Sending(b"\x06050\r\n", wait=0.5, then=Line(9600, "7E1"), before=Line(300, "7E1"))
 

@@ -63,12 +63,12 @@ def check_reading(tmp_path: Path, url: str) -> None:
 
 
 @pytest.mark.slow
-def test_modbus_tcp_is_read_with_its_own_framing(tmp_path):
+def test_modbus_tcp_is_read_with_its_own_framing(tmp_path: Path) -> None:
     with converter(meter().answer_tcp) as port:
         check_reading(tmp_path, f"tcp://127.0.0.1:{port}")
 
 
 @pytest.mark.slow
-def test_rtu_frames_in_a_tcp_stream_are_read_as_from_a_wire(tmp_path):
+def test_rtu_frames_in_a_tcp_stream_are_read_as_from_a_wire(tmp_path: Path) -> None:
     with converter(meter().answer) as port:
         check_reading(tmp_path, f"socket://127.0.0.1:{port}")

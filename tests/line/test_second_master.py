@@ -1,5 +1,8 @@
 """Another master on the pair: no answer to its questions is taken for one to ours, and polls make way to it."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from agent.config.values import Bus, Poll
@@ -23,7 +26,7 @@ class SharedPair(FakeBus):
     """A bus whose meter is read row by row. ``twist(question) -> pieces`` says what comes instead of the answer; None:
     the answer as it is."""
 
-    def __init__(self, twist, poll: Poll | None = None) -> None:
+    def __init__(self, twist: Callable[..., object], poll: Poll | None = None) -> None:
         self.twist, self.wrong = twist, True
         super().__init__(1, poll, prepare=lambda driver: setattr(driver, "_group_read", False))
 
@@ -31,35 +34,35 @@ class SharedPair(FakeBus):
         """The meter's answer to this question."""
         return self.simulated[0].answer(seal(1, data))
 
-    def answer(self, request):
+    def answer(self, request: pytest.FixtureRequest) -> list[tuple[float, bytes]]:
         if self.wrong and (pieces := self.twist(self, request[1:-2])) is not None:
             return pieces
         return super().answer(request)
 
 
-def before(bus, question):
+def before(bus: SharedPair, question: bytes) -> list[tuple[float, bytes]] | None:
     """Their question is heard ahead of the answer to it."""
     return [(0.02, seal(1, T1)), (0.06, bus.of(T1))] if question == T2 else None
 
 
-def between(bus, question):
+def between(bus: SharedPair, question: bytes) -> list[tuple[float, bytes]] | None:
     """Their question comes right behind our answer to T1, and they have the meter's ear."""
     if question == T1:
         return [(0.03, bus.of(T1)), (0.0301, seal(1, T1))]
     return [(0.03, bus.of(T1))] if question == T2 else None
 
 
-def behind(bus, question):
+def behind(bus: SharedPair, question: bytes) -> list[tuple[float, bytes]] | None:
     """Their answer comes first, and ours behind it in one piece."""
     return [(0.03, bus.of(T1) + bus.of(T2))] if question == T2 else None
 
 
-def late(bus, question):
+def late(bus: SharedPair, question: bytes) -> list[tuple[float, bytes]] | None:
     """Their question is not heard at all (two clients of one serial server), ours is answered behind theirs."""
     return [(0.03, bus.of(T1)), (0.033, bus.of(T2))] if question == T2 else None
 
 
-def currents(bus, question):
+def currents(bus: SharedPair, question: bytes) -> list[tuple[float, bytes]] | None:
     """Another quantity of the same length."""
     theirs = b"\x08\x16\x21"
     return [(0.02, seal(1, theirs)), (0.06, bus.of(theirs))] if question == b"\x08\x16\x11" else None
@@ -69,7 +72,7 @@ TWISTS = {"before": before, "between": between, "behind": behind, "late": late}
 
 
 @pytest.mark.parametrize("twist", TWISTS.values(), ids=TWISTS)
-def test_an_answer_to_somebody_elses_question_is_never_a_reading(twist):
+def test_an_answer_to_somebody_elses_question_is_never_a_reading(twist: Callable[..., object]) -> None:
     bus = SharedPair(twist)
     bus.simulated[0].registers[1] = bus.simulated[0].registers[0]
     bus.run(50)
@@ -82,10 +85,10 @@ def test_an_answer_to_somebody_elses_question_is_never_a_reading(twist):
 
 
 @pytest.mark.parametrize("twist", TWISTS.values(), ids=TWISTS)
-def test_what_was_disturbed_once_is_read_anew_in_the_same_dialogue(twist):
+def test_what_was_disturbed_once_is_read_anew_in_the_same_dialogue(twist: Callable[..., object]) -> None:
     bus = SharedPair(twist)
 
-    def once(of, question):
+    def once(of: SharedPair, question: bytes) -> list[tuple[float, bytes]] | None:
         pieces = twist(of, question)
         bus.wrong = pieces is None
         return pieces
@@ -96,13 +99,13 @@ def test_what_was_disturbed_once_is_read_anew_in_the_same_dialogue(twist):
     assert bus.readings()[0].flags == ()
 
 
-def test_currents_are_never_voltages():
+def test_currents_are_never_voltages() -> None:
     bus = SharedPair(currents, Poll(now=None, network=60.0))
     bus.run(50)
     assert not bus.readings(kind="network")
 
 
-def test_a_second_master_is_one_event_and_is_shown_with_whose_address_was_heard():
+def test_a_second_master_is_one_event_and_is_shown_with_whose_address_was_heard() -> None:
     bus = SharedPair(before)
     bus.run(600)
     assert bus.events() == ["second-master"]
@@ -112,10 +115,10 @@ def test_a_second_master_is_one_event_and_is_shown_with_whose_address_was_heard(
     assert shown is not None and shown["addresses"]["1"] > 10 and shown["ago"] <= 60
 
 
-def test_rows_that_disagree_with_their_total_are_read_once_more_and_no_more():
+def test_rows_that_disagree_with_their_total_are_read_once_more_and_no_more() -> None:
     asked = []
 
-    def swapped(bus, question):
+    def swapped(bus: SharedPair, question: bytes) -> list[tuple[float, bytes]] | None:
         if question == T2:
             asked.append(question)
         return [(0.03, bus.of(T1))] if question == T2 and len(asked) == 1 else None
@@ -131,7 +134,7 @@ def test_rows_that_disagree_with_their_total_are_read_once_more_and_no_more():
     assert len(asked) == 2 + 1 + 5 and bus.readings()[-1].flags == ("sum-mismatch",)
 
 
-def test_noise_and_our_own_echo_are_no_second_master():
+def test_noise_and_our_own_echo_are_no_second_master() -> None:
     bus = SharedPair(
         lambda bus, question: [(0.0, seal(1, question)), (0.01, b"\xff\x00\xf3"), (0.04, bus.of(question))]
     )
@@ -139,7 +142,7 @@ def test_noise_and_our_own_echo_are_no_second_master():
     assert len(bus.readings()) == 4 and bus.events() == []
 
 
-def other_speaks(bus: FakeBus, every: float, length: float, at: float):
+def other_speaks(bus: FakeBus, every: float, length: float, at: float) -> tuple[Callable[..., object], list[Any]]:
     """It asks meter 9, which is not ours, for ``length`` seconds each ``every`` seconds."""
 
     def speak() -> None:
@@ -155,7 +158,7 @@ def other_speaks(bus: FakeBus, every: float, length: float, at: float):
     return speak, spans
 
 
-def test_on_a_shared_bus_polls_are_moved_away_from_the_moments_at_which_the_other_one_speaks():
+def test_on_a_shared_bus_polls_are_moved_away_from_the_moments_at_which_the_other_one_speaks() -> None:
     bus = FakeBus(1, Poll(now=20.0, network=None))
     bus.worker.bus = Bus("riser", "/dev/fake", shared=True)
     speak, spans = other_speaks(bus, every=20.0, length=4.0, at=bus.time.now + 17.9)  # we poll at :00, :20 and :40
@@ -167,7 +170,7 @@ def test_on_a_shared_bus_polls_are_moved_away_from_the_moments_at_which_the_othe
     assert len(bus.readings()) >= 28 and all(record.flags == () for record in bus.readings())
 
 
-def test_another_master_that_never_rests_does_not_keep_a_shared_bus_from_being_polled():
+def test_another_master_that_never_rests_does_not_keep_a_shared_bus_from_being_polled() -> None:
     bus = FakeBus(1, Poll(now=20.0, network=None))
     bus.worker.bus = Bus("riser", "/dev/fake", shared=True)
     speak, _ = other_speaks(bus, every=0.3, length=0.2, at=bus.time.now + 30)
@@ -176,7 +179,7 @@ def test_another_master_that_never_rests_does_not_keep_a_shared_bus_from_being_p
 
 
 @pytest.mark.parametrize("early", [0.0, 0.4])
-def test_the_other_masters_period_is_learnt_from_its_bursts(early):
+def test_the_other_masters_period_is_learnt_from_its_bursts(early: float) -> None:
     other = OtherMaster()
     for number in range(6):
         start = 1000 + 60 * number - early * (number % 2)
@@ -193,7 +196,7 @@ def modbus() -> Session:
     return session
 
 
-def test_modbus_of_another_master_is_known_by_its_questions():
+def test_modbus_of_another_master_is_known_by_its_questions() -> None:
     asked = rtu.seal(bytes((1, 3, 0, 10, 0, 2)))
     theirs = rtu.seal(bytes((1, 3, 4, 9, 9, 9, 9)))
     session = modbus()
@@ -203,7 +206,7 @@ def test_modbus_of_another_master_is_known_by_its_questions():
     assert session.receive(rtu.seal(bytes((2, 3, 4, 9, 9, 9, 9))) + theirs) == bytes((9, 9, 9, 9)), "a neighbour, late"
 
 
-def test_another_masters_sign_ons_and_commands_are_known_on_an_iec_line():
+def test_another_masters_sign_ons_and_commands_are_known_on_an_iec_line() -> None:
     session = IecSession("00123456", Line(9600, "7E1"))
     ours = session.send(Readout()).data
     heard = session.foreign(b"\xff" + ours + with_parity(b"/?777!\r\n") + b"\x01P1\x02(12345678)\x03!" + b"\x01B0\x03q")

@@ -53,7 +53,7 @@ def configuration(folder: Path, port: Path) -> Path:
     return file
 
 
-def read_all(tmp_path: Path, **options) -> tuple[dict, dict]:
+def read_all(tmp_path: Path, **options: Faults | bool) -> tuple[dict, dict]:
     with PtyLine(stations(), link=tmp_path / "pair", **options) as line:
         values = load(configuration(tmp_path, line.path))
         records, failed = offline.read(values, [meter.point for meter in values.meters], "now")
@@ -62,7 +62,7 @@ def read_all(tmp_path: Path, **options) -> tuple[dict, dict]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("echo", [False, True], ids=["quiet adapter", "adapter with echo"])
-def test_three_meters_with_three_speeds_and_two_protocols_are_read(tmp_path, echo):
+def test_three_meters_with_three_speeds_and_two_protocols_are_read(tmp_path: Path, echo: bool) -> None:
     values, failed = read_all(tmp_path, echo=echo)
     assert not failed
     assert [values[point]["1-0:1.8.3"] for point in ("p45", "p46", "p7")] == [135, 138, 210]
@@ -70,7 +70,7 @@ def test_three_meters_with_three_speeds_and_two_protocols_are_read(tmp_path, ech
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["flip", "foreign", "late", "cut", "drop", "noise-before", "noise-after"])
-def test_one_fault_on_the_line_costs_time_and_never_a_value(tmp_path, kind):
+def test_one_fault_on_the_line_costs_time_and_never_a_value(tmp_path: Path, kind: str) -> None:
     faults = Faults(script=[None, None, kind, None, None, kind])
     values, failed = read_all(tmp_path, faults=faults)
     assert faults.struck[kind] == 2 and not failed

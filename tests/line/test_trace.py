@@ -202,7 +202,7 @@ def test_without_an_echo_the_log_in_is_traced_with_its_answer(name: str) -> None
     assert not [shape for shape in shapes(case.secret) if shape in traced.seen()]
 
 
-def test_the_words_of_a_log_in_say_what_it_is():
+def test_the_words_of_a_log_in_say_what_it_is() -> None:
     asked, answered = Traced(mercury(), None, 0).messages[:2]
     assert asked.octets == "2d 01 01" + " **" * 8
     assert asked.words() == ["request to meter 45: open the channel at level 1, password ***"]
@@ -215,13 +215,13 @@ def test_not_even_the_check_character_of_a_password_is_said() -> None:
     assert asked.words() == ["P1: password (…); check character right (xor)"]
 
 
-def test_behind_a_whole_echo_the_answer_is_shown_and_explained():
+def test_behind_a_whole_echo_the_answer_is_shown_and_explained() -> None:
     answered = Traced(mercury(), split, 5).messages[1]
     assert answered.octets == "2d 01 01" + " **" * 8 + " 2d 00 1c e0"
     assert answered.words() == ["answer of meter 45: done (status 00h)"]
 
 
-def test_an_answer_with_an_echoed_password_is_not_kept_and_all_others_are():
+def test_an_answer_with_an_echoed_password_is_not_kept_and_all_others_are() -> None:
     frames = Traced(mercury(), split, 5).frames
     serial = MercuryMeter(address=45, serial="23456789").answer(seal(45, b"\x08\x00"))
     assert frames == seal(45, b"\x08\x00") + serial
@@ -251,7 +251,7 @@ def test_what_comes_too_late_is_traced_with_the_question_that_it_answers() -> No
     assert traced.messages[1].octets == (b"\xff" * 5 + late).hex(" ")
 
 
-def test_silence_is_said():
+def test_silence_is_said() -> None:
     case = mercury()
     case.answer = lambda request: b""
     messages = Traced(case, None, 0).messages
@@ -259,7 +259,7 @@ def test_silence_is_said():
     assert messages[1].size == 0 and messages[1].words() == ["silence"]
 
 
-def test_a_dedicated_key_that_is_not_encrypted_is_hidden_with_the_log_in():
+def test_a_dedicated_key_that_is_not_encrypted_is_hidden_with_the_log_in() -> None:
     """Security "auth" leaves the InitiateRequest readable, and the key in it."""
     built = driver(
         plan(password=TEXT, mechanism="lls", security="auth", wrapping="ded", counter_from_meter=False, **KEYS)
@@ -330,7 +330,7 @@ def test_no_piece_of_a_secret_is_shown_in_any_answer(
             assert not any(secret[at : at + 3] in clear for at in range(len(secret) - 2))
 
 
-def test_a_protocol_without_words_is_traced_in_octets_alone():
+def test_a_protocol_without_words_is_traced_in_octets_alone() -> None:
     class Session:
         __module__ = "protocols.sml.transport"
 

@@ -12,10 +12,11 @@ from agent.line.port import PortHeld
 from agent.line.worker import Question
 from protocols.errors import LinkLost
 from protocols.mercury.frames import Energy
+from protocols.session import Line
 from tests.support.bus import NOON, FakeBus
 
 
-def test_every_meter_is_read_at_the_start_and_then_at_every_full_minute():
+def test_every_meter_is_read_at_the_start_and_then_at_every_full_minute() -> None:
     bus = FakeBus(3)
     bus.run(200)
     first, *later = bus.readings("flat-2")
@@ -25,7 +26,7 @@ def test_every_meter_is_read_at_the_start_and_then_at_every_full_minute():
     assert all(record.at.second < 3 for record in later)
 
 
-def test_a_meter_waits_for_its_first_poll_and_is_ok_only_then():
+def test_a_meter_waits_for_its_first_poll_and_is_ok_only_then() -> None:
     bus = FakeBus(2)
     assert [bus.worker.state(meter) for meter in bus.worker.meters] == ["waiting", "waiting"]
     bus.dead.add(2)
@@ -34,14 +35,14 @@ def test_a_meter_waits_for_its_first_poll_and_is_ok_only_then():
     assert bus.meters[1].error and bus.meters[1].hint and "wires" in bus.meters[1].hint
 
 
-def test_what_the_meter_says_is_stored_with_the_time_of_the_reading_not_of_its_slot():
+def test_what_the_meter_says_is_stored_with_the_time_of_the_reading_not_of_its_slot() -> None:
     bus = FakeBus(1)
     bus.run(61)
     assert all(record.at == record.read_at and record.at.microsecond % 1000 == 0 for record in bus.records)
     assert bus.records[-1].at > NOON + timedelta(seconds=60)
 
 
-def test_a_dead_meter_counts_as_silent_with_one_event_and_the_others_go_on():
+def test_a_dead_meter_counts_as_silent_with_one_event_and_the_others_go_on() -> None:
     bus = FakeBus(5)
     bus.dead.add(3)
     bus.run(610)
@@ -51,7 +52,7 @@ def test_a_dead_meter_counts_as_silent_with_one_event_and_the_others_go_on():
     assert len(bus.readings("flat-5")) == 11
 
 
-def test_the_first_answer_makes_a_silent_meter_normal_again():
+def test_the_first_answer_makes_a_silent_meter_normal_again() -> None:
     bus = FakeBus(2)
     bus.dead.add(1)
     bus.run(300)
@@ -63,7 +64,7 @@ def test_the_first_answer_makes_a_silent_meter_normal_again():
 
 
 @pytest.mark.slow
-def test_healthy_rounds_stretch_by_at_most_five_percent_with_one_dead_of_five():
+def test_healthy_rounds_stretch_by_at_most_five_percent_with_one_dead_of_five() -> None:
     """The bus is always busy: a period that no round can keep."""
 
     def rounds(dead: bool) -> float:
@@ -81,7 +82,7 @@ def test_healthy_rounds_stretch_by_at_most_five_percent_with_one_dead_of_five():
 
 
 @pytest.mark.slow
-def test_a_silent_meter_is_found_again_on_a_bus_that_is_always_busy():
+def test_a_silent_meter_is_found_again_on_a_bus_that_is_always_busy() -> None:
     bus = FakeBus(3, Poll(now=0.1, network=None))
     bus.dead.add(2)
     bus.run(60)
@@ -90,7 +91,7 @@ def test_a_silent_meter_is_found_again_on_a_bus_that_is_always_busy():
     assert bus.readings("flat-2")
 
 
-def test_a_foreign_meter_gives_no_reading_and_one_event():
+def test_a_foreign_meter_gives_no_reading_and_one_event() -> None:
     bus = FakeBus(2)
     bus.simulated[0].serial = "99999999"
     bus.run(400)
@@ -112,7 +113,7 @@ def start_anew(bus: FakeBus, **changed: str) -> None:
     bus.run(70)
 
 
-def test_a_foreign_meter_is_told_once_and_not_with_each_start():
+def test_a_foreign_meter_is_told_once_and_not_with_each_start() -> None:
     bus = FakeBus(1)
     bus.simulated[0].serial = "99999999"
     for _ in range(3):
@@ -126,7 +127,7 @@ def test_a_foreign_meter_is_told_once_and_not_with_each_start():
     assert [record.meter for record in bus.records if record.event] == ["99999999", "88888888"]
 
 
-def test_a_foreign_meter_is_news_again_after_the_right_one_or_another_configuration():
+def test_a_foreign_meter_is_news_again_after_the_right_one_or_another_configuration() -> None:
     bus = FakeBus(1)
     bus.simulated[0].serial = "99999999"
     bus.run(70)
@@ -143,7 +144,7 @@ def test_a_foreign_meter_is_news_again_after_the_right_one_or_another_configurat
     assert bus.events() == ["wrong-serial"] * 4, "each change of the configuration is a new question"
 
 
-def test_a_damaged_note_tells_of_a_foreign_meter_once_more():
+def test_a_damaged_note_tells_of_a_foreign_meter_once_more() -> None:
     bus = FakeBus(1)
     bus.simulated[0].serial = "99999999"
     bus.run(70)
@@ -153,13 +154,13 @@ def test_a_damaged_note_tells_of_a_foreign_meter_once_more():
     assert bus.events() == ["wrong-serial"] * 2
 
 
-def test_a_refused_password_is_tried_once_an_hour():
+def test_a_refused_password_is_tried_once_an_hour() -> None:
     bus = FakeBus(2)
     bus.simulated[0].passwords[1] = b"secret"
     tries = []
     original = bus.simulated[0].answer
 
-    def counting(request):
+    def counting(request: pytest.FixtureRequest) -> bytes:
         if request[:2] == b"\x01\x01":
             tries.append(bus.time.now)
         return original(request)
@@ -171,7 +172,7 @@ def test_a_refused_password_is_tried_once_an_hour():
     assert len(bus.readings("flat-2")) == 123
 
 
-def test_a_password_refused_before_the_restart_still_waits_for_its_hour():
+def test_a_password_refused_before_the_restart_still_waits_for_its_hour() -> None:
     bus = FakeBus(1)
     bus.meters[0].denied_at = bus.time.now - 1800
     bus.run(1700)
@@ -179,7 +180,7 @@ def test_a_password_refused_before_the_restart_still_waits_for_its_hour():
     assert "refused" in bus.meters[0].error
 
 
-def test_a_lost_port_is_opened_again_for_ever_and_says_so_once():
+def test_a_lost_port_is_opened_again_for_ever_and_says_so_once() -> None:
     bus = FakeBus(1)
     bus.run(70)
     bus.lost = True
@@ -191,7 +192,7 @@ def test_a_lost_port_is_opened_again_for_ever_and_says_so_once():
     assert bus.worker.port_error is None and bus.worker.state(bus.worker.meters[0]) == "ok"
 
 
-def test_a_question_while_the_port_is_gone_is_answered_at_once():
+def test_a_question_while_the_port_is_gone_is_answered_at_once() -> None:
     bus = FakeBus(1)
     bus.lost = True
     bus.run(5)
@@ -201,10 +202,10 @@ def test_a_question_while_the_port_is_gone_is_answered_at_once():
         question.answer.result(0)
 
 
-def test_a_question_while_another_program_has_the_port_is_told_so():
+def test_a_question_while_another_program_has_the_port_is_told_so() -> None:
     bus = FakeBus(1)
 
-    def held(*_):
+    def held(*_: str | Line) -> None:
         raise PortHeld("another program has this port")
 
     bus.worker._open_port = held
@@ -215,7 +216,7 @@ def test_a_question_while_another_program_has_the_port_is_told_so():
         question.answer.result(0)
 
 
-def test_a_technicians_question_goes_first_and_stores_nothing():
+def test_a_technicians_question_goes_first_and_stores_nothing() -> None:
     bus = FakeBus(4)
     question = Question(["flat-4"], "network")
     bus.worker.ask(question)
@@ -225,7 +226,7 @@ def test_a_technicians_question_goes_first_and_stores_nothing():
     assert records[0].values["1-0:32.7.0"] == Decimal(230) and not failed and not bus.records
 
 
-def test_a_question_can_be_traced_octet_by_octet_and_in_words():
+def test_a_question_can_be_traced_octet_by_octet_and_in_words() -> None:
     bus, seen = FakeBus(1), []
     question = Question(["flat-1"], "now", trace=lambda point, message: seen.append((point, message)))
     bus.worker.ask(question)
@@ -238,7 +239,7 @@ def test_a_question_can_be_traced_octet_by_octet_and_in_words():
 
 
 @pytest.mark.parametrize("step", [-86400, -3600, 3600, 86400])
-def test_a_step_of_the_clock_neither_stops_nor_floods_the_polls(step):
+def test_a_step_of_the_clock_neither_stops_nor_floods_the_polls(step: int) -> None:
     bus = FakeBus(1)
     bus.run(600)
     bus.clock.step(step)
@@ -247,7 +248,7 @@ def test_a_step_of_the_clock_neither_stops_nor_floods_the_polls(step):
     assert 10 <= len(bus.readings()) - before <= 11
 
 
-def test_what_is_read_with_an_unset_clock_keeps_boot_and_monotonic_time():
+def test_what_is_read_with_an_unset_clock_keeps_boot_and_monotonic_time() -> None:
     bus = FakeBus(1, state="unset")
     bus.run(1)
     (record,) = bus.readings()
@@ -255,7 +256,7 @@ def test_what_is_read_with_an_unset_clock_keeps_boot_and_monotonic_time():
     assert record.meter_offset is None
 
 
-def test_a_register_that_ran_backwards_travels_flagged_and_unchanged():
+def test_a_register_that_ran_backwards_travels_flagged_and_unchanged() -> None:
     bus = FakeBus(1)
     bus.run(1)
     bus.simulated[0].registers[0] = Energy(2999, 0, 0, 0)
@@ -264,7 +265,7 @@ def test_a_register_that_ran_backwards_travels_flagged_and_unchanged():
     assert "backwards" in bus.readings()[-1].flags and bus.readings()[-1].values["1-0:1.8.0"] == 2999
 
 
-def test_a_meter_clock_that_is_off_is_measured_and_flagged():
+def test_a_meter_clock_that_is_off_is_measured_and_flagged() -> None:
     bus = FakeBus(1)
     bus.simulated[0].now = lambda: (bus.clock.stamp().utc + timedelta(seconds=42)).replace(tzinfo=None)
     bus.run(1)
@@ -272,12 +273,12 @@ def test_a_meter_clock_that_is_off_is_measured_and_flagged():
     assert 41 <= record.meter_offset <= 42.5 and record.flags == ("meter-clock-off",)
 
 
-def test_a_meter_that_forgot_us_is_logged_in_again_in_the_same_poll():
+def test_a_meter_that_forgot_us_is_logged_in_again_in_the_same_poll() -> None:
     bus = FakeBus(1)
     meter, answered = bus.simulated[0], []
     original = meter.answer
 
-    def forgetful(request):
+    def forgetful(request: pytest.FixtureRequest) -> bytes:
         answered.append(request[1])
         if answered.count(5) == 1 and request[1] == 5:
             meter.level = 0
@@ -288,14 +289,14 @@ def test_a_meter_that_forgot_us_is_logged_in_again_in_the_same_poll():
     assert len(bus.readings()) == 1 and answered.count(1) == 2
 
 
-def test_a_paused_meter_is_left_alone():
+def test_a_paused_meter_is_left_alone() -> None:
     bus = FakeBus(2)
     bus.meters[0].paused = True
     bus.run(120)
     assert not bus.readings("flat-1") and bus.readings("flat-2") and bus.worker.state(bus.worker.meters[0]) == "paused"
 
 
-def test_a_mistake_of_ours_with_one_meter_does_not_stop_the_others(caplog):
+def test_a_mistake_of_ours_with_one_meter_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     bus = FakeBus(2)
     bus.meters[0].driver.now = lambda ask: 1 // 0
     bus.run(130)
@@ -303,7 +304,7 @@ def test_a_mistake_of_ours_with_one_meter_does_not_stop_the_others(caplog):
     assert "internal error" in caplog.text
 
 
-def test_log_in_serves_all_kinds_that_are_due():
+def test_log_in_serves_all_kinds_that_are_due() -> None:
     bus = FakeBus(1, Poll(now=60.0, network=60.0))
     logins = []
     original = bus.simulated[0].answer
@@ -313,7 +314,7 @@ def test_log_in_serves_all_kinds_that_are_due():
 
 
 @pytest.mark.parametrize("kind", ["day", "identify", "set_clock", "statement", "nonsense"])
-def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words(kind):
+def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words(kind: str) -> None:
     bus = FakeBus(1)
     bus.meters[0].driver.capabilities = frozenset({"identify", "now", "set_clock"})
     question = Question(["flat-1"], kind, span=(NOON, NOON))
@@ -323,7 +324,7 @@ def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words(k
     assert f"reads no {kind!r}" in str(failed["flat-1"]) and len(bus.readings()) == 2
 
 
-def test_a_question_that_hits_a_mistake_of_ours_is_answered_and_the_bus_goes_on():
+def test_a_question_that_hits_a_mistake_of_ours_is_answered_and_the_bus_goes_on() -> None:
     bus = FakeBus(1)
     bus.meters[0].driver.network = lambda ask: 1 // 0
     question = Question(["flat-1"], "network")
@@ -333,14 +334,14 @@ def test_a_question_that_hits_a_mistake_of_ours_is_answered_and_the_bus_goes_on(
     assert "internal error" in str(failed["flat-1"]) and len(bus.readings()) == 2
 
 
-def test_the_offset_of_a_clock_whose_zone_nobody_has_said_is_not_known():
+def test_the_offset_of_a_clock_whose_zone_nobody_has_said_is_not_known() -> None:
     bus = FakeBus(1)
     bus.meters[0].zone = None
     bus.run(1)
     assert bus.readings()[0].meter_offset is None and bus.readings()[0].flags == ()
 
 
-def test_a_question_to_a_worker_that_ends_is_refused_at_once():
+def test_a_question_to_a_worker_that_ends_is_refused_at_once() -> None:
     """After a reload: whoever holds the worker of before must not wait ten minutes for no one."""
     bus = FakeBus(1)
     bus.worker.ask_to_stop()

@@ -44,7 +44,7 @@ def scripted(*answers: bytes) -> Wire:
         ("C3 02 C1 00 00 00 07", ActionNext(0xC1, 7)),
     ],
 )
-def test_requests_in_blocks_are_those_of_the_standards_layout(octets, request_):
+def test_requests_in_blocks_are_those_of_the_standards_layout(octets: str, request_: ActionBlock | ActionNext) -> None:
     assert request_.to_bytes() == bytes.fromhex(octets)
     assert parse_request(bytes.fromhex(octets)) == request_
 
@@ -57,7 +57,7 @@ def test_requests_in_blocks_are_those_of_the_standards_layout(octets, request_):
         ("C7 02 C1 01 00 00 00 02 00", ActionPiece(0xC1, True, 2, b"")),
     ],
 )
-def test_answers_in_blocks_are_those_of_the_standards_layout(octets, answer):
+def test_answers_in_blocks_are_those_of_the_standards_layout(octets: str, answer: ActionPiece | ActionMore) -> None:
     assert answer.to_bytes() == bytes.fromhex(octets)
     assert parse_answer(bytes.fromhex(octets)) == answer
     for cut in range(1, len(answer.to_bytes())):
@@ -65,7 +65,7 @@ def test_answers_in_blocks_are_those_of_the_standards_layout(octets, answer):
             parse_answer(answer.to_bytes()[:cut])
 
 
-def test_long_parameters_go_in_blocks_that_fit_the_meters_pdu():
+def test_long_parameters_go_in_blocks_that_fit_the_meters_pdu() -> None:
     wire = scripted(
         ActionMore(0xC1, 1).to_bytes(),
         ActionMore(0xC1, 2).to_bytes(),
@@ -82,14 +82,14 @@ def test_long_parameters_go_in_blocks_that_fit_the_meters_pdu():
     assert all(len(each) - 8 <= PDU for each in wire.sent[-3:])
 
 
-def test_parameters_that_fit_go_in_one_message():
+def test_parameters_that_fit_go_in_one_message() -> None:
     wire = scripted(ActionAnswer(0xC1).to_bytes())
     assert wire(Action(IMAGE, axdr.octets(bytes(70)))) == Done()
     assert isinstance(parse_request(wire.sent[-1][8:]), ActionRequest)
 
 
 @pytest.mark.parametrize("cut", range(1, 8))
-def test_a_long_result_is_joined_wherever_it_is_cut(cut):
+def test_a_long_result_is_joined_wherever_it_is_cut(cut: int) -> None:
     value = axdr.octets(b"result")
     wire = scripted(
         ActionPiece(0xC1, False, 1, value[:cut]).to_bytes(), ActionPiece(0xC1, True, 2, value[cut:]).to_bytes()
@@ -109,7 +109,9 @@ def test_a_long_result_is_joined_wherever_it_is_cut(cut):
         ([ActionMore(0xC1, 1), ActionMore(0xC1, 2), ActionMore(0xC1, 3)], BadFrame, "ActionMore came"),
     ],
 )
-def test_a_meter_that_does_not_go_on_with_our_blocks_is_an_error(said, error, text):
+def test_a_meter_that_does_not_go_on_with_our_blocks_is_an_error(
+    said: list[ActionAnswer | ActionMore | ActionPiece], error: type[Exception], text: str
+) -> None:
     with pytest.raises(error, match=text):
         scripted(*(each.to_bytes() for each in said))(Action(IMAGE, LONG))
 
@@ -124,12 +126,14 @@ def test_a_meter_that_does_not_go_on_with_our_blocks_is_an_error(said, error, te
         ([ActionPiece(0xC1, True, 1, b"\x09\x05abc")], BadFrame, "5"),
     ],
 )
-def test_a_result_in_blocks_that_does_not_fit_together_is_no_value(said, error, text):
+def test_a_result_in_blocks_that_does_not_fit_together_is_no_value(
+    said: list[ActionPiece | ActionAnswer], error: type[Exception], text: str
+) -> None:
     with pytest.raises(error, match=text):
         scripted(*(each.to_bytes() for each in said))(Action(IMAGE))
 
 
-def test_a_result_in_blocks_without_end_is_cut_off():
+def test_a_result_in_blocks_without_end_is_cut_off() -> None:
     endless = (ActionPiece(0xC1, False, number, bytes(60000)).to_bytes() for number in itertools.count(1))
     wire = scripted(*itertools.islice(endless, 30))
     with pytest.raises(BadFrame, match="blocks without end"):
@@ -138,7 +142,7 @@ def test_a_result_in_blocks_without_end_is_cut_off():
 
 
 @pytest.mark.parametrize("mechanism", [2, 3, 4])
-def test_even_the_proof_of_hls_goes_in_blocks_where_a_meter_takes_little(mechanism):
+def test_even_the_proof_of_hls_goes_in_blocks_where_a_meter_takes_little(mechanism: int) -> None:
     meter = spodes(configurator=mechanism, secret=b"0123456789abcdef", max_pdu=60)
     wire = Wire(Session(), station(meter, limits=Limits(64, 64, 1, 1)).answer)
     wire(Connect(METER, 48, Limits(64, 64, 1, 1)))
@@ -148,7 +152,7 @@ def test_even_the_proof_of_hls_goes_in_blocks_where_a_meter_takes_little(mechani
     assert wire(Get(total)) == Value(household().energy(NOW)["total"] * 1000)
 
 
-def test_a_wrong_proof_in_blocks_is_refused_by_the_simulated_meter():
+def test_a_wrong_proof_in_blocks_is_refused_by_the_simulated_meter() -> None:
     meter = spodes(configurator=2, secret=b"0123456789abcdef", max_pdu=60)
     wire = Wire(Session(), station(meter).answer)
     wire(Connect(METER, 48))
@@ -157,7 +161,7 @@ def test_a_wrong_proof_in_blocks_is_refused_by_the_simulated_meter():
 
 
 @pytest.mark.parametrize("second", [ActionBlock(0xC1, None, True, 3, b""), ActionBlock(0xC1, None, True, 1, b"")])
-def test_the_simulated_meter_refuses_blocks_out_of_order(second):
+def test_the_simulated_meter_refuses_blocks_out_of_order(second: ActionBlock) -> None:
     server = spodes().server
     request = Associate()
     wire = Wire(Session(wrapper=True), lambda sent: wrap(1, 16, server.answer(16, sent[8:])) if sent else b"")
@@ -169,7 +173,7 @@ def test_the_simulated_meter_refuses_blocks_out_of_order(second):
     assert server.answer(16, ActionNext(0xC1, 1).to_bytes()) == ActionAnswer(0xC1, 16).to_bytes()
 
 
-def test_blocks_of_a_method_are_explained_without_what_they_carry():
+def test_blocks_of_a_method_are_explained_without_what_they_carry() -> None:
     said = "\n".join(
         line
         for apdu in (

@@ -13,7 +13,7 @@ from tests.fuzz.fuzz_dlms import inputs, one
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_random_and_mutated_messages_raise_declared_errors_only(seed):
+def test_random_and_mutated_messages_raise_declared_errors_only(seed: int) -> None:
     begin = time.process_time()
     for data in itertools.islice(inputs(random.Random(seed)), 2500):
         one(data)
@@ -23,5 +23,5 @@ def test_random_and_mutated_messages_raise_declared_errors_only(seed):
 @pytest.mark.slow
 @settings(max_examples=300)
 @given(st.binary(max_size=120))
-def test_any_octets_raise_declared_errors_only(data):
+def test_any_octets_raise_declared_errors_only(data: bytes) -> None:
     one(data)

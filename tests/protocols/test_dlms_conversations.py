@@ -14,7 +14,9 @@ from tests.conversations import pairs
 from tests.support.dlms import ENERGIES, NOW, Wire, dialogue, household, spodes, station
 
 
-def play(name, questions, piece):
+def play(
+    name: str, questions: list[Associate | Connect | Disconnect | Get], piece: int
+) -> list[Associated | Connected | Done | Value]:
     """The replies to these questions when the far end is the recorded one."""
     session, replies = Session(), []
     recorded = iter(pairs(name))
@@ -31,7 +33,7 @@ def play(name, questions, piece):
 
 
 @pytest.mark.parametrize("piece", [1, 3, 64])
-def test_a_password_dialogue_is_spoken_octet_by_octet_however_the_line_cuts_it(piece):
+def test_a_password_dialogue_is_spoken_octet_by_octet_however_the_line_cuts_it(piece: int) -> None:
     questions = [
         Connect(Address(1, 4583, 4), 32),
         Associate(1, b"12345678", conformance=0x1E1D),
@@ -47,14 +49,14 @@ def test_a_password_dialogue_is_spoken_octet_by_octet_however_the_line_cuts_it(p
 
 
 @pytest.mark.parametrize("piece", [1, 3, 64])
-def test_a_public_clients_dialogue_is_spoken_octet_by_octet(piece):
+def test_a_public_clients_dialogue_is_spoken_octet_by_octet(piece: int) -> None:
     questions = [Connect(Address(1, 17, 2), 16), Associate(conformance=0x7E1F, max_pdu=0x4B0)]
     connected, associated = play("dlms-public", questions, piece)
     assert connected.limits == DEFAULTS  # 154 octets are offered, we did not ask for more than 128
     assert associated == Associated(0x1E1D, 1224)
 
 
-def test_the_simulated_meter_says_the_answers():
+def test_the_simulated_meter_says_the_answers() -> None:
     meter = spodes()
     meter.server.conformance = 0x1E1D
     there = station(meter, lower=4583, limits=DEFAULTS)
@@ -63,7 +65,7 @@ def test_the_simulated_meter_says_the_answers():
     assert household().energy(meter.now())["T1"] == 3695555
 
 
-def test_frames_are_explained_in_words_without_the_password():
+def test_frames_are_explained_in_words_without_the_password() -> None:
     lines = [line for sent, heard in pairs("dlms-lls") for line in explain(sent) + explain(heard, sent)]
     text = "\n".join(lines)
     for words in (
@@ -82,7 +84,7 @@ def test_frames_are_explained_in_words_without_the_password():
     assert "31 32 33 34" not in text
 
 
-def test_the_values_of_a_list_are_named_by_the_question():
+def test_the_values_of_a_list_are_named_by_the_question() -> None:
     there = WrapperMeter(spodes().server)
     wire = Wire(Session(wrapper=True), there.answer)
     wire(Connect(Address(1), 32))
@@ -95,12 +97,12 @@ def test_the_values_of_a_list_are_named_by_the_question():
     ]
 
 
-def test_a_wrong_check_sequence_is_said_with_the_right_one():
+def test_a_wrong_check_sequence_is_said_with_the_right_one() -> None:
     (line,) = explain(bytes.fromhex("7EA00A000246CF419363E57E"))
     assert "FCS is 63 e5, 62 e5 would be right" in line
 
 
-def test_ciphered_messages_are_opened_with_keys_that_are_never_shown():
+def test_ciphered_messages_are_opened_with_keys_that_are_never_shown() -> None:
     keys = Keys(b"MYDUMMYGLOBALKEY", b"MYDUMMYGLOBALKEY")
     push = bytes.fromhex(
         "DB082F192291991641033B30000001E5025CE9D2271FD78BE8C204211A916A9D7F587E0A7A814CADEA89E9593F01F92EA8C087B5BDFDEFEAB6BE"
@@ -116,7 +118,7 @@ def test_ciphered_messages_are_opened_with_keys_that_are_never_shown():
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 5, 9, 20])
-def test_every_cut_message_is_explained_somehow(length):
+def test_every_cut_message_is_explained_somehow(length: int) -> None:
     for message in dialogue():
         lines = explain(message[:length])
         assert lines

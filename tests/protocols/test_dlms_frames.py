@@ -29,21 +29,21 @@ def frames(data: bytes, piece: int = 4096) -> list[Frame]:
 
 
 @pytest.mark.parametrize("piece", [1, 3, 64])
-def test_a_frame_full_of_flags_is_ended_by_its_length_alone(piece):
+def test_a_frame_full_of_flags_is_ended_by_its_length_alone(piece: int) -> None:
     frame = Frame(Address(16).to_bytes(), Address(1, 17, 2).to_bytes(), 0x30, b"\xe6\xe7\x00" + b"\x7e" * 200)
     assert frames(frame.to_bytes() * 2, piece) == [frame, frame]
 
 
 @pytest.mark.parametrize("noise", [b"\x00", b"\x7e", b"\x7e\xa7\xff", b"\x7e\xa0\x07\x03", b"\xff" * 300, b"\x7e\xa0"])
-def test_noise_before_and_behind_hides_no_frame(noise):
+def test_noise_before_and_behind_hides_no_frame(noise: bytes) -> None:
     assert frames(noise + SOUND + noise) == [Frame.from_bytes(SOUND)]
 
 
-def test_one_flag_may_close_a_frame_and_open_the_next():
+def test_one_flag_may_close_a_frame_and_open_the_next() -> None:
     assert len(frames(SOUND + SOUND[1:] + SOUND[1:])) == 3
 
 
-def test_an_endless_babble_takes_bounded_memory():
+def test_an_endless_babble_takes_bounded_memory() -> None:
     deframer = Deframer()
     for _ in range(200):
         deframer.feed(b"\x7e\xa7\xff" * 100)
@@ -53,7 +53,7 @@ def test_an_endless_babble_takes_bounded_memory():
 
 
 @pytest.mark.parametrize("size", [0, 3, 5])
-def test_an_address_of_an_impossible_length_is_refused(size):
+def test_an_address_of_an_impossible_length_is_refused(size: int) -> None:
     with pytest.raises(BadFrame):
         Address.from_bytes(b"\x01" * size)
 
@@ -61,7 +61,7 @@ def test_an_address_of_an_impossible_length_is_refused(size):
 @pytest.mark.parametrize(
     ("upper", "lower", "size"), [(0x80, 0, 1), (1, 0x80, 2), (1, 0x4000, 4), (1, 1, 1), (1, 1, 3), (-1, 0, 1)]
 )
-def test_an_address_that_does_not_fit_is_our_own_mistake(upper, lower, size):
+def test_an_address_that_does_not_fit_is_our_own_mistake(upper: int, lower: int, size: int) -> None:
     with pytest.raises(ValueError, match="HDLC address"):
         Address(upper, lower, size)
 
@@ -70,12 +70,12 @@ def test_an_address_that_does_not_fit_is_our_own_mistake(upper, lower, size):
     "field",
     ["81", "818001", "81800105", "8180020501", "818003050100", "818006070400000008", "81800605010006010507040000"],
 )
-def test_parameters_that_are_cut_or_out_of_range_are_refused(field):
+def test_parameters_that_are_cut_or_out_of_range_are_refused(field: str) -> None:
     with pytest.raises(BadFrame):
         Limits.from_bytes(H(field))
 
 
-def test_an_unknown_parameter_of_ua_is_skipped():
+def test_an_unknown_parameter_of_ua_is_skipped() -> None:
     assert Limits.from_bytes(H("818009050190200101060190")) == Limits(0x90, 0x90)
 
 
@@ -102,7 +102,7 @@ DATA = st.recursive(
 
 @pytest.mark.slow
 @given(DATA)
-def test_what_is_written_is_read_back_wholly(octets):
+def test_what_is_written_is_read_back_wholly(octets: bytes) -> None:
     value, end = axdr.decode_at(octets + b"\x11", 0)  # what stands behind is not touched
     assert end == len(octets)
     assert value == axdr.decode(octets)
@@ -126,12 +126,12 @@ def test_what_is_written_is_read_back_wholly(octets):
         (H("13010003120c000100020003000400050006"), [[1, 2, 3], [4, 5, 6]]),
     ],
 )
-def test_values_at_the_edges_are_exact(octets, value):
+def test_values_at_the_edges_are_exact(octets: bytes, value: object) -> None:
     assert axdr.decode(octets) == value
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
-def test_a_float32_is_the_shortest_decimal_that_rounds_to_it(value):
+def test_a_float32_is_the_shortest_decimal_that_rounds_to_it(value: float) -> None:
     raw = struct.pack(">f", value)
     exact = axdr.shortest(raw)
     assert struct.pack(">f", float(exact)) == raw
@@ -165,12 +165,12 @@ def test_a_float32_is_the_shortest_decimal_that_rounds_to_it(value):
         "110000",
     ],
 )
-def test_broken_data_is_refused(octets):
+def test_broken_data_is_refused(octets: str) -> None:
     with pytest.raises(BadFrame):
         axdr.decode(H(octets))
 
 
-def test_data_nested_without_end_is_refused():
+def test_data_nested_without_end_is_refused() -> None:
     with pytest.raises(BadFrame, match="nested"):
         axdr.decode(b"\x01\x01" * 500 + b"\x00")
     with pytest.raises(BadFrame, match="nested"):
@@ -180,7 +180,7 @@ def test_data_nested_without_end_is_refused():
 @pytest.mark.slow
 @settings(max_examples=2000)
 @given(st.binary(max_size=80))
-def test_any_octets_are_data_or_a_declared_error(octets):
+def test_any_octets_are_data_or_a_declared_error(octets: bytes) -> None:
     with contextlib.suppress(BadFrame):
         axdr.decode(octets)
 
@@ -199,7 +199,9 @@ CELLS = st.one_of(
 
 @pytest.mark.slow
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=3), min_size=1, max_size=3), st.data())
-def test_rows_of_one_form_and_rows_of_many_are_read_alike(kinds, data):
+def test_rows_of_one_form_and_rows_of_many_are_read_alike(
+    kinds: list[list[bytes]], data: st._internal.core.DataObject
+) -> None:
     chosen = data.draw(st.lists(st.sampled_from(kinds), min_size=3, max_size=12))
     together = axdr.decode(axdr.array([axdr.structure(*row) for row in chosen]))
     assert together == [axdr.decode(axdr.structure(*row)) for row in chosen]

@@ -40,11 +40,11 @@ from tests.support.dlms import (
 
 @pytest.mark.parametrize(("window", "lost"), [(1, n) for n in range(14)] + [(3, n) for n in range(6)])
 @pytest.mark.parametrize("how", ["silence", "bit", "cut", "noise", "twice"])
-def test_one_lost_or_spoilt_answer_costs_a_repetition_and_no_value(lost, window, how):
+def test_one_lost_or_spoilt_answer_costs_a_repetition_and_no_value(lost: int, window: int, how: str) -> None:
     wire, there = reader(limits=Limits(64, 64, window, window))
     count = itertools.count()
 
-    def spoil(said):
+    def spoil(said: bytes) -> bytes:
         if next(count) != lost or not said:
             return said
         middle = len(said) // 2
@@ -67,14 +67,14 @@ def test_one_lost_or_spoilt_answer_costs_a_repetition_and_no_value(lost, window,
     assert next(count) > lost  # the fault did strike
 
 
-def test_a_damaged_answer_that_stays_damaged_is_broken_not_silent():
+def test_a_damaged_answer_that_stays_damaged_is_broken_not_silent() -> None:
     wire, _ = reader()
     wire.spoil = lambda said: said[:-3] + b"\0\0\x7e"
     with pytest.raises(BadFrame, match="no sound HDLC frame"):
         wire(Get(TOTAL))
 
 
-def test_an_answer_that_comes_during_the_next_question_is_not_taken_for_its_answer():
+def test_an_answer_that_comes_during_the_next_question_is_not_taken_for_its_answer() -> None:
     wire, _ = reader()
     wire(Get(TOTAL))
     late = wire.heard[-1]
@@ -83,10 +83,10 @@ def test_an_answer_that_comes_during_the_next_question_is_not_taken_for_its_answ
     assert wire(Get(other)) == Value(household().energy(NOW)["T1"] * 1000)
 
 
-def test_an_answer_that_does_not_confirm_our_question_is_not_its_answer():
+def test_an_answer_that_does_not_confirm_our_question_is_not_its_answer() -> None:
     wire, _ = reader()
 
-    def old(said):
+    def old(said: bytes) -> bytes:
         frame = Frame.from_bytes(said)
         return replace(frame, control=frame.control & 0x1F | 1 << 5).to_bytes()  # N(R) as before the question
 
@@ -95,7 +95,7 @@ def test_an_answer_that_does_not_confirm_our_question_is_not_its_answer():
         wire(Get(TOTAL))
 
 
-def test_another_meters_answer_is_an_error_that_names_it():
+def test_another_meters_answer_is_an_error_that_names_it() -> None:
     wire, _ = reader()
     wire.spoil = lambda said: Frame(Address(32).to_bytes(), Address(1, 18, 2).to_bytes(), 0x11).to_bytes()
     with pytest.raises(BadFrame, match="meter 1/18 answered, 1/17 was asked"):
@@ -103,7 +103,7 @@ def test_another_meters_answer_is_an_error_that_names_it():
 
 
 @pytest.mark.parametrize("control", [DM, FRMR])
-def test_a_meter_that_dropped_the_link_is_asked_to_log_in_again(control):
+def test_a_meter_that_dropped_the_link_is_asked_to_log_in_again(control: int) -> None:
     wire, _ = reader()
     wire.spoil = lambda said: Frame(Address(32).to_bytes(), METER.to_bytes(), control).to_bytes()
     with pytest.raises(NotLoggedIn):
@@ -116,7 +116,7 @@ def test_a_meter_that_dropped_the_link_is_asked_to_log_in_again(control):
     assert wire(Get(TOTAL)) == Value(TRUTH)
 
 
-def test_another_question_after_a_lost_one_needs_a_new_link():
+def test_another_question_after_a_lost_one_needs_a_new_link() -> None:
     wire, _ = reader()
     wire.spoil = lambda said: b""
     with pytest.raises(NoReply):
@@ -127,7 +127,7 @@ def test_another_question_after_a_lost_one_needs_a_new_link():
     assert wire(Disconnect()) == Done()
 
 
-def test_a_meter_that_is_not_ready_is_polled_and_then_called_busy():
+def test_a_meter_that_is_not_ready_is_polled_and_then_called_busy() -> None:
     wire, _ = reader()
     rnr = Frame(Address(32).to_bytes(), METER.to_bytes(), 2 << 5 | POLL | RNR).to_bytes()
     wire.spoil = lambda said: rnr
@@ -136,11 +136,11 @@ def test_a_meter_that_is_not_ready_is_polled_and_then_called_busy():
     assert len(wire.sent) < 160
 
 
-def test_a_meter_that_needs_a_moment_is_polled_until_it_answers():
+def test_a_meter_that_needs_a_moment_is_polled_until_it_answers() -> None:
     wire, _ = reader()
     answer, held = wire.answer, []
 
-    def slow(sent):
+    def slow(sent: bytes) -> bytes:
         if not held:
             held.append(answer(sent))
             return Frame(Address(32).to_bytes(), METER.to_bytes(), 2 << 5 | POLL | 0x01).to_bytes()
@@ -150,7 +150,7 @@ def test_a_meter_that_needs_a_moment_is_polled_until_it_answers():
     assert wire(Get(TOTAL)) == Value(TRUTH)
 
 
-def test_a_pushed_frame_in_between_disturbs_nothing():
+def test_a_pushed_frame_in_between_disturbs_nothing() -> None:
     wire, _ = reader()
     body = b"\xe6\xe7\x00" + Notification(1, b"", axdr.null()).to_bytes()
     push = Frame(Address(32).to_bytes(), METER.to_bytes(), UI, body).to_bytes()
@@ -158,13 +158,13 @@ def test_a_pushed_frame_in_between_disturbs_nothing():
     assert wire(Get(TOTAL)) == Value(TRUTH)
 
 
-def test_a_refused_link_says_so():
+def test_a_refused_link_says_so() -> None:
     wire = Wire(Session(), lambda sent: Frame(Address(32).to_bytes(), METER.to_bytes(), DM).to_bytes())
     with pytest.raises(Refused, match="refuses the link"):
         wire(Connect(METER, 32))
 
 
-def test_a_late_dm_is_no_refusal_of_the_link():
+def test_a_late_dm_is_no_refusal_of_the_link() -> None:
     there = station(spodes())
     late = itertools.chain([Frame(Address(32).to_bytes(), METER.to_bytes(), DM).to_bytes()], itertools.repeat(None))
     wire = Wire(Session(), there.answer, tries=1)
@@ -174,7 +174,7 @@ def test_a_late_dm_is_no_refusal_of_the_link():
     assert wire(Get(TOTAL)) == Value(TRUTH)
 
 
-def test_a_damaged_answer_is_asked_for_again_without_the_lines_help():
+def test_a_damaged_answer_is_asked_for_again_without_the_lines_help() -> None:
     wire, there = reader()
     wire.tries = 1
     count = itertools.count()

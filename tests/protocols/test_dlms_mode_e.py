@@ -1,10 +1,12 @@
 """Opening through IEC 62056-21 mode E: 300 bit/s 7E1, then HDLC at the agreed speed."""
 
-from protocols.session import Line
+from protocols.dlms.questions import Associate, Connect, GetList
+from protocols.iec62056.questions import HandOver
+from protocols.session import Line, Sending
 from tests.support.dlms import NOW, Wire, driver, household, plan, spodes, station
 
 
-def test_a_meter_that_wants_a_sign_on_is_opened_at_300_and_read_at_its_speed():
+def test_a_meter_that_wants_a_sign_on_is_opened_at_300_and_read_at_its_speed() -> None:
     there = station(spodes())
     lines: list[Line | None] = []
 
@@ -19,7 +21,7 @@ def test_a_meter_that_wants_a_sign_on_is_opened_at_300_and_read_at_its_speed():
     session = reads.session()
     send = session.send
 
-    def watched(question):
+    def watched(question: GetList | Connect | HandOver | Associate) -> Sending:
         sending = send(question)
         lines.append(sending.before)
         return sending

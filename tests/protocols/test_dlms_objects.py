@@ -1,6 +1,7 @@
 """Attributes of COSEM classes as plain values, from octets of IEC 62056-6-2's types and of two foreign encoders."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -28,11 +29,11 @@ LIST = bytes.fromhex(
 )
 
 
-def value(octets: str):
+def value(octets: str) -> tuple[int, int] | bytes | list[tuple[int, int, bytes] | int] | int | None:
     return axdr.decode(bytes.fromhex(octets))
 
 
-def test_an_object_list_is_read_without_its_access_rights():
+def test_an_object_list_is_read_without_its_access_rights() -> None:
     assert object_list(axdr.decode(LIST)) == (
         ListedObject(3, 0, obis("1.0.1.8.0.255")),
         ListedObject(8, 0, obis("0.0.1.0.0.255")),
@@ -43,12 +44,12 @@ def test_an_object_list_is_read_without_its_access_rights():
 @pytest.mark.parametrize(
     "octets", ["00", "01 01 12 00 03", "01 01 02 03 12 00 03 11 00 09 05 01 00 01 08 00", "02 02 12 00 03 11 00"]
 )
-def test_what_is_no_object_list_is_refused(octets):
+def test_what_is_no_object_list_is_refused(octets: str) -> None:
     with pytest.raises(BadFrame):
         object_list(value(octets))
 
 
-def test_a_security_setup_says_what_the_meter_demands():
+def test_a_security_setup_says_what_the_meter_demands() -> None:
     octets = ("16 03", "16 00", "09 08" + TITLES[0].hex(), "09 08" + TITLES[1].hex())
     assert security_setup(*map(value, octets)) == SecuritySetup(3, 0, *TITLES)
     with pytest.raises(BadFrame):
@@ -63,7 +64,7 @@ def test_a_security_setup_says_what_the_meter_demands():
         (("03 00", "16 02", "16 06"), Relay(False, "ready for reconnection", 6)),
     ],
 )
-def test_the_state_of_a_relay_is_told_in_words(octets, found):
+def test_the_state_of_a_relay_is_told_in_words(octets: tuple[str, str, str], found: Relay) -> None:
     assert relay(*map(value, octets)) == found
 
 
@@ -71,7 +72,7 @@ def test_the_state_of_a_relay_is_told_in_words(octets, found):
     "octets",
     [("16 01", "16 01", "16 04"), ("03 01", "16 03", "16 04"), ("03 01", "16 01", "09 01 04"), ("03 01", "00", "00")],
 )
-def test_a_relay_of_other_types_has_no_state(octets):
+def test_a_relay_of_other_types_has_no_state(octets: tuple[str, str, str]) -> None:
     with pytest.raises(BadFrame):
         relay(*map(value, octets))
 
@@ -84,7 +85,7 @@ def test_a_relay_of_other_types_has_no_state(octets):
         ("02 02 0F 00 16 FF", 0, 0),
     ],
 )
-def test_scaler_and_unit_make_exact_values(octets, raw, exact):
+def test_scaler_and_unit_make_exact_values(octets: str, raw: int, exact: int | Decimal) -> None:
     found = Scale.from_data(value(octets)).apply(raw)
     assert found == exact and type(found) is type(exact)
 
@@ -105,11 +106,11 @@ def test_scaler_and_unit_make_exact_values(octets, raw, exact):
         (99, 2, "class 99 attribute 2"),
     ],
 )
-def test_attributes_have_the_names_of_the_standard(class_id, index, name):
+def test_attributes_have_the_names_of_the_standard(class_id: int, index: int, name: str) -> None:
     assert attribute_name(class_id, index) == name
 
 
-def test_the_lists_that_pydlms_encodes_are_read():
+def test_the_lists_that_pydlms_encodes_are_read() -> None:
     pytest.importorskip("pydlms", reason="pydlms-client is not installed")
     from pydlms.cosem.data import encode_data
     from pydlms.simulator import example_meter
@@ -130,16 +131,18 @@ def test_the_lists_that_pydlms_encodes_are_read():
 class Encoder:
     """gurux-dlms as a foreign meter's encoder of its own objects' attributes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         pytest.importorskip("gurux_dlms", reason="gurux-dlms is not installed")
         from gurux_dlms.GXDLMSSettings import GXDLMSSettings
 
         self._settings = GXDLMSSettings(False, None)
 
-    def __call__(self, item, indexes):
+    def __call__(
+        self, item: object, indexes: tuple[int, ...]
+    ) -> list[bytes | int | list[tuple[int, int, bytes, tuple[list[Any], list[Any]]]] | tuple[int, int]]:
         return [axdr.decode(self._octets(item, index)) for index in indexes]
 
-    def _octets(self, item, index):
+    def _octets(self, item: object, index: int) -> bytes:
         from gurux_dlms import GXByteBuffer
         from gurux_dlms.internal._GXCommon import _GXCommon
         from gurux_dlms.ValueEventArgs import ValueEventArgs
@@ -152,7 +155,7 @@ class Encoder:
 
 
 @pytest.mark.slow
-def test_setups_that_gurux_encodes_are_read():
+def test_setups_that_gurux_encodes_are_read() -> None:
     encoder = Encoder()
     from gurux_dlms import objects
 
@@ -172,7 +175,7 @@ def test_setups_that_gurux_encodes_are_read():
         assert Scale.from_data(*encoder(register, (index,))) == Scale(-3, 27)
 
 
-def test_the_object_list_that_gurux_encodes_is_read():
+def test_the_object_list_that_gurux_encodes_is_read() -> None:
     encoder = Encoder()
     from gurux_dlms import objects
 

@@ -55,7 +55,7 @@ from tests.support.dlms import (
 )
 
 
-def scripted(*answers):
+def scripted(*answers: bytes) -> Wire:
     """A wire over the wrapper to a meter that accepts and then says these APDUs."""
     aare = AssociationAnswer(0, 0, Initiate(0x1E1D, 200).response()).to_bytes()
     said = itertools.chain([aare], answers)
@@ -65,7 +65,7 @@ def scripted(*answers):
     return wire
 
 
-def test_link_association_reading_and_goodbye_follow_each_other():
+def test_link_association_reading_and_goodbye_follow_each_other() -> None:
     there = station(spodes())
     wire = Wire(Session(), there.answer)
     assert wire(Connect(METER, 32, Limits(512, 512, 1, 1))) == Connected(Limits(239, 512, 1, 1))
@@ -79,7 +79,9 @@ def test_link_association_reading_and_goodbye_follow_each_other():
 @pytest.mark.parametrize("piece", [1, 3, 64])
 @pytest.mark.parametrize("window", [1, 3, 7])
 @pytest.mark.parametrize("info", [32, 128])
-def test_long_messages_travel_in_segments_both_ways_whatever_window_and_piece(piece, window, info):
+def test_long_messages_travel_in_segments_both_ways_whatever_window_and_piece(
+    piece: int, window: int, info: int
+) -> None:
     wire, there = reader(limits=Limits(info, info, window, window), piece=piece)
     values = wire(GetList(ENERGIES))
     assert values[0] == Value(TRUTH)
@@ -90,7 +92,7 @@ def test_long_messages_travel_in_segments_both_ways_whatever_window_and_piece(pi
 
 
 @pytest.mark.parametrize("max_pdu", [128, 300, 1224])
-def test_a_value_longer_than_a_pdu_comes_in_blocks(max_pdu):
+def test_a_value_longer_than_a_pdu_comes_in_blocks(max_pdu: int) -> None:
     wire, _ = reader(spodes(max_pdu=max_pdu))
     span = Range(*(spodes().stamp(at) for at in (NOW - timedelta(hours=24), NOW)))
     rows = wire(Get(replace(LOAD, access=span))).data
@@ -114,7 +116,7 @@ def test_a_value_longer_than_a_pdu_comes_in_blocks(max_pdu):
     ],
 )
 @pytest.mark.parametrize("user", [b"", b"\x0e\x01\x06\x04"])
-def test_a_refused_association_says_why(diagnostic, error, words, user):
+def test_a_refused_association_says_why(diagnostic: int, error: type[Exception], words: str, user: bytes) -> None:
     aare = AssociationAnswer(1, diagnostic, user).to_bytes()
     wire = Wire(Session(wrapper=True), lambda sent: wrap(1, 32, aare) if sent else b"")
     wire(Connect(METER, 32))
@@ -124,7 +126,7 @@ def test_a_refused_association_says_why(diagnostic, error, words, user):
     assert ("VDE" in str(raised.value)) is bool(user)
 
 
-def test_wrong_passwords_and_wrong_clients_of_a_meter_are_told_apart():
+def test_wrong_passwords_and_wrong_clients_of_a_meter_are_told_apart() -> None:
     there = station(spodes())
     wire = Wire(Session(), there.answer)
     wire(Connect(METER, 32))
@@ -159,7 +161,7 @@ def test_wrong_passwords_and_wrong_clients_of_a_meter_are_told_apart():
         (GetAnswer(0xC1, b"\x06\x00\x00\x00\x01\x00"), BadFrame),
     ],
 )
-def test_what_is_no_answer_to_a_get_is_a_declared_error(said, error):
+def test_what_is_no_answer_to_a_get_is_a_declared_error(said: object, error: type[Exception]) -> None:
     wire = scripted(said.to_bytes())
     with pytest.raises(error) as raised:
         wire(Get(TOTAL))
@@ -169,7 +171,7 @@ def test_what_is_no_answer_to_a_get_is_a_declared_error(said, error):
         assert raised.value.expected == 77
 
 
-def test_blocks_are_joined_wherever_they_are_cut():
+def test_blocks_are_joined_wherever_they_are_cut() -> None:
     wire = scripted(
         GetBlock(0xC1, False, 1, b"\x06\x00").to_bytes(),
         GetBlock(0xC1, False, 2, b"\x00\x01").to_bytes(),
@@ -180,7 +182,7 @@ def test_blocks_are_joined_wherever_they_are_cut():
 
 
 @pytest.mark.parametrize("second", [1, 3, 0])
-def test_a_block_with_a_wrong_number_ends_the_reading(second):
+def test_a_block_with_a_wrong_number_ends_the_reading(second: int) -> None:
     wire = scripted(
         GetBlock(0xC1, False, 1, b"\x06\x00").to_bytes(), GetBlock(0xC1, True, second, b"\0\0\0").to_bytes()
     )
@@ -188,7 +190,7 @@ def test_a_block_with_a_wrong_number_ends_the_reading(second):
         wire(Get(TOTAL))
 
 
-def test_blocks_without_end_are_cut_off():
+def test_blocks_without_end_are_cut_off() -> None:
     aare = AssociationAnswer(0, 0, Initiate(0x1E1D, 0).response()).to_bytes()
     said = itertools.chain([aare], (GetBlock(0xC1, False, n, bytes(60_000)).to_bytes() for n in itertools.count(1)))
     wire = Wire(Session(wrapper=True), lambda sent: wrap(1, 32, next(said)) if sent else b"", tries=1)
@@ -198,7 +200,7 @@ def test_blocks_without_end_are_cut_off():
         wire(Get(TOTAL))
 
 
-def test_an_answer_to_an_older_question_is_skipped_and_the_right_one_taken():
+def test_an_answer_to_an_older_question_is_skipped_and_the_right_one_taken() -> None:
     first = wrap(1, 32, GetAnswer(0xC9, axdr.unsigned(7)).to_bytes())
     right = wrap(1, 32, GetAnswer(0xC1, axdr.unsigned(8)).to_bytes())
     wire = scripted()
@@ -213,14 +215,14 @@ def test_an_answer_to_an_older_question_is_skipped_and_the_right_one_taken():
     assert wire(Get(TOTAL)) == Value(7)
 
 
-def test_messages_that_answer_nothing_come_to_an_end():
+def test_messages_that_answer_nothing_come_to_an_end() -> None:
     wire = scripted()
     wire.answer = lambda sent: wrap(1, 32, GetAnswer(0xC9, axdr.unsigned(7)).to_bytes()) * 50
     with pytest.raises(BadFrame, match="answer nothing"):
         wire(Get(TOTAL))
 
 
-def test_a_list_keeps_its_order_and_names_what_is_denied():
+def test_a_list_keeps_its_order_and_names_what_is_denied() -> None:
     items = b"\x03" + b"\0" + axdr.unsigned(1) + b"\x01\x04" + b"\0" + axdr.null()
     wire = scripted(GetListAnswer(0xC1, items).to_bytes(), GetListAnswer(0xC2, items).to_bytes())
     assert wire(GetList(ENERGIES[:3])) == (Value(1), Denied(4), Value(None))
@@ -228,7 +230,7 @@ def test_a_list_keeps_its_order_and_names_what_is_denied():
         wire(GetList(ENERGIES[:2]))
 
 
-def test_a_long_value_is_written_in_blocks():
+def test_a_long_value_is_written_in_blocks() -> None:
     meter = spodes(max_pdu=160)
     written = []
     target = meter.server.objects[1, obis("0.0.96.1.1.255")]
@@ -242,7 +244,7 @@ def test_a_long_value_is_written_in_blocks():
     assert written == [value]
 
 
-def test_a_refused_write_is_refused():
+def test_a_refused_write_is_refused() -> None:
     wire, _ = reader()
     with pytest.raises(Refused, match="read-write denied"):
         wire(Set(TOTAL, axdr.unsigned(0)))
@@ -259,7 +261,9 @@ def test_a_refused_write_is_refused():
         (ActionAnswer(0xC1, 0, None, 4), Refused),
     ],
 )
-def test_an_action_is_done_only_if_both_its_results_say_so(said, reply):
+def test_an_action_is_done_only_if_both_its_results_say_so(
+    said: ActionAnswer, reply: Done | type[Refused] | Value
+) -> None:
     wire = scripted(said.to_bytes())
     question = Action(TOTAL)
     if reply is Refused:
@@ -269,13 +273,13 @@ def test_an_action_is_done_only_if_both_its_results_say_so(said, reply):
         assert wire(question) == reply
 
 
-def test_questions_that_change_the_meter_are_not_repeatable():
+def test_questions_that_change_the_meter_are_not_repeatable() -> None:
     assert not Set(TOTAL, b"").repeatable
     assert not Action(TOTAL).repeatable
     assert Get(TOTAL).repeatable
 
 
-def test_a_question_out_of_turn_is_our_own_mistake():
+def test_a_question_out_of_turn_is_our_own_mistake() -> None:
     session = Session()
     with pytest.raises(RuntimeError):
         session.send(Get(TOTAL))
@@ -285,7 +289,7 @@ def test_a_question_out_of_turn_is_our_own_mistake():
         session.send(Get(TOTAL))
 
 
-def test_nothing_received_without_a_question_is_an_answer():
+def test_nothing_received_without_a_question_is_an_answer() -> None:
     session = Session()
     assert session.receive(b"\x7e" * 10) is None
     assert session.proof() is None

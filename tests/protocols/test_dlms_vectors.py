@@ -43,12 +43,12 @@ RANGE = (
 
 
 @pytest.mark.parametrize("text", FRAMES.values(), ids=FRAMES)
-def test_a_frame_from_outside_is_read_and_written_back_octet_by_octet(text):
+def test_a_frame_from_outside_is_read_and_written_back_octet_by_octet(text: str) -> None:
     assert Frame.from_bytes(H(text)).to_bytes() == H(text)
 
 
 @pytest.mark.parametrize(("data", "sum_"), [(b"123456789", "6E90"), (H("033F"), "5BEC")])
-def test_the_frame_check_sequence_is_crc_16_x25_low_octet_first(data, sum_):
+def test_the_frame_check_sequence_is_crc_16_x25_low_octet_first(data: bytes, sum_: str) -> None:
     assert fcs(data) == H(sum_)
 
 
@@ -63,12 +63,12 @@ def test_the_frame_check_sequence_is_crc_16_x25_low_octet_first(data, sum_):
         (Address(48), "61"),
     ],
 )
-def test_addresses_carry_seven_bits_an_octet(address, octets):
+def test_addresses_carry_seven_bits_an_octet(address: Address, octets: str) -> None:
     assert address.to_bytes() == H(octets)
     assert Address.from_bytes(H(octets)) == address
 
 
-def test_our_frames_are_those_of_the_reference():
+def test_our_frames_are_those_of_the_reference() -> None:
     meter = Address(1, 4583, 4).to_bytes()
     get = GetRequest(0xC1, Attribute(3, obis("1.0.1.8.1.255"), 2)).to_bytes()
     assert Frame(meter, b"\x41", SNRM).to_bytes() == H(FRAMES["SNRM to 1/4583 from 32"])
@@ -79,7 +79,7 @@ def test_our_frames_are_those_of_the_reference():
     assert unwrap(wrap(32, 1, get)) == (32, 1, get, 21)
 
 
-def test_the_parameters_of_snrm_and_ua_are_read_and_missing_ones_are_the_defaults():
+def test_the_parameters_of_snrm_and_ua_are_read_and_missing_ones_are_the_defaults() -> None:
     field = H("818012050180060180070400000001080400000001")
     assert Limits.from_bytes(field) == Limits.from_bytes(b"") == DEFAULTS
     assert Limits.from_bytes(Frame.from_bytes(H(FRAMES["UA with 154 octets"])).information) == Limits(154, 154)
@@ -100,12 +100,12 @@ def test_the_parameters_of_snrm_and_ua_are_read_and_missing_ones_are_the_default
         ),
     ],
 )
-def test_association_requests_are_those_of_the_green_book(asked, octets):
+def test_association_requests_are_those_of_the_green_book(asked: AssociationRequest, octets: str) -> None:
     assert asked.to_bytes() == H(octets)
     assert AssociationRequest.from_bytes(H(octets)) == asked
 
 
-def test_an_association_answer_is_read():
+def test_an_association_answer_is_read() -> None:
     octets = Frame.from_bytes(H(FRAMES["AARE in an I frame"])).information[3:]
     said = AssociationAnswer.from_bytes(octets)
     assert (said.result, said.diagnostic) == (0, 0)
@@ -113,7 +113,7 @@ def test_an_association_answer_is_read():
     assert said.to_bytes() == octets
 
 
-def test_a_get_by_range_is_that_of_the_reference():
+def test_a_get_by_range_is_that_of_the_reference() -> None:
     since, until = H("07E2020CFF00000000800000"), H("07E3020CFF00000000800000")
     asked = GetRequest(0xC1, Attribute(7, obis("1.0.99.1.0.255"), 2, Range(since, until)))
     assert asked.to_bytes() == H(RANGE)
@@ -132,20 +132,20 @@ METER, CLIENT = H("4D4D4D0000BC614E"), H("4D4D4D0000000001")
         (0x30, "C81E3001234567411312FF935A47566827C467BC7D825C3BE4A77C3FCC056B6B"),
     ],
 )
-def test_suite_0_ciphers_as_the_standard_shows(control, octets):
+def test_suite_0_ciphers_as_the_standard_shows(control: int, octets: str) -> None:
     plain = H("C0010000080000010000FF0200")
     assert protect(plain, SUITE_0, control, METER, 0x01234567) == H(octets)
     assert reveal(H(octets), SUITE_0, METER, control) == (0x01234567, plain)
 
 
-def test_a_ciphered_initiate_request_with_a_dedicated_key_is_that_of_the_green_book():
+def test_a_ciphered_initiate_request_with_a_dedicated_key_is_that_of_the_green_book() -> None:
     plain = Initiate(0x7E1F, 0x4B0, H("00112233445566778899AABBCCDDEEFF")).request()
     assert plain == H("01011000112233445566778899AABBCCDDEEFF0000065F1F0400007E1F04B0")
     sealed = H("21303001234567801302FF8A7874133D414CED25B42534D28DB0047720606B175BD52211BE6841DB204D39EE6FDB8E356855")
     assert protect(plain, SUITE_0, 0x30, METER, 0x01234567) == sealed
 
 
-def test_a_general_glo_notification_is_opened():
+def test_a_general_glo_notification_is_opened() -> None:
     keys = Keys(b"MYDUMMYGLOBALKEY", b"MYDUMMYGLOBALKEY")
     octets = H(
         "DB082F192291991641033B30000001E5025CE9D2271FD78BE8C204211A916A9D7F587E0A7A814CADEA89E9593F01F92EA8C087B5BDFDEFEAB6BE"
@@ -158,7 +158,7 @@ def test_a_general_glo_notification_is_opened():
     assert pushed(octets, keys).number == 475
 
 
-def test_hls_answers_are_those_of_the_standard():
+def test_hls_answers_are_those_of_the_standard() -> None:
     assert gmac_answer(SUITE_0, CLIENT, 1, b"P6wRJ21F") == H("10000000011A52FE7DD3E72748973C1E28")
     assert gmac_answer(SUITE_0, METER, 0x01234567, b"K56iVagY") == H("1001234567FE1466AFB3DBCD4F9389E2B7")
     ours, theirs = bytes(range(32)), bytes(range(0x20, 0x40))
@@ -185,7 +185,7 @@ def test_hls_answers_are_those_of_the_standard():
         ("130202111206010102020304", [(1, 258), (2, 772)]),
     ],
 )
-def test_a_xdr_values_are_those_of_the_golden_vectors(octets, value):
+def test_a_xdr_values_are_those_of_the_golden_vectors(octets: str, value: object) -> None:
     assert axdr.decode(H(octets)) == value
 
 
@@ -197,14 +197,16 @@ def test_a_xdr_values_are_those_of_the_golden_vectors(octets, value):
         ("07E6010A020C1E00FF888000", "2022-01-10 12:30:00", None, None, True),  # deviation of -30592 minutes
     ],
 )
-def test_date_times_are_read_with_their_deviation(octets, wall, deviation, utc, odd):
+def test_date_times_are_read_with_their_deviation(
+    octets: str, wall: str, deviation: int | None, utc: str | None, odd: bool
+) -> None:
     stamp = Stamp.from_bytes(H(octets))
     assert str(stamp.wall) == wall
     assert (stamp.deviation, stamp.odd_deviation) == (deviation, odd)
     assert (None if stamp.utc() is None else str(stamp.utc())) == utc
 
 
-def test_a_pushed_message_of_a_norwegian_meter_is_read():
+def test_a_pushed_message_of_a_norwegian_meter_is_read() -> None:
     found = pushed(H(KAMSTRUP))
     assert str(found.stamp.wall) == "2022-01-24 18:58:50"
     values = dict(zip(found.data[1::2], found.data[2::2], strict=True))

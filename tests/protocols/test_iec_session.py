@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from agent.line.link import Link
 from protocols.errors import AccessDenied, BadFrame, Busy, NoReply, NotLoggedIn, Refused
 from protocols.iec62056 import frames
 from protocols.iec62056.frames import command, option, request, with_parity
@@ -34,7 +35,9 @@ def asked(name: str, rule: str = "sum") -> bytes:
     return command("R1", f"{name}()".encode(), rule)
 
 
-def opened(*more: tuple[str, bytes], session: Session | None = None, entry=ENTRY):
+def opened(
+    *more: tuple[str, bytes], session: Session | None = None, entry: list[tuple[str, bytes]] = ENTRY
+) -> tuple[Session, Link, Recorded]:
     """A session in programming mode and the Link to its meter, which goes on as ``more`` says."""
     session = session or Session("", LINE)
     meter = Recorded([*entry, *more])

@@ -10,19 +10,19 @@ ASKED = bytes.fromhex("01 04 00 00 00 02 71 CB")
 ANSWERED = bytes.fromhex("01 04 04 43 66 33 34 1B 38")
 
 
-def test_a_request_is_told_with_unit_function_and_registers():
+def test_a_request_is_told_with_unit_function_and_registers() -> None:
     assert explain(ASKED) == [
         "Modbus RTU, unit 1, CRC 71 cb is right",
         "read 2 input registers from 0 (0x0000), function 4",
     ]
 
 
-def test_an_answer_to_a_request_has_its_registers_at_their_addresses():
+def test_an_answer_to_a_request_has_its_registers_at_their_addresses() -> None:
     lines = explain(ANSWERED, ASKED)
     assert "  0x0000: 4366  u16 17254  u32 1130771252  f32 230.2" in lines
 
 
-def test_request_and_answer_glued_together_are_told_apart():
+def test_request_and_answer_glued_together_are_told_apart() -> None:
     assert [line for line in explain(ASKED + ANSWERED) if line.startswith("Modbus RTU")] == [
         "Modbus RTU, unit 1, CRC 71 cb is right",
         "Modbus RTU, unit 1, CRC 1b 38 is right",
@@ -39,17 +39,17 @@ def test_request_and_answer_glued_together_are_told_apart():
         ("", "no octets"),
     ],
 )
-def test_other_frames_are_told_too(frame, words):
+def test_other_frames_are_told_too(frame: str, words: str) -> None:
     assert words in explain(bytes.fromhex(frame))
 
 
-def test_an_answer_to_another_question_is_said_to_be_one():
+def test_an_answer_to_another_question_is_said_to_be_one() -> None:
     other = bytes.fromhex("01 03 01 00 00 02 C5 F7")
     assert any("answers another question" in line for line in explain(ANSWERED, other))
 
 
 @pytest.mark.slow
-def test_no_octets_whatever_make_it_fail():
+def test_no_octets_whatever_make_it_fail() -> None:
     dice = Random(5)
     for _ in range(3000):
         parts = [

@@ -9,10 +9,10 @@ from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU
 
 from protocols.checksums import crc16_modbus
-from protocols.errors import BadFrame, Busy, MeterError, NoReply, Refused
+from protocols.errors import BadFrame, Busy, MeterError, NoReply, Refused, SecondMaster
 from protocols.modbus.questions import DeviceIdentification, ReadDeviceIdentification, ReadHolding, ReadInput
 from protocols.modbus.session import Session
-from protocols.session import Line
+from protocols.session import Line, Sending
 from tests.conversations import load, pairs
 
 
@@ -20,7 +20,9 @@ def seal(frame: bytes) -> bytes:
     return frame + crc16_modbus(frame).to_bytes(2, "little")
 
 
-def asked(question=None, unit=1, **more):
+def asked(
+    question: ReadInput | ReadDeviceIdentification | ReadHolding | None = None, unit: int = 1, **more: str | ReadHolding
+) -> tuple[Session, Sending]:
     session = Session(unit, Line(), **more)
     sending = session.send(question or ReadInput(0x48, 4))
     return session, sending
@@ -40,16 +42,18 @@ IDENTIFIED = seal(bytes.fromhex("01 2b 0e 01 01 00 00 02 00 03") + b"ABB" + b"\x
         (ReadInput(0x156, 2), "01 04 01 56 00 02 90 27"),
     ],
 )
-def test_requests_are_octet_for_octet_as_published(question, frame):
+def test_requests_are_octet_for_octet_as_published(
+    question: ReadInput | ReadDeviceIdentification | ReadHolding, frame: str
+) -> None:
     assert asked(question)[1].data == bytes.fromhex(frame)
 
 
-def test_a_tcp_request_carries_header_and_unit():
+def test_a_tcp_request_carries_header_and_unit() -> None:
     data = asked(ReadHolding(0, 2), framing="tcp")[1].data
     assert data[2:] == bytes.fromhex("00 00 00 06 01 03 00 00 00 02")
 
 
-def test_the_makers_example_is_asked_and_understood_as_printed():
+def test_the_makers_example_is_asked_and_understood_as_printed() -> None:
     ((request, answer),) = pairs("modbus-eastron")
     session, sending = asked(ReadInput(0, 2))
     assert sending.data == request
@@ -59,7 +63,7 @@ def test_the_makers_example_is_asked_and_understood_as_printed():
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 5, 64])
 @pytest.mark.parametrize("before", [b"", b"\x00", b"\xff", b"\x01", b"\x01\x04", b"\x01\x04\x08", b"\x03\x00\xf8"])
-def test_an_answer_is_found_behind_stray_octets_however_the_line_cuts_it(piece, before):
+def test_an_answer_is_found_behind_stray_octets_however_the_line_cuts_it(piece: int, before: bytes) -> None:
     session, _ = asked()
     line = before + SOUND
     replies = [session.receive(line[at : at + piece]) for at in range(0, len(line), piece)]
@@ -70,7 +74,7 @@ def test_an_answer_is_found_behind_stray_octets_however_the_line_cuts_it(piece, 
 
 @pytest.mark.parametrize("piece", [1, 4, 64])
 @pytest.mark.parametrize("question", [ReadInput(0x48, 4), ReadInput(0x0800, 4), ReadInput(0x0400, 2), ReadInput(0, 1)])
-def test_our_own_echo_is_never_the_answer(piece, question):
+def test_our_own_echo_is_never_the_answer(piece: int, question: ReadInput) -> None:
     session, sending = asked(question)
     answer = seal(bytes((1, 4, 2 * question.count)) + bytes(range(2 * question.count)))
     line = sending.data + answer
@@ -90,7 +94,7 @@ def test_our_own_echo_is_never_the_answer(piece, question):
     ],
 )
 @pytest.mark.parametrize("piece", [1, 64])
-def test_a_late_answer_to_another_question_never_passes_nor_does_what_comes_behind_it(late, piece):
+def test_a_late_answer_to_another_question_never_passes_nor_does_what_comes_behind_it(late: bytes, piece: int) -> None:
     session, _ = asked()
     line = late + SOUND
     with pytest.raises(BadFrame):
@@ -98,24 +102,24 @@ def test_a_late_answer_to_another_question_never_passes_nor_does_what_comes_behi
             assert session.receive(line[at : at + piece]) is None
 
 
-def test_two_answers_at_once_are_none():
+def test_two_answers_at_once_are_none() -> None:
     session, _ = asked()
     with pytest.raises(BadFrame, match="more than one"):
         session.receive(SOUND + SOUND)
 
 
-def test_stray_octets_behind_the_answer_are_dropped():
+def test_stray_octets_behind_the_answer_are_dropped() -> None:
     session, _ = asked()
     assert session.receive(SOUND + b"\xff\x00") == ENERGY
 
 
-def test_another_units_answer_is_skipped_and_ours_taken():
+def test_another_units_answer_is_skipped_and_ours_taken() -> None:
     session, _ = asked()
     assert session.receive(seal(b"\x02\x04\x08" + ENERGY[::-1])) is None
     assert session.receive(SOUND) == ENERGY
 
 
-def test_only_another_units_answer_is_broken():
+def test_only_another_units_answer_is_broken() -> None:
     session, _ = asked()
     assert session.receive(seal(b"\x02\x04\x08" + ENERGY)) is None
     with pytest.raises(BadFrame):
@@ -129,7 +133,7 @@ ERRORS = (
 
 @pytest.mark.parametrize(("code", "error"), ERRORS.items())
 @pytest.mark.parametrize("framing", ["rtu", "tcp"])
-def test_an_exception_says_what_to_do_next(code, error, framing):
+def test_an_exception_says_what_to_do_next(code: int, error: type[Exception], framing: str) -> None:
     session, sending = asked(framing=framing)
     answer = seal(bytes((1, 0x84, code)))
     if framing == "tcp":
@@ -140,7 +144,7 @@ def test_an_exception_says_what_to_do_next(code, error, framing):
         assert raised.value.code == code
 
 
-def test_objects_of_another_size_are_expected_where_they_were_declared():
+def test_objects_of_another_size_are_expected_where_they_were_declared() -> None:
     session, sending = asked(ReadInput(0x26, 3, octets=12))  # EDP Box: three objects of four octets
     assert sending.size == 17
     assert session.receive(seal(b"\x01\x04\x0c" + bytes(12))) == bytes(12)
@@ -150,19 +154,19 @@ def test_objects_of_another_size_are_expected_where_they_were_declared():
 
 
 @pytest.mark.parametrize("piece", [1, 7, 64])
-def test_a_device_identification_ends_where_its_objects_end(piece):
+def test_a_device_identification_ends_where_its_objects_end(piece: int) -> None:
     session, _ = asked(ReadDeviceIdentification())
     replies = [session.receive(IDENTIFIED[at : at + piece]) for at in range(0, len(IDENTIFIED), piece)]
     assert replies[-1] == DeviceIdentification({0: b"ABB", 1: b"B23"})
 
 
-def test_a_long_device_identification_says_where_it_goes_on():
+def test_a_long_device_identification_says_where_it_goes_on() -> None:
     session, _ = asked(ReadDeviceIdentification())
     part = seal(bytes.fromhex("01 2b 0e 01 01 ff 02 01 00 01 41"))
     assert session.receive(part) == DeviceIdentification({0: b"A"}, more=2)
 
 
-def test_tcp_skips_the_answers_of_other_transactions():
+def test_tcp_skips_the_answers_of_other_transactions() -> None:
     session, first = asked(framing="tcp")
     second = session.send(ReadInput(0x48, 4))
     body = b"\0\0\0\x0b\x01\x04\x08"
@@ -183,18 +187,18 @@ def test_tcp_skips_the_answers_of_other_transactions():
         "{tid} 0000 0003 01 04 08",
     ],
 )
-def test_tcp_takes_no_answer_with_a_wrong_header_unit_function_or_count(answer):
+def test_tcp_takes_no_answer_with_a_wrong_header_unit_function_or_count(answer: str) -> None:
     session, sending = asked(framing="tcp")
     with pytest.raises(BadFrame):
         session.receive(bytes.fromhex(answer.format(tid=sending.data[:2].hex())) + ENERGY)
 
 
-def test_meters_behind_one_gateway_have_numbers_of_their_own():
+def test_meters_behind_one_gateway_have_numbers_of_their_own() -> None:
     numbers = {asked(framing="tcp", unit=unit)[1].data[:2] for unit in range(1, 248)}
     assert len(numbers) == 247
 
 
-def test_after_a_time_out_the_proof_is_asked_and_the_lost_question_forgotten():
+def test_after_a_time_out_the_proof_is_asked_and_the_lost_question_forgotten() -> None:
     session, _ = asked(proof=ReadHolding(0x8900, 2))
     question = session.proof()
     assert question == ReadHolding(0x8900, 2)
@@ -203,7 +207,7 @@ def test_after_a_time_out_the_proof_is_asked_and_the_lost_question_forgotten():
         session.receive(SOUND)  # the lost answer comes after all
 
 
-def test_a_refused_device_identification_proves_the_channel_too():
+def test_a_refused_device_identification_proves_the_channel_too() -> None:
     session, _ = asked()
     refusal = seal(b"\x01\xab\x01")
     session.send(session.proof())
@@ -223,29 +227,29 @@ def test_a_refused_device_identification_proves_the_channel_too():
         (Line(115200, "8N1"), 0.00175),
     ],
 )
-def test_frames_are_apart_by_the_silence_of_the_standard(line, pause):
+def test_frames_are_apart_by_the_silence_of_the_standard(line: Line, pause: float) -> None:
     assert Session(1, line).send(ReadInput(0, 2)).pause == pytest.approx(pause)
 
 
-def test_the_silence_between_units_is_owed_once_a_turn():
+def test_the_silence_between_units_is_owed_once_a_turn() -> None:
     session = Session(1, Line(), turnover=0.2)
     session.turn()
     assert session.send(ReadInput(0, 2)).pause == 0.2
     assert session.send(ReadInput(0, 2)).pause < 0.01
 
 
-def test_slow_lines_and_configured_meters_wait_longer():
+def test_slow_lines_and_configured_meters_wait_longer() -> None:
     assert Session(1, Line(9600)).send(ReadInput(0, 2)).wait == 0.5
     assert Session(1, Line(2400)).send(ReadInput(0, 2)).wait == 1.0
     assert Session(1, Line(9600), timeout=2.5).send(ReadInput(0, 2)).wait == 2.5
 
 
-def test_octets_that_nobody_asked_for_are_our_own_mistake():
+def test_octets_that_nobody_asked_for_are_our_own_mistake() -> None:
     with pytest.raises(RuntimeError):
         Session(1, Line()).receive(SOUND)
 
 
-def test_a_babbling_line_ends_in_bounded_memory():
+def test_a_babbling_line_ends_in_bounded_memory() -> None:
     session, _ = asked()
     with pytest.raises(BadFrame):
         for _ in range(20):
@@ -256,7 +260,9 @@ QUESTIONS = [ReadInput(0x48, 4), ReadHolding(0x5000, 1), ReadDeviceIdentificatio
 STARTS = [b"", b"\x01", b"\x01\x04\x08", b"\x01\x2b\x0e\x01\x01\x00\x00", b"\x01\x01\x00\x00\x00\x0b\x01", b"\x01\x84"]
 
 
-def reply_to(question, framing, pieces):
+def reply_to(
+    question: ReadInput | ReadDeviceIdentification | ReadHolding, framing: str, pieces: list[bytes]
+) -> BadFrame | SecondMaster | None:
     """What the session makes of these pieces and silence: a reply, None, or the declared error."""
     session, _ = asked(question, framing=framing)
     try:
@@ -269,7 +275,7 @@ def reply_to(question, framing, pieces):
 
 
 @pytest.mark.slow
-def test_twenty_thousand_random_answers_give_declared_errors_only():
+def test_twenty_thousand_random_answers_give_declared_errors_only() -> None:
     dice = Random(20_000)
     for _ in range(20_000):
         pieces = [dice.choice(STARTS), dice.randbytes(dice.randrange(12)), dice.randbytes(dice.randrange(30))]
@@ -280,7 +286,9 @@ def test_twenty_thousand_random_answers_give_declared_errors_only():
 @pytest.mark.slow
 @settings(max_examples=300)
 @given(st.sampled_from(["rtu", "tcp"]), st.sampled_from(QUESTIONS), st.sampled_from(STARTS), st.binary(max_size=60))
-def test_any_octets_end_in_a_declared_error_or_a_reply_of_the_right_length(framing, question, start, rest):
+def test_any_octets_end_in_a_declared_error_or_a_reply_of_the_right_length(
+    framing: str, question: ReadInput | ReadDeviceIdentification | ReadHolding, start: bytes, rest: bytes
+) -> None:
     reply = reply_to(question, framing, [start, rest])
     fits = isinstance(reply, bytes) and len(reply) == question.expected
     assert fits or reply is None or isinstance(reply, MeterError | DeviceIdentification)
@@ -288,7 +296,9 @@ def test_any_octets_end_in_a_declared_error_or_a_reply_of_the_right_length(frami
 
 @pytest.mark.slow
 @given(st.sampled_from([3, 4]), st.integers(1, 125), st.data())
-def test_pymodbus_reads_the_same_registers_out_of_the_same_answer(function, count, data):
+def test_pymodbus_reads_the_same_registers_out_of_the_same_answer(
+    function: int, count: int, data: st._internal.core.DataObject
+) -> None:
     octets = data.draw(st.binary(min_size=2 * count, max_size=2 * count))
     question = (ReadHolding if function == 3 else ReadInput)(0, count)
     answer = bytes((1, function, 2 * count)) + octets
@@ -301,7 +311,7 @@ def test_pymodbus_reads_the_same_registers_out_of_the_same_answer(function, coun
     assert session.receive(frame) == b"".join(r.to_bytes(2, "big") for r in pdu.registers)
 
 
-def test_pymodbus_reads_the_same_device_identification():
+def test_pymodbus_reads_the_same_device_identification() -> None:
     _, pdu = FramerRTU(DecodePDU(False)).handleFrame(IDENTIFIED, 1, 0)
     session, _ = asked(ReadDeviceIdentification())
     assert session.receive(IDENTIFIED).objects == pdu.information

@@ -58,7 +58,7 @@ def edited(text: str, index: int = 1, act: ReplacementRecord = ACT) -> str:
     return new_text(text, source, index, act)
 
 
-def test_the_usual_file_keeps_its_comments_order_and_indents():
+def test_the_usual_file_keeps_its_comments_order_and_indents() -> None:
     assert edited(USUAL) == USUAL.replace(
         '  serial = "23456789"  # on its face\n',
         '  serial = "30000001"  # on its face\n  installed = 2026-11-20\n  initial = { T1 = 0.4, T2 = 0 }\n',
@@ -69,7 +69,7 @@ def test_the_usual_file_keeps_its_comments_order_and_indents():
     )
 
 
-def test_what_stands_there_already_is_replaced_and_the_next_act_stands_below_the_first():
+def test_what_stands_there_already_is_replaced_and_the_next_act_stands_below_the_first() -> None:
     first = edited(USUAL)
     second = edited(first, act=replace(ACT, meter=replace(ACT.meter, serial="30000001"), serial="4", address="46"))
     table = tomllib.loads(second)["meter"][1]
@@ -92,7 +92,7 @@ def test_what_stands_there_already_is_replaced_and_the_next_act_stands_below_the
     ],
 )
 @pytest.mark.parametrize("act", [ACT, replace(ACT, address="46", driver="mercury236")])
-def test_the_new_text_says_what_was_meant_and_all_else_stays(text, act):
+def test_the_new_text_says_what_was_meant_and_all_else_stays(text: str, act: ReplacementRecord) -> None:
     plain = text.removeprefix("\ufeff")
     source = Source(Path("m.toml"), tomllib.loads(plain, parse_float=Decimal), plain)
     new = new_text(text, source, 0, act)
@@ -116,7 +116,7 @@ def test_the_new_text_says_what_was_meant_and_all_else_stays(text, act):
         '[[meter]]\nserial = "23456789"\nbefore = [{ serial = "1", removed = 2020-01-01, final = { T1 = 1 } }]\n',
     ],
 )
-def test_an_unusual_file_is_not_touched_and_the_person_is_told_what_to_write(text):
+def test_an_unusual_file_is_not_touched_and_the_person_is_told_what_to_write(text: str) -> None:
     with pytest.raises(Unwritable, match="not edited here") as trouble:
         edited(text, 0)
     assert 'serial = "30000001"' in trouble.value.lines and "[[meter.before]]" in trouble.value.lines
@@ -128,7 +128,9 @@ blanks = st.lists(st.sampled_from(["", "  ", "# a comment", '# serial = "9"', "#
 
 @pytest.mark.slow
 @given(st.permutations([*KEYS, 'serial = "23456789"']), st.data(), st.booleans())
-def test_any_order_of_lines_and_comments_survives(keys, data, more):
+def test_any_order_of_lines_and_comments_survives(
+    keys: list[str], data: st._internal.core.DataObject, more: bool
+) -> None:
     lines = ["[[meter]]"]
     for key in keys:
         lines += [*data.draw(blanks), key]
@@ -141,7 +143,7 @@ def test_any_order_of_lines_and_comments_survives(keys, data, more):
     assert [line for line in new.split("\n") if line in kept] == kept
 
 
-def test_the_file_is_replaced_whole_with_its_mode_and_a_copy_of_the_old_one(tmp_path):
+def test_the_file_is_replaced_whole_with_its_mode_and_a_copy_of_the_old_one(tmp_path: Path) -> None:
     real = tmp_path / "real.toml"
     real.write_bytes(b"old")
     real.chmod(0o640)
@@ -154,7 +156,7 @@ def test_the_file_is_replaced_whole_with_its_mode_and_a_copy_of_the_old_one(tmp_
     assert sorted(file.name for file in tmp_path.iterdir()) == ["meterpost.toml", "real.toml", copy.name]
 
 
-def test_a_file_that_somebody_else_has_changed_meanwhile_is_left_alone(tmp_path):
+def test_a_file_that_somebody_else_has_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "meterpost.toml"
     file.write_bytes(b"theirs")
     with pytest.raises(FileExistsError, match="begin again"):

@@ -14,6 +14,7 @@ from agent.config.load import load
 from agent.daemon import Daemon
 from agent.history.series import series
 from agent.host.clock import SystemClock
+from agent.line.buses import Buses
 from buffer.record import Record
 from buffer.store import Store
 from protocols.mercury.frames import Energy
@@ -120,7 +121,7 @@ def test_the_daemon_tells_of_a_foreign_meter_once_over_restarts_and_reloads(tmp_
         with closing(Flat(tmp_path, "30000001")) as flat:
             buses = flat.daemon.buses
 
-            def found(buses=buses) -> bool:
+            def found(buses: Buses = buses) -> bool:
                 return [worker.state(meter) for worker in buses.workers for meter in worker.meters] == ["wrong-serial"]
 
             flat.until(found)

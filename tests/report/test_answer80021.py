@@ -26,19 +26,19 @@ CAPTURED = """<?xml version="1.0" encoding="windows-1251" ?>
 """
 
 
-def test_a_captured_answer_is_read():
+def test_a_captured_answer_is_read() -> None:
     assert parse(CAPTURED.encode("cp1251")) == Answer("600004", date(2006, 3, 8), 38, 0)
 
 
 @pytest.mark.parametrize("status", range(5))
-def test_every_status_is_known_and_the_receivers_words_are_kept(status):
+def test_every_status_is_known_and_the_receivers_words_are_kept(status: int) -> None:
     text = CAPTURED.replace('<reply status="0" />', f'<reply status="{status}"><text>нет канала\n 02</text></reply>')
     answer = parse(text.encode("cp1251"))
     assert (answer.status, answer.details) == (status, "нет канала 02")
 
 
 @pytest.mark.parametrize("name", ["80020_600004_20060308_38_7700000002.xml", "80020 600004 20060308 38.XML"])
-def test_file_names_as_programs_write_them(name):
+def test_file_names_as_programs_write_them(name: str) -> None:
     text = CAPTURED.replace("80020_600004_20060308_38.xml", name)
     assert parse(text.encode("cp1251")).number == 38
 
@@ -58,19 +58,19 @@ def test_file_names_as_programs_write_them(name):
         ("<email>", "<email>" + "<a>" * 40 + "</a>" * 40, "nested deeper"),
     ],
 )
-def test_a_damaged_or_foreign_answer_says_why(old, new, words):
+def test_a_damaged_or_foreign_answer_says_why(old: str, new: str, words: str) -> None:
     assert old in CAPTURED
     with pytest.raises(AnswerError, match=words):
         parse(CAPTURED.replace(old, new, 1).encode("cp1251"))
 
 
-def test_an_answer_without_bounds_is_not_read():
+def test_an_answer_without_bounds_is_not_read() -> None:
     with pytest.raises(AnswerError, match="bytes"):
         parse(CAPTURED.encode("cp1251") + b" " * LONGEST)
 
 
 @given(st.binary(max_size=300))
-def test_any_octets_end_in_an_answer_or_in_its_own_error(octets):
+def test_any_octets_end_in_an_answer_or_in_its_own_error(octets: bytes) -> None:
     try:
         parse(octets)
     except AnswerError:
@@ -79,7 +79,7 @@ def test_any_octets_end_in_an_answer_or_in_its_own_error(octets):
 
 
 @given(st.integers(0, len(CAPTURED) - 1), st.integers(0, 255))
-def test_a_changed_octet_is_an_answer_or_an_error_and_nothing_else(place, octet):
+def test_a_changed_octet_is_an_answer_or_an_error_and_nothing_else(place: int, octet: int) -> None:
     data = bytearray(CAPTURED.encode("cp1251"))
     data[place] = octet
     try:

@@ -4,14 +4,17 @@ import csv
 import io
 import json
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
 
 from agent.report.exchange import FOLDER
+from buffer.record import Record
 from buffer.store import Store
 from simulators.intake.validate import Validator
-from tests.cli.conftest import change, house, run  # noqa: F401 - fixtures
+from tests.cli.conftest import Done, Run, change, house, run  # noqa: F401 - fixtures
 from tests.report.plant import midnight, profile, reading, values_of
 
 DAY = date(2026, 10, 5)
@@ -35,7 +38,7 @@ ANSWER = (
 
 
 @pytest.fixture
-def site(house):  # noqa: F811
+def site(house: Path) -> Path:  # noqa: F811
     """A configuration with an exchange, and a store with October's registers and a day of half hours."""
     change(house, "[[bus]]\n", TABLES)
     change(house, "ratio = 20", 'ratio = 20\nexchange_code = "421234567890101"\nplace = "ТП-12"')
@@ -50,22 +53,22 @@ def site(house):  # noqa: F811
     return house
 
 
-def with_store(file, records):
+def with_store(file: Path, records: list[Record]) -> None:
     store = Store.open(file.parent / "state", now=lambda: datetime.now(UTC), reserve=0)
     store.put(records)
     store.close()
 
 
-def call(run, file, *args):  # noqa: F811
+def call(run: Run, file: Path, *args: str) -> Done:  # noqa: F811
     return run(*args, "-c", str(file))
 
 
-def sound(name, text):
+def sound(name: str, text: str) -> dict[str, Any]:
     assert Validator().objections(name, text) == []
     return json.loads(text)
 
 
-def test_a_months_report_is_exact_as_json(run, site):  # noqa: F811
+def test_a_months_report_is_exact_as_json(run: Run, site: Path) -> None:  # noqa: F811
     done = call(run, site, "report", "--month", "2026-10", "--json")
     document = sound("report", done.out)
     assert (done.code, document["from"], document["to"]) == (0, "2026-10-01", "2026-10-31")
@@ -76,7 +79,7 @@ def test_a_months_report_is_exact_as_json(run, site):  # noqa: F811
     assert document["totals"] == {"T1": 4_010_000, "T2": 20}
 
 
-def test_each_form_is_written_to_a_file(run, site, tmp_path):  # noqa: F811
+def test_each_form_is_written_to_a_file(run: Run, site: Path, tmp_path: Path) -> None:  # noqa: F811
     for form in ("csv", "html", "xlsx"):
         file = tmp_path / f"october.{form}"
         done = call(
@@ -89,7 +92,7 @@ def test_each_form_is_written_to_a_file(run, site, tmp_path):  # noqa: F811
     assert "ТП-12" in (tmp_path / "october.html").read_text("utf-8")
 
 
-def test_missing_lines_end_with_3_and_are_counted(run, site):  # noqa: F811
+def test_missing_lines_end_with_3_and_are_counted(run: Run, site: Path) -> None:  # noqa: F811
     done = call(run, site, "report", "--month", "2026-09")
     assert done.code == 3
     assert "2 of 2 lines are missing" in done.err and "no opening reading" in done.out
@@ -108,12 +111,12 @@ def test_missing_lines_end_with_3_and_are_counted(run, site):  # noqa: F811
         (("--month", "2026-10", "--point", "flat-13"), "there are: flat-12"),
     ],
 )
-def test_wrong_usage_of_report_ends_with_2_and_words(run, site, args, words):  # noqa: F811
+def test_wrong_usage_of_report_ends_with_2_and_words(run: Run, site: Path, args: tuple[str, ...], words: str) -> None:  # noqa: F811
     done = call(run, site, "report", *args)
     assert (done.code, done.out) == (2, "") and words in " ".join(done.err.split())
 
 
-def test_a_file_is_made_listed_and_answered(run, site, tmp_path):  # noqa: F811
+def test_a_file_is_made_listed_and_answered(run: Run, site: Path, tmp_path: Path) -> None:  # noqa: F811
     made = sound("exchange", call(run, site, "exchange", "make", "2026-10-05", "--json").out)["days"]
     assert [(day["state"], day["number"], day["gaps"]) for day in made] == [("made", 1, 0)]
     octets = (site.parent / "state" / FOLDER / made[0]["file"]).read_bytes()
@@ -134,13 +137,13 @@ def test_a_file_is_made_listed_and_answered(run, site, tmp_path):  # noqa: F811
         (("send", "2026-10-05"), "there is no file; meterpost exchange make 2026-10-05"),
     ],
 )
-def test_what_cannot_be_done_says_why(run, site, args, words):  # noqa: F811
+def test_what_cannot_be_done_says_why(run: Run, site: Path, args: tuple[str, str], words: str) -> None:  # noqa: F811
     done = call(run, site, "exchange", *args)
     assert done.code in (1, 2) and done.out == "" and words in " ".join(done.err.split())
 
 
 @pytest.mark.slow
-def test_an_answer_that_is_none_changes_nothing(run, site, tmp_path):  # noqa: F811
+def test_an_answer_that_is_none_changes_nothing(run: Run, site: Path, tmp_path: Path) -> None:  # noqa: F811
     call(run, site, "exchange", "make", "2026-10-05")
     before = call(run, site, "exchange", "list", "--json").out
     for text in (ANSWER.format(2), "<message", "x" * 300_000):
@@ -151,12 +154,12 @@ def test_an_answer_that_is_none_changes_nothing(run, site, tmp_path):  # noqa: F
     assert call(run, site, "exchange", "list", "--json").out == before
 
 
-def test_without_the_table_the_hint_says_where_it_is_described(run, house):  # noqa: F811
+def test_without_the_table_the_hint_says_where_it_is_described(run: Run, house: Path) -> None:  # noqa: F811
     done = call(run, house, "exchange", "list")
     assert done.code == 78 and "docs/reports.md" in done.err
 
 
-def test_without_a_store_none_is_made(run, house):  # noqa: F811
+def test_without_a_store_none_is_made(run: Run, house: Path) -> None:  # noqa: F811
     change(house, "[[bus]]\n", TABLES)
     for args in (("exchange", "list"), ("exchange", "make", "2026-10-05"), ("report", "--month", "2026-10")):
         done = call(run, house, *args)
@@ -164,7 +167,7 @@ def test_without_a_store_none_is_made(run, house):  # noqa: F811
     assert not list((house.parent / "state").iterdir())
 
 
-def test_while_another_program_has_the_store_75_says_try_again(run, site):  # noqa: F811
+def test_while_another_program_has_the_store_75_says_try_again(run: Run, site: Path) -> None:  # noqa: F811
     store = Store.open(site.parent / "state", now=lambda: datetime.now(UTC), reserve=0)
     try:
         assert call(run, site, "exchange", "make", "2026-10-05").code == 75

@@ -1,11 +1,13 @@
 """The exchange in the daemon: its hours, its clock, its socket, and a real mail server at the end of the way."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from pathlib import Path
 
 import pytest
 
-from agent.config.values import MailSettings
+from agent.config.values import Config, MailSettings
 from agent.control import arguments
 from agent.control.unix_socket import ControlServer
 from agent.host.clock import Stamp
@@ -14,7 +16,7 @@ from agent.report.exchange import FOLDER
 from buffer.faults import StoreUnusable
 from buffer.writer import Writer
 from tests.channels.post import Post, serving
-from tests.cli.conftest import change, house, run  # noqa: F401 - fixtures
+from tests.cli.conftest import Run, change, house, run  # noqa: F401 - fixtures
 from tests.report.plant import configured, metered, opened, profile, values_of
 from tests.report.test_commands import TABLES
 from tests.support.broker import free_port
@@ -23,49 +25,49 @@ DAY = date(2026, 10, 5)
 
 
 class Clock:
-    def __init__(self):
+    def __init__(self) -> None:
         self.state, self.now = "synced", datetime(2026, 10, 6, 0, 30, tzinfo=UTC)
 
     def monotonic(self):
         return 0.0
 
-    def stamp(self):
+    def stamp(self) -> Stamp:
         return Stamp(self.now, self.state, "boot", 0.0)
 
-    def seen(self, moment):
+    def seen(self, moment) -> None:
         pass
 
-    def synced_earlier(self):
+    def synced_earlier(self) -> None:
         pass
 
 
 class Room:
     """What the daemon would hand it; no mail unless the test has some."""
 
-    def __init__(self, folder, config):
+    def __init__(self, folder: Path, config: Config) -> None:
         self.config, self.clock, self.store = config, Clock(), opened(folder)
         self.writer = Writer(self.store, on_stored=lambda records: None)
         self.daily = Daily(self.config, self.store, self.writer, self.clock)
 
-    def close(self):
+    def close(self) -> None:
         self.writer.close()
         self.store.close()
 
 
 @pytest.fixture
-def room(tmp_path):
+def room(tmp_path: Path) -> Iterator[Room]:
     made = Room(tmp_path, replace(configured(tmp_path, metered()), mail=None))
     made.store.put(profile(DAY, [1500] * 48))
     yield made
     made.close()
 
 
-def files(room):
+def files(room: Room) -> list[Path]:
     folder = room.config.gateway.state_dir / FOLDER
     return sorted(folder.iterdir()) if folder.exists() else []
 
 
-def test_the_round_comes_at_its_time_and_again_later_that_day(room):
+def test_the_round_comes_at_its_time_and_again_later_that_day(room: Room) -> None:
     room.daily.use(replace(room.config, exchange=replace(room.config.exchange, at=time(15, 45))))
     jobs = room.daily.jobs()
     assert [job.at for job in jobs] == [time(15, 45), time(16, 45), time(18, 45), time(21, 45), time(3, 45)]
@@ -74,13 +76,13 @@ def test_the_round_comes_at_its_time_and_again_later_that_day(room):
     assert room.daily.jobs() == []
 
 
-def test_a_round_writes_yesterdays_file(room):
+def test_a_round_writes_yesterdays_file(room: Room) -> None:
     room.daily.jobs()[0].action()
     (file,) = files(room)
     assert sum(values_of(file.read_bytes())) == 72
 
 
-def test_while_the_clock_is_not_set_no_day_is_made(room, caplog):
+def test_while_the_clock_is_not_set_no_day_is_made(room: Room, caplog: pytest.LogCaptureFixture) -> None:
     room.clock.state = "unset"
     room.daily.round()
     assert not files(room) and "clock is not set" in caplog.text
@@ -88,8 +90,10 @@ def test_while_the_clock_is_not_set_no_day_is_made(room, caplog):
         room.daily.act({"verb": "make", "day": date(2026, 10, 5), "again": False})
 
 
-def test_a_disk_that_says_no_is_logged_and_the_next_round_makes_it_good(room, caplog, monkeypatch):
-    def full(function):
+def test_a_disk_that_says_no_is_logged_and_the_next_round_makes_it_good(
+    room: Room, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(function: Callable[..., object]) -> None:
         raise StoreUnusable("the disk is full")
 
     with monkeypatch.context() as patched:
@@ -101,7 +105,7 @@ def test_a_disk_that_says_no_is_logged_and_the_next_round_makes_it_good(room, ca
     assert file.name.startswith("80020_7700000001_20261005_2_")
 
 
-def test_commands_go_through_the_daemon_that_has_the_store(run, house):  # noqa: F811
+def test_commands_go_through_the_daemon_that_has_the_store(run: Run, house: Path) -> None:  # noqa: F811
     change(house, "[[bus]]\n", TABLES)
     change(house, "ratio = 20", 'exchange_code = "421234567890101"')
     state = house.parent / "state"
@@ -119,7 +123,7 @@ def test_commands_go_through_the_daemon_that_has_the_store(run, house):  # noqa:
         room.close()
 
 
-def test_the_receivers_mail_server_gets_the_very_file_once(room):
+def test_the_receivers_mail_server_gets_the_very_file_once(room: Room) -> None:
     post = Post()
     server = serving(post, None, wrapped=False, login=False)
     server.start()
@@ -136,7 +140,7 @@ def test_the_receivers_mail_server_gets_the_very_file_once(room):
     assert attached.get_content() == file.read_bytes()
 
 
-def test_an_email_that_cannot_leave_is_an_event_in_the_store(room):
+def test_an_email_that_cannot_leave_is_an_event_in_the_store(room: Room) -> None:
     room.daily.use(replace(room.config, mail=MailSettings("127.0.0.1", "gw@example.org", free_port(), "none")))
     room.daily.round()
     room.daily.round()

@@ -1,15 +1,21 @@
 """The exchange over days: one file a day, made good later, sent once, answered."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.channels.errors import ChannelError, Kind
+from agent.channels.mail import Email
+from agent.config.values import MailSettings, Meter
+from agent.report.days import ExchangeDay
 from agent.report.exchange import FOLDER, ExchangeError, ExchangeFiles
 from tests.report.plant import (
     BERLIN,
@@ -35,7 +41,7 @@ ANSWER = (
 class House:
     """An exchange whose clock, configuration and mail server the test holds; ``start`` is a restart."""
 
-    def __init__(self, folder, *meters, **more):
+    def __init__(self, folder: Path, *meters: Meter, **more: str) -> None:
         self.folder = folder
         self.config = configured(folder, *(meters or (metered(),)), **more)
         self.now = datetime(2026, 10, 6, 0, 30, tzinfo=UTC)
@@ -43,44 +49,44 @@ class House:
         self.store = opened(folder)
         self.start()
 
-    def start(self):
+    def start(self) -> None:
         given = (lambda: self.config, self.store, self.store.note, lambda: self.now, self.post, self.told.append)
         self.exchange = ExchangeFiles(*given)
 
-    def restart(self):
+    def restart(self) -> None:
         self.store.close()
         self.store = opened(self.folder)
         self.start()
 
-    def post(self, mail, email, message_id):
+    def post(self, mail: MailSettings, email: Email, message_id: str) -> None:
         if self.trouble is not None:
             raise self.trouble
         self.letters.append((email, message_id))
 
-    def day(self, day=DAY):
+    def day(self, day: date = DAY) -> ExchangeDay | None:
         return self.exchange._days.get(day)
 
-    def octets(self, day=DAY):
+    def octets(self, day: date = DAY) -> bytes:
         return (self.folder / FOLDER / self.day(day).file).read_bytes()
 
-    def files(self):
+    def files(self) -> list[str]:
         return sorted(path.name for path in (self.folder / FOLDER).iterdir())
 
-    def sent(self):
+    def sent(self) -> list[str]:
         return [email.attachments[0][0] for email, _ in self.letters]
 
-    def answered(self, status, day=DAY):
+    def answered(self, status: int, day: date = DAY) -> ExchangeDay:
         return self.exchange.answer(ANSWER.format(name=self.day(day).file, status=status).encode("cp1251"))
 
 
 @pytest.fixture
-def house(tmp_path):
+def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path)
     yield made
     made.store.close()
 
 
-def test_yesterdays_file_is_made_and_sent_once(house):
+def test_yesterdays_file_is_made_and_sent_once(house: House) -> None:
     house.store.put(profile(DAY, [1500] * 48))
     for _ in range(3):
         house.exchange.catch_up()
@@ -95,7 +101,7 @@ def test_yesterdays_file_is_made_and_sent_once(house):
     assert house.day().state == "sent"
 
 
-def test_ratio_makes_primary_energy_of_the_meters(tmp_path):
+def test_ratio_makes_primary_energy_of_the_meters(tmp_path: Path) -> None:
     house = House(tmp_path, metered(ratio=Decimal(40), place="ТП-12, ввод 1"))
     house.store.put(profile(DAY, [30] * 48))
     house.exchange.catch_up()
@@ -104,7 +110,7 @@ def test_ratio_makes_primary_energy_of_the_meters(tmp_path):
     house.store.close()
 
 
-def test_what_is_missing_is_0_with_status_1_and_named(house):
+def test_what_is_missing_is_0_with_status_1_and_named(house: House) -> None:
     house.store.put(profile(DAY, [1000] * 40))
     house.exchange.catch_up()
     assert statuses_of(house.octets()) == [0] * 40 + [1] * 8
@@ -112,7 +118,7 @@ def test_what_is_missing_is_0_with_status_1_and_named(house):
     assert (house.day().gaps, house.day().reason) == (8, "missing: 8")
 
 
-def test_five_days_without_the_gateway_are_caught_up_in_their_order(house):
+def test_five_days_without_the_gateway_are_caught_up_in_their_order(house: House) -> None:
     for back in range(5):
         house.store.put(profile(DAY + back * ONE, [333] * 48))
     house.now += 4 * ONE
@@ -123,7 +129,7 @@ def test_five_days_without_the_gateway_are_caught_up_in_their_order(house):
 
 
 @pytest.mark.slow
-def test_catching_up_goes_back_45_days_and_not_before_the_first_half_hour(house):
+def test_catching_up_goes_back_45_days_and_not_before_the_first_half_hour(house: House) -> None:
     house.now = datetime(2026, 10, 6, 0, 30, tzinfo=UTC)
     for back in (60, 50, 44, 43):
         house.store.put(profile(DAY - back * ONE, [1000] * 48))
@@ -132,7 +138,7 @@ def test_catching_up_goes_back_45_days_and_not_before_the_first_half_hour(house)
     assert len(house.letters) == 45
 
 
-def test_without_a_half_hour_or_a_code_nothing_is_made(tmp_path):
+def test_without_a_half_hour_or_a_code_nothing_is_made(tmp_path: Path) -> None:
     house = House(tmp_path, metered(), metered("flat-1", exchange_code=None))
     house.store.put(profile(DAY, [1000] * 48, point="flat-1"))
     house.exchange.catch_up()
@@ -140,7 +146,7 @@ def test_without_a_half_hour_or_a_code_nothing_is_made(tmp_path):
     house.store.close()
 
 
-def test_two_points_with_one_code_are_refused_by_name(tmp_path, caplog):
+def test_two_points_with_one_code_are_refused_by_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     house = House(tmp_path, metered(), metered("flat-1"))
     house.store.put(profile(DAY, [1000] * 48))
     house.exchange.catch_up()
@@ -150,7 +156,7 @@ def test_two_points_with_one_code_are_refused_by_name(tmp_path, caplog):
     house.store.close()
 
 
-def test_a_file_made_again_has_the_same_values_and_a_new_number(house):
+def test_a_file_made_again_has_the_same_values_and_a_new_number(house: House) -> None:
     house.store.put(profile(DAY - ONE, [777] * 48) + profile(DAY, [777] * 48))
     house.exchange.catch_up()
     first = house.octets()
@@ -162,14 +168,14 @@ def test_a_file_made_again_has_the_same_values_and_a_new_number(house):
     assert values_of(house.octets()) == values_of(first)
 
 
-def test_a_number_is_not_given_twice_even_if_its_note_was_lost(house):
+def test_a_number_is_not_given_twice_even_if_its_note_was_lost(house: House) -> None:
     house.store.put(profile(DAY, [777] * 48))
     house.exchange.make(DAY)
     house.store.note("exchange:2026-10-05", None)
     assert house.exchange.make(DAY).number == 2
 
 
-def test_a_damaged_note_is_unknown_and_nothing_leaves_by_itself(house):
+def test_a_damaged_note_is_unknown_and_nothing_leaves_by_itself(house: House) -> None:
     house.store.put(profile(DAY, [777] * 48))
     house.store.note("exchange:2026-10-05", "00000000 {}")
     house.exchange.catch_up()
@@ -179,7 +185,7 @@ def test_a_damaged_note_is_unknown_and_nothing_leaves_by_itself(house):
     assert house.day().state == "sent"
 
 
-def test_a_restart_between_making_and_sending_sends_it_once(house):
+def test_a_restart_between_making_and_sending_sends_it_once(house: House) -> None:
     house.store.put(profile(DAY, [777] * 48))
     house.exchange.make(DAY)
     house.restart()
@@ -189,7 +195,7 @@ def test_a_restart_between_making_and_sending_sends_it_once(house):
     assert house.sent() == ["80020_7700000001_20261005_1_7700000002.xml"]
 
 
-def test_a_power_cut_while_it_is_sent_leaves_it_to_a_person(house):
+def test_a_power_cut_while_it_is_sent_leaves_it_to_a_person(house: House) -> None:
     house.store.put(profile(DAY, [777] * 48))
 
     class PowerCut(BaseException):
@@ -208,7 +214,7 @@ def test_a_power_cut_while_it_is_sent_leaves_it_to_a_person(house):
     assert len(house.letters) == 1 and house.day().state == "sent"
 
 
-def test_a_mail_server_that_is_away_gets_them_later(house):
+def test_a_mail_server_that_is_away_gets_them_later(house: House) -> None:
     house.store.put(profile(DAY - ONE, [777] * 48) + profile(DAY, [777] * 48))
     house.trouble = ChannelError("no route to mail.example.org", Kind.UNREACHABLE)
     house.exchange.catch_up()
@@ -219,11 +225,11 @@ def test_a_mail_server_that_is_away_gets_them_later(house):
     assert house.sent() == [house.day(DAY - ONE).file, house.day().file]
 
 
-def test_a_service_that_ends_finishes_its_email_and_no_more(house):
+def test_a_service_that_ends_finishes_its_email_and_no_more(house: House) -> None:
     house.store.put(profile(DAY - ONE, [777] * 48) + profile(DAY, [777] * 48))
     took = house.exchange._post
 
-    def ending(mail, email, message_id):
+    def ending(mail: MailSettings, email: Email, message_id: str) -> None:
         took(mail, email, message_id)
         house.exchange.stopping = True
 
@@ -235,7 +241,7 @@ def test_a_service_that_ends_finishes_its_email_and_no_more(house):
     assert len(house.letters) == 2
 
 
-def test_an_email_that_may_have_left_is_not_sent_again_by_itself(house):
+def test_an_email_that_may_have_left_is_not_sent_again_by_itself(house: House) -> None:
     house.store.put(profile(DAY, [777] * 48))
     house.trouble = ChannelError("no answer to the e-mail's text", Kind.UNCLEAR)
     house.exchange.catch_up()
@@ -244,7 +250,7 @@ def test_an_email_that_may_have_left_is_not_sent_again_by_itself(house):
     assert house.day().state == "unclear" and not house.letters
 
 
-def test_sending_twice_takes_a_persons_word(house):
+def test_sending_twice_takes_a_persons_word(house: House) -> None:
     house.store.put(profile(DAY, [777] * 48))
     house.exchange.catch_up()
     with pytest.raises(ExchangeError, match="is sent; --again"):
@@ -260,7 +266,7 @@ def test_sending_twice_takes_a_persons_word(house):
 
 
 @pytest.mark.parametrize("change", [{"to": ()}, {"mail": None}])
-def test_without_a_receiver_files_are_only_written(house, change):
+def test_without_a_receiver_files_are_only_written(house: House, change: dict[str, Any]) -> None:
     if "mail" in change:
         house.config = replace(house.config, mail=None)
     else:
@@ -275,7 +281,7 @@ def test_without_a_receiver_files_are_only_written(house, change):
 @pytest.mark.parametrize(
     ("status", "state"), [(0, "accepted"), (1, "in-part"), (2, "refused"), (3, "refused"), (4, "refused")]
 )
-def test_the_receivers_answer_becomes_the_days_state(house, status, state):
+def test_the_receivers_answer_becomes_the_days_state(house: House, status: int, state: str) -> None:
     house.store.put(profile(DAY, [777] * 48))
     house.exchange.catch_up()
     assert house.answered(status).state == state
@@ -294,7 +300,7 @@ def test_the_receivers_answer_becomes_the_days_state(house, status, state):
         ("</message>", "", "no sound XML"),
     ],
 )
-def test_a_foreign_or_damaged_answer_changes_nothing(house, old, new, words):
+def test_a_foreign_or_damaged_answer_changes_nothing(house: House, old: str, new: str, words: str) -> None:
     house.store.put(profile(DAY, [777] * 48))
     house.exchange.catch_up()
     before = house.day()
@@ -305,7 +311,7 @@ def test_a_foreign_or_damaged_answer_changes_nothing(house, old, new, words):
     assert house.day() == before
 
 
-def test_an_answer_to_a_file_that_was_replaced_changes_nothing(house):
+def test_an_answer_to_a_file_that_was_replaced_changes_nothing(house: House) -> None:
     house.store.put(profile(DAY, [777] * 48))
     house.exchange.catch_up()
     text = ANSWER.format(name=house.day().file, status=0)
@@ -316,7 +322,7 @@ def test_an_answer_to_a_file_that_was_replaced_changes_nothing(house):
 
 
 @pytest.mark.parametrize("status", [None, 1, 3])
-def test_a_day_that_healed_later_is_sent_anew_unless_it_was_accepted(house, status):
+def test_a_day_that_healed_later_is_sent_anew_unless_it_was_accepted(house: House, status: int | None) -> None:
     records = profile(DAY, [1000] * 48)
     house.store.put(records[:30])
     house.exchange.catch_up()
@@ -332,7 +338,7 @@ def test_a_day_that_healed_later_is_sent_anew_unless_it_was_accepted(house, stat
     assert sum(values_of(house.octets())) == 48
 
 
-def test_an_accepted_day_stays_as_it_is(house):
+def test_an_accepted_day_stays_as_it_is(house: House) -> None:
     records = profile(DAY, [1000] * 48)
     house.store.put(records[:30])
     house.exchange.catch_up()
@@ -342,7 +348,7 @@ def test_an_accepted_day_stays_as_it_is(house):
     assert house.day().number == 1 and len(house.letters) == 1
 
 
-def test_a_file_that_somebody_deleted_before_it_left_is_made_anew(house):
+def test_a_file_that_somebody_deleted_before_it_left_is_made_anew(house: House) -> None:
     house.store.put(profile(DAY, [1000] * 48))
     house.exchange.make(DAY)
     (house.folder / FOLDER / house.day().file).unlink()
@@ -352,12 +358,12 @@ def test_a_file_that_somebody_deleted_before_it_left_is_made_anew(house):
     assert house.sent() == ["80020_7700000001_20261005_2_7700000002.xml"]
 
 
-def test_a_day_that_is_not_over_has_no_file(house):
+def test_a_day_that_is_not_over_has_no_file(house: House) -> None:
     with pytest.raises(ExchangeError, match="is not over"):
         house.exchange.make(DAY + ONE)
 
 
-def test_a_channel_stays_in_the_file_on_a_day_on_which_its_meter_was_silent(house):
+def test_a_channel_stays_in_the_file_on_a_day_on_which_its_meter_was_silent(house: House) -> None:
     both = {"1-0:1.29.0": 500, "1-0:3.29.0": 100}
     house.store.put([replace(record, values=both) for record in profile(DAY, [0] * 48)])
     house.now += ONE
@@ -366,7 +372,7 @@ def test_a_channel_stays_in_the_file_on_a_day_on_which_its_meter_was_silent(hous
     assert statuses_of(silent, "01") == statuses_of(silent, "03") == [1] * 48
 
 
-def test_a_channel_that_came_later_does_not_keep_an_earlier_day_from_healing(house):
+def test_a_channel_that_came_later_does_not_keep_an_earlier_day_from_healing(house: House) -> None:
     records = profile(DAY, [1000] * 48)
     both = {"1-0:1.29.0": 1000, "1-0:3.29.0": 100}
     house.store.put(records[:40])
@@ -379,7 +385,7 @@ def test_a_channel_that_came_later_does_not_keep_an_earlier_day_from_healing(hou
     assert values_of(house.octets(), "03") == [] and sum(values_of(house.octets(DAY + ONE), "03")) == 4
 
 
-def test_old_days_go_with_their_records_and_numbers_run_on(house):
+def test_old_days_go_with_their_records_and_numbers_run_on(house: House) -> None:
     house.store.put(profile(DAY, [1000] * 48))
     house.exchange.catch_up()
     house.now += timedelta(days=401)
@@ -391,7 +397,9 @@ def test_old_days_go_with_their_records_and_numbers_run_on(house):
 
 
 @pytest.mark.parametrize(("day", "count", "summer"), [(date(2026, 3, 29), 46, "1"), (date(2026, 10, 25), 50, "0")])
-def test_days_of_23_and_25_hours_have_48_periods_and_all_their_energy(tmp_path, day, count, summer):
+def test_days_of_23_and_25_hours_have_48_periods_and_all_their_energy(
+    tmp_path: Path, day: date, count: int, summer: str
+) -> None:
     house = House(tmp_path, zone="Europe/Berlin")
     house.now = midnight(day + ONE, BERLIN) + timedelta(hours=1)
     house.store.put(profile(day, [1000] * count, BERLIN))
@@ -405,7 +413,9 @@ def test_days_of_23_and_25_hours_have_48_periods_and_all_their_energy(tmp_path, 
 @pytest.mark.slow
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), ratio=st.sampled_from([Decimal(1), Decimal(40), Decimal("0.5")]))
-def test_over_months_the_files_tell_the_energy_to_the_kwh_whatever_came_late(tmp_path_factory, seed, ratio):
+def test_over_months_the_files_tell_the_energy_to_the_kwh_whatever_came_late(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, ratio: Decimal
+) -> None:
     """Days that lack half hours, are made, healed, made again in any order: Σ kWh = Σ energy, less than 1 kWh off."""
     chance = random.Random(seed)
     house = House(tmp_path_factory.mktemp("months"), metered(ratio=ratio))
@@ -438,7 +448,7 @@ def test_over_months_the_files_tell_the_energy_to_the_kwh_whatever_came_late(tmp
     house.store.close()
 
 
-def test_a_refused_file_is_told_and_an_accepted_one_is_not(house):
+def test_a_refused_file_is_told_and_an_accepted_one_is_not(house: House) -> None:
     house.store.put(profile(DAY, [1000] * 48))
     house.exchange.catch_up()
     house.answered(0)
@@ -448,7 +458,7 @@ def test_a_refused_file_is_told_and_an_accepted_one_is_not(house):
     assert text.startswith(f"{house.day().file} of 2026-10-05: refused: ")
 
 
-def test_an_email_that_does_not_leave_is_told_once_for_each_reason(house):
+def test_an_email_that_does_not_leave_is_told_once_for_each_reason(house: House) -> None:
     house.store.put(profile(DAY, [1000] * 48))
     for trouble in ("no connection", "no connection", "login refused"):
         house.trouble = ChannelError(trouble, Kind.UNREACHABLE)
@@ -460,7 +470,7 @@ def test_an_email_that_does_not_leave_is_told_once_for_each_reason(house):
     assert house.told[2:] == [f"{house.day().file} of 2026-10-05: unclear: no answer"]
 
 
-def test_a_power_cut_while_a_email_leaves_is_told(house):
+def test_a_power_cut_while_a_email_leaves_is_told(house: House) -> None:
     house.store.put(profile(DAY, [1000] * 48))
     house.exchange.make(DAY)
     house.trouble = KeyboardInterrupt()
@@ -472,7 +482,7 @@ def test_a_power_cut_while_a_email_leaves_is_told(house):
     assert "unclear: the power went" in text
 
 
-def test_what_kept_a_email_back_is_forgotten_when_it_has_left(house):
+def test_what_kept_a_email_back_is_forgotten_when_it_has_left(house: House) -> None:
     gap = profile(DAY, [1000] * 48)
     house.store.put(gap[:20] + gap[21:])
     house.trouble = ChannelError("no such mailbox", Kind.REFUSED)

@@ -42,13 +42,13 @@ REPORT = Report(
 )
 
 
-def read_csv(report):
+def read_csv(report: Report) -> list[dict[str, str]]:
     text = as_csv.encoded(report).decode("utf-8-sig")
     assert text.count("\r\n") == text.count("\n") == len(report.lines) + len(report.totals) + 1
     return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=";"))
 
 
-def test_csv_is_what_excel_with_russian_settings_opens():
+def test_csv_is_what_excel_with_russian_settings_opens() -> None:
     assert as_csv.encoded(REPORT).startswith(b"\xef\xbb\xbfaccount;point;")
     one, two, total = read_csv(REPORT)
     assert list(one) == NAMES
@@ -61,14 +61,14 @@ def test_csv_is_what_excel_with_russian_settings_opens():
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+7", "-x", "@cmd"])
-def test_a_name_is_never_run_as_a_formula(name):
+def test_a_name_is_never_run_as_a_formula(name: str) -> None:
     report = replace(REPORT, lines=(replace(WHOLE, point=name),))
     assert read_csv(report)[0]["point"] == f"'{name}"
     sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.encoded(report))).active
     assert (sheet.cell(4, 2).value, sheet.cell(4, 2).data_type) == (name, "s")
 
 
-def test_a_workbook_has_numbers_dates_and_text_where_they_belong():
+def test_a_workbook_has_numbers_dates_and_text_where_they_belong() -> None:
     sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.encoded(REPORT))).active
     assert [cell.value for cell in sheet[3]] == NAMES
     row = dict(zip(NAMES, sheet[4], strict=True))
@@ -81,7 +81,7 @@ def test_a_workbook_has_numbers_dates_and_text_where_they_belong():
     assert sheet.freeze_panes == "C4" and sheet.page_setup.paperSize == 9
 
 
-def test_a_workbook_shows_whole_texts_and_what_is_missing_at_a_glance():
+def test_a_workbook_shows_whole_texts_and_what_is_missing_at_a_glance() -> None:
     place = "394000, Воронежская область, г. Воронеж, проспект Революционеров-железнодорожников, дом 145"
     report = replace(REPORT, lines=(replace(WHOLE, place=place), MISSING))
     sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.encoded(report))).active
@@ -94,7 +94,7 @@ def test_a_workbook_shows_whole_texts_and_what_is_missing_at_a_glance():
     assert sheet.print_title_rows == "$3:$3"
 
 
-def test_a_workbook_holds_the_registers_digits_exactly():
+def test_a_workbook_holds_the_registers_digits_exactly() -> None:
     with zipfile.ZipFile(io.BytesIO(as_xlsx.encoded(REPORT))) as workbook:
         sheet = workbook.read("xl/worksheets/sheet1.xml").decode()
     for digits in ("1000.4", "99999.9999", "98999.4999", "3959979.996"):
@@ -106,11 +106,11 @@ class Page(HTMLParser):
 
     VOID = ("meta",)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.open, self.rows, self.links = [], [], []
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str]]) -> None:
         self.links += [value for name, value in attrs if name in ("src", "href")]
         if tag not in self.VOID:
             self.open.append(tag)
@@ -119,15 +119,15 @@ class Page(HTMLParser):
         if tag in ("td", "th"):
             self.rows[-1].append("")
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] in ("td", "th"):
             self.rows[-1][-1] += data
 
 
-def test_the_page_is_whole_needs_nothing_from_outside_and_shows_names_as_they_are():
+def test_the_page_is_whole_needs_nothing_from_outside_and_shows_names_as_they_are() -> None:
     octets = as_html.encoded(REPORT)
     page = Page()
     page.feed(octets.decode())
@@ -141,7 +141,7 @@ def test_the_page_is_whole_needs_nothing_from_outside_and_shows_names_as_they_ar
     assert page.rows[3][0] == "total"
 
 
-def test_the_page_names_each_value_for_narrow_screens_and_totals_stand_once_on_paper():
+def test_the_page_names_each_value_for_narrow_screens_and_totals_stand_once_on_paper() -> None:
     text = as_html.encoded(REPORT).decode()
     assert text.count('<th scope="col">') == len(NAMES)
     assert '<td class="number" data-name="used, kWh">98999.4999</td>' in text

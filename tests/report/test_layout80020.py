@@ -24,7 +24,7 @@ MESSAGE = ExchangeDocument(
 )
 
 
-def test_the_tree_is_the_one_of_the_layout():
+def test_the_tree_is_the_one_of_the_layout() -> None:
     root = read_80020(MESSAGE.to_bytes())
     assert root.get("number") == "12"
     told = {element.tag: element.text for element in root.find("datetime")}
@@ -36,20 +36,20 @@ def test_the_tree_is_the_one_of_the_layout():
     assert values_of(MESSAGE.to_bytes(), "04") == list(range(48))
 
 
-def test_the_file_is_windows_1251_and_named_by_sender_day_number_and_area():
+def test_the_file_is_windows_1251_and_named_by_sender_day_number_and_area() -> None:
     octets = MESSAGE.to_bytes()
     assert "ООО «Ромашка»".encode("cp1251") in octets
     assert MESSAGE.file_name == "80020_7700000001_20261005_12_7700000002.xml"
 
 
-def test_an_email_that_windows_1251_lacks_comes_through_as_a_reference():
+def test_an_email_that_windows_1251_lacks_comes_through_as_a_reference() -> None:
     octets = replace(MESSAGE, sender=Party("7700000001", "Հայ ٣ 漢")).to_bytes()
     assert read_80020(octets).find("sender/name").text[-1] == "漢"
     assert b"&#28450;" in octets
 
 
 @pytest.mark.parametrize("bad", ["a\x00b", "\x1b", "\ufffe", "\ud800"])
-def test_what_xml_cannot_carry_is_refused_with_the_text_that_has_it(bad):
+def test_what_xml_cannot_carry_is_refused_with_the_text_that_has_it(bad: str) -> None:
     with pytest.raises(LayoutError, match="cannot stand in XML"):
         replace(MESSAGE, area=Party("7700000002", bad)).to_bytes()
 
@@ -59,7 +59,7 @@ energies = st.decimals(0, 5_000_000, places=3, allow_nan=False)
 
 @pytest.mark.slow
 @given(st.lists(st.lists(energies, min_size=48, max_size=48), min_size=1, max_size=4))
-def test_no_energy_is_lost_or_made_by_whole_numbers_over_any_days(days):
+def test_no_energy_is_lost_or_made_by_whole_numbers_over_any_days(days: list[list[Decimal]]) -> None:
     carry, total = Decimal(0), 0
     for day in days:
         values, carry = whole(day, carry)
@@ -71,7 +71,7 @@ def test_no_energy_is_lost_or_made_by_whole_numbers_over_any_days(days):
 
 @pytest.mark.slow
 @given(st.lists(energies, min_size=48, max_size=48), st.decimals(-3000, 3000, places=3, allow_nan=False))
-def test_a_debt_of_earlier_days_is_made_good_and_never_negative(day, carry):
+def test_a_debt_of_earlier_days_is_made_good_and_never_negative(day: list[Decimal], carry: Decimal) -> None:
     values, left = whole(day, carry)
     assert sum(values) * 1000 + left == sum(day) + carry
     assert min(values) >= 0 and left < 1000

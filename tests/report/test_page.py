@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 from agent.config.values import EarlierMeter
 from agent.report import as_csv
@@ -14,7 +15,7 @@ PAGE = "docs/reports.md"
 ACCOUNT = "230100456790"
 
 
-def test_the_month_that_is_shown_is_what_the_program_writes(tmp_path):
+def test_the_month_that_is_shown_is_what_the_program_writes(tmp_path: Path) -> None:
     start, end = midnight(date(2026, 10, 1)), midnight(date(2026, 11, 1))
     old = EarlierMeter("1234567", date(2026, 10, 12), {"T1": Decimal("30122.7"), "T2": Decimal(11873)})
     act = {"initial": {"T1": Decimal("0.4"), "T2": Decimal("0.1")}, "installed": date(2026, 10, 12), "before": (old,)}
@@ -42,6 +43,6 @@ def test_the_month_that_is_shown_is_what_the_program_writes(tmp_path):
     assert note == f"{made.missing} of {len(made.lines)} lines are missing; each says why"
 
 
-def test_every_state_of_a_day_is_explained_and_no_other():
+def test_every_state_of_a_day_is_explained_and_no_other() -> None:
     table = section(PAGE, "The half-hour exchange file").split("| state |")[1].split("\n\n")[0]
     assert names(column("| state |" + table)) == list(STATES)

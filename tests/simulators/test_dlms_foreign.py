@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture(params=["hdlc on a pty", "wrapper over TCP"])
-def line(request) -> Iterator[tuple[str, bool]]:
+def line(request: pytest.FixtureRequest) -> Iterator[tuple[str, bool]]:
     """URL for pyserial, and whether the wrapper is spoken there."""
     meter = spodes(configurator=5, keys=KEYS, events={4: [(NOW - DAY, 3)]})
     if request.param.startswith("hdlc"):
@@ -41,7 +41,7 @@ def truth_of_days() -> list[int]:
 
 
 @pytest.mark.parametrize("ciphered", [False, True], ids=["plain", "ciphered"])
-def test_gurux_reads_registers_and_a_whole_profile_as_they_are(line, ciphered):
+def test_gurux_reads_registers_and_a_whole_profile_as_they_are(line: tuple[str, bool], ciphered: bool) -> None:
     pytest.importorskip("gurux_dlms", reason="gurux-dlms is not installed")
     from gurux_dlms import GXDLMSClient
     from gurux_dlms.enums import Authentication
@@ -66,7 +66,7 @@ def test_gurux_reads_registers_and_a_whole_profile_as_they_are(line, ciphered):
 
 
 @pytest.mark.parametrize("wrapper", [False, True], ids=["hdlc", "wrapper"])
-def test_gurux_writes_a_long_value_in_blocks(wrapper):
+def test_gurux_writes_a_long_value_in_blocks(wrapper: bool) -> None:
     pytest.importorskip("gurux_dlms", reason="gurux-dlms is not installed")
     from gurux_dlms import GXDLMSClient
     from gurux_dlms.enums import Authentication, DataType
@@ -93,7 +93,7 @@ def test_gurux_writes_a_long_value_in_blocks(wrapper):
 
 
 @pytest.mark.parametrize("ciphered", [False, True], ids=["plain", "ciphered"])
-def test_pydlms_reads_registers_and_a_whole_profile_as_they_are(line, ciphered):
+def test_pydlms_reads_registers_and_a_whole_profile_as_they_are(line: tuple[str, bool], ciphered: bool) -> None:
     pydlms = pytest.importorskip("pydlms", reason="pydlms-client is not installed")
     from pydlms.security.context import SecurityContext
     from pydlms.security.hls import Mechanism

@@ -18,7 +18,9 @@ HOUSEHOLDS = [Household(7, tariffs=names) for names in (("T1",), ("T1", "T2"), (
 
 @pytest.mark.slow
 @given(MOMENTS, MOMENTS, st.sampled_from(HOUSEHOLDS))
-def test_counters_never_go_back_and_the_total_is_the_sum_of_the_tariffs(one, other, household):
+def test_counters_never_go_back_and_the_total_is_the_sum_of_the_tariffs(
+    one: datetime, other: datetime, household: Household
+) -> None:
     for count in (household.energy, household.reactive):
         before, after = count(min(one, other)), count(max(one, other))
         assert list(before) == ["total", *household.tariffs]
@@ -29,7 +31,7 @@ def test_counters_never_go_back_and_the_total_is_the_sum_of_the_tariffs(one, oth
 
 @pytest.mark.slow
 @given(MOMENTS)
-def test_power_is_the_slope_of_the_counters(moment):
+def test_power_is_the_slope_of_the_counters(moment: datetime) -> None:
     household = HOUSEHOLDS[2]
     slot = moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
     grown = household.energy(slot + timedelta(minutes=15))["total"] - household.energy(slot)["total"]
@@ -38,7 +40,7 @@ def test_power_is_the_slope_of_the_counters(moment):
 
 @pytest.mark.slow
 @given(MOMENTS)
-def test_network_values_agree_with_each_other(moment):
+def test_network_values_agree_with_each_other(moment: datetime) -> None:
     network = HOUSEHOLDS[2].network(moment)
     assert network.power == HOUSEHOLDS[2].power(moment.replace(microsecond=0))
     for phase in network.phases:
@@ -49,7 +51,7 @@ def test_network_values_agree_with_each_other(moment):
     assert 49.9 < network.frequency < 50.1
 
 
-def test_the_order_of_the_questions_does_not_matter():
+def test_the_order_of_the_questions_does_not_matter() -> None:
     late = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
     first, second = Household(1), Household(1)
     before = first.energy(START + timedelta(days=2))
@@ -64,7 +66,7 @@ def test_the_order_of_the_questions_does_not_matter():
      ("2026-06-01 21:01", "T1"), ("2026-06-01 23:01", "T2")],
 )  # fmt: skip
 @pytest.mark.parametrize("zone", ["Europe/Moscow", "Asia/Yekaterinburg", "Europe/Berlin"])
-def test_tariffs_follow_the_local_clock(clock, growing, zone):
+def test_tariffs_follow_the_local_clock(clock: str, growing: str, zone: str) -> None:
     begin = datetime.fromisoformat(clock).replace(tzinfo=ZoneInfo(zone))
     household = Household(11, zone)
     before, after = household.energy(begin), household.energy(begin + timedelta(minutes=10))
@@ -73,7 +75,7 @@ def test_tariffs_follow_the_local_clock(clock, growing, zone):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-28", 8), ("2026-03-29", 7), ("2026-10-24", 8), ("2026-10-25", 9)])
-def test_a_night_with_a_clock_change_is_an_hour_shorter_or_longer(day, hours):
+def test_a_night_with_a_clock_change_is_an_hour_shorter_or_longer(day: str, hours: int) -> None:
     # Berlin changes its clock on 29 March and 25 October 2026; the night tariff counts from 23:00 of the eve to 7:00.
     zone = ZoneInfo("Europe/Berlin")
     morning = datetime.fromisoformat(day).replace(hour=7, tzinfo=zone)
@@ -88,14 +90,14 @@ def test_a_night_with_a_clock_change_is_an_hour_shorter_or_longer(day, hours):
     assert household.energy(end + timedelta(hours=16))["T2"] == after["T2"]
 
 
-def test_before_its_start_the_counters_stand_still():
+def test_before_its_start_the_counters_stand_still() -> None:
     household = Household(4)
     assert household.energy(START - timedelta(days=900)) == household.energy(START)
     assert household.power(START - timedelta(seconds=1)) == 0
 
 
 @pytest.mark.slow
-def test_another_process_says_the_same():
+def test_another_process_says_the_same() -> None:
     moment = datetime(2026, 2, 14, 17, 42, 13, tzinfo=UTC)
     program = (
         "from datetime import *; from simulators.household import Household; "
@@ -113,6 +115,6 @@ def test_another_process_says_the_same():
 
 
 @pytest.mark.parametrize("tariffs", [(), ("T1", "T1"), ("T1", "T2", "T3", "T4")])
-def test_tariffs_that_have_no_times_are_refused(tariffs):
+def test_tariffs_that_have_no_times_are_refused(tariffs: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="one to three different tariffs"):
         Household(1, tariffs=tariffs)

@@ -41,7 +41,7 @@ def octets(came: list[tuple[float, bytes]]) -> bytes:
 
 
 @pytest.mark.parametrize("speed", [300, 2400, 9600, 19200, 115200])
-def test_the_answer_ends_when_request_delay_and_answer_have_passed_the_line(speed):
+def test_the_answer_ends_when_request_delay_and_answer_have_passed_the_line(speed: int) -> None:
     line = Line(speed)
     pair = Pair([Parrot(b"a", b"x" * 50, delay=0.2)], line=line)
     pair.hear(b"a" * 8, now=1.0)
@@ -50,7 +50,7 @@ def test_the_answer_ends_when_request_delay_and_answer_have_passed_the_line(spee
     assert came[-1][0] == pytest.approx(1.0 + 58 * line.character + 0.2, abs=1e-9)
 
 
-def test_no_octet_comes_before_its_character_is_over():
+def test_no_octet_comes_before_its_character_is_over() -> None:
     pair = Pair([Parrot(b"a", b"x" * 90)], line=LINE)
     pair.hear(b"aa", now=0.0)
     begin, count = 2 * CHARACTER + 0.005, 0
@@ -60,7 +60,7 @@ def test_no_octet_comes_before_its_character_is_over():
         assert len(data) * CHARACTER <= 0.0045  # small pieces, as an adapter gives them
 
 
-def test_a_request_in_pieces_is_one_frame_until_the_line_falls_silent():
+def test_a_request_in_pieces_is_one_frame_until_the_line_falls_silent() -> None:
     meter = Parrot(b"a", b"x")
     pair = Pair([meter], line=LINE)
     pair.hear(b"a1", now=0.0)
@@ -71,7 +71,7 @@ def test_a_request_in_pieces_is_one_frame_until_the_line_falls_silent():
     assert meter.heard == [b"a123", b"a4"]
 
 
-def test_every_meter_hears_requests_and_the_answers_of_the_others():
+def test_every_meter_hears_requests_and_the_answers_of_the_others() -> None:
     first, second = Parrot(b"a", b"from a"), Parrot(b"b", b"from b")
     pair = Pair([first, second], line=LINE)
     pair.hear(b"a?", now=0.0)
@@ -81,7 +81,7 @@ def test_every_meter_hears_requests_and_the_answers_of_the_others():
 
 
 @pytest.mark.parametrize("late", [0.0, 0.003, 0.02])
-def test_two_meters_at_once_spoil_each_other(late):
+def test_two_meters_at_once_spoil_each_other(late: float) -> None:
     pair = Pair([Parrot(b"a", b"x" * 30), Parrot(b"a", b"y" * 30, delay=0.005 + late)], line=LINE, seed=3)
     pair.hear(b"a?", now=0.0)
     came = octets(run(pair))
@@ -93,7 +93,7 @@ def test_two_meters_at_once_spoil_each_other(late):
     assert pair.traffic.collisions == 1
 
 
-def test_a_late_answer_comes_in_the_middle_of_the_next_question():
+def test_a_late_answer_comes_in_the_middle_of_the_next_question() -> None:
     pair = Pair([Parrot(b"a", b"A"), Parrot(b"b", b"B", delay=0.1)], line=LINE, faults=Faults([Fault("late", 0.55)]))
     pair.hear(b"a?", now=0.0)
     assert run(pair, until=0.5) == []
@@ -101,7 +101,7 @@ def test_a_late_answer_comes_in_the_middle_of_the_next_question():
     assert octets(run(pair)) == b"AB"
 
 
-def test_a_client_that_talks_into_an_answer_spoils_both():
+def test_a_client_that_talks_into_an_answer_spoils_both() -> None:
     meter = Parrot(b"a", b"x" * 90)
     pair = Pair([meter], line=LINE, seed=1)
     pair.hear(b"a?", now=0.0)
@@ -113,7 +113,7 @@ def test_a_client_that_talks_into_an_answer_spoils_both():
     assert meter.heard == [b"a?"]
 
 
-def test_an_echo_comes_while_the_request_leaves():
+def test_an_echo_comes_while_the_request_leaves() -> None:
     pair = Pair([Parrot(b"a", b"x")], line=LINE, echo=True)
     pair.hear(b"a question", now=0.0)
     came = run(pair)
@@ -121,7 +121,7 @@ def test_an_echo_comes_while_the_request_leaves():
     assert came[-2][0] == pytest.approx(10 * CHARACTER)
 
 
-def test_a_meter_at_another_speed_hears_nothing_and_a_client_at_another_speed_hears_garbage():
+def test_a_meter_at_another_speed_hears_nothing_and_a_client_at_another_speed_hears_garbage() -> None:
     slow, quick = Parrot(b"a", b"slow" * 5), Parrot(b"a", b"quick" * 5)
     pair = Pair([Station(slow, Line(2400)), Station(quick, Line(9600))], line=LINE, seed=5)
     pair.hear(b"a?", now=0.0, speed=9600)
@@ -134,7 +134,7 @@ def test_a_meter_at_another_speed_hears_nothing_and_a_client_at_another_speed_he
     assert run(pair, speed=4800) == []
 
 
-def test_a_foreign_answer_repeats_what_another_meter_said():
+def test_a_foreign_answer_repeats_what_another_meter_said() -> None:
     pair = Pair([Parrot(b"a", b"A"), Parrot(b"b", b"B")], line=LINE, faults=Faults([None, "foreign"]))
     pair.hear(b"a?", now=0.0)
     run(pair)
@@ -142,14 +142,14 @@ def test_a_foreign_answer_repeats_what_another_meter_said():
     assert octets(run(pair)) == b"A"
 
 
-def test_a_hang_up_comes_in_the_middle_of_the_answer():
+def test_a_hang_up_comes_in_the_middle_of_the_answer() -> None:
     pair = Pair([Parrot(b"a", b"x" * 10)], line=LINE, faults=Faults([Fault("hang-up", 2.0)]))
     pair.hear(b"a?", now=0.0)
     assert octets(run(pair)) == b"xxxxx"
     assert pair.away == 2.0
 
 
-def test_times_and_octets_of_each_transaction_are_kept_on_request():
+def test_times_and_octets_of_each_transaction_are_kept_on_request() -> None:
     pair = Pair([Parrot(b"a", b"x" * 10)], line=LINE, stamps=True, record=True)
     pair.hear(b"a?", now=1.0)
     run(pair)
@@ -166,7 +166,7 @@ def test_times_and_octets_of_each_transaction_are_kept_on_request():
     assert pair.recorded == [b"a?", b"x" * 10, b"no one"]
 
 
-def test_who_has_the_last_octet_finds_the_counters_complete():
+def test_who_has_the_last_octet_finds_the_counters_complete() -> None:
     pair = Pair([Parrot(b"a", b"x" * 10)], line=LINE, stamps=True, record=True)
     pair.hear(b"a?", now=1.0)
     came = b""
@@ -177,7 +177,7 @@ def test_who_has_the_last_octet_finds_the_counters_complete():
     assert pair.recorded == [b"a?", b"x" * 10]
 
 
-def test_without_pace_the_answer_follows_the_frame_at_once():
+def test_without_pace_the_answer_follows_the_frame_at_once() -> None:
     pair = Pair([Parrot(b"a", b"x" * 200, delay=5.0)], line=LINE, pace=False)
     pair.hear(b"a" * 200, now=0.0)
     assert run(pair) == [(pytest.approx(0.002), b"x" * 200)]

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -14,7 +15,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from protocols.checksums import crc16_modbus
 from protocols.errors import Refused
-from protocols.modbus.questions import ReadDeviceIdentification, ReadHolding, ReadInput
+from protocols.modbus.questions import DeviceIdentification, ReadDeviceIdentification, ReadHolding, ReadInput
 from protocols.modbus.rtu import seal
 from protocols.modbus.session import Session
 from protocols.session import Line
@@ -24,7 +25,7 @@ from tests.conversations import pairs
 REQUEST_VOLTAGE = bytes.fromhex("01 04 00 00 00 02 71 CB")
 
 
-def test_the_simulated_meter_answers_as_the_makers_paper_prints():
+def test_the_simulated_meter_answers_as_the_makers_paper_prints() -> None:
     ((request, answer),) = pairs("modbus-eastron")
     meter = sdm630(1)
     meter.registers[4] |= {0: 0x4366, 1: 0x3334}
@@ -41,7 +42,7 @@ def bit_by_bit(data: bytes) -> int:
     return remainder
 
 
-def test_the_checksum_is_the_one_that_the_standard_computes_bit_by_bit():
+def test_the_checksum_is_the_one_that_the_standard_computes_bit_by_bit() -> None:
     for data in (b"", b"\0", bytes(range(256)), REQUEST_VOLTAGE[:-2]):
         assert crc16_modbus(data) == bit_by_bit(data)
 
@@ -55,7 +56,7 @@ def test_the_checksum_is_the_one_that_the_standard_computes_bit_by_bit():
         b"",
     ],
 )
-def test_what_is_not_for_this_meter_is_silence(request_):
+def test_what_is_not_for_this_meter_is_silence(request_: bytes) -> None:
     assert sdm630(1).answer(request_) == b""
 
 
@@ -73,19 +74,19 @@ def test_what_is_not_for_this_meter_is_silence(request_):
         (iem3155(1, 7), "03 0c83 0009", 2),  # over a hole
     ],
 )
-def test_limits_are_exceptions(meter, pdu, code):
+def test_limits_are_exceptions(meter: ModbusMeter, pdu: str, code: int) -> None:
     pdu = bytes.fromhex(pdu)
     assert meter.answer(seal(b"\x01" + pdu)) == seal(bytes((1, pdu[0] | 0x80, code)))
 
 
-def test_a_fault_can_be_put_between_request_and_answer():
+def test_a_fault_can_be_put_between_request_and_answer() -> None:
     meter = b23(1, 7)
     meter.hook = lambda function, address, count: 6 if address == 0x5000 else None
     assert meter.answer(seal(b"\x01\x03\x50\0\0\4")) == seal(b"\x01\x83\x06")
     assert meter.answer(seal(b"\x01\x03\x51\x70\0\4")) == seal(b"\x01\x03\x08" + bytes(8))
 
 
-def test_what_is_shown_is_what_the_register_can_resolve():
+def test_what_is_shown_is_what_the_register_can_resolve() -> None:
     meter = b23(1, 7)
     meter.set_energy({"total": 12_345, "T1": 12_345, "nothing": 1})
     assert meter.shown("total") == 12_340
@@ -97,7 +98,7 @@ def test_what_is_shown_is_what_the_register_can_resolve():
 
 
 @pytest.mark.parametrize("model", BUILDERS)
-def test_every_simulated_model_shows_what_was_set(model):
+def test_every_simulated_model_shows_what_was_set(model: str) -> None:
     meter = BUILDERS[model](1, 4_000_000_000)
     values = {name: 100 * number for number, name in enumerate(meter.fields) if name != "serial"}
     values |= {name: 1 for name in ("f", "PF") if name in values}
@@ -109,11 +110,11 @@ def test_every_simulated_model_shows_what_was_set(model):
 
 
 @contextmanager
-def serving(answer):
+def serving(answer: Callable[..., object]) -> Iterator[int]:
     """A TCP server on a free port that gives each received frame to ``answer``."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def serve():
+        def serve() -> None:
             connection, _ = listener.accept()
             with connection:
                 while request := connection.recv(512):
@@ -126,7 +127,7 @@ def serving(answer):
 
 
 @pytest.mark.parametrize("framer", [FramerType.RTU, FramerType.SOCKET])
-def test_a_foreign_client_reads_our_simulator(framer):
+def test_a_foreign_client_reads_our_simulator(framer: FramerType) -> None:
     meter = b23(1, 12345678)
     meter.set_energy({"total": 60_010, "T1": 10_000, "T2": 20_000, "T3": 30_000, "T4": 10})
     with (
@@ -141,7 +142,7 @@ def test_a_foreign_client_reads_our_simulator(framer):
         assert client.read_holding_registers(0x0000, count=2, device_id=1).exception_code == 2
 
 
-def test_a_foreign_client_reads_floats_and_words_in_either_order():
+def test_a_foreign_client_reads_floats_and_words_in_either_order() -> None:
     meters = {1: sdm630(1), 2: em24(2)}
     meters[1].set_energy({"total": 1_234_567})
     meters[2].set_energy({"total": 1_234_500})
@@ -157,11 +158,11 @@ def test_a_foreign_client_reads_floats_and_words_in_either_order():
 
 
 @contextmanager
-def foreign_server(framer):
+def foreign_server(framer: FramerType) -> Iterator[int]:
     """pymodbus' own server in a thread of its own; the port it listens on."""
     started, found = threading.Event(), {}
 
-    async def main():
+    async def main() -> None:
         values = [SimData(0x48, values=[1234.567, -5.5], datatype=DataType.FLOAT32)]
         device = SimDevice(1, simdata=values)
         names = ModbusDeviceIdentification(info_name={"VendorName": "Acme", "ProductCode": "M1"})
@@ -184,11 +185,11 @@ def foreign_server(framer):
 
 
 @pytest.mark.parametrize(("framer", "framing"), [(FramerType.RTU, "rtu"), (FramerType.SOCKET, "tcp")])
-def test_our_session_reads_a_foreign_server(framer, framing):
+def test_our_session_reads_a_foreign_server(framer: FramerType, framing: str) -> None:
     session = Session(1, Line(), framing)
     with foreign_server(framer) as port, socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
 
-        def ask(question):
+        def ask(question: ReadInput | ReadDeviceIdentification | ReadHolding) -> DeviceIdentification | bytes:
             connection.sendall(session.send(question).data)
             while (reply := session.receive(connection.recv(512))) is None:
                 pass
@@ -202,7 +203,7 @@ def test_our_session_reads_a_foreign_server(framer, framing):
         assert refused.value.code == 2
 
 
-def test_a_plain_meter_can_be_built_of_fields():
+def test_a_plain_meter_can_be_built_of_fields() -> None:
     meter = ModbusMeter(9, {"total": Field(3, 10, "u16")})
     meter.put("total", 77)
     assert meter.answer(seal(b"\x09\x03\0\x0a\0\1")) == seal(b"\x09\x03\x02\0\x4d")

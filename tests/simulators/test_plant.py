@@ -52,7 +52,7 @@ def registers(answer: bytes, address: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_a_mercury_shows_its_household(tmp_path):
+def test_a_mercury_shows_its_household(tmp_path: Path) -> None:
     meter = load(HOUSE, tmp_path, Clock()).meter("23456745")
     assert unseal(45, meter.answer(seal(45, OPEN))) == b"\x00"
     energy = Household(1).energy(NOON)
@@ -65,7 +65,7 @@ def test_a_mercury_shows_its_household(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", BUILDERS)
-def test_a_modbus_meter_shows_its_household(tmp_path, model):
+def test_a_modbus_meter_shows_its_household(tmp_path: Path, model: str) -> None:
     text = BUS + METER.replace("mercury230", model) + "household = 4\n"
     meter = load(write(tmp_path, text), tmp_path, Clock()).meters[0]
     meter.answer(modbus_seal(bytes((5, 3, 0, 0, 0, 2))))
@@ -84,7 +84,7 @@ IEC = METER.replace("address = 5", 'address = "41"') + 'speed = 300\nformat = "7
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", iec62056.BUILDERS)
-def test_an_iec_meter_shows_its_household(tmp_path, model):
+def test_an_iec_meter_shows_its_household(tmp_path: Path, model: str) -> None:
     meter = load(write(tmp_path, BUS + IEC.replace("mercury230", model)), tmp_path, Clock()).meters[0]
     assert low7(meter.answer(request("41"))).startswith(b"/")
     ((at, shown),) = meter.shown
@@ -97,7 +97,7 @@ def test_an_iec_meter_shows_its_household(tmp_path, model):
 
 
 @pytest.mark.slow
-def test_an_iec_meter_says_what_it_is_known_to_have_shown(tmp_path):
+def test_an_iec_meter_says_what_it_is_known_to_have_shown(tmp_path: Path) -> None:
     meter = load(write(tmp_path, BUS + IEC.replace("mercury230", "ce303")), tmp_path, Clock()).meters[0]
     for message in (request("41"), option("0", "5", "1")):
         assert meter.answer(message)
@@ -107,7 +107,7 @@ def test_an_iec_meter_says_what_it_is_known_to_have_shown(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_meter_s_own_speed_is_passed_through(tmp_path):
+def test_a_meter_s_own_speed_is_passed_through(tmp_path: Path) -> None:
     text = BUS + IEC.replace("mercury230", "ce303") + METER.replace("5", "6")
     optical, mercury = load(write(tmp_path, text), tmp_path, Clock()).meters
     assert (optical.hearing, mercury.hearing, mercury.speaking) == (300, None, None)
@@ -117,7 +117,7 @@ def test_a_meter_s_own_speed_is_passed_through(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_spodes_meter_shows_its_household(tmp_path):
+def test_a_spodes_meter_shows_its_household(tmp_path: Path) -> None:
     text = BUS + METER.replace("mercury230", "spodes").replace("address = 5", "address = 4583") + "household = 4\n"
     meter = load(write(tmp_path, text), tmp_path, Clock()).meters[0]
     # SNRM of client 32 to 1/4583, as gurux-dlms 1.0.203 sends it
@@ -129,7 +129,7 @@ def test_a_spodes_meter_shows_its_household(tmp_path):
 
 
 @pytest.mark.slow
-def test_counters_move_with_the_clock_and_each_state_is_kept(tmp_path):
+def test_counters_move_with_the_clock_and_each_state_is_kept(tmp_path: Path) -> None:
     clock = Clock()
     meter = load(HOUSE, tmp_path, clock).meter("23456746")
     for _ in range(20):
@@ -146,14 +146,14 @@ def test_counters_move_with_the_clock_and_each_state_is_kept(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_meters_own_clock_is_the_local_one(tmp_path):
+def test_the_meters_own_clock_is_the_local_one(tmp_path: Path) -> None:
     meter = load(HOUSE, tmp_path, Clock()).meter("23456745")
     meter.answer(seal(45, OPEN))
     assert unseal(45, meter.answer(seal(45, b"\x04\x00")))[:3] == bytes.fromhex("00 00 15")  # 12:00 UTC in Moscow
 
 
 @pytest.mark.slow
-def test_a_dead_meter_is_listed_and_never_answers(tmp_path):
+def test_a_dead_meter_is_listed_and_never_answers(tmp_path: Path) -> None:
     text = 'timezone = "UTC"\n' + BUS + METER + METER.replace("5", "6") + "dead = true\n"
     with (
         load(write(tmp_path, text), tmp_path, pace=False) as plant,
@@ -167,7 +167,7 @@ def test_a_dead_meter_is_listed_and_never_answers(tmp_path):
         assert [meter.plan.dead for meter in plant.meters] == [False, True]
 
 
-def test_a_plant_starts_all_lines_or_none(tmp_path):
+def test_a_plant_starts_all_lines_or_none(tmp_path: Path) -> None:
     plant = load(write(tmp_path, BUS + '[[bus]]\nname = "c"\n'), tmp_path)
     (tmp_path / "c").mkdir()
     with pytest.raises(OSError, match="c"):
@@ -175,7 +175,7 @@ def test_a_plant_starts_all_lines_or_none(tmp_path):
     assert not (tmp_path / "b").is_symlink()
 
 
-def test_every_fault_of_a_file_is_told_at_once(tmp_path):
+def test_every_fault_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     text = """
 timezone = "Europe/Moskow"
 [[bus]]
@@ -233,19 +233,19 @@ dead = "yes"
         (BUS + (2 * IEC).replace('"41"', '"0041"', 1).replace("mercury230", "ce303"), "an address that is free on b"),
     ],
 )
-def test_a_wrong_file_is_refused_in_words(tmp_path, text, said):
+def test_a_wrong_file_is_refused_in_words(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(PlantError, match=said):
         load(write(tmp_path, text), tmp_path)
 
 
-def test_a_missing_file_and_one_that_is_no_text_are_refused(tmp_path):
+def test_a_missing_file_and_one_that_is_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     for name in ("missing.toml", "binary.toml", "."):
         with pytest.raises(PlantError, match=str(tmp_path)):
             load(tmp_path / name, tmp_path)
 
 
-def test_meters_of_different_languages_may_have_one_number(tmp_path):
+def test_meters_of_different_languages_may_have_one_number(tmp_path: Path) -> None:
     text = BUS + METER.replace("address = 5", "address = 17")
     text += METER.replace("address = 5", "address = 17").replace("mercury230", "spodes")
     text += IEC.replace("41", "17").replace("mercury230", "ce303")
@@ -254,7 +254,7 @@ def test_meters_of_different_languages_may_have_one_number(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_runs_the_example_house_until_it_is_told_to_end(tmp_path, end):
+def test_the_command_runs_the_example_house_until_it_is_told_to_end(tmp_path: Path, end: signal.Signals) -> None:
     program = [sys.executable, "-c", "import sys; from agent.cli import main; sys.exit(main())"]
     command = [*program, "simulate", str(HOUSE), "--dir", str(tmp_path), "--json"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
@@ -279,7 +279,9 @@ def test_the_command_runs_the_example_house_until_it_is_told_to_end(tmp_path, en
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_refuses_a_wrong_file_with_the_configurations_exit_code(tmp_path, capsys):
+def test_the_command_refuses_a_wrong_file_with_the_configurations_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from agent.cli import main
 
     assert main(["simulate", str(write(tmp_path, "bus = 1")), "--dir", str(tmp_path)]) == 78

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,14 +15,14 @@ SNAPSHOT = reading(utc("2026-10-15 00:00+03:00"), "day", T1=2_000_100, T2=1_000_
 IN_TIME, LATE = "2026-10-16 12:00", "2026-10-22 12:00"
 
 
-def site(tmp_path, now=IN_TIME, *, read=True, **more) -> Site:
+def site(tmp_path: Path, now: str = IN_TIME, *, read: bool = True, **more: str | dict[str, str] | None) -> Site:
     made = Site(tmp_path, [meter(**more)], now=now, profiles=with_sms(), ways=("sms",))
     if read:
         made.put(SNAPSHOT)
     return made
 
 
-def test_a_check_by_hand_waits_for_no_better_reading_and_what_is_plausible_leaves(tmp_path):
+def test_a_check_by_hand_waits_for_no_better_reading_and_what_is_plausible_leaves(tmp_path: Path) -> None:
     one = site(tmp_path, "2026-10-15 00:30+03:00", read=False)
     one.put(reading(utc("2026-10-14 23:00+03:00"), T1=2_000_100, T2=1_000_050))
     assert one.at("2026-10-15 00:30+03:00").statements() == []
@@ -29,7 +31,7 @@ def test_a_check_by_hand_waits_for_no_better_reading_and_what_is_plausible_leave
     assert one.log().happened("made")[0].by == "ivanov"
 
 
-def test_a_second_check_changes_nothing(tmp_path):
+def test_a_second_check_changes_nothing(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.ask("check")
     one.ask("check")
@@ -49,25 +51,27 @@ def test_a_second_check_changes_nothing(tmp_path):
         ({}, "12-2026", "expected a month such as 2026-10"),
     ],
 )
-def test_what_cannot_be_a_statement_is_told_in_words(tmp_path, more, month, words):
+def test_what_cannot_be_a_statement_is_told_in_words(
+    tmp_path: Path, more: dict[str, Any], month: str | None, words: str
+) -> None:
     with pytest.raises(NotNow) as trouble:
         site(tmp_path, **more).ask("check", month=month)
     assert words in str(trouble.value)
 
 
-def test_an_unknown_point_or_question_is_told(tmp_path):
+def test_an_unknown_point_or_question_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotNow, match="no point named 'flat-99'; there are: flat-12"):
         site(tmp_path).ask("check", "flat-99")
     with pytest.raises(NotNow, match=r"There are: check, confirm, hold, send"):
         site(tmp_path / "other").ask("burn")
 
 
-def test_without_a_reading_it_is_told_what_to_do(tmp_path):
+def test_without_a_reading_it_is_told_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotNow, match="read the meter, or type one in"):
         site(tmp_path, read=False).ask("check")
 
 
-def test_a_clock_that_is_not_set_knows_no_window(tmp_path):
+def test_a_clock_that_is_not_set_knows_no_window(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.clock.state = "unset"
     with pytest.raises(NotNow, match="clock is not set"):
@@ -75,7 +79,7 @@ def test_a_clock_that_is_not_set_knows_no_window(tmp_path):
 
 
 @pytest.mark.parametrize("do", ["confirm", "send"])
-def test_after_the_window_nothing_leaves_unless_a_person_knows_that_it_may(tmp_path, do):
+def test_after_the_window_nothing_leaves_unless_a_person_knows_that_it_may(tmp_path: Path, do: str) -> None:
     one = site(tmp_path, LATE)
     one.workflow.make(one.actions.case("flat-12", None), one.log(), "ivanov", "")
     with pytest.raises(NotNow, match="closed on 2026-10-20; ask the utility whether it still takes the figures"):
@@ -86,7 +90,7 @@ def test_after_the_window_nothing_leaves_unless_a_person_knows_that_it_may(tmp_p
 
 
 @pytest.mark.parametrize("watched", [True, False])
-def test_a_person_who_looks_at_a_month_that_is_over_raises_no_event(tmp_path, watched):
+def test_a_person_who_looks_at_a_month_that_is_over_raises_no_event(tmp_path: Path, watched: bool) -> None:
     """The gateway was there while the window was open and then off; or it came to the point later."""
     one = site(tmp_path, "2026-09-25 12:00" if watched else LATE, read=False)
     one.workflow.tick()
@@ -108,7 +112,7 @@ def test_a_person_who_looks_at_a_month_that_is_over_raises_no_event(tmp_path, wa
     assert len(one.events()) == watched
 
 
-def test_a_look_at_a_month_long_ago_does_not_tell_again_what_was_told_then(tmp_path):
+def test_a_look_at_a_month_long_ago_does_not_tell_again_what_was_told_then(tmp_path: Path) -> None:
     one = site(tmp_path, "2026-10-14 12:00", read=False)
     one.run("2026-10-22 12:00", timedelta(hours=12))
     assert one.events() == ["statement-missed"]
@@ -122,21 +126,21 @@ def test_a_look_at_a_month_long_ago_does_not_tell_again_what_was_told_then(tmp_p
     assert one.events() == []
 
 
-def held(tmp_path) -> Site:
+def held(tmp_path: Path) -> Site:
     one = site(tmp_path, initial={})
     assert one.ask("check")["state"] == "held"
     return one
 
 
 @pytest.mark.parametrize("channel", ["mqtt", "sms", None])
-def test_what_is_held_does_not_leave_by_send(tmp_path, channel):
+def test_what_is_held_does_not_leave_by_send(tmp_path: Path, channel: str | None) -> None:
     one = held(tmp_path)
     with pytest.raises(NotNow, match=r"write initial from the commissioning act.*statement confirm"):
         one.ask("send", channel=channel)
     assert (one.statements(), one.ways["sms"].carried) == ([], [])
 
 
-def test_a_suspect_correction_needs_its_own_confirmation(tmp_path):
+def test_a_suspect_correction_needs_its_own_confirmation(tmp_path: Path) -> None:
     one = held(tmp_path)
     one.ask("confirm")
     one.intake("false-readings", "ложные показания")
@@ -148,7 +152,7 @@ def test_a_suspect_correction_needs_its_own_confirmation(tmp_path):
     assert [record.replaces is not None for record in one.statements()] == [False, True]
 
 
-def test_a_correction_of_figures_that_the_utility_may_have_waits_for_a_confirmation(tmp_path):
+def test_a_correction_of_figures_that_the_utility_may_have_waits_for_a_confirmation(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.ask("check")
     one.put(reading(utc("2026-10-16 11:00"), T1=2_010_000, T2=1_005_000))
@@ -160,14 +164,14 @@ def test_a_correction_of_figures_that_the_utility_may_have_waits_for_a_confirmat
 @pytest.mark.parametrize(
     ("do", "words"), [("confirm", "there is nothing to confirm"), ("hold", "cannot be held any more")]
 )
-def test_what_has_left_can_neither_be_held_nor_confirmed(tmp_path, do, words):
+def test_what_has_left_can_neither_be_held_nor_confirmed(tmp_path: Path, do: str, words: str) -> None:
     one = site(tmp_path)
     one.ask("check")
     with pytest.raises(NotNow, match=words):
         one.ask(do)
 
 
-def test_there_is_nothing_to_confirm_or_correct_before_there_are_figures(tmp_path):
+def test_there_is_nothing_to_confirm_or_correct_before_there_are_figures(tmp_path: Path) -> None:
     one = site(tmp_path)
     with pytest.raises(NotNow, match="statement check makes them"):
         one.ask("confirm")
@@ -175,7 +179,7 @@ def test_there_is_nothing_to_confirm_or_correct_before_there_are_figures(tmp_pat
         one.ask("check", correct=True)
 
 
-def test_send_by_a_channel_that_is_not_there_says_what_is_missing(tmp_path):
+def test_send_by_a_channel_that_is_not_there_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(NotNow, match="no way 'mail'"):
         site(tmp_path).ask("send", channel="mail")
     with pytest.raises(NotNow, match="no way 'fax'"):
@@ -186,7 +190,7 @@ def test_send_by_a_channel_that_is_not_there_says_what_is_missing(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_person_may_send_by_sms_at_any_time_and_twice_only_on_purpose(tmp_path):
+def test_a_person_may_send_by_sms_at_any_time_and_twice_only_on_purpose(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.ask("check")
     assert one.ask("send", channel="sms")["last"]["what"] == "left"
@@ -200,7 +204,7 @@ def test_a_person_may_send_by_sms_at_any_time_and_twice_only_on_purpose(tmp_path
     assert len(one.ways["sms"].carried) == 2
 
 
-def test_a_message_that_may_have_left_is_repeated_only_on_purpose(tmp_path):
+def test_a_message_that_may_have_left_is_repeated_only_on_purpose(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.ways["sms"].troubles = [ChannelError("no answer", Kind.UNCLEAR)]
     assert one.ask("send", channel="sms")["last"]["what"] == "unclear"
@@ -209,7 +213,7 @@ def test_a_message_that_may_have_left_is_repeated_only_on_purpose(tmp_path):
     assert one.ask("send", channel="sms", again=True)["last"]["what"] == "left"
 
 
-def test_a_message_that_surely_did_not_leave_may_be_sent_again(tmp_path):
+def test_a_message_that_surely_did_not_leave_may_be_sent_again(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.ways["sms"].troubles = [ChannelError("no network", Kind.NO_NETWORK)]
     assert one.ask("send", channel="sms")["state"] == "sent"  # by MQTT, when the figures were made
@@ -218,7 +222,7 @@ def test_a_message_that_surely_did_not_leave_may_be_sent_again(tmp_path):
 
 
 @pytest.mark.parametrize("channel", [None, "sms"])
-def test_refused_figures_leave_by_no_way_unless_a_person_says_again(tmp_path, channel):
+def test_refused_figures_leave_by_no_way_unless_a_person_says_again(tmp_path: Path, channel: str | None) -> None:
     one = site(tmp_path)
     one.ask("check")
     one.intake("false-readings", "ложные показания")
@@ -229,7 +233,7 @@ def test_refused_figures_leave_by_no_way_unless_a_person_says_again(tmp_path, ch
     assert one.ask("send", channel=channel, again=True)["state"] == "sent"
 
 
-def test_send_again_by_mqtt_is_the_same_record_once_more(tmp_path):
+def test_send_again_by_mqtt_is_the_same_record_once_more(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.ask("check")
     one.intake()
@@ -239,7 +243,7 @@ def test_send_again_by_mqtt_is_the_same_record_once_more(tmp_path):
     assert (record.replaces, state, one.log().state) == (None, "pending", "accepted")
 
 
-def test_every_step_says_who_and_why(tmp_path):
+def test_every_step_says_who_and_why(tmp_path: Path) -> None:
     one = held(tmp_path)
     one.ask("hold", why="tenant away")
     one.ask("confirm", why="display read by telephone")
@@ -254,7 +258,7 @@ def test_every_step_says_who_and_why(tmp_path):
 # ── the utility's own command ────────────────────────────────────────────
 
 
-def test_the_utility_gets_all_statements_that_it_asks_for_and_reasons_for_the_others(tmp_path):
+def test_the_utility_gets_all_statements_that_it_asks_for_and_reasons_for_the_others(tmp_path: Path) -> None:
     meters = [meter("a"), meter("b", initial={}), meter("c"), meter("d", account=None)]
     one = Site(tmp_path, meters, now=IN_TIME)
     one.put(*(replace(SNAPSHOT, point=point) for point in "ab"))
@@ -269,13 +273,13 @@ def test_the_utility_gets_all_statements_that_it_asks_for_and_reasons_for_the_ot
     assert len(one.statements()) == 1
 
 
-def test_the_utility_may_ask_after_its_window_for_it_knows_its_own_rules(tmp_path):
+def test_the_utility_may_ask_after_its_window_for_it_knows_its_own_rules(tmp_path: Path) -> None:
     one = site(tmp_path, LATE)
     (found,) = one.actions.asked_by_utility(["flat-12"])["statements"]
     assert found["state"] == "sent"
 
 
-def test_held_figures_do_not_leave_for_the_utility_either(tmp_path):
+def test_held_figures_do_not_leave_for_the_utility_either(tmp_path: Path) -> None:
     one = Site(tmp_path, [meter(utility="nesk-krasnodar")], now="2026-10-02 12:00")
     one.put(reading(utc("2026-10-01 00:00+03:00"), "month", T1=1_000, T2=1_000))
     (found,) = one.actions.asked_by_utility(["flat-12"])["statements"]

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.config.utility.profile import Profile
 from agent.config.utility.window import window_of
-from agent.statement.figures import NoReading, billed, choose, padded, ripe, span, taken, whole
+from agent.statement.figures import NoReading, Taken, billed, choose, padded, ripe, span, taken, whole
+from buffer.record import Record
 from tests.statement.plant import SHIPPED, meter, reading, utc
 
 PROFILE = SHIPPED["mosenergosbyt"]
@@ -31,20 +33,22 @@ ratios = st.one_of(st.integers(1, 40_000).map(Decimal), st.decimals("0.001", "10
         (12_345, Decimal("1.5"), 18),
     ],
 )
-def test_the_fraction_is_dropped_after_the_ratio(watt_hours, ratio, kwh):
+def test_the_fraction_is_dropped_after_the_ratio(watt_hours: int | Decimal, ratio: int | Decimal, kwh: int) -> None:
     assert whole(watt_hours, ratio) == kwh
 
 
 @pytest.mark.slow
 @given(registers, ratios)
-def test_no_figure_is_more_than_the_meter_shows_and_none_lacks_a_whole_kwh(watt_hours, ratio):
+def test_no_figure_is_more_than_the_meter_shows_and_none_lacks_a_whole_kwh(
+    watt_hours: int | Decimal, ratio: Decimal
+) -> None:
     figure = whole(watt_hours, ratio)
     assert figure * 1000 <= watt_hours * ratio < (figure + 1) * 1000
 
 
 @pytest.mark.slow
 @given(st.dictionaries(st.sampled_from(("T1", "T2", "T3")), registers, min_size=1), ratios)
-def test_the_ratio_counts_only_where_primary_energy_is_billed(values, ratio):
+def test_the_ratio_counts_only_where_primary_energy_is_billed(values: dict[str, Decimal | int], ratio: Decimal) -> None:
     one = meter(ratio=ratio)
     secondary, primary = billed(values, one, PROFILE), billed(values, one, replace(PROFILE, primary=True))
     assert secondary == {name: int(value // 1000) for name, value in values.items()}
@@ -52,22 +56,22 @@ def test_the_ratio_counts_only_where_primary_energy_is_billed(values, ratio):
 
 
 @pytest.mark.parametrize(("digits", "text"), [(None, "42"), (6, "000042"), (2, "42"), (1, "42")])
-def test_zeros_fill_up_to_the_display_and_nothing_is_cut(digits, text):
+def test_zeros_fill_up_to_the_display_and_nothing_is_cut(digits: int | None, text: str) -> None:
     assert padded(42, digits) == text
 
 
-def chosen(*records, one=None, profile=PROFILE):
+def chosen(*records: Record, one=None, profile: Profile = PROFILE) -> Taken | None:
     return choose(records, one or meter(), profile, OCTOBER)
 
 
-def test_the_reading_nearest_to_the_reporting_moment_counts():
+def test_the_reading_nearest_to_the_reporting_moment_counts() -> None:
     early = reading(OCTOBER.reporting - timedelta(hours=2), T1=1, T2=1)
     near = reading(OCTOBER.reporting + timedelta(minutes=1), T1=2, T2=2)
     late = reading(OCTOBER.reporting + DAY, T1=3, T2=3)
     assert chosen(early, near, late).record is near
 
 
-def test_the_meters_own_snapshot_of_the_moment_goes_before_a_reading():
+def test_the_meters_own_snapshot_of_the_moment_goes_before_a_reading() -> None:
     at = OCTOBER.reporting
     snapshot, frozen = reading(at, "day", T1=1, T2=1), reading(at, "month", T1=1, T2=1)
     polled = reading(at, T1=2, T2=2)
@@ -75,14 +79,14 @@ def test_the_meters_own_snapshot_of_the_moment_goes_before_a_reading():
     assert chosen(polled, snapshot, frozen).source == "month"
 
 
-def test_a_reading_of_another_meter_or_without_a_register_or_a_time_is_none():
+def test_a_reading_of_another_meter_or_without_a_register_or_a_time_is_none() -> None:
     at = OCTOBER.reporting
     foreign, partial = reading(at, serial="1", T1=1, T2=1), reading(at, T1=1)
     untimed = reading(at, T1=1, T2=1, clock="unset")
     assert chosen(foreign, partial, untimed) is None
 
 
-def test_what_a_person_typed_counts_as_a_reading_and_says_so():
+def test_what_a_person_typed_counts_as_a_reading_and_says_so() -> None:
     assert chosen(reading(OCTOBER.reporting, T1=1, T2=1, flags=("manual",))).source == "manual"
 
 
@@ -98,12 +102,14 @@ def test_what_a_person_typed_counts_as_a_reading_and_says_so():
         ({"T1": "night", "T2": "day"}, {"T1": 3, "T2": 2}, {"T1": 2, "T2": 3}),
     ],
 )
-def test_which_register_is_the_utilitys_t1(own, shown, registers):
+def test_which_register_is_the_utilitys_t1(
+    own: dict[str, str] | None, shown: dict[str, int], registers: dict[str, int] | None
+) -> None:
     found = taken(reading(OCTOBER.reporting, **shown), meter(tariffs=own), PROFILE)
     assert (None if found is None else dict(found.registers)) == registers
 
 
-def test_readings_lie_from_three_days_before_the_moment_to_the_windows_end():
+def test_readings_lie_from_three_days_before_the_moment_to_the_windows_end() -> None:
     assert span(OCTOBER, OCTOBER.closes + DAY) == (OCTOBER.reporting - 3 * DAY, OCTOBER.closes)
 
 
@@ -118,7 +124,7 @@ def test_readings_lie_from_three_days_before_the_moment_to_the_windows_end():
         ("now", -60, -30, False),
     ],
 )
-def test_a_reading_is_taken_when_no_better_one_can_be_hoped_for(kind, read, now, is_taken):
+def test_a_reading_is_taken_when_no_better_one_can_be_hoped_for(kind: str, read: int, now: int, is_taken: bool) -> None:
     found = chosen(reading(OCTOBER.reporting + timedelta(seconds=read), kind, T1=1, T2=1))
     moment = OCTOBER.reporting + timedelta(seconds=now)
     if is_taken:
@@ -128,7 +134,7 @@ def test_a_reading_is_taken_when_no_better_one_can_be_hoped_for(kind, read, now,
             ripe(found, OCTOBER, moment, BEFORE)
 
 
-def test_a_typed_reading_and_an_impatient_person_wait_for_nothing():
+def test_a_typed_reading_and_an_impatient_person_wait_for_nothing() -> None:
     typed = chosen(reading(OCTOBER.reporting - DAY, T1=1, T2=1, flags=("manual",)))
     polled = chosen(reading(OCTOBER.reporting - DAY, T1=1, T2=1))
     now = OCTOBER.reporting + timedelta(minutes=1)
@@ -136,6 +142,6 @@ def test_a_typed_reading_and_an_impatient_person_wait_for_nothing():
     assert ripe(polled, OCTOBER, now, BEFORE, patient=False) is polled
 
 
-def test_without_a_reading_it_is_said_what_to_do():
+def test_without_a_reading_it_is_said_what_to_do() -> None:
     with pytest.raises(NoReading, match=r"no reading with all tariffs since 2026-10-12 00:00: read the meter"):
         ripe(None, OCTOBER, utc("2026-10-16"), BEFORE)

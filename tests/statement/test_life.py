@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ TEXT = "230100456789#23456789#2000#1000"
 HOURS = timedelta(hours=3)
 
 
-def site(tmp_path, **more) -> Site:
+def site(tmp_path: Path, **more: float) -> Site:
     """Mosenergosbyt, 15th to 20th in Moscow, with an SMS number; the meter's snapshot of the 15th is there."""
     made = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(), ways=("sms",), **more)
     made.put(SNAPSHOT)
@@ -27,7 +28,7 @@ def whats(site: Site, month: str = "2026-10") -> list[str]:
     return [step.what for step in site.log(month).steps]
 
 
-def test_a_statement_leaves_on_the_first_day_of_its_window_and_is_accepted_by_the_receipt(tmp_path):
+def test_a_statement_leaves_on_the_first_day_of_its_window_and_is_accepted_by_the_receipt(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.at("2026-10-14 23:59+03:00")
     assert one.log().steps == ()
@@ -48,7 +49,7 @@ def test_a_statement_leaves_on_the_first_day_of_its_window_and_is_accepted_by_th
 
 
 @pytest.mark.slow
-def test_in_a_month_without_mqtt_the_sms_goes_once_a_day_before_the_window_closes(tmp_path):
+def test_in_a_month_without_mqtt_the_sms_goes_once_a_day_before_the_window_closes(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.run("2026-10-19 23:59+03:00", HOURS)
     assert one.ways["sms"].carried == []
@@ -61,7 +62,7 @@ def test_in_a_month_without_mqtt_the_sms_goes_once_a_day_before_the_window_close
     assert one.events() == []
 
 
-def test_the_same_month_with_a_restart_at_every_look(tmp_path):
+def test_the_same_month_with_a_restart_at_every_look(tmp_path: Path) -> None:
     one = site(tmp_path)
     while one.clock.now < utc("2026-10-25"):
         one.clock.now += HOURS
@@ -71,7 +72,7 @@ def test_the_same_month_with_a_restart_at_every_look(tmp_path):
 
 
 @pytest.mark.parametrize("effect", range(18))
-def test_the_same_month_with_the_power_cut_at_any_step_sends_no_sms_twice(tmp_path, effect):
+def test_the_same_month_with_the_power_cut_at_any_step_sends_no_sms_twice(tmp_path: Path, effect: int) -> None:
     """Killed at the effect of this number (each write, record and sending counts twice: before it and after it)."""
     one = site(tmp_path)
     count, where = 0, []
@@ -102,7 +103,7 @@ def test_the_same_month_with_the_power_cut_at_any_step_sends_no_sms_twice(tmp_pa
 
 
 @pytest.mark.slow
-def test_only_a_cut_around_the_sending_itself_leaves_a_doubt(tmp_path):
+def test_only_a_cut_around_the_sending_itself_leaves_a_doubt(tmp_path: Path) -> None:
     """Of all the places where the power may be cut, no more than these are unclear afterwards."""
     doubts = []
     for effect in range(18):
@@ -130,7 +131,7 @@ def test_only_a_cut_around_the_sending_itself_leaves_a_doubt(tmp_path):
     assert doubts == ["after a write", "before sending", "after sending", "before a write"]
 
 
-def test_a_receipt_after_the_sms_is_noted_and_nothing_else(tmp_path):
+def test_a_receipt_after_the_sms_is_noted_and_nothing_else(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.run("2026-10-20 12:00+03:00", HOURS)
     one.intake()
@@ -140,7 +141,7 @@ def test_a_receipt_after_the_sms_is_noted_and_nothing_else(tmp_path):
     assert len(one.ways["sms"].carried) == 1
 
 
-def test_a_receipt_in_time_keeps_the_sms_back(tmp_path):
+def test_a_receipt_in_time_keeps_the_sms_back(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.at("2026-10-15 06:00+03:00")
     one.intake()
@@ -148,7 +149,7 @@ def test_a_receipt_in_time_keeps_the_sms_back(tmp_path):
     assert one.ways["sms"].carried == []
 
 
-def test_a_refused_statement_waits_for_a_person_and_its_correction_replaces_it(tmp_path):
+def test_a_refused_statement_waits_for_a_person_and_its_correction_replaces_it(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.at("2026-10-15 06:00+03:00")
     one.intake("false-readings", "ложные показания")
@@ -175,7 +176,7 @@ def test_a_refused_statement_waits_for_a_person_and_its_correction_replaces_it(t
     assert one.ways["sms"].carried == []
 
 
-def test_refused_figures_never_leave_by_sms_and_the_window_is_missed(tmp_path):
+def test_refused_figures_never_leave_by_sms_and_the_window_is_missed(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.at("2026-10-15 06:00+03:00")
     one.intake("false-readings", "ложные показания")
@@ -184,7 +185,7 @@ def test_refused_figures_never_leave_by_sms_and_the_window_is_missed(tmp_path):
     assert one.events() == ["statement-held", "statement-missed"]
 
 
-def test_a_refused_record_that_is_sent_again_may_be_accepted(tmp_path):
+def test_a_refused_record_that_is_sent_again_may_be_accepted(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.at("2026-10-15 06:00+03:00")
     one.intake("unknown-point", "no such point")
@@ -195,7 +196,7 @@ def test_a_refused_record_that_is_sent_again_may_be_accepted(tmp_path):
     assert one.at("2026-10-15 08:00+03:00").log().state == "accepted"
 
 
-def suspect(tmp_path, **more) -> Site:
+def suspect(tmp_path: Path, **more: object) -> Site:
     """Its meter ran backwards since September."""
     one = Site(tmp_path, [meter()], now="2026-09-14 12:00", profiles=with_sms(), ways=("sms",), **more)
     one.put(reading(utc("2026-09-15 00:00+03:00"), "day", T1=3_000_000, T2=1_000_000))
@@ -206,7 +207,7 @@ def suspect(tmp_path, **more) -> Site:
     return one
 
 
-def test_what_is_suspect_is_held_with_its_reasons_and_leaves_by_no_way(tmp_path):
+def test_what_is_suspect_is_held_with_its_reasons_and_leaves_by_no_way(tmp_path: Path) -> None:
     one = suspect(tmp_path)
     one.at("2026-10-15 00:15+03:00")
     assert one.log().state == "held"
@@ -219,7 +220,7 @@ def test_what_is_suspect_is_held_with_its_reasons_and_leaves_by_no_way(tmp_path)
     assert whats(one) == ["opened", "made", "held", "missed"]
 
 
-def test_a_person_confirms_what_is_held_and_says_who_and_why(tmp_path):
+def test_a_person_confirms_what_is_held_and_says_who_and_why(tmp_path: Path) -> None:
     one = suspect(tmp_path)
     one.at("2026-10-15 00:15+03:00")
     done = one.ask("confirm", why="the meter was reset, act of 3 October")
@@ -229,7 +230,7 @@ def test_a_person_confirms_what_is_held_and_says_who_and_why(tmp_path):
     assert len(one.statements()) == 2
 
 
-def test_a_utility_that_wants_a_person_gets_one_every_month(tmp_path):
+def test_a_utility_that_wants_a_person_gets_one_every_month(tmp_path: Path) -> None:
     one = Site(tmp_path, [meter(utility="nesk-krasnodar")], now="2026-09-30 12:00")
     one.put(reading(utc("2026-10-01 00:00+03:00"), "month", T1=2_000_100, T2=1_000_050))
     one.at("2026-10-01 00:20+03:00")
@@ -240,7 +241,7 @@ def test_a_utility_that_wants_a_person_gets_one_every_month(tmp_path):
     assert one.statements()[0].statement["source"] == "month"  # type: ignore[index]
 
 
-def test_what_a_person_holds_waits_and_leaves_when_somebody_confirms(tmp_path):
+def test_what_a_person_holds_waits_and_leaves_when_somebody_confirms(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.clock.now = utc("2026-10-15 00:05+03:00")
     assert one.ask("hold", why="the meter is changed tomorrow")["state"] == "held"
@@ -252,7 +253,7 @@ def test_what_a_person_holds_waits_and_leaves_when_somebody_confirms(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_channel_that_fails_for_sure_is_tried_again_later_and_the_next_one_takes_over(tmp_path):
+def test_a_channel_that_fails_for_sure_is_tried_again_later_and_the_next_one_takes_over(tmp_path: Path) -> None:
     profiles = with_sms()
     base = SHIPPED["tns-energo"].mail
     assert base is not None
@@ -270,7 +271,7 @@ def test_a_channel_that_fails_for_sure_is_tried_again_later_and_the_next_one_tak
     assert one.ways["mail"].carried[0].subject == "Показания"
 
 
-def test_a_message_that_may_have_left_is_never_repeated_by_the_program(tmp_path):
+def test_a_message_that_may_have_left_is_never_repeated_by_the_program(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.ways["sms"].troubles = [ChannelError("no answer to the message", Kind.UNCLEAR)]
     one.run("2026-10-25", HOURS)
@@ -280,7 +281,7 @@ def test_a_message_that_may_have_left_is_never_repeated_by_the_program(tmp_path)
 
 
 @pytest.mark.slow
-def test_pauses_between_tries_grow_and_the_log_stays_short(tmp_path):
+def test_pauses_between_tries_grow_and_the_log_stays_short(tmp_path: Path) -> None:
     one = site(tmp_path, fallback_before=5 * 86400.0)
     one.ways["sms"].troubles = [ChannelError("no SIM", Kind.NO_SIM)] * 10_000
     one.run("2026-10-25", timedelta(minutes=15))
@@ -293,7 +294,7 @@ def test_pauses_between_tries_grow_and_the_log_stays_short(tmp_path):
     assert one.events() == ["statement-missed"]
 
 
-def test_a_window_without_a_reading_is_missed_with_an_event_once(tmp_path):
+def test_a_window_without_a_reading_is_missed_with_an_event_once(tmp_path: Path) -> None:
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(), ways=("sms",))
     one.run("2026-10-30", HOURS)
     assert one.events() == ["statement-missed"]
@@ -303,7 +304,7 @@ def test_a_window_without_a_reading_is_missed_with_an_event_once(tmp_path):
     )
 
 
-def test_a_gateway_that_was_off_all_window_long_says_that_it_was_missed(tmp_path):
+def test_a_gateway_that_was_off_all_window_long_says_that_it_was_missed(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.at("2026-09-25")
     one.restart()
@@ -311,21 +312,21 @@ def test_a_gateway_that_was_off_all_window_long_says_that_it_was_missed(tmp_path
     assert one.events() == ["statement-missed"]
 
 
-def test_a_gateway_that_was_installed_after_the_window_has_missed_nothing(tmp_path):
+def test_a_gateway_that_was_installed_after_the_window_has_missed_nothing(tmp_path: Path) -> None:
     one = Site(tmp_path, [meter()], now="2026-10-25 12:00")
     one.run("2026-11-10", timedelta(hours=12))
     assert one.events() == []
     assert one.log().steps == ()
 
 
-def test_nothing_happens_while_nobody_knows_the_time(tmp_path):
+def test_nothing_happens_while_nobody_knows_the_time(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.clock.state = "unset"
     one.at("2026-10-16")
     assert (one.log().steps, one.statements()) == ((), [])
 
 
-def test_a_damaged_log_is_held_for_it_is_not_known_what_left(tmp_path):
+def test_a_damaged_log_is_held_for_it_is_not_known_what_left(tmp_path: Path) -> None:
     one = site(tmp_path)
     one.at("2026-10-15 00:15+03:00")
     note = one.store.noted("statement:flat-12:2026-10")
@@ -338,7 +339,7 @@ def test_a_damaged_log_is_held_for_it_is_not_known_what_left(tmp_path):
     assert one.ask("confirm")["state"] == "sent"
 
 
-def test_an_event_that_a_power_cut_swallowed_is_raised_after_the_start_and_only_once(tmp_path):
+def test_an_event_that_a_power_cut_swallowed_is_raised_after_the_start_and_only_once(tmp_path: Path) -> None:
     one = suspect(tmp_path)
 
     def die(place: str) -> None:
@@ -355,7 +356,7 @@ def test_an_event_that_a_power_cut_swallowed_is_raised_after_the_start_and_only_
     assert one.events() == ["statement-held"]
 
 
-def test_windows_of_two_zones_open_at_their_own_midnight(tmp_path):
+def test_windows_of_two_zones_open_at_their_own_midnight(tmp_path: Path) -> None:
     meters = [
         meter("moscow", utility="regional", region="Тверская область"),
         meter("yakutsk", utility="regional", region="Якутия"),
@@ -369,7 +370,7 @@ def test_windows_of_two_zones_open_at_their_own_midnight(tmp_path):
     assert one.log("2026-11", "moscow").steps == ()
 
 
-def test_a_window_across_the_month_s_end_is_one_statement(tmp_path):
+def test_a_window_across_the_month_s_end_is_one_statement(tmp_path: Path) -> None:
     rule = replace(SHIPPED["mosenergosbyt"].rule, first=28, last=3)
     profiles = {**SHIPPED, "mosenergosbyt": replace(SHIPPED["mosenergosbyt"], rule=rule)}
     one = Site(tmp_path, [meter()], now="2026-02-27 12:00", profiles=profiles)
@@ -380,7 +381,7 @@ def test_a_window_across_the_month_s_end_is_one_statement(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_year_of_months_is_one_statement_each_and_their_consumption_adds_up(tmp_path):
+def test_a_year_of_months_is_one_statement_each_and_their_consumption_adds_up(tmp_path: Path) -> None:
     one = Site(tmp_path, [meter(utility="regional", region="Якутия")], now="2025-12-31 00:00")
     for month in range(1, 13):
         at = utc(f"2026-{month:02}-01 00:00+09:00")
@@ -394,7 +395,7 @@ def test_a_year_of_months_is_one_statement_each_and_their_consumption_adds_up(tm
     assert total == 12 * 101_500 // 1000
 
 
-def kemerovo(tmp_path) -> Site:
+def kemerovo(tmp_path: Path) -> Site:
     """A window of one day, all of it within the time of the fall-back."""
     base = SHIPPED["eskk-kemerovo"]
     assert base.mail is not None
@@ -405,7 +406,7 @@ def kemerovo(tmp_path) -> Site:
     return made
 
 
-def test_in_a_window_of_one_day_mqtt_has_an_hour_before_the_email_goes(tmp_path):
+def test_in_a_window_of_one_day_mqtt_has_an_hour_before_the_email_goes(tmp_path: Path) -> None:
     one = kemerovo(tmp_path)
     one.at("2026-10-31 00:10+07:00")
     assert one.log().state == "sent"
@@ -415,7 +416,7 @@ def test_in_a_window_of_one_day_mqtt_has_an_hour_before_the_email_goes(tmp_path)
     assert len(one.ways["mail"].carried) == 1
 
 
-def test_in_a_window_of_one_day_a_receipt_within_the_hour_keeps_the_email_back(tmp_path):
+def test_in_a_window_of_one_day_a_receipt_within_the_hour_keeps_the_email_back(tmp_path: Path) -> None:
     one = kemerovo(tmp_path)
     one.at("2026-10-31 00:10+07:00")
     one.intake()
@@ -423,7 +424,7 @@ def test_in_a_window_of_one_day_a_receipt_within_the_hour_keeps_the_email_back(t
     assert one.ways["mail"].carried == []
 
 
-def test_what_is_confirmed_just_before_the_end_leaves_by_every_way_at_once(tmp_path):
+def test_what_is_confirmed_just_before_the_end_leaves_by_every_way_at_once(tmp_path: Path) -> None:
     one = kemerovo(tmp_path)
     one.clock.now = utc("2026-10-31 00:05+07:00")
     one.ask("hold")
@@ -434,7 +435,7 @@ def test_what_is_confirmed_just_before_the_end_leaves_by_every_way_at_once(tmp_p
     assert len(one.statements()) == len(one.ways["mail"].carried) == 1
 
 
-def searched(one: Site, monkeypatch) -> list[object]:
+def searched(one: Site, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The store's searches from now on."""
     found: list[object] = []
     find = one.store.find
@@ -443,7 +444,9 @@ def searched(one: Site, monkeypatch) -> list[object]:
 
 
 @pytest.mark.slow
-def test_a_dead_meters_month_is_searched_when_something_has_come_and_not_before(tmp_path, monkeypatch):
+def test_a_dead_meters_month_is_searched_when_something_has_come_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = Site(tmp_path, [meter()], now="2026-10-15 00:00")
     one.put(reading(utc("2026-10-11 12:00"), T1=1, T2=1))
     found = searched(one, monkeypatch)
@@ -454,7 +457,7 @@ def test_a_dead_meters_month_is_searched_when_something_has_come_and_not_before(
     assert (len(found), one.statements()) == (1, [])
 
 
-def test_an_older_reading_that_an_archive_brings_later_is_found_at_once(tmp_path):
+def test_an_older_reading_that_an_archive_brings_later_is_found_at_once(tmp_path: Path) -> None:
     """Its time is before that of the newest record: nothing but its coming tells of it."""
     one = Site(tmp_path, [meter()], now="2026-10-15 00:00", fallback_before=3600.0)
     one.put(reading(utc("2026-10-14 12:00"), T1=1, T2=1), reading(utc("2026-10-14 22:00"), total=2))
@@ -465,7 +468,7 @@ def test_an_older_reading_that_an_archive_brings_later_is_found_at_once(tmp_path
     assert [record.statement["read_at_register"] for record in one.statements()] == ["2026-10-14T21:00:00.000Z"]
 
 
-def test_a_reading_whose_time_becomes_known_later_is_found(tmp_path):
+def test_a_reading_whose_time_becomes_known_later_is_found(tmp_path: Path) -> None:
     one = Site(tmp_path, [meter()], now="2026-10-15 00:00")
     read = utc("2026-10-15 01:00")
     one.put(reading(read, T1=2_000_100, T2=1_000_050, clock="unset", boot="boot-1", monotonic=10.0))
@@ -476,7 +479,9 @@ def test_a_reading_whose_time_becomes_known_later_is_found(tmp_path):
     assert one.statements()[0].statement["read_at_register"] == "2026-10-15T05:00:00.000Z"
 
 
-def test_a_reading_that_is_known_is_taken_when_its_time_has_come_without_another_search(tmp_path, monkeypatch):
+def test_a_reading_that_is_known_is_taken_when_its_time_has_come_without_another_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = Site(tmp_path, [meter()], now="2026-10-15 00:05+03:00")
     one.put(reading(utc("2026-10-15 00:04+03:00"), T1=2_000_100, T2=1_000_050))
     found = searched(one, monkeypatch)
@@ -486,7 +491,7 @@ def test_a_reading_that_is_known_is_taken_when_its_time_has_come_without_another
     assert one.log().state == "sent"
 
 
-def test_a_record_that_its_meter_stamped_ahead_counts_once_its_time_has_come(tmp_path):
+def test_a_record_that_its_meter_stamped_ahead_counts_once_its_time_has_come(tmp_path: Path) -> None:
     one = Site(tmp_path, [meter()], now="2026-10-15 20:00")
     one.put(reading(utc("2026-10-16 00:00+03:00"), "day", T1=2_000_100, T2=1_000_050))
     one.run("2026-10-15 20:59", timedelta(minutes=1))
@@ -497,7 +502,7 @@ def test_a_record_that_its_meter_stamped_ahead_counts_once_its_time_has_come(tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("known", ["2026-10-14 12:00", "2026-10-19 12:00"])
-def test_a_card_that_lost_the_news_of_an_sms_does_not_lead_to_another(tmp_path, known):
+def test_a_card_that_lost_the_news_of_an_sms_does_not_lead_to_another(tmp_path: Path, known: str) -> None:
     """Its store falls back to what it was before the window, or before the message left."""
     one = site(tmp_path)
     one.run(known, HOURS)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -40,11 +41,11 @@ def kept(log: StatementLog) -> Notes:
     return notes
 
 
-def test_a_log_comes_back_exactly_as_it_was():
+def test_a_log_comes_back_exactly_as_it_was() -> None:
     assert logs.load(kept(LOG), "flat-12", "2026-10") == LOG  # type: ignore[arg-type]
 
 
-def test_a_record_made_of_a_log_is_the_same_record_byte_for_byte():
+def test_a_record_made_of_a_log_is_the_same_record_byte_for_byte() -> None:
     again = logs.load(kept(LOG), "flat-12", "2026-10")  # type: ignore[arg-type]
     assert again is not None
     text = record_json(replace(ATTEMPT.record("flat-12"), seq=7))
@@ -52,14 +53,14 @@ def test_a_record_made_of_a_log_is_the_same_record_byte_for_byte():
     assert record_from_json(text).statement == ATTEMPT.statement
 
 
-def test_a_month_that_was_never_begun_has_no_log():
+def test_a_month_that_was_never_begun_has_no_log() -> None:
     assert logs.load(kept(LOG), "flat-12", "2026-11") is None  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
-def test_a_damaged_log_is_held_whatever_was_damaged(data):
+def test_a_damaged_log_is_held_whatever_was_damaged(data: st._internal.core.DataObject) -> None:
     notes = kept(LOG)
     ((key, note),) = notes.kept.items()
     at = data.draw(st.integers(0, len(note) - 1))
@@ -70,7 +71,7 @@ def test_a_damaged_log_is_held_whatever_was_damaged(data):
     assert (found.state, found.waits, found.attempts) == ("held", True, ())
 
 
-def test_the_logs_of_a_point_are_not_those_of_a_point_with_a_colon_in_its_name():
+def test_the_logs_of_a_point_are_not_those_of_a_point_with_a_colon_in_its_name() -> None:
     notes = kept(LOG)
     logs.save(notes, replace(LOG, point="flat-12:a"))  # type: ignore[arg-type]
     logs.save(notes, replace(LOG, month="2026-09"))  # type: ignore[arg-type]
@@ -78,7 +79,7 @@ def test_the_logs_of_a_point_are_not_those_of_a_point_with_a_colon_in_its_name()
     assert [log.point for log in logs.of_point(notes, "flat-12:a")] == ["flat-12:a"]  # type: ignore[arg-type]
 
 
-def test_steps_as_json_leave_out_what_is_empty():
+def test_steps_as_json_leave_out_what_is_empty() -> None:
     assert step_document(STEPS[1]) == {
         "at": "2026-10-14T21:15:00.250Z",
         "state": "sent",
@@ -101,11 +102,11 @@ def test_steps_as_json_leave_out_what_is_empty():
         (["damaged", "made", "confirmed"], False),
     ],
 )
-def test_what_was_held_waits_until_somebody_confirms(whats, waits):
+def test_what_was_held_waits_until_somebody_confirms(whats: list[str], waits: bool) -> None:
     assert StatementLog("a", "2026-10", tuple(Step(AT, "due", what) for what in whats)).waits is waits
 
 
-def test_a_log_lives_on_when_the_store_begins_a_new_epoch(tmp_path):
+def test_a_log_lives_on_when_the_store_begins_a_new_epoch(tmp_path: Path) -> None:
     site = Site(tmp_path, [meter()])
     logs.save(site.store, LOG)
     epoch = site.store.epoch
@@ -120,5 +121,5 @@ def test_a_log_lives_on_when_the_store_begins_a_new_epoch(tmp_path):
     assert logs.load(site.store, "flat-12", "2026-10") == LOG
 
 
-def test_the_states_are_those_of_the_design():
+def test_the_states_are_those_of_the_design() -> None:
     assert STATES == ("due", "checked", "held", "sent", "accepted", "refused")

@@ -1,15 +1,20 @@
 """A tick over all statements: one point's trouble is not the others', and the service's end is not waited for."""
 
 import threading
+from pathlib import Path
 
+import pytest
+
+from agent.config.utility.profile import Profile
 from agent.meters.sealed import checksummed
 from agent.statement.log import key
+from agent.statement.outbound import StatementMessage
 from tests.statement.plant import Site, meter, reading, utc, with_sms
 
 POINTS = ("flat-11", "flat-12", "flat-13")
 
 
-def house(tmp_path, **more):
+def house(tmp_path: Path, **more: dict[str, Profile] | tuple[str]) -> Site:
     meters = [meter(point, f"2345678{number}") for number, point in enumerate(POINTS)]
     site = Site(tmp_path, meters, now="2026-10-14 12:00", **more)
     for one in meters:
@@ -17,7 +22,9 @@ def house(tmp_path, **more):
     return site
 
 
-def test_a_log_that_nobody_understands_keeps_no_other_point_from_its_window(tmp_path, caplog):
+def test_a_log_that_nobody_understands_keeps_no_other_point_from_its_window(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """As a newer program would have written it, before the card was put back."""
     site = house(tmp_path)
     site.store.note(
@@ -30,7 +37,7 @@ def test_a_log_that_nobody_understands_keeps_no_other_point_from_its_window(tmp_
     assert "flat-11: the statement of 2026-10" in caplog.text
 
 
-def test_when_the_service_ends_no_further_message_is_begun(tmp_path):
+def test_when_the_service_ends_no_further_message_is_begun(tmp_path: Path) -> None:
     site = house(tmp_path, profiles=with_sms(), ways=("sms",))
     site.at("2026-10-15 12:00+03:00")
     site.clock.now = utc("2026-10-20 12:00+03:00")
@@ -38,7 +45,7 @@ def test_when_the_service_ends_no_further_message_is_begun(tmp_path):
     carried = site.ways["sms"].carried
     send = site.ways["sms"].send
 
-    def stops(message):
+    def stops(message: StatementMessage) -> str:
         stopping.set()
         return send(message)
 

@@ -13,6 +13,7 @@ from agent.config.values import MailSettings
 from agent.config.values import ModemSettings as Settings
 from agent.statement import log as logs
 from agent.statement.outbound import MailChannel, SmsChannel, StatementMessage, channels
+from protocols.session import Line
 from simulators.modem import Modem as Simulated
 from simulators.short_messages import status_report
 from tests.statement.plant import Site, meter, reading, utc, with_sms
@@ -26,7 +27,7 @@ LEFT_AT = utc("2026-10-20 00:00+03:00")  # a day before the window closes
 def modem(folder: Path, simulated: Simulated) -> Modem:
     time = Time()
 
-    def open_port(name, line):
+    def open_port(name: str, line: Line) -> ScriptedPort:
         port = ScriptedPort(time, simulated.hear)
         port.set_line(line)
         return port
@@ -34,7 +35,9 @@ def modem(folder: Path, simulated: Simulated) -> Modem:
     return Modem(Settings("/dev/modem"), folder, open_port=open_port, monotonic=time, sleep=time.sleep)
 
 
-def month_without_mqtt(tmp_path, answer=None, simulated=None, **more) -> tuple[Site, Simulated]:
+def month_without_mqtt(
+    tmp_path: Path, answer: str | None = None, simulated: Simulated | None = None, **more: str
+) -> tuple[Site, Simulated]:
     simulated = simulated or Simulated(now=LEFT_AT)
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(answer=answer, **more), ways=("sms",))
     one.put(SNAPSHOT)
@@ -45,7 +48,7 @@ def month_without_mqtt(tmp_path, answer=None, simulated=None, **more) -> tuple[S
 
 
 @pytest.mark.slow
-def test_the_fall_back_leaves_through_a_modem_with_its_reference_in_the_log(tmp_path):
+def test_the_fall_back_leaves_through_a_modem_with_its_reference_in_the_log(tmp_path: Path) -> None:
     one, simulated = month_without_mqtt(tmp_path)
     (sent,) = simulated.sent
     assert (sent.number, sent.text) == ("+79990000001", "230100456789#23456789#2000#1000")
@@ -54,7 +57,7 @@ def test_the_fall_back_leaves_through_a_modem_with_its_reference_in_the_log(tmp_
 
 
 @pytest.mark.slow
-def test_a_modem_without_a_sim_is_told_with_what_to_do_and_nothing_is_lost(tmp_path):
+def test_a_modem_without_a_sim_is_told_with_what_to_do_and_nothing_is_lost(tmp_path: Path) -> None:
     simulated = Simulated(sim="")
     one = Site(tmp_path, [meter()], now="2026-10-14 12:00", profiles=with_sms(), ways=("sms",))
     one.put(SNAPSHOT)
@@ -75,7 +78,9 @@ def test_a_modem_without_a_sim_is_told_with_what_to_do_and_nothing_is_lost(tmp_p
         ("+79990000001", "Баланс 12 руб.", False),
     ],
 )
-def test_the_utilitys_confirming_message_accepts_the_statement(tmp_path, sender, text, is_taken):
+def test_the_utilitys_confirming_message_accepts_the_statement(
+    tmp_path: Path, sender: str, text: str, is_taken: bool
+) -> None:
     one, simulated = month_without_mqtt(tmp_path, answer="Показания по ACCOUNT приняты")
     simulated.receive(sender, text)
     one.run("2026-10-20 02:00+03:00")
@@ -86,7 +91,7 @@ def test_the_utilitys_confirming_message_accepts_the_statement(tmp_path, sender,
 
 
 @pytest.mark.slow
-def test_a_confirming_message_may_come_from_a_name(tmp_path):
+def test_a_confirming_message_may_come_from_a_name(tmp_path: Path) -> None:
     one, simulated = month_without_mqtt(tmp_path, answer="приняты", answer_from="TNS-energo")
     simulated.receive("TNS-energo", "Показания приняты")
     one.run("2026-10-20 02:00+03:00")
@@ -94,7 +99,7 @@ def test_a_confirming_message_may_come_from_a_name(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_delivery_report_is_noted_once_and_taken_out_of_the_modem(tmp_path):
+def test_a_delivery_report_is_noted_once_and_taken_out_of_the_modem(tmp_path: Path) -> None:
     one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=None))
     assert one.log().happened("delivered") == []
     simulated.store(status_report(1, "+79990000001", LEFT_AT, LEFT_AT, 0), "SR")
@@ -109,7 +114,7 @@ def test_a_delivery_report_is_noted_once_and_taken_out_of_the_modem(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_message_that_the_network_could_not_deliver_is_told_and_not_repeated(tmp_path):
+def test_a_message_that_the_network_could_not_deliver_is_told_and_not_repeated(tmp_path: Path) -> None:
     one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=0x41))
     one.run("2026-10-21 02:00+03:00")
     (told,) = one.log().happened("undelivered")
@@ -121,7 +126,7 @@ def test_a_message_that_the_network_could_not_deliver_is_told_and_not_repeated(t
 
 
 @pytest.mark.slow
-def test_a_report_that_comes_after_a_second_message_is_about_the_first(tmp_path):
+def test_a_report_that_comes_after_a_second_message_is_about_the_first(tmp_path: Path) -> None:
     one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=0x41))
     one.run("2026-10-20 02:00+03:00")
     simulated.status, simulated.now = 0, one.clock.now
@@ -132,7 +137,7 @@ def test_a_report_that_comes_after_a_second_message_is_about_the_first(tmp_path)
 
 
 @pytest.mark.slow
-def test_reports_that_nobody_waits_for_do_not_pile_up(tmp_path):
+def test_reports_that_nobody_waits_for_do_not_pile_up(tmp_path: Path) -> None:
     one, simulated = month_without_mqtt(tmp_path, simulated=Simulated(now=LEFT_AT, status=None))
     old = status_report(1, "+79990000001", LEFT_AT - timedelta(days=30), LEFT_AT, 0)  # the references came round
     fresh = status_report(78, "+79161234567", LEFT_AT, LEFT_AT, 0)  # of a test that still waits for it
@@ -146,7 +151,9 @@ def test_reports_that_nobody_waits_for_do_not_pile_up(tmp_path):
 
 
 @pytest.mark.slow
-def test_what_strangers_send_is_deleted_and_their_number_and_words_stay_out_of_the_log(tmp_path, caplog):
+def test_what_strangers_send_is_deleted_and_their_number_and_words_stay_out_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
     simulated.receive("+79161234567", "мой код 4711")
@@ -163,7 +170,7 @@ def test_what_strangers_send_is_deleted_and_their_number_and_words_stay_out_of_t
 
 
 @pytest.mark.slow
-def test_a_full_sim_has_space_again_for_the_confirming_message(tmp_path):
+def test_a_full_sim_has_space_again_for_the_confirming_message(tmp_path: Path) -> None:
     one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
     for number in range(20):
         simulated.receive(f"+7916123450{number % 10}", "реклама")
@@ -175,7 +182,9 @@ def test_a_full_sim_has_space_again_for_the_confirming_message(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_message_of_the_utility_that_is_no_answer_stays_two_days_and_is_told_with_its_words(tmp_path, caplog):
+def test_a_message_of_the_utility_that_is_no_answer_stays_two_days_and_is_told_with_its_words(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты")
     simulated.receive("+79990000001", "Показания отклонены")
     one.run("2026-10-21 23:30+03:00", timedelta(hours=3))
@@ -186,7 +195,7 @@ def test_a_message_of_the_utility_that_is_no_answer_stays_two_days_and_is_told_w
 
 
 @pytest.mark.slow
-def test_the_modem_is_tidied_once_a_day_when_nothing_is_waited_for(tmp_path):
+def test_the_modem_is_tidied_once_a_day_when_nothing_is_waited_for(tmp_path: Path) -> None:
     simulated = Simulated(now=utc("2026-10-02 00:00"))
     one = Site(tmp_path, [meter()], now="2026-10-02 12:00", profiles=with_sms(), ways=("sms",))
     one.ways["sms"] = SmsChannel(modem(tmp_path, simulated))  # type: ignore[assignment]
@@ -200,7 +209,7 @@ def test_the_modem_is_tidied_once_a_day_when_nothing_is_waited_for(tmp_path):
 
 
 @pytest.mark.slow
-def test_report_and_confirming_message_of_one_look_are_both_noted(tmp_path):
+def test_report_and_confirming_message_of_one_look_are_both_noted(tmp_path: Path) -> None:
     silent = Simulated(now=LEFT_AT, status=None)
     one, simulated = month_without_mqtt(tmp_path, answer="ACCOUNT приняты", simulated=silent)
     simulated.store(status_report(1, "+79990000001", LEFT_AT, LEFT_AT, 0), "SR")
@@ -211,7 +220,7 @@ def test_report_and_confirming_message_of_one_look_are_both_noted(tmp_path):
     assert simulated.stored == {"SM": {}, "SR": {}}
 
 
-def test_an_email_has_an_id_by_which_a_double_is_known(monkeypatch):
+def test_an_email_has_an_id_by_which_a_double_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = []
     monkeypatch.setattr(letters, "send", lambda *given: sent.append(given))
     server = MailSettings("mail.example.org", "gw@example.org")
@@ -221,7 +230,7 @@ def test_an_email_has_an_id_by_which_a_double_is_known(monkeypatch):
     assert (what.to, what.subject, what.body, name) == ("a@b", "Показания", letter.text, stable_id(server, letter.id))
 
 
-def test_the_gateways_ways_are_those_that_it_is_configured_with(tmp_path):
+def test_the_gateways_ways_are_those_that_it_is_configured_with(tmp_path: Path) -> None:
     one = Site(tmp_path)
     assert set(channels(one.config)) == set()
     both = replace(one.config, modem=Settings("/dev/modem"), mail=MailSettings("mail.example.org", "gw@example.org"))

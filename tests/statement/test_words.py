@@ -1,14 +1,18 @@
 """Every template to the e-mail, and what is said on the telephone."""
 
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agent.config.utility.profile import Profile
 from agent.config.utility.window import window_of
 from agent.statement.figures import taken
 from agent.statement.log import StatementLog
 from agent.statement.making import Case, attempt
-from agent.statement.outbound import message
+from agent.statement.outbound import StatementMessage, message
 from agent.statement.spoken import digit_by_digit, spoken
 from agent.statement.template import filled
 from tests.statement.plant import SHIPPED, FakeClock, Site, meter, reading, utc
@@ -16,7 +20,13 @@ from tests.statement.plant import SHIPPED, FakeClock, Site, meter, reading, utc
 FACTS = {"ACCOUNT": "230100456789", "METER": "23456789", "T1": "2000", "T2": "1000", "READING": "2000 1000"}
 
 
-def letter(tmp_path, channel, profile, values, **more):
+def letter(
+    tmp_path: Path,
+    channel: str,
+    profile: Profile,
+    values: dict[str, int],
+    **more: date | dict[str, int | str] | int | str | None,
+) -> StatementMessage:
     """What this utility gets of a meter that showed ``values`` on its reporting day in October."""
     one = meter(utility=profile.name, **more)
     window = window_of(profile.rule_of(one), "2026-10", "UTC")
@@ -42,7 +52,9 @@ TWO = {"T1": 2_000_999, "T2": 1_000_001}
         ("elektroset", {"total": 42_000}, {"tariffs": None}, "230100456789 42"),
     ],
 )
-def test_the_text_of_a_short_message_to_the_letter(tmp_path, utility, values, more, text):
+def test_the_text_of_a_short_message_to_the_letter(
+    tmp_path: Path, utility: str, values: dict[str, int], more: dict[str, Any], text: str
+) -> None:
     assert letter(tmp_path, "sms", SHIPPED[utility], values, **more).text == text
 
 
@@ -53,7 +65,7 @@ def test_the_text_of_a_short_message_to_the_letter(tmp_path, utility, values, mo
         ("sms-account-t1-t2", "230100456789 002000 001000"),
     ],
 )
-def test_figures_are_filled_with_zeros_where_asked(tmp_path, utility, text):
+def test_figures_are_filled_with_zeros_where_asked(tmp_path: Path, utility: str, text: str) -> None:
     base = SHIPPED[utility]
     assert base.sms is not None
     padded = replace(base, sms=replace(base.sms, pad=True))
@@ -61,13 +73,13 @@ def test_figures_are_filled_with_zeros_where_asked(tmp_path, utility, text):
 
 
 @pytest.mark.parametrize("utility", ["krasnoyarskenergosbyt", "tns-energo", "elektroset"])
-def test_an_email_with_account_and_current_values(tmp_path, utility):
+def test_an_email_with_account_and_current_values(tmp_path: Path, utility: str) -> None:
     mail = letter(tmp_path, "mail", SHIPPED[utility], TWO)
     assert (mail.subject, mail.text) == ("Показания", "230100456789 2000 1000")
     assert mail.id == "statement.gw-1.flat-12.2026-10.1"
 
 
-def test_the_email_of_an_organisation_in_kemerovo(tmp_path):
+def test_the_email_of_an_organisation_in_kemerovo(tmp_path: Path) -> None:
     more = {
         "account": "К-17/2",
         "tariffs": None,
@@ -100,15 +112,15 @@ def test_the_email_of_an_organisation_in_kemerovo(tmp_path):
         ("ACCOUNT\n\nT1\n", "230100456789\n\n2000"),
     ],
 )
-def test_words_are_replaced_and_a_tariff_that_is_not_there_leaves_with_its_separator(template, text):
+def test_words_are_replaced_and_a_tariff_that_is_not_there_leaves_with_its_separator(template: str, text: str) -> None:
     assert filled(template, FACTS) == text
 
 
-def test_a_fact_is_never_taken_for_a_word():
+def test_a_fact_is_never_taken_for_a_word() -> None:
     assert filled("PLACE T1", {"PLACE": "T1 ACCOUNT", "T1": "5", "ACCOUNT": "7"}) == "T1 ACCOUNT 5"
 
 
-def test_what_is_said_on_the_telephone():
+def test_what_is_said_on_the_telephone() -> None:
     text = spoken("2301-05", {"T1": "2000", "T2": "90"}, {"T1": "day", "T2": "night"})
     assert text == (
         "Лицевой счёт: два, три, ноль, один, чёрточка, ноль, пять.\n"
@@ -117,9 +129,9 @@ def test_what_is_said_on_the_telephone():
     )
 
 
-def test_a_single_figure_needs_no_name_of_a_tariff():
+def test_a_single_figure_needs_no_name_of_a_tariff() -> None:
     assert spoken("1", {"T1": "7"}, {}) == "Лицевой счёт: один.\nПоказание: семь."
 
 
-def test_digits_of_any_text_are_said_one_by_one():
+def test_digits_of_any_text_are_said_one_by_one() -> None:
     assert digit_by_digit("К 17/2") == "К, один, семь, дробь, два"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ Settings = dict[str, Any]
 
 
 @pytest.fixture(params=["hdlc", "wrapper"])
-def foreign(request) -> Iterator[Callable[[MeterSimulator, Settings], tuple[Any, Any, Link]]]:
+def foreign(request: pytest.FixtureRequest) -> Iterator[Callable[[MeterSimulator, Settings], tuple[Any, Any, Link]]]:
     """Starts a foreign meter and gives our driver, its ``ask`` and the Link."""
     opened: list[tuple[Any, Port]] = []
 
@@ -75,12 +76,12 @@ def assert_truth_is_read(reads: Any, ask: Any) -> None:
     reads.close(ask)
 
 
-def test_registers_and_a_whole_profile_are_read_in_the_clear(foreign):
+def test_registers_and_a_whole_profile_are_read_in_the_clear(foreign: Callable[..., object]) -> None:
     meter = example_meter()
     assert_truth_is_read(*foreign(meter, {"client": 16})[:2])
 
 
-def test_they_are_read_with_a_window_of_three(foreign):
+def test_they_are_read_with_a_window_of_three(foreign: Callable[..., object]) -> None:
     assert_truth_is_read(*foreign(example_meter(max_pdu=300), {"client": 16, "window": 3, "max_info": 128}, 3)[:2])
 
 
@@ -88,14 +89,16 @@ def test_they_are_read_with_a_window_of_three(foreign):
     ("mechanism", "name", "secret"),
     [(Mechanism.LLS, "lls", b"12345678")] + [(each, f"hls{each.value}", SECRET) for each in map(Mechanism, (2, 3, 4))],
 )
-def test_they_are_read_with_every_authentication(foreign, mechanism, name, secret):
+def test_they_are_read_with_every_authentication(
+    foreign: Callable[..., object], mechanism: Mechanism, name: str, secret: bytes
+) -> None:
     meter = example_meter()
     meter.clients[32] = ClientProfile(mechanism, secret)
     assert_truth_is_read(*foreign(meter, {"client": 32, "mechanism": name, "password": secret})[:2])
 
 
 @pytest.mark.parametrize("wrapping", ["glo", "ded", "general-glo", "general-ded"])
-def test_they_are_read_ciphered(foreign, wrapping):
+def test_they_are_read_ciphered(foreign: Callable[..., object], wrapping: str) -> None:
     meter = example_meter(encryption_key=EK, authentication_key=AK)
     meter.clients[48] = ClientProfile(Mechanism.HLS_GMAC, None, ciphered=True)
     meter.last_client_ic = 5000
@@ -110,7 +113,9 @@ PLACE = Attribute(1, obis("0.0.96.1.1.255"), 2)
 
 
 @pytest.mark.parametrize("ciphered", [False, True], ids=["plain", "ciphered"])
-def test_long_values_are_written_in_blocks_and_methods_take_and_give_them(foreign, ciphered):
+def test_long_values_are_written_in_blocks_and_methods_take_and_give_them(
+    foreign: Callable[..., object], ciphered: bool
+) -> None:
     keys = {"encryption_key": EK, "authentication_key": AK} if ciphered else {}
     meter = example_meter(max_pdu=200, **keys)
     if ciphered:
@@ -134,7 +139,7 @@ def test_long_values_are_written_in_blocks_and_methods_take_and_give_them(foreig
     reads.close(ask)
 
 
-def test_the_object_list_names_what_the_meter_has(foreign):
+def test_the_object_list_names_what_the_meter_has(foreign: Callable[..., object]) -> None:
     meter = example_meter(max_pdu=200)
     reads, ask, _ = foreign(meter, {"client": 16})
     reads.open(ask)
@@ -143,7 +148,9 @@ def test_the_object_list_names_what_the_meter_has(foreign):
     reads.close(ask)
 
 
-def test_extended_and_demand_registers_are_read_with_their_scales(foreign, tmp_path):
+def test_extended_and_demand_registers_are_read_with_their_scales(
+    foreign: Callable[..., object], tmp_path: Path
+) -> None:
     (tmp_path / "dlms").mkdir()
     (tmp_path / "dlms" / "own.toml").write_text(
         'names = ["own"]\nclient = 16\nserial = "0.0.96.1.0.255"\nnow = ["4/1.0.1.6.0.255", "5/1.0.1.4.0.255"]\n'
@@ -165,7 +172,7 @@ def test_extended_and_demand_registers_are_read_with_their_scales(foreign, tmp_p
     reads.close(ask)
 
 
-def test_a_wrong_password_is_said_once(foreign):
+def test_a_wrong_password_is_said_once(foreign: Callable[..., object]) -> None:
     meter = example_meter()
     meter.clients[32] = ClientProfile(Mechanism.LLS, b"12345678")
     reads, ask, link = foreign(meter, {"client": 32, "mechanism": "lls", "password": b"wrong"})

@@ -21,7 +21,7 @@ from tests.support.pace import undamaged
 pytestmark = pytest.mark.slow
 
 
-def test_energies_are_read_on_a_line_at_its_real_speed():
+def test_energies_are_read_on_a_line_at_its_real_speed() -> None:
     meter, move = plant_meter(17, "40701", Household(7), BEGIN)
     shown = move(NOW)
 
@@ -38,7 +38,7 @@ def test_energies_are_read_on_a_line_at_its_real_speed():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_faulty_line_costs_repetitions_and_never_a_wrong_value(seed):
+def test_a_faulty_line_costs_repetitions_and_never_a_wrong_value(seed: int) -> None:
     kinds = ("drop", "late", "flip", "cut", "noise-before", "noise-after", "echo", "foreign")
     faults = Faults(chances=dict.fromkeys(kinds, 0.03), seed=seed)
     there = station(spodes())

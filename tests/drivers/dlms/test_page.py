@@ -8,7 +8,7 @@ from drivers.dlms.settings import SETTINGS
 PAGE = (Path(__file__).parents[3] / "docs" / "meters" / "dlms.md").read_text("utf-8")
 
 
-def test_every_setting_stands_in_the_table_with_its_default():
+def test_every_setting_stands_in_the_table_with_its_default() -> None:
     rows = {line.split("|")[1]: line.split("|")[2] for line in PAGE.splitlines() if line.startswith("| `")}
     named = {name.strip(" `"): default.strip(" `") for cell, default in rows.items() for name in cell.split(",")}
     assert set(named) == {setting.name for setting in SETTINGS}
@@ -19,7 +19,7 @@ def test_every_setting_stands_in_the_table_with_its_default():
         assert named[setting.name].lower() == shown.lower()
 
 
-def test_the_example_of_an_own_list_loads(tmp_path):
+def test_the_example_of_an_own_list_loads(tmp_path: Path) -> None:
     (tmp_path / "dlms").mkdir()
     example = next(part for part in PAGE.split("```") if part.startswith("toml\nnames"))
     (tmp_path / "dlms" / "own.toml").write_text(example.removeprefix("toml\n"))

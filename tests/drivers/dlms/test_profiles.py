@@ -11,6 +11,7 @@ from protocols.dlms.apdu import GetRequest, Range, obis
 from protocols.dlms.cosem.stamp import Stamp, encode
 from protocols.errors import BadFrame, Refused
 from simulators.dlms_objects import CosemObject, ProfileObject, capture_object
+from simulators.spodes import Spodes
 from tests.support.dlms import NOW, START, household, opened, plan, spodes, station
 
 TOTAL = "1-0:1.8.0"
@@ -18,7 +19,7 @@ HOUR = timedelta(hours=1)
 CLOCK = obis("0.0.1.0.0.255")
 
 
-def test_the_load_profile_agrees_with_registers_and_days():
+def test_the_load_profile_agrees_with_registers_and_days() -> None:
     reads, wire = opened(plan(), station(spodes()).answer)
     midnight = datetime(2026, 3, 8, 21, tzinfo=UTC)
     rows = list(reads.interval(wire, midnight + HOUR / 2, midnight + 24 * HOUR))
@@ -31,7 +32,7 @@ def test_the_load_profile_agrees_with_registers_and_days():
     assert days[midnight][TOTAL] == sum(days[midnight][f"1-0:1.8.{n}"] for n in (1, 2, 3, 4))
 
 
-def test_months_are_the_first_days_of_local_months():
+def test_months_are_the_first_days_of_local_months() -> None:
     reads, wire = opened(plan(), station(spodes()).answer)
     assert [row.at for row in reads.month(wire, START, NOW)] == [
         datetime(2026, 1, 31, 21, tzinfo=UTC),
@@ -40,7 +41,7 @@ def test_months_are_the_first_days_of_local_months():
 
 
 @pytest.mark.parametrize("access", ["range", "entry"])
-def test_only_the_rows_that_are_asked_for_are_read_and_given(access):
+def test_only_the_rows_that_are_asked_for_are_read_and_given(access: str) -> None:
     meter = spodes()
     reads, wire = opened(plan(profile_access=access, rows=10), station(meter).answer)
     list(reads.interval(wire, NOW - HOUR, NOW))
@@ -55,7 +56,7 @@ def test_only_the_rows_that_are_asked_for_are_read_and_given(access):
                    and each.attribute.code == obis("1.0.99.1.0.255") for each in meter.server.asked)  # fmt: skip
 
 
-def test_rows_that_a_meter_gives_too_many_or_twice_are_dropped():
+def test_rows_that_a_meter_gives_too_many_or_twice_are_dropped() -> None:
     meter = spodes(start=NOW - 12 * HOUR)
     profile = meter.server.objects[7, obis("1.0.99.1.0.255")]
     read = profile.read
@@ -65,7 +66,7 @@ def test_rows_that_a_meter_gives_too_many_or_twice_are_dropped():
     assert len(rows) == len({row.at for row in rows}) == 8
 
 
-def buffer(meter, cells, period=1800):
+def buffer(meter: Spodes, cells: list[tuple[bytes, ...]], period: int = 1800) -> None:
     """Replaces the load profile by rows of clock and one register."""
     code = obis("1.0.1.29.0.255")
     objects = axdr.array([capture_object(8, CLOCK), capture_object(3, code)])
@@ -75,14 +76,14 @@ def buffer(meter, cells, period=1800):
     )
 
 
-def stamp(wall, deviation=-180, status=0):
+def stamp(wall: datetime, deviation: int = -180, status: int = 0) -> bytes:
     return axdr.octets(encode(wall, deviation, status))
 
 
 NOON = datetime(2026, 3, 10, 12)
 
 
-def test_empty_cells_are_absent_unless_the_meter_means_the_cell_above():
+def test_empty_cells_are_absent_unless_the_meter_means_the_cell_above() -> None:
     meter = spodes()
     value = axdr.long64_unsigned(5000)
     buffer(meter, [(stamp(NOON), value), (axdr.null(), axdr.null()), (stamp(NOON + HOUR), value)])
@@ -99,7 +100,7 @@ def test_empty_cells_are_absent_unless_the_meter_means_the_cell_above():
     assert [row.at.minute for row in rows] == [0, 30, 0]
 
 
-def test_an_interval_that_ended_out_of_turn_is_partial_and_starts_at_its_boundary():
+def test_an_interval_that_ended_out_of_turn_is_partial_and_starts_at_its_boundary() -> None:
     meter = spodes()
     buffer(meter, [(stamp(NOON + timedelta(minutes=7)), axdr.long64_unsigned(1))])
     reads, wire = opened(plan(), station(meter).answer)
@@ -107,7 +108,7 @@ def test_an_interval_that_ended_out_of_turn_is_partial_and_starts_at_its_boundar
     assert (row.start, row.flags) == (datetime(2026, 3, 10, 9, tzinfo=UTC), ("partial",))
 
 
-def test_a_stamp_may_mean_the_start_of_an_interval():
+def test_a_stamp_may_mean_the_start_of_an_interval() -> None:
     meter = spodes()
     buffer(meter, [(stamp(NOON), axdr.long64_unsigned(1))])
     reads, wire = opened(plan(stamp="start"), station(meter).answer)
@@ -117,7 +118,7 @@ def test_a_stamp_may_mean_the_start_of_an_interval():
 
 @pytest.mark.parametrize("access", ["range", "entry"])
 @pytest.mark.parametrize("means", ["end", "start"])
-def test_pieces_of_a_span_bring_each_interval_that_ends_within_it_once(means, access):
+def test_pieces_of_a_span_bring_each_interval_that_ends_within_it_once(means: str, access: str) -> None:
     """Whichever end of an interval the meter stamps: filling asks piece by piece, and what a piece lacks is absent."""
     reads, wire = opened(plan(stamp=means, profile_access=access, rows=7), station(spodes()).answer)
     first = datetime(2026, 3, 9, 21, tzinfo=UTC)
@@ -127,7 +128,7 @@ def test_pieces_of_a_span_bring_each_interval_that_ends_within_it_once(means, ac
     assert found == [ends[:1], ends[1:13], ends[13:]]
 
 
-def test_an_interval_that_has_only_begun_is_not_given():
+def test_an_interval_that_has_only_begun_is_not_given() -> None:
     meter = spodes()
     buffer(meter, [(stamp(NOON), axdr.long64_unsigned(1)), (stamp(NOON + HOUR / 2), axdr.long64_unsigned(2))])
     reads, wire = opened(plan(stamp="start"), station(meter).answer)
@@ -143,7 +144,7 @@ def test_an_interval_that_has_only_begun_is_not_given():
         ((axdr.octets(b"short"), axdr.unsigned(1)), "date-time of 5 octets"),
     ],
 )
-def test_a_row_that_does_not_fit_its_columns_is_an_error(row, error):
+def test_a_row_that_does_not_fit_its_columns_is_an_error(row: tuple[bytes, ...], error: str) -> None:
     meter = spodes()
     buffer(meter, [row])
     reads, wire = opened(plan(), station(meter).answer)
@@ -151,7 +152,7 @@ def test_a_row_that_does_not_fit_its_columns_is_an_error(row, error):
         list(reads.interval(wire, NOW - 10 * HOUR, NOW + HOUR))
 
 
-def test_a_row_with_open_parts_in_its_stamp_is_left_out():
+def test_a_row_with_open_parts_in_its_stamp_is_left_out() -> None:
     meter = spodes()
     wild = axdr.octets(bytes.fromhex("ffff030aff0c000000ff4c00"))
     buffer(meter, [(wild, axdr.unsigned(1)), (stamp(NOON), axdr.unsigned(2))])
@@ -159,7 +160,7 @@ def test_a_row_with_open_parts_in_its_stamp_is_left_out():
     assert len(list(reads.interval(wire, NOW - 10 * HOUR, NOW + HOUR))) == 1
 
 
-def test_columns_are_found_by_their_obis_wherever_they_stand():
+def test_columns_are_found_by_their_obis_wherever_they_stand() -> None:
     meter = spodes()
     code = obis("1.0.98.2.0.255")
     columns = [obis("1.0.2.8.0.255"), obis("1.0.1.8.0.255")]
@@ -177,7 +178,7 @@ def test_columns_are_found_by_their_obis_wherever_they_stand():
     assert row.values == {"1-0:2.8.0": Decimal("0.007"), "1-0:1.8.0": 9}
 
 
-def test_a_profile_that_a_meter_does_not_have_is_refused_in_words():
+def test_a_profile_that_a_meter_does_not_have_is_refused_in_words() -> None:
     meter = spodes()
     del meter.server.objects[7, obis("1.0.98.1.0.255")]
     reads, wire = opened(plan(), station(meter).answer)
@@ -185,7 +186,7 @@ def test_a_profile_that_a_meter_does_not_have_is_refused_in_words():
         list(reads.month(wire, START, NOW))
 
 
-def test_scales_come_from_the_registers_where_there_is_no_companion():
+def test_scales_come_from_the_registers_where_there_is_no_companion() -> None:
     meter = spodes()
     del meter.server.objects[7, obis("1.0.94.7.2.255")]
     reads, wire = opened(plan(), station(meter).answer)
@@ -193,7 +194,7 @@ def test_scales_come_from_the_registers_where_there_is_no_companion():
     assert row.values[TOTAL] == household().energy(row.at)["total"]
 
 
-def test_a_column_without_any_scale_is_left_out_and_the_row_is_partial():
+def test_a_column_without_any_scale_is_left_out_and_the_row_is_partial() -> None:
     meter = spodes()
     del meter.server.objects[7, obis("1.0.94.7.4.255")]
     reads, wire = opened(plan(), station(meter).answer)
@@ -210,13 +211,15 @@ def test_a_column_without_any_scale_is_left_out_and_the_row_is_partial():
         (MeterTime(), NOON, None, 0, None),
     ],
 )
-def test_local_time_becomes_utc_by_what_the_stamp_or_the_meter_says(time, wall, deviation, status, utc):
+def test_local_time_becomes_utc_by_what_the_stamp_or_the_meter_says(
+    time: MeterTime, wall: datetime, deviation: int | None, status: int, utc: str | None
+) -> None:
     found = time.utc(Stamp.from_bytes(encode(wall, deviation, status)))
     assert (found and f"{found:%H:%M}") == utc
 
 
 @pytest.mark.parametrize(("status", "utc"), [(0x80, 0), (0x00, 1)])
-def test_in_the_hour_that_comes_twice_the_status_tells_which(status, utc):
+def test_in_the_hour_that_comes_twice_the_status_tells_which(status: int, utc: int) -> None:
     from zoneinfo import ZoneInfo
 
     berlin = MeterTime(ZoneInfo("Europe/Berlin"))
@@ -230,13 +233,13 @@ def test_in_the_hour_that_comes_twice_the_status_tells_which(status, utc):
     ("deviation", "zone"),
     [(-180, "Etc/GMT-3"), (60, "Etc/GMT+1"), (0, "Etc/GMT"), (-330, None), (-900, None), (None, None)],
 )
-def test_a_deviation_of_whole_hours_is_a_zone_for_days_and_months(deviation, zone):
+def test_a_deviation_of_whole_hours_is_a_zone_for_days_and_months(deviation: int | None, zone: str | None) -> None:
     fixed = MeterTime(deviation=deviation).fixed
     assert (fixed and fixed.key) == zone
     assert fixed is None or NOW.astimezone(fixed).replace(tzinfo=None) == MeterTime(deviation=deviation).wall(NOW)[0]
 
 
-def test_a_moment_becomes_the_meters_local_time_with_its_deviation():
+def test_a_moment_becomes_the_meters_local_time_with_its_deviation() -> None:
     moscow = MeterTime(deviation=-180)
     assert moscow.stamp(NOW, True)[:11] == bytes.fromhex("07ea030aff0c223800ff4c")
     assert moscow.stamp(NOW, False)[9:11] == b"\x80\x00"

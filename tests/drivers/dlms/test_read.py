@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 CLOCK = obis("0.0.1.0.0.255")
 
 
-def test_energies_of_all_tariffs_come_in_one_exchange_once_scales_are_known():
+def test_energies_of_all_tariffs_come_in_one_exchange_once_scales_are_known() -> None:
     meter = spodes()
     reads, wire = opened(plan(), station(meter).answer)
     first = reads.now(wire)
@@ -33,7 +33,7 @@ def test_energies_of_all_tariffs_come_in_one_exchange_once_scales_are_known():
     assert first.flags == ()
 
 
-def test_a_later_session_asks_serial_number_and_energies_and_nothing_else():
+def test_a_later_session_asks_serial_number_and_energies_and_nothing_else() -> None:
     meter = spodes()
     there = station(meter)
     reads, wire = opened(plan(), there.answer)
@@ -49,12 +49,12 @@ def test_a_later_session_asks_serial_number_and_energies_and_nothing_else():
     assert len(wire.sent) <= 8  # SNRM, AARQ, two lists in segments of 239 octets, DISC
 
 
-def test_only_the_tariffs_of_the_plan_are_read():
+def test_only_the_tariffs_of_the_plan_are_read() -> None:
     reads, wire = opened(replace(plan(), tariffs=("T1", "T2")), station(spodes()).answer)
     assert set(reads.now(wire).values) == {f"1-0:{c}.8.{n}" for c in (1, 2, 3, 4) for n in (0, 1, 2)}
 
 
-def test_a_meter_without_lists_is_read_one_by_one():
+def test_a_meter_without_lists_is_read_one_by_one() -> None:
     meter = spodes()
     meter.server.conformance &= ~0x000200  # no multiple references
     reads, wire = opened(plan(), station(meter).answer)
@@ -63,7 +63,7 @@ def test_a_meter_without_lists_is_read_one_by_one():
 
 
 @pytest.mark.parametrize(("max_pdu", "most"), [(1224, 20), (128, 8)])
-def test_lists_fit_the_pdu_that_the_meter_takes(max_pdu, most):
+def test_lists_fit_the_pdu_that_the_meter_takes(max_pdu: int, most: int) -> None:
     meter = spodes(max_pdu=max_pdu)
     reads, wire = opened(plan(), station(meter).answer)
     reads.now(wire)
@@ -81,7 +81,7 @@ def test_lists_fit_the_pdu_that_the_meter_takes(max_pdu, most):
         (0x05, -7, 0, -7),
     ],
 )
-def test_every_scale_is_exact(tag, raw, scaler, value):
+def test_every_scale_is_exact(tag: int, raw: int, scaler: int, value: int | Decimal) -> None:
     meter = spodes()
     code = obis("1.0.1.8.0.255")
     meter.server.objects[3, code] = register(code, axdr.number(tag, raw), scaler, 30)
@@ -91,7 +91,7 @@ def test_every_scale_is_exact(tag, raw, scaler, value):
     assert isinstance(read, int) is (value == int(value))
 
 
-def test_a_float_register_is_the_shortest_decimal():
+def test_a_float_register_is_the_shortest_decimal() -> None:
     meter = spodes()
     code = obis("1.0.1.8.0.255")
     meter.server.objects[3, code] = register(code, b"\x17\x44\x9a\x52\x25", 3, 30)  # 1234.567 kWh
@@ -99,7 +99,7 @@ def test_a_float_register_is_the_shortest_decimal():
     assert reads.now(wire).values[TOTAL] == 1234567
 
 
-def test_registers_that_a_meter_does_not_have_are_not_there_and_no_flag_says_so():
+def test_registers_that_a_meter_does_not_have_are_not_there_and_no_flag_says_so() -> None:
     meter = spodes()
     for key_ in [each for each in meter.server.objects if each[0] == 3 and each[1][2] in (2, 4)]:
         del meter.server.objects[key_]
@@ -113,7 +113,7 @@ def test_registers_that_a_meter_does_not_have_are_not_there_and_no_flag_says_so(
 
 
 @pytest.mark.parametrize("value", [axdr.null(), None, b"\x17\x7f\xc0\x00\x00"])
-def test_a_register_that_is_refused_or_empty_leaves_the_others_and_a_flag(value):
+def test_a_register_that_is_refused_or_empty_leaves_the_others_and_a_flag(value: bytes | None) -> None:
     meter = spodes()
     meter.server.objects[3, obis("1.0.1.8.2.255")].attributes[2] = value
     reads, wire = opened(plan(), station(meter).answer)
@@ -123,7 +123,7 @@ def test_a_register_that_is_refused_or_empty_leaves_the_others_and_a_flag(value)
     assert reading.flags == ("partial",)
 
 
-def test_a_register_that_this_client_may_not_read_is_missed_each_time():
+def test_a_register_that_this_client_may_not_read_is_missed_each_time() -> None:
     meter = spodes()
     hidden = obis("1.0.1.8.2.255")
     meter.server.clients[32].only = frozenset(code for _, code in meter.server.objects) - {hidden}
@@ -136,7 +136,7 @@ def test_a_register_that_this_client_may_not_read_is_missed_each_time():
     assert reads.now(wire).flags == ()
 
 
-def test_a_register_that_is_text_is_no_value():
+def test_a_register_that_is_text_is_no_value() -> None:
     meter = spodes()
     meter.server.objects[3, obis("1.0.1.8.2.255")].attributes[2] = axdr.octets(b"12")
     reads, wire = opened(plan(), station(meter).answer)
@@ -144,7 +144,7 @@ def test_a_register_that_is_text_is_no_value():
         reads.now(wire)
 
 
-def test_another_meter_at_the_address_makes_us_forget_what_we_learned():
+def test_another_meter_at_the_address_makes_us_forget_what_we_learned() -> None:
     meters = [spodes(serial="40701"), spodes(serial="40702")]
     code = obis("1.0.1.8.0.255")
     meters[1].server.objects[3, code] = register(code, axdr.double_long_unsigned(5), 0, 30)
@@ -156,13 +156,13 @@ def test_another_meter_at_the_address_makes_us_forget_what_we_learned():
     assert reads.now(wire).values[TOTAL] == 5
 
 
-def test_identity_has_serial_type_firmware_and_ratio():
+def test_identity_has_serial_type_firmware_and_ratio() -> None:
     reads, wire = opened(plan(), station(spodes()).answer)
     found = reads.identify(wire)
     assert (found.serial, found.model, found.firmware, found.ratio) == ("40701", "SIM-1", "1.0", Decimal(1))
 
 
-def test_network_values_come_by_one_profile_or_register_by_register():
+def test_network_values_come_by_one_profile_or_register_by_register() -> None:
     meter = spodes()
     reads, wire = opened(plan(), station(meter).answer)
     by_profile = reads.network(wire)
@@ -174,7 +174,7 @@ def test_network_values_come_by_one_profile_or_register_by_register():
     assert by_profile.values["1-0:1.7.0"] == household().power(NOW)
 
 
-def test_the_meters_clock_is_aware_and_can_be_set_by_the_configurator_alone():
+def test_the_meters_clock_is_aware_and_can_be_set_by_the_configurator_alone() -> None:
     meter = spodes(shift=-42.0)
     reads, wire = opened(plan(), station(meter).answer)
     assert reads.clock(wire) == NOW - timedelta(seconds=42)
@@ -190,7 +190,7 @@ def test_the_meters_clock_is_aware_and_can_be_set_by_the_configurator_alone():
 
 
 @pytest.mark.parametrize("said", [ExceptionAnswer(2, 4), ServiceError(1, 6, 4)])
-def test_an_exception_is_not_taken_for_a_register_that_is_not_there(said):
+def test_an_exception_is_not_taken_for_a_register_that_is_not_there(said: ExceptionAnswer | ServiceError) -> None:
     meter = spodes()
     reads, wire = opened(plan(list_size=1), station(meter).answer)
     reply = meter.server._reply

@@ -1,28 +1,40 @@
 """A driver and a simulated meter with nothing but octets in between, and a meter laid out after a model file."""
 
 import struct
+from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from drivers.modbus import driver as modbus
+from drivers.modbus.model import Model, Row
 from drivers.modbus.model_file import SHIPPED, load
 from drivers.reading import MeterPlan
 from protocols.errors import NoReply
+from protocols.modbus.questions import ReadHolding, ReadInput
 from simulators.modbus import FORMATS, ModbusMeter
 
 MODELS = sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
-def driver(name, *, models_dir=None, tariffs=None, address="1", **settings):
+def driver(
+    name: str,
+    *,
+    models_dir=None,
+    tariffs: tuple[str, str] | None = None,
+    address: str = "1",
+    **settings: Decimal | str | int,
+) -> modbus.ModbusMeter:
     family = next(family for family in modbus.families(models_dir) if name in family.models)
     return family.build(MeterPlan(name, address, "", family.line, tariffs, settings=settings))
 
 
-def asker(meter, driver, log=None):
+def asker(meter, driver: modbus.ModbusMeter, log: list[Any] | None = None) -> Callable[..., object]:
     """``ask`` of a driver whose questions this simulated meter answers; ``log`` gets the questions."""
     session = driver.session()
     tcp = session.proof() is None
 
-    def ask(question):
+    def ask(question: ReadInput | ReadHolding) -> bytes:
         if log is not None:
             log.append(question)
         request = session.send(question).data
@@ -34,7 +46,7 @@ def asker(meter, driver, log=None):
     return ask
 
 
-def meter_like(name, unit=1, **more):
+def meter_like(name: str, unit: int = 1, **more: object) -> tuple[ModbusMeter, Model]:
     """A meter with a register for every row of the model, all 0."""
     model = load(SHIPPED / f"{name}.toml")
     meter = ModbusMeter(unit, open_holes=model.holes > 0, max_read=model.max_read, even_only=False, **more)
@@ -48,7 +60,7 @@ def meter_like(name, unit=1, **more):
     return meter, model
 
 
-def write(meter, model, row, raw):
+def write(meter: ModbusMeter, model: Model, row: Row, raw: float) -> None:
     """Put a raw number (an int, or a float for float types) where the row stands."""
     octets = struct.pack(FORMATS[row.type], raw)
     words = [int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2)]
@@ -56,7 +68,7 @@ def write(meter, model, row, raw):
         meter.registers[row.function][row.address + offset] = word
 
 
-def in_units(row, raw):
+def in_units(row: Row, raw: float) -> Fraction:
     """What the row's raw number is worth in the record, exactly; a float as the shortest decimal of its width."""
     text = str(raw)
     if row.type == "f32":

@@ -1,5 +1,6 @@
 """The Modbus driver against simulated meters: exact values, few requests, and what the meter refuses."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
@@ -8,10 +9,11 @@ from struct import pack, unpack
 import pytest
 
 from drivers.modbus.driver import families
+from drivers.modbus.model import Row
 from drivers.reading import Identity
 from protocols.errors import NoReply, Refused
 from protocols.modbus.questions import ReadDeviceIdentification, ReadHolding, ReadInput
-from simulators.modbus import b23, em24, iem3155, orno517, sdm630
+from simulators.modbus import ModbusMeter, b23, em24, iem3155, orno517, sdm630
 from tests.drivers.modbus.support import MODELS, asker, driver, in_units, meter_like, write
 
 A_PLUS = "1-0:1.8.0"
@@ -19,7 +21,7 @@ T1, T2, T3, T4 = (f"1-0:1.8.{tariff}" for tariff in (1, 2, 3, 4))
 SIZES = {"16": 16, "32": 32, "64": 64}
 
 
-def any_raw(row, dice):
+def any_raw(row: Row, dice: Random) -> float:
     """A raw number of the row's type that marks nothing as absent; often an edge."""
     bits = SIZES[row.type[1:]]
     match row.type[0]:
@@ -32,7 +34,7 @@ def any_raw(row, dice):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_register_of_every_model_arrives_exactly(name):
+def test_every_register_of_every_model_arrives_exactly(name: str) -> None:
     meter, model = meter_like(name)
     subject, dice = driver(name), Random(name)
     for _ in range(20):
@@ -47,7 +49,7 @@ def test_every_register_of_every_model_arrives_exactly(name):
             assert reading.flags == ()
 
 
-def plan(name, kind="now", **settings):
+def plan(name: str, kind: str = "now", **settings: tuple[str, str] | int) -> list[ReadHolding | ReadInput]:
     log = []
     meter, _ = meter_like(name)
     subject = driver(name, **settings)
@@ -69,37 +71,37 @@ def plan(name, kind="now", **settings):
         ("dtsu666", [ReadHolding(0x101E, 2), ReadHolding(0x1028, 2)]),
     ],
 )
-def test_neighbouring_registers_are_one_request(name, questions):
+def test_neighbouring_registers_are_one_request(name: str, questions: list[ReadHolding | ReadInput]) -> None:
     assert plan(name) == questions
 
 
-def test_a_network_poll_stays_within_reads_of_an_even_number():
+def test_a_network_poll_stays_within_reads_of_an_even_number() -> None:
     assert plan("sdm630", "network") == [ReadInput(0, 18), ReadInput(0x34, 20)]
 
 
-def test_only_the_configured_tariffs_are_read():
+def test_only_the_configured_tariffs_are_read() -> None:
     assert plan("b23", tariffs=("T1", "T2")) == [ReadHolding(0x5000, 20), ReadHolding(0x5170, 8)]
 
 
-def test_a_lower_limit_of_the_meter_keeps_the_tariffs_together():
+def test_a_lower_limit_of_the_meter_keeps_the_tariffs_together() -> None:
     assert plan("orno517", max_read=48) == [ReadHolding(0x108, 34), ReadHolding(0x132, 40)]
 
 
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("framing", ["rtu", "tcp"])
-def test_the_budget_is_what_a_poll_really_puts_on_the_wire(name, framing):
+def test_the_budget_is_what_a_poll_really_puts_on_the_wire(name: str, framing: str) -> None:
     meter, _ = meter_like(name)
     subject = driver(name, framing=framing)
     sizes = []
 
     class Counting:
-        def answer(self, request):
+        def answer(self, request: pytest.FixtureRequest) -> bytes:
             return self._count(request, meter.answer(request))
 
-        def answer_tcp(self, request):
+        def answer_tcp(self, request: pytest.FixtureRequest) -> bytes:
             return self._count(request, meter.answer_tcp(request))
 
-        def _count(self, request, answer):
+        def _count(self, request: pytest.FixtureRequest, answer: bytes) -> bytes:
             sizes.append((len(request), len(answer)))
             return answer
 
@@ -113,7 +115,7 @@ def test_the_budget_is_what_a_poll_really_puts_on_the_wire(name, framing):
         assert [(one.request, one.answer) for one in subject.exchanges(kind)] == sizes
 
 
-def test_float_kilowatt_hours_are_the_watt_hours_that_the_display_means():
+def test_float_kilowatt_hours_are_the_watt_hours_that_the_display_means() -> None:
     meter = sdm630(1)
     meter.set_energy({"total": 1_234_567, "export": 100})
     subject = driver("sdm630")
@@ -122,7 +124,7 @@ def test_float_kilowatt_hours_are_the_watt_hours_that_the_display_means():
     assert reading.values["1-0:2.8.0"] == 100
 
 
-def test_tariffs_of_each_simulated_meter_arrive():
+def test_tariffs_of_each_simulated_meter_arrive() -> None:
     energy = {"total": 60_000, "T1": 10_000, "T2": 20_000, "T3": 30_000, "T4": 0}
     for name, meter in (("b23", b23(1, 7)), ("orno517", orno517(1, 7)), ("iem3155", iem3155(1, 7)), ("em24", em24(1))):
         meter.set_energy(energy)
@@ -131,7 +133,7 @@ def test_tariffs_of_each_simulated_meter_arrive():
         assert [values[obis] for obis in (A_PLUS, T1, T2, T3, T4)] == [60_000, 10_000, 20_000, 30_000, 0], name
 
 
-def test_network_values_of_each_simulated_meter_arrive():
+def test_network_values_of_each_simulated_meter_arrive() -> None:
     network = {"U1": Decimal("230.1"), "I2": Decimal("4.25"), "P": -1500, "PF": Decimal("0.5"), "f": Decimal("49.9")}
     for name, meter in (
         ("sdm630", sdm630(1)),
@@ -146,33 +148,33 @@ def test_network_values_of_each_simulated_meter_arrive():
         assert got == [Decimal("230.1"), Decimal("4.25"), -1500, Decimal("0.5"), Decimal("49.9")], name
 
 
-def test_a_total_that_the_meter_lacks_stays_missing():
+def test_a_total_that_the_meter_lacks_stays_missing() -> None:
     meter, _ = meter_like("pac2200")
     subject = driver("pac2200")
     assert A_PLUS not in subject.now(asker(meter, subject)).values
 
 
 @pytest.mark.parametrize(("name", "builder"), [("b23", b23), ("orno517", orno517), ("iem3155", iem3155)])
-def test_the_meters_own_serial_number_is_read(name, builder):
+def test_the_meters_own_serial_number_is_read(name: str, builder: Callable[..., object]) -> None:
     subject = driver(name)
     assert subject.identify(asker(builder(1, 12345678), subject)) == Identity("12345678", name)
 
 
-def test_a_model_without_a_serial_register_asks_nothing():
+def test_a_model_without_a_serial_register_asks_nothing() -> None:
     log = []
     subject = driver("sdm630")
     assert subject.identify(asker(sdm630(1), subject, log)) == Identity(None, "sdm630")
     assert log == []
 
 
-def test_an_unconfirmed_serial_register_is_read_where_the_installer_wants_it():
+def test_an_unconfirmed_serial_register_is_read_where_the_installer_wants_it() -> None:
     meter = sdm630(1)
     meter.registers[3] |= {0xFC00: 0x00BC, 0xFC01: 0x614E}
     subject = driver("sdm630", unverified=True)
     assert subject.identify(asker(meter, subject)).serial == "12345678"
 
 
-def test_another_model_at_the_same_address_is_refused_before_anything_is_read():
+def test_another_model_at_the_same_address_is_refused_before_anything_is_read() -> None:
     meter = em24(1)
     meter.registers[3][0x000B] = 1651
     subject = driver("em24")
@@ -182,7 +184,7 @@ def test_another_model_at_the_same_address_is_refused_before_anything_is_read():
     assert other.identify(asker(meter, other)) == Identity(None, "em24-e1")
 
 
-def test_what_the_meter_marks_as_absent_is_missing_and_the_record_partial():
+def test_what_the_meter_marks_as_absent_is_missing_and_the_record_partial() -> None:
     meter = b23(1, 7)
     meter.set_energy({"total": 1000, "T1": 1000})
     for address in range(0x517C, 0x5180):
@@ -194,7 +196,7 @@ def test_what_the_meter_marks_as_absent_is_missing_and_the_record_partial():
     assert reading.flags == ("partial",)
 
 
-def test_what_some_variants_lack_makes_no_partial_record():
+def test_what_some_variants_lack_makes_no_partial_record() -> None:
     meter = b23(1, 7)
     for address in range(0x5004, 0x5008):
         meter.registers[3][address] = 0xFFFF
@@ -204,7 +206,7 @@ def test_what_some_variants_lack_makes_no_partial_record():
     assert reading.flags == ()
 
 
-def test_a_float_that_is_no_number_is_missing_not_zero():
+def test_a_float_that_is_no_number_is_missing_not_zero() -> None:
     meter = sdm630(1)
     meter.registers[4] |= {0x48: 0x7FC0, 0x49: 0}
     subject = driver("sdm630")
@@ -213,7 +215,7 @@ def test_a_float_that_is_no_number_is_missing_not_zero():
     assert reading.flags == ("partial",)
 
 
-def test_a_refused_hole_is_given_up_and_the_parts_are_read_in_the_same_poll():
+def test_a_refused_hole_is_given_up_and_the_parts_are_read_in_the_same_poll() -> None:
     meter = em24(1)
     meter.open_holes = False
     meter.set_energy({"total": 5000, "T4": 5000})
@@ -226,7 +228,7 @@ def test_a_refused_hole_is_given_up_and_the_parts_are_read_in_the_same_poll():
     assert log == [ReadHolding(0x3E, 32), *apart, *apart]
 
 
-def test_a_length_that_is_too_long_is_found_out_once():
+def test_a_length_that_is_too_long_is_found_out_once() -> None:
     meter = orno517(1, 7)
     meter.max_read = 50
     meter.set_energy({"total": 70_000, "T1": 70_000})
@@ -242,13 +244,13 @@ def test_a_length_that_is_too_long_is_found_out_once():
     assert all(question.count <= 50 for question in log)
 
 
-def refusing(meter, address):
+def refusing(meter: ModbusMeter, address: int) -> ModbusMeter:
     """The meter refuses every read that touches this register."""
     meter.hook = lambda function, start, count: 2 if start <= address < start + count else None
     return meter
 
 
-def test_a_refused_register_leaves_the_rest_and_is_asked_again_rarely():
+def test_a_refused_register_leaves_the_rest_and_is_asked_again_rarely() -> None:
     meter = refusing(iem3155(1, 7), 4203)
     meter.set_energy({"total": 9, "T1": 4, "T2": 5})
     subject, log = driver("iem3155"), []
@@ -271,7 +273,7 @@ def test_a_refused_register_leaves_the_rest_and_is_asked_again_rarely():
     assert reading.values[T3] == 0
 
 
-def test_a_meter_that_refuses_everything_gives_no_record_and_is_still_asked():
+def test_a_meter_that_refuses_everything_gives_no_record_and_is_still_asked() -> None:
     meter = b23(1, 7)
     meter.hook = lambda function, start, count: 1
     subject, log = driver("b23"), []
@@ -283,12 +285,12 @@ def test_a_meter_that_refuses_everything_gives_no_record_and_is_still_asked():
         assert log == [ReadHolding(0x5000, 20), ReadHolding(0x5170, 16)]
 
 
-def test_silence_in_the_middle_of_a_poll_gives_no_half_record():
+def test_silence_in_the_middle_of_a_poll_gives_no_half_record() -> None:
     meter = b23(1, 7)
     subject = driver("b23")
     ask = asker(meter, subject)
 
-    def dies(question):
+    def dies(question: ReadHolding) -> bytes:
         if question.address == 0x5170:
             raise NoReply("silence")
         return ask(question)
@@ -297,13 +299,13 @@ def test_silence_in_the_middle_of_a_poll_gives_no_half_record():
         subject.now(dies)
 
 
-def test_a_counter_that_moves_between_total_and_tariffs_is_read_again():
+def test_a_counter_that_moves_between_total_and_tariffs_is_read_again() -> None:
     meter = iem3155(1, 7)
     meter.set_energy({"total": 100, "T1": 100})
     subject, log = driver("iem3155"), []
     inner = asker(meter, subject, log)
 
-    def ask(question):
+    def ask(question: ReadHolding) -> bytes:
         if question.address == 4195:
             meter.set_energy({"total": 140, "T1": 140})
         return inner(question)
@@ -317,7 +319,7 @@ def test_a_counter_that_moves_between_total_and_tariffs_is_read_again():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_after_a_time_out_the_channel_is_proved_by_an_answer_like_no_other(name):
+def test_after_a_time_out_the_channel_is_proved_by_an_answer_like_no_other(name: str) -> None:
     meter, model = meter_like(name)
     subject, log = driver(name), []
     ask = asker(meter, subject, log)
@@ -334,16 +336,16 @@ def test_after_a_time_out_the_channel_is_proved_by_an_answer_like_no_other(name)
 
 
 @pytest.mark.parametrize("text", ["0", "248", "-1", "0x10", "", "one", "1.5"])
-def test_an_address_that_is_no_unit_is_refused_in_words(text):
+def test_an_address_that_is_no_unit_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match="1 to 247"):
         families()[0].address(text)
 
 
-def test_units_are_read_as_written():
+def test_units_are_read_as_written() -> None:
     assert [families()[0].address(text) for text in ("1", "247", " 45 ")] == [1, 247, 45]
 
 
-def test_eastron_meters_get_the_pause_between_units_unless_it_is_switched_off():
+def test_eastron_meters_get_the_pause_between_units_unless_it_is_switched_off() -> None:
     subject = driver("sdm630")
     subject.open(None)
     assert subject.session().send(ReadInput(0, 2)).pause == 0.2
@@ -352,7 +354,7 @@ def test_eastron_meters_get_the_pause_between_units_unless_it_is_switched_off():
     assert quick.session().send(ReadInput(0, 2)).pause < 0.01
 
 
-def test_the_word_order_is_a_setting_only_where_the_meter_has_one():
+def test_the_word_order_is_a_setting_only_where_the_meter_has_one() -> None:
     by_name = {family.name: {setting.name for setting in family.settings} for family in families()}
     assert "word_order" in by_name["sdm630"]
     assert "word_order" not in by_name["em24"]

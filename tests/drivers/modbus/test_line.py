@@ -1,11 +1,14 @@
 """The driver over a real Link in fake time: whatever comes late, no register takes another one's value."""
 
+from collections.abc import Callable
+
 import pytest
 
 from agent.line.link import Link
 from protocols.errors import MeterError
+from protocols.modbus.questions import ReadHolding
 from protocols.session import Line
-from simulators.modbus import iem3155, orno517
+from simulators.modbus import ModbusMeter, iem3155, orno517
 from tests.drivers.modbus.support import driver
 from tests.support.wire import ScriptedPort, Time
 
@@ -13,7 +16,7 @@ ENERGY = {"total": 60, "T1": 10, "T2": 20, "T3": 30, "T4": 0, "export": 5, "reac
 DELAYS = [0.4, 0.55, 0.7, 0.99, 1.0, 1.01, 1.4, 1.6, 2.2]
 
 
-def poll(meter, name, fate):
+def poll(meter: ModbusMeter, name: str, fate: Callable[..., object]) -> dict[str, int] | None:
     """One dialogue; ``fate(n, answer)`` gives the timed pieces of the n-th answer. The readings, or None."""
     time, count = Time(), iter(range(1000))
     port = ScriptedPort(time, lambda request: fate(next(count), meter.answer(request)))
@@ -21,7 +24,7 @@ def poll(meter, name, fate):
     session = subject.session()
     link.begin(Line(9600, "8E1"))
 
-    def ask(question):
+    def ask(question: ReadHolding) -> bytes:
         return link.ask(session, question)
 
     try:
@@ -37,7 +40,9 @@ def poll(meter, name, fate):
 @pytest.mark.parametrize("delay", DELAYS)
 @pytest.mark.parametrize("late", range(4))
 @pytest.mark.parametrize(("name", "builder"), [("iem3155", iem3155), ("orno517", orno517)])
-def test_a_late_answer_never_passes_for_another_register(name, builder, late, delay):
+def test_a_late_answer_never_passes_for_another_register(
+    name: str, builder: Callable[..., object], late: int, delay: float
+) -> None:
     meter = builder(1, 77)
     meter.set_energy(ENERGY)
     truth = poll(meter, name, lambda n, answer: [(0.02, answer)])
@@ -46,7 +51,7 @@ def test_a_late_answer_never_passes_for_another_register(name, builder, late, de
 
 
 @pytest.mark.parametrize("delay", [0.55, 1.1, 1.7])
-def test_a_meter_that_is_always_too_slow_gives_no_value_at_all(delay):
+def test_a_meter_that_is_always_too_slow_gives_no_value_at_all(delay: float) -> None:
     meter = iem3155(1, 77)
     meter.set_energy(ENERGY)
     assert poll(meter, "iem3155", lambda n, answer: [(delay, answer)]) is None

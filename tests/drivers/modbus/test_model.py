@@ -30,13 +30,13 @@ max_read = 10
 """
 
 
-def written(folder, text, name="mine.toml"):
+def written(folder: Path, text: str, name: str = "mine.toml") -> Path:
     path = folder / name
     path.write_text(text, "utf-8")
     return path
 
 
-def faults(folder, text):
+def faults(folder: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as raised:
         load(written(folder, text))
     assert {fault.file for fault in raised.value.faults} == {folder / "mine.toml"}
@@ -45,14 +45,14 @@ def faults(folder, text):
     ]
 
 
-def test_every_promised_meter_is_shipped():
+def test_every_promised_meter_is_shipped() -> None:
     names = {name for family in families() for name in family.models}
     assert names >= {"sdm120", "sdm230", "sdm630", "b21", "b23", "b24", "orno516", "orno517", "iem3155", "iem3255"}
     assert names >= {"em24", "em340", "pac2200", "pro380", "dtsu666"}
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_shipped_model_names_its_sources_and_is_its_first_name(name):
+def test_a_shipped_model_names_its_sources_and_is_its_first_name(name: str) -> None:
     model = load(SHIPPED / f"{name}.toml")
     assert model.names[0] == name
     assert model.sources
@@ -72,7 +72,7 @@ def test_a_shipped_model_names_its_sources_and_is_its_first_name(name):
         ("sdm630", 0),
     ],
 )
-def test_the_confirmed_tariffs_are_there(name, tariffs):
+def test_the_confirmed_tariffs_are_there(name: str, tariffs: int) -> None:
     rows = load(SHIPPED / f"{name}.toml").rows
     assert len([row for row in rows if row.group == "1" and row.tariff and row.status != "unverified"]) == tariffs
 
@@ -89,12 +89,12 @@ def test_the_confirmed_tariffs_are_there(name, tariffs):
         ("pro380", [0x6000, 0x6024]),
     ],
 )
-def test_resettable_counters_and_sums_of_both_directions_are_no_rows(name, never):
+def test_resettable_counters_and_sums_of_both_directions_are_no_rows(name: str, never: list[int]) -> None:
     rows = load(SHIPPED / f"{name}.toml").rows
     assert not [row for row in rows for address in never if row.address <= address < row.end]
 
 
-def test_the_guides_example_is_a_model(tmp_path):
+def test_the_guides_example_is_a_model(tmp_path: Path) -> None:
     model = load(written(tmp_path, EXAMPLE))
     assert model.names == ("acme-100", "acme-101")
     assert (model.line, model.holes, model.unit_pause) == (Line(9600, "8E1"), 8, Decimal("0.05"))
@@ -106,7 +106,7 @@ def test_the_guides_example_is_a_model(tmp_path):
     assert model.rows[0].value(b"\xff" * 4, False) is None
 
 
-def test_the_guide_names_every_key_that_a_file_may_have(tmp_path):
+def test_the_guide_names_every_key_that_a_file_may_have(tmp_path: Path) -> None:
     guide = GUIDE.read_text("utf-8")
     (unknown,) = faults(tmp_path, SMALL.replace("[now]", "colour = 1\n[now]"))
     keys = re.findall(r'"(\w+)"', unknown.partition("expected ")[2])
@@ -114,12 +114,12 @@ def test_the_guide_names_every_key_that_a_file_may_have(tmp_path):
     assert [key for key in keys if f"`{key}`" not in guide and f"[{key}]" not in guide] == []
 
 
-def test_the_table_of_meters_has_every_model():
+def test_the_table_of_meters_has_every_model() -> None:
     table = METERS.read_text("utf-8")
     assert [name for family in families() for name in family.models if f"`{name}`" not in table] == []
 
 
-def test_an_installers_folder_adds_a_model_and_may_replace_one(tmp_path):
+def test_an_installers_folder_adds_a_model_and_may_replace_one(tmp_path: Path) -> None:
     written(tmp_path, SMALL, "small.toml")
     written(tmp_path, SMALL.replace('"small"', '"sdm630"'), "own.toml")
     found = {name: family for family in families(tmp_path) for name in family.models}
@@ -128,7 +128,7 @@ def test_an_installers_folder_adds_a_model_and_may_replace_one(tmp_path):
     assert "b23" in found
 
 
-def test_an_edited_file_is_read_again(tmp_path):
+def test_an_edited_file_is_read_again(tmp_path: Path) -> None:
     path = written(tmp_path, SMALL, "small.toml")
     families(tmp_path)
     path.write_text(SMALL.replace("one register", "another"), "utf-8")
@@ -136,7 +136,7 @@ def test_an_edited_file_is_read_again(tmp_path):
     assert "Acme another" in {family.help for family in families(tmp_path)}
 
 
-def test_two_files_with_one_name_are_a_fault(tmp_path):
+def test_two_files_with_one_name_are_a_fault(tmp_path: Path) -> None:
     written(tmp_path, SMALL, "a.toml")
     written(tmp_path, SMALL, "b.toml")
     with pytest.raises(
@@ -145,7 +145,7 @@ def test_two_files_with_one_name_are_a_fault(tmp_path):
         families(tmp_path)
 
 
-def test_the_faults_of_all_files_are_told_together(tmp_path):
+def test_the_faults_of_all_files_are_told_together(tmp_path: Path) -> None:
     written(tmp_path, "names = [", "a.toml")
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
     (tmp_path / "c.toml").mkdir()
@@ -154,7 +154,7 @@ def test_the_faults_of_all_files_are_told_together(tmp_path):
     assert [fault.file for fault in raised.value.faults] == [tmp_path / f"{name}.toml" for name in "abc"]
 
 
-def test_a_missing_folder_is_a_fault(tmp_path):
+def test_a_missing_folder_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such folder"):
         families(tmp_path / "none")
 
@@ -214,18 +214,20 @@ def test_a_missing_folder_is_a_fault(tmp_path):
         ),
     ],
 )
-def test_a_wrong_file_says_where_what_stands_there_and_what_may(tmp_path, before, after, fault):
+def test_a_wrong_file_says_where_what_stands_there_and_what_may(
+    tmp_path: Path, before: str, after: str, fault: str
+) -> None:
     assert any(line.partition(": ")[2].startswith(fault) for line in faults(tmp_path, SMALL.replace(before, after, 1)))
 
 
-def test_two_rows_on_the_same_registers_are_a_fault(tmp_path):
+def test_two_rows_on_the_same_registers_are_a_fault(tmp_path: Path) -> None:
     row = '"1-0:2.8.0" = { address = 1, type = "u32", unit = "Wh", status = "official" }\n'
     assert faults(tmp_path, SMALL + row) == [
         '11: now."1-0:2.8.0": found register 1, which 1-0:1.8.0 has too, expected registers that no other row has'
     ]
 
 
-def test_all_faults_of_a_file_come_at_once(tmp_path):
+def test_all_faults_of_a_file_come_at_once(tmp_path: Path) -> None:
     text = SMALL.replace("function = 3", "function = 5").replace('"u32"', '"x"').replace('"Wh"', '"J"')
     assert len(faults(tmp_path, text)) == 3
 
@@ -233,7 +235,7 @@ def test_all_faults_of_a_file_come_at_once(tmp_path):
 @pytest.mark.parametrize(
     "junk", ["1", "'x'", "[]", "{}", "[1]", "-1", "1.5", "true", "{ a = 1 }", "['']", "1979-05-27"]
 )
-def test_no_value_of_any_key_makes_it_fail_without_words(tmp_path, junk):
+def test_no_value_of_any_key_makes_it_fail_without_words(tmp_path: Path, junk: str) -> None:
     content = tomllib.loads(EXAMPLE)
     for key in content:
         kept = [line for line in EXAMPLE.split("[absent]")[0].splitlines() if not line.startswith(f"{key} ")]

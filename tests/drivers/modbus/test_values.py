@@ -38,16 +38,16 @@ def shortest_float32(octets: bytes) -> Decimal | None:
         ("c1 48 00 00", "-12.5"),
     ],
 )
-def test_a_float32_is_the_shortest_decimal_that_rounds_to_it(octets, value):
+def test_a_float32_is_the_shortest_decimal_that_rounds_to_it(octets: str, value: str) -> None:
     assert shortest_float32(bytes.fromhex(octets)) == Decimal(value)
 
 
 @pytest.mark.parametrize("octets", ["7f c0 00 00", "7f 80 00 00", "ff 80 00 00", "ff ff ff ff"])
-def test_nan_and_infinity_are_no_numbers(octets):
+def test_nan_and_infinity_are_no_numbers(octets: str) -> None:
     assert shortest_float32(bytes.fromhex(octets)) is None
 
 
-def exactly(bits):
+def exactly(bits: int) -> Fraction:
     """A positive float32 as a fraction."""
     exponent, fraction = bits >> 23, bits & 0x7FFFFF
     return Fraction(fraction | 0x800000 if exponent else fraction) * Fraction(2) ** ((exponent or 1) - 150)
@@ -56,7 +56,7 @@ def exactly(bits):
 @pytest.mark.slow
 @settings(max_examples=500)
 @given(st.integers(1, 0x7F7FFFFE) | st.integers(1, 254).map(lambda exponent: exponent << 23))
-def test_no_shorter_decimal_rounds_to_the_float(bits):
+def test_no_shorter_decimal_rounds_to_the_float(bits: int) -> None:
     found = shortest_float32(bits.to_bytes(4, "big"))
     value = exactly(bits)
     low, high = (exactly(bits - 1) + value) / 2, (value + exactly(bits + 1)) / 2
@@ -70,18 +70,18 @@ def test_no_shorter_decimal_rounds_to_the_float(bits):
 
 
 @pytest.mark.parametrize("octets", ["7f f0 00 00 00 00 00 00", "ff f8 00 00 00 00 00 00"])
-def test_a_double_without_a_value_is_no_number(octets):
+def test_a_double_without_a_value_is_no_number(octets: str) -> None:
     assert TYPES["f64"][1](bytes.fromhex(octets)) is None
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_a_double_is_the_decimal_that_python_prints(value):
+def test_a_double_is_the_decimal_that_python_prints(value: float) -> None:
     digits, exponent = TYPES["f64"][1](struct.pack(">d", value))
     assert Fraction(digits) * Fraction(10) ** exponent == Fraction(repr(value))
 
 
 @given(st.integers(-(10**19), 10**19), st.integers(-8, 4))
-def test_numbers_are_whole_ints_or_decimals_without_trailing_zeros(digits, exponent):
+def test_numbers_are_whole_ints_or_decimals_without_trailing_zeros(digits: int, exponent: int) -> None:
     number = exact(digits, exponent)
     assert Fraction(number) == Fraction(digits) * Fraction(10) ** exponent
     assert isinstance(number, int) == (Fraction(number).denominator == 1)
@@ -89,12 +89,12 @@ def test_numbers_are_whole_ints_or_decimals_without_trailing_zeros(digits, expon
 
 @pytest.mark.parametrize("name", ["u16", "i16", "u32", "i32", "u64", "i64"])
 @given(data=st.data())
-def test_integers_are_themselves(name, data):
+def test_integers_are_themselves(name: str, data: st._internal.core.DataObject) -> None:
     size = 2 * TYPES[name][0]
     octets = data.draw(st.binary(min_size=size, max_size=size))
     assert TYPES[name][1](octets) == (int.from_bytes(octets, "big", signed=name[0] == "i"), 0)
 
 
-def test_the_low_word_first_is_turned_round_by_registers():
+def test_the_low_word_first_is_turned_round_by_registers() -> None:
     assert low_word_first(bytes.fromhex("56 78 12 34")) == bytes.fromhex("12 34 56 78")
     assert low_word_first(bytes(range(8))) == bytes((6, 7, 4, 5, 2, 3, 0, 1))
