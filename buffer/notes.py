@@ -25,6 +25,7 @@ class Note:
 PASSWORD_REFUSED = Note("denied:", False, "POINT", "when the meter refused its password")
 PAUSED = Note("paused:", False, "POINT", "that it is not polled until `meterpost resume`")
 UNEXPECTED = Note("foreign:", True, "POINT", "which unexpected serial numbers an event was raised for")
+SECOND_MASTER = Note("second-master:", False, "BUS", "when an event of another master on it was raised")
 METER_CLOCK = Note("clock:", True, "POINT", "what was reported and tried about the meter's clock")
 JOURNALS = Note("journals", True, "", "until when each meter's journals were read")
 FRAME_COUNTER = Note("counter:", False, "KEY", "the next frame counter that no ciphered message has used")
@@ -43,6 +44,7 @@ NOTES = (
     PASSWORD_REFUSED,
     PAUSED,
     UNEXPECTED,
+    SECOND_MASTER,
     METER_CLOCK,
     JOURNALS,
     FRAME_COUNTER,

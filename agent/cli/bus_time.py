@@ -25,7 +25,8 @@ CALENDAR: dict[Kind, float] = {"day": DAY, "month": MONTH}
 
 
 def _demand(meter: Meter, port: str, config: Config) -> Demand:
-    driver = state_of(meter, config).driver
+    state = state_of(meter, config)
+    driver = state.driver
     polls: dict[Kind, tuple[float, tuple[Exchange, ...]]] = {}
     for kind in PERIODIC:
         every = getattr(meter.poll, kind)
@@ -34,7 +35,7 @@ def _demand(meter: Meter, port: str, config: Config) -> Demand:
     for kind, every in CALENDAR.items():
         if getattr(meter.poll, kind) is not None:
             polls[kind] = (every, driver.exchanges(kind))
-    return Demand(meter.point, meter.line, polls, _wait(driver), wired=not port.startswith("tcp://"))
+    return Demand(meter.point, meter.line, polls, _wait(driver) + state.margin, wired=not port.startswith("tcp://"))
 
 
 class _MeterCost(Exception):

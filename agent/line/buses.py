@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import datetime, time, timedelta
 from functools import partial
+from math import inf
 from time import monotonic
 from typing import Any, Protocol
 
 from agent.archive.filler import Filler
 from agent.config.values import Config, Meter
+from agent.events import gateway_event
 from agent.host.clock import Clock
+from agent.line.others import OtherMaster
 from agent.line.port import Port
 from agent.line.trace import TraceMessage
 from agent.line.worker import Question, Worker
@@ -26,7 +29,7 @@ from agent.meters.frame_counters import FrameCounters
 from agent.meters.journal_cursors import JournalCursors
 from agent.meters.state import MeterState
 from buffer.faults import StoreError
-from buffer.notes import PAUSED, UNEXPECTED
+from buffer.notes import PAUSED, SECOND_MASTER, UNEXPECTED
 from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
@@ -68,6 +71,7 @@ class Buses:
         self._counters = FrameCounters(writer.call)
         self._cursors = JournalCursors(writer.call)
         self._unexpected = foreign.UnexpectedMeters(submit, store.notes(UNEXPECTED.key))
+        self._others: dict[str, OtherMaster] = {}  # by bus
         self.workers: list[Worker] = []
 
     # ── workers and meters ───────────────────────────────────────────────
@@ -97,6 +101,7 @@ class Buses:
                     denied=self._denied,
                     unexpected=self._unexpected,
                     filler=self.filler,
+                    others=self._other_master(bus.name),
                     open_port=self._open_port,
                 )
             )
@@ -215,6 +220,21 @@ class Buses:
         self._writer.call(partial(pauses.keep, points=points, paused=paused))
         for meter in meters:
             meter.paused = paused
+
+    def _other_master(self, bus: str) -> OtherMaster:
+        """What is known of another master on this bus, also after a reload; its event outlasts a restart, too."""
+        if bus not in self._others:
+            note = self._store.notes(SECOND_MASTER.of(bus)).get(SECOND_MASTER.of(bus))
+            known = note is not None and self._clock.stamp().utc - datetime.fromisoformat(note) < timedelta(days=1)
+            told = self._clock.monotonic() if known else -inf
+            self._others[bus] = OtherMaster(partial(self._second_master, bus), told)
+        return self._others[bus]
+
+    def _second_master(self, bus: str, text: str) -> None:
+        stamp = self._clock.stamp()
+        log.warning("%s: %s", bus, text)
+        event = gateway_event("second-master", f"{bus}: {text}", stamp)
+        self._submit([event], {SECOND_MASTER.of(bus): stamp.utc.isoformat()})
 
     # ── for the workers ──────────────────────────────────────────────────
 

@@ -8,6 +8,7 @@ that reading anew.
 
 import time
 from collections.abc import Callable, Collection
+from math import inf
 from typing import Any, Protocol
 
 from agent.line import explained
@@ -23,6 +24,7 @@ BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
 SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
 
 FAREWELL = 0.02  # s of silence after a message that no one answers, so that it does not run into the next frame
+JITTER = 4.0  # times the slowest answer of a dialogue that the next one may take, within the margin
 HEARING = 0.25  # s of listening to another master until it is seen that the line is wanted
 LATEST = 30.0  # s after a question without an answer in which its answer may still come
 LATE = 0.0005  # s by which the last octet is through the driver after it is through the line; a second look costs more
@@ -76,6 +78,7 @@ class Link:
         ] = []  # of the secrets that this dialogue has sent: an echo may hold them, even late
         self.others = others or OtherMaster()
         self._answered: Session | None = None  # whose answer was believed last, in this dialogue
+        self._slowest = 0.0  # s to the last octet of an answer of this dialogue; infinity: none has come
         self._margin = self._sent_at = self._late_at = 0.0
         self._ahead = b""  # what was heard between dialogues
         self._failed_at = float("-inf")  # when a question stayed without a sound answer: late ones may come after it
@@ -84,7 +87,7 @@ class Link:
         """Start a dialogue with a meter: its own line settings, nothing kept of the one before. ``margin``: seconds
         that every answer may take longer than its protocol says."""
         self._port.set_line(line)
-        self._margin = margin
+        self._margin, self._slowest = margin, inf if margin else 0.0
         self.frames = []
         self._guards = []
         self._doubtful = self._answered = None
@@ -154,7 +157,7 @@ class Link:
 
     def _waited(self, sending: Sending) -> float:
         """Seconds to an answer's first octet; longer where the way is longer than a wire."""
-        return sending.wait + (self._margin if sending.data else 0.0)
+        return sending.wait + (min(self._margin, JITTER * self._slowest) if sending.data else 0.0)
 
     def settle(self) -> None:
         """After the last answer of a reading. SecondMaster where one answer too many is there; where another master
@@ -286,6 +289,8 @@ class Link:
                 raise NoReply(f"no answer within {self._waited(sending):.2f} s")
             reply = session.receive(data)
             if reply is not None:
+                if self._margin:
+                    self._slowest = max(0.0 if self._slowest == inf else self._slowest, self._monotonic() - sent)
                 return reply
             if not data:
                 heard = False  # an echo or noise went by; the answer may still come in its time

@@ -6,7 +6,7 @@ comes less than APART after the frame before belongs to the same one. ``free`` t
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -33,13 +33,14 @@ class Burst:
 
 
 class OtherMaster:
-    """What is known of one line. Times are monotonic seconds."""
+    """What is known of one line. Times are monotonic seconds. ``news`` is given the text of an event; ``told``: when
+    one was raised."""
 
-    def __init__(self) -> None:
+    def __init__(self, news: Callable[[str], None] = lambda text: None, told: float = -math.inf) -> None:
+        self._news, self._told = news, told
         self.counts: dict[str, int] = {}  # frames by the address that was asked or that answered
         self.last: float | None = None  # when one was heard
         self._bursts: deque[Burst] = deque(maxlen=BURSTS)
-        self._told = -math.inf
         self._yielding = math.inf  # since when polls make way
 
     def heard(self, frames: Iterable[Overheard], now: float) -> None:
@@ -60,13 +61,14 @@ class OtherMaster:
         """Whether its frames were heard within a day."""
         return self.last is not None and now - self.last < REMEMBERED
 
-    def news(self, now: float) -> str | None:
-        """Words for the event, once until none was heard for a day."""
+    def announce(self) -> None:
+        """Its news is told once, until none was heard for a day."""
         if self.last is None or self.last <= self._told:
-            return None
+            return
         fresh = self.last - self._told > REMEMBERED
         self._told = self.last
-        return self.words() if fresh else None
+        if fresh:
+            self._news(self.words())
 
     def words(self) -> str:
         """Whose frames were heard, and how often."""

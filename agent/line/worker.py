@@ -74,12 +74,13 @@ class Worker:
         denied: Callable[[str, bool], None],
         unexpected: UnexpectedMeters | None = None,
         filler: Filler | None = None,
+        others: OtherMaster | None = None,
         open_port: Callable[[str, Line], Any] = Port,
         sleep: Callable[[float], None] = sleep,
     ) -> None:
         """``denied(point, True)`` makes a refused password durable, ``denied(point, False)`` forgets it.
         ``foreigners``: the foreign meters that were told of; without it those of this worker. ``filler`` says what is
-        missing of the archives; without it nothing is filled."""
+        missing of the archives; without it nothing is filled. ``others``: what is known of another master."""
         self.bus = bus
         self.meters = list(meters)
         self._clock = clock
@@ -102,7 +103,7 @@ class Worker:
         self._reopen, self._reopen_at = FIRST_REOPEN, now
         self._port_trouble: LinkLost | None = None
         self._alive = now
-        self.others = OtherMaster()
+        self.others = others or OtherMaster()
         self.polled = 0
         self.asking: str | None = None  # the point that is being asked
         self.filling: str | None = None  # the point whose old gaps are being filled
@@ -210,9 +211,7 @@ class Worker:
             self._stopping = True
         except LinkLost as trouble:
             self._lost(trouble)
-        if news := self.others.news(now):
-            log.warning("%s: %s", self.bus.name, news)
-            self._submit([gateway_event("second-master", f"{self.bus.name}: {news}", self._clock.stamp())])
+        self.others.announce()
         return 0.0
 
     def _listen(self, seconds: float) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
+from agent.events import gateway_event
 from agent.host.clock import Clock, Stamp
 from agent.line.buses import Buses, Submit
+from agent.line.others import OtherMaster
 from agent.line.worker import Question, Worker
 from agent.meters.foreign import UnexpectedMeters
 from agent.meters.state import MeterState
@@ -113,6 +115,7 @@ class FakeBus:
             before=self.before,
             denied=lambda point, refused: self.denied.append((point, refused)),
             unexpected=unexpected,
+            others=OtherMaster(lambda text: self.submit([gateway_event("second-master", text, self.clock.stamp())])),
             open_port=self.open,
             sleep=self.time.sleep,
         )
