@@ -139,9 +139,10 @@ class SecondMaster(MeterError):
     hint = "a second master asks on this pair: switch it off, or set shared = true for this bus"
     retry = "never"
 
-    def __init__(self, message: str, heard: tuple[Any, ...] = ()) -> None:
+    def __init__(self, message: str, heard: tuple[Any, ...] = (), hint: str = "") -> None:
         super().__init__(message)
         self.heard = heard
+        self.hint = hint or type(self).hint
 
 
 class Refused(MeterError):

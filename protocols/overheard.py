@@ -7,7 +7,6 @@ have not sent, or an answer that we have not asked for, tells of it.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from protocols.checksums import crc16_modbus
 from protocols.errors import SecondMaster
@@ -28,7 +27,7 @@ class Overheard:
 class Unnamed(ABC):
     """Base of sessions whose answers do not name their question, or not always their meter."""
 
-    proved: ClassVar[bool] = True  # ``proof`` asks what no other answer can be taken for
+    proved: bool = True  # ``proof`` asks what no other answer can be taken for
 
     @abstractmethod
     def foreign(self, octets: bytes) -> tuple[Overheard, ...]:
@@ -67,4 +66,9 @@ def second_master(who: str, heard: Collection[Overheard]) -> SecondMaster:
         f"a {'question to' if one.question else 'frame of'} {one.address} ({len(one.frame)} octets)"
         for one in tuple(heard)[:3]
     )
-    return SecondMaster(f"{who}: another master speaks on this line, no answer is believed now: {shown}", tuple(heard))
+    if any(one.question for one in heard):
+        return SecondMaster(
+            f"{who}: another master speaks on this line, no answer is believed now: {shown}", tuple(heard)
+        )
+    words = f"{who}: an answer that was not asked for, another master's or a late one: {shown}"
+    return SecondMaster(words, tuple(heard), 'another master on this pair, or a meter slower than its "timeout"')

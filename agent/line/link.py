@@ -24,6 +24,7 @@ BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
 SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
 
 FAREWELL = 0.02  # s of silence after a message that no one answers, so that it does not run into the next frame
+SETTLED = 0.25  # s in which an answer too many comes
 JITTER = 4.0  # times the slowest answer of a dialogue that the next one may take, within the margin
 HEARING = 0.25  # s of listening to another master until it is seen that the line is wanted
 LATEST = 30.0  # s after a question without an answer in which its answer may still come
@@ -165,10 +166,15 @@ class Link:
         session = self._answered
         if session is None or not isinstance(session, Unnamed):
             return
-        if (came := self._port.discard()) and session.foreign(came):
+        came = self._port.discard()
+        if self._margin and session.proved:
+            # Behind a serial server that others use too their questions are not heard: ours may have been answered
+            # by their answer, and its own comes now.
+            came += self._port.read(min(SETTLED, self._slowest))
+        if heard := session.foreign(came):
             self._doubtful = session
-            self._overhear(session.foreign(came))
-            raise second_master("one answer too many", session.foreign(came))
+            self._overhear(heard)
+            raise second_master("one answer too many", heard)
         if not session.proved or not self.others.lately(self._monotonic()):
             return
         try:

@@ -82,6 +82,7 @@ class Session(Unnamed):
         proof: Question | None = None,
     ) -> None:
         self._unit, self._tcp = unit, framing == "tcp"
+        self.proved = not self._tcp  # where transactions are numbered nothing has to be
         self._framing = framing
         usual = WAIT_TCP if self._tcp else WAIT if line.speed >= 9600 else WAIT_SLOW
         self._wait = usual if timeout is None else timeout

@@ -134,6 +134,20 @@ def test_rows_that_disagree_with_their_total_are_read_once_more_and_no_more() ->
     assert len(asked) == 2 + 1 + 5 and bus.readings()[-1].flags == ("sum-mismatch",)
 
 
+def test_behind_a_serial_server_the_answer_too_many_is_waited_for():
+    """Questions of its other clients are not heard there; the last answer of a reading may be one to them."""
+
+    def last(bus, question):
+        bus.wrong = question != b"\x05\x00\x04"
+        return None if bus.wrong else [(0.03, bus.of(T1)), (0.06, bus.of(question))]
+
+    bus = SharedPair(last)
+    bus.meters[0].margin = 1.0
+    bus.run(30)
+    assert [record.values["1-0:1.8.4"] for record in bus.readings()] == [0]
+    assert bus.events() == ["second-master"]
+
+
 def test_noise_and_our_own_echo_are_no_second_master() -> None:
     bus = SharedPair(
         lambda bus, question: [(0.0, seal(1, question)), (0.01, b"\xff\x00\xf3"), (0.04, bus.of(question))]
