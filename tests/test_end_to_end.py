@@ -9,16 +9,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.cli.demo_house import configuration, differences, write_passwords
-from agent.control.unix_socket import ask_daemon
+from agent.control.unix_socket import NoAnswer, NotRunning, RequestRefused, ask_daemon
 from buffer.faults import StoreError
+from buffer.record import Record
+from buffer.states import RecordState
 from buffer.store import Store
 from simulators.intake.service import Intake
 from simulators.plant import Plant, load
 from tests.support.broker import Broker, needs_mosquitto
+from tests.support.present import present
+from tests.support.waiting import until
 
 PLANTS = Path(__file__).parent / "plants"
 KILLS = 50
@@ -35,6 +40,7 @@ class Site:
         self.config = folder / "meterpost.toml"
         self.log = folder / "daemon.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.last: Exception | None = None  # why the daemon did not answer lately
         self.stack = ExitStack()
 
     def __enter__(self) -> "Site":
@@ -69,21 +75,21 @@ class Site:
         self.process.send_signal(number)
         return self.process.wait(20)
 
-    def ask(self, op: str, **args: object) -> dict:
-        return ask_daemon(self.state, op, **args)
+    def ask(self, op: str, **args: object) -> dict[str, Any]:
+        told: dict[str, Any] = ask_daemon(self.state, op, **args)
+        return told
 
-    def until(self, condition: Callable[..., object], seconds: float = 60.0) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    def until(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
+        """What the daemon refuses or does not answer while it starts is asked again."""
+
+        def answered() -> object:
             try:
-                if condition():
-                    return
-            except Exception as trouble:  # not up yet
-                last = trouble
-            else:
-                last = None
-            time.sleep(0.1)
-        raise AssertionError(f"not within {seconds} s ({last!r}); {self.log.read_text()[-2000:]}")
+                return condition()
+            except (NotRunning, NoAnswer, RequestRefused) as trouble:
+                self.last = trouble
+                return None
+
+        until(answered, seconds, told=lambda: f"({self.last!r}); {self.log.read_text()[-2000:]}", every=0.1)
 
     def settle(self) -> None:
         """No more polls, those under way have ended; what is stored is confirmed."""
@@ -102,9 +108,14 @@ class Site:
         finally:
             store.close()
 
-    def stored(self) -> list:
+    def grown(self, seen: int) -> int:
+        self.until(lambda: self.last_seq() > seen)
+        return self.last_seq()
+
+    def stored(self) -> list[tuple[Record, RecordState, str | None]]:
         store = Store.open(self.state, now=lambda: datetime.now(UTC), read_only=True)
-        rows, first = [], 1
+        rows: list[tuple[Record, RecordState, str | None]] = []
+        first = 1
         while page := store.rows("all", first, 500):
             rows += page
             first = page[-1][0].seq + 1
@@ -137,8 +148,7 @@ def test_fifty_kills_of_daemon_and_broker_lose_double_and_invent_nothing(site: S
     seen = progress = 0
     for _ in range(KILLS):
         if chance.random() < 0.3:  # on a busy machine a daemon may need longer than it has to live
-            site.until(lambda seen=seen: site.last_seq() > seen, 60)
-            seen, progress = site.last_seq(), progress + 1
+            seen, progress = site.grown(seen), progress + 1
         time.sleep(chance.uniform(0.2, 1.2))
         if chance.random() < 0.6:
             site.kill()
@@ -191,7 +201,7 @@ def test_a_second_instance_ends_with_75_and_names_the_first(site: Site) -> None:
         [sys.executable, "-m", "agent", "run", "-c", str(site.config)], capture_output=True, text=True, timeout=30
     )
     assert done.returncode == 75
-    assert str(site.process.pid) in done.stderr
+    assert str(present(site.process).pid) in done.stderr
 
 
 def test_a_port_that_vanishes_and_comes_back_is_read_again(site: Site) -> None:
@@ -213,11 +223,11 @@ def test_sighup_takes_a_new_file_and_a_broken_one_leaves_the_old_running(site: S
     site.until(lambda: len(site.ask("status")["meters"]) == 5)
     whole = site.config.read_text()
     site.config.write_text(whole.replace('driver = "b23"', 'driver = "b32"'))
-    site.process.send_signal(signal.SIGHUP)
+    present(site.process).send_signal(signal.SIGHUP)
     site.until(lambda: 'found "b32"' in site.log.read_text())
     assert len(site.ask("status")["meters"]) == 5
     site.config.write_text(whole[: whole.rindex("[[meter]]")])
-    site.process.send_signal(signal.SIGHUP)
+    present(site.process).send_signal(signal.SIGHUP)
     site.until(lambda: len(site.ask("status")["meters"]) == 4)
     site.settle()
     assert site.end() == 0
@@ -239,7 +249,7 @@ def test_a_foreign_meter_gives_an_event_and_no_reading(tmp_path: Path) -> None:
 def test_read_and_status_go_through_the_running_daemon_and_without_it_to_the_port(site: Site) -> None:
     import json
 
-    def meterpost(*args: str) -> subprocess.CompletedProcess:
+    def meterpost(*args: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "agent", *args, "-c", str(site.config)]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 

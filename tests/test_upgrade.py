@@ -2,13 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -30,10 +30,13 @@ from buffer.body import record_json
 from buffer.notes import COMMAND, METER_CLOCK, NOTES, PAUSED, SECOND_MASTER, UNEXPECTED
 from buffer.store import Store
 from simulators.intake.service import Intake
-from tests.delivery.fakes import House, wait_for
+from tests.delivery.fakes import House
 from tests.delivery.fakes import config as config_of
 from tests.support.broker import Broker, needs_mosquitto
+from tests.support.waiting import until
 from tests.support.wire import QuickPort
+
+T = TypeVar("T")
 
 DATA = Path(__file__).parent / "data" / "store-0.1.0"
 NOON = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -63,9 +66,13 @@ def config(state: Path) -> Config:
     return load(state.parent / "meterpost.toml")
 
 
+def no_change(work: Callable[[Store], T], /) -> T:
+    raise AssertionError("a meter without ciphering writes no counter")
+
+
 @pytest.fixture
 def flat(config: Config) -> MeterState:
-    groups = build.build(config, FrameCounters(lambda work: 0).of)
+    groups = build.build(config, FrameCounters(no_change).of)
     return groups["riser-1"][0]
 
 
@@ -186,7 +193,7 @@ def test_a_whole_daemon_goes_on_with_the_store_and_the_configuration(state: Path
         def earlier() -> list[dict[str, Any]]:
             return [row.record for row in intake.rows() if row.record["seq"] <= len(WRITTEN["records"])]
 
-        wait_for(lambda: len(earlier()) == len(pending))
+        until(lambda: len(earlier()) == len(pending))
         assert earlier() == pending
         meters = {one["point"]: one["state"] for one in daemon.status()["meters"]}
         assert meters.keys() == {"flat-12", "lift", "квартира 13", "cellar"} and meters["lift"] == "paused"

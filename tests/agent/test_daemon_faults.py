@@ -27,6 +27,8 @@ from simulators.intake.service import Intake as Utility
 from simulators.mercury230 import Mercury230
 from tests.buffer.plant import NoDisk, disk, readings
 from tests.support.broker import Broker, free_port, needs_mosquitto
+from tests.support.present import present
+from tests.support.waiting import until
 from tests.support.wire import QuickPort
 
 pytestmark = [pytest.mark.slow, needs_mosquitto]
@@ -112,17 +114,17 @@ class Site:
         assert self.daemon is not None
         return self.daemon.store
 
-    def until(self, condition: Callable[..., object], seconds: float = 60.0) -> None:
+    def until(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
         """The daemon's housekeeping goes on meanwhile, as ``run`` does it."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if self.daemon is not None:
-                self.daemon.tick()
-            if condition():
-                return
-            time.sleep(0.05)
+        until(condition, seconds, between=self.tick, told=self.told)
+
+    def tick(self) -> None:
+        if self.daemon is not None:
+            self.daemon.tick()
+
+    def told(self) -> str:
         status = dict(self.daemon.status()) if self.daemon else "no daemon"
-        raise AssertionError(f"not within {seconds} s: {status}, intake: {self.intake.counters}")
+        return f"{status}, intake: {self.intake.counters}"
 
     def polled(self) -> int:
         assert self.daemon is not None
@@ -149,7 +151,7 @@ class Site:
         counts = self.store.counts()
         return counts.pending == 0 and counts.held == 0
 
-    def delivered(self) -> list[dict]:
+    def delivered(self) -> list[dict[str, Any]]:
         return [row.record for row in self.intake.rows()]
 
 
@@ -157,12 +159,12 @@ def registers(value: int) -> dict[int, Energy]:
     return {tariff: Energy(*[value * (3 if tariff == 0 else 1)] * 4) for tariff in range(4)} | {4: Energy(0, 0, 0, 0)}
 
 
-def natural(record: dict) -> tuple:
+def natural(record: dict[str, Any]) -> tuple[Any, ...]:
     event = record.get("event") or {}
     return record["point"], record["meter"], record["kind"], record["at"], event.get("code"), event.get("n")
 
 
-def events(records: list[dict], code: str) -> list[str]:
+def events(records: list[dict[str, Any]], code: str) -> list[str]:
     return [
         record["event"]["text"] for record in records if record["kind"] == "event" and record["event"]["code"] == code
     ]
@@ -198,11 +200,15 @@ def test_a_gateway_that_boots_in_1970_polls_and_sends_when_its_clock_is_set(site
     assert len(held) == site.store.last_seq and all(record.at.year == 1970 for record in held.values())
     assert site.store.counts().pending == 0 and site.delivered() == []
     site.hands.wall, site.hands.synced = 0.0, True
-    assert all(meter.offset is None for worker in site.daemon.buses.workers for meter in worker.meters)
+    assert all(meter.offset is None for worker in present(site.daemon).buses.workers for meter in worker.meters)
     site.hands.leap(11.0)  # the kernel is asked every 10 s
     site.poll_on()
     # The meters' clocks are compared now, not an hour after they could not be.
-    site.until(lambda: all(meter.offset is not None for worker in site.daemon.buses.workers for meter in worker.meters))
+    site.until(
+        lambda: all(
+            meter.offset is not None for worker in present(site.daemon).buses.workers for meter in worker.meters
+        )
+    )
     site.settle()
     check_intake(site)
     check_no_hole(site)
@@ -243,10 +249,10 @@ def test_a_step_of_the_clock_and_back_stops_no_poll_and_loses_nothing(site: Site
     site.poll_on()
     site.hands.wall = step
     site.poll_on()
-    assert site.daemon.clock.stamp().state == ("synced" if step > 0 else "unset")
+    assert present(site.daemon).clock.stamp().state == ("synced" if step > 0 else "unset")
     site.hands.wall = 0.0
     site.poll_on()
-    assert site.daemon.clock.stamp().state == ("unset" if step > 0 else "synced")
+    assert present(site.daemon).clock.stamp().state == ("unset" if step > 0 else "synced")
     if step > 0:  # held until the clock has passed the newest record
         assert site.store.counts().held > 0
         site.hands.leap(step)
@@ -272,9 +278,9 @@ def test_a_broker_that_hangs_for_longer_than_the_keepalive_costs_nothing(site: S
     site.connect()
     site.start(keepalive=1)
     site.poll_on()
-    site.until(lambda: site.daemon.delivery.status()["online"])
+    site.until(lambda: present(site.daemon).delivery.status()["online"])
     site.broker.freeze()
-    site.until(lambda: not site.daemon.delivery.status()["online"])
+    site.until(lambda: not present(site.daemon).delivery.status()["online"])
     site.poll_on(20 * METERS)
     assert site.store.counts().pending >= 20 * METERS
     site.broker.thaw()
@@ -319,8 +325,8 @@ def test_a_disk_that_says_no_for_a_while_stops_nothing(site: Site, monkeypatch: 
     site.hands.leap(11.0)  # what was held is to be released now, and cannot be
     before = site.polled()
     site.until(lambda: site.polled() >= before + 10 * METERS)
-    site.daemon.buses._denied("flat-1", True)
-    assert site.daemon.writer.trouble == "the disk says no"
+    present(site.daemon).buses._denied("flat-1", True)
+    assert present(site.daemon).writer.trouble == "the disk says no"
     monkeypatch.undo()
     site.connect()
     site.settle()

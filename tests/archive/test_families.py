@@ -22,6 +22,7 @@ from simulators.spodes import Spodes
 from tests.support import dlms
 from tests.support.archive_bus import DAY, HALF, House, intervals, midnights
 from tests.support.healing import HOUR, NOW, heal, local_midnight
+from tests.support.present import present
 
 BEGUN = datetime(2026, 8, 1, tzinfo=UTC)
 LONG = timedelta(minutes=30)
@@ -123,7 +124,7 @@ def test_a_spodes_meters_history_is_whole_after_outages_and_its_energies_agree(f
     for record in found.values():
         assert (
             record.values["1-0:1.29.0"]
-            == house.home.energy(record.at)["total"] - house.home.energy(record.start)["total"]
+            == house.home.energy(record.at)["total"] - house.home.energy(present(record.start))["total"]
         )
     registers_are_true(house, "day", since)
     registers_are_true(house, "month", since)
@@ -144,7 +145,7 @@ def test_days_and_months_of_a_meter_that_says_its_zone_itself_are_whole(folder: 
     since = local_midnight(house, NOW - 60 * DAY) + HALF
     registers_are_true(house, "day", since)
     registers_are_true(house, "month", since)
-    assert not [runs for gaps in house.filler._gaps_of.values() for runs in gaps.absent if gaps.grid.kind != "interval"]
+    assert not [runs for gaps in house.filler._known.values() for runs in gaps.absent if gaps.grid.kind != "interval"]
     house.run(2 * DAY)
     fresh = [record for record in house.records("day") if record.at > NOW + 3 * DAY]
     assert len(fresh) == 2 and not [record for record in fresh if "restored" in record.flags]

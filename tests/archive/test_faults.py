@@ -15,6 +15,7 @@ from agent.line.worker import Question
 from protocols.mercury.frames import Energy, seal
 from tests.support.archive_bus import DAY, HALF, POLL, House, intervals
 from tests.support.healing import HOUR, MINUTE, NOW, assert_whole, heal, local_midnight
+from tests.support.present import present
 
 EACH_MINUTE = replace(POLL, now=60.0)
 NOT_ALLOWED = b"\x01"
@@ -76,7 +77,7 @@ def test_a_question_from_outside_is_answered_after_the_exchange_under_way(folder
     def listen(sent: bytes) -> bytes | None:
         if sent[1] == 0x06 and not asked_at:
             asked_at.append(house.time.now)
-            house.worker.ask(question)
+            present(house.worker).ask(question)
         return None
 
     house.listen = listen
@@ -171,7 +172,7 @@ def test_a_row_that_no_connection_could_carry_travels_with_a_flag_and_as_it_is(f
     house.start()
     heal(house)
     (flagged,) = [record for record in house.records("interval") if "step-too-large" in record.flags]
-    assert flagged.start <= jump < flagged.at and flagged.values["1-0:1.29.0"] > 20_000
+    assert present(flagged.start) <= jump < flagged.at and flagged.values["1-0:1.29.0"] > 20_000
     house.stop()
 
 
@@ -192,10 +193,7 @@ def test_a_row_outside_of_what_was_asked_or_between_two_slots_fills_no_slot(fold
                 else replace(reading, at=reading.at + shift, start=reading.start + shift)
             )
 
-    class Astray(type(driver)):
-        interval = staticmethod(astray)
-
-    driver.__class__ = Astray
+    driver.__class__ = type("Astray", (type(driver),), {"interval": staticmethod(astray)})
     house.run(10 * MINUTE)
     house.flush()
     have = house.moments("interval")
@@ -347,7 +345,7 @@ def test_a_meter_whose_clock_is_far_off_loses_no_slot_for_it(folder: Path) -> No
     house.start()
     house.run(20 * MINUTE)
     assert not house.whole(), "what did not come may lie elsewhere"
-    assert not [gaps for gaps in house.filler._gaps_of.values() if len(gaps.absent)]
+    assert not [gaps for gaps in house.filler._known.values() if len(gaps.absent)]
     house.stop()
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,16 +15,18 @@ from agent.archive.windows import grid, reach, slots_of, unit, units, window
 from agent.config.values import EarlierMeter, Meter, Poll
 from agent.meters.state import MeterState
 from buffer.record import Record
-from drivers.reading import Reach, Traits
+from drivers.mercury.driver import Mercury230
+from drivers.reading import Kind, MeterPlan, Reach, Traits
 from protocols.session import Line
+from tests.support.present import present
 
 MOSCOW, BERLIN, KATHMANDU = ZoneInfo("Europe/Moscow"), ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kathmandu")
 HALF, HOUR, DAY = timedelta(minutes=30), timedelta(hours=1), timedelta(days=1)
 NOW = datetime(2026, 11, 21, 12, 7, tzinfo=UTC)
 
 
-def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)
+def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=UTC)
 
 
 def of_day(grid: Grid, day: date) -> int:
@@ -57,13 +60,13 @@ def test_days_and_months_are_those_of_the_zone_leap_days_too() -> None:
     days, months = Grid("day", BERLIN), Grid("month", BERLIN)
     assert days.at(days.before(utc(2026, 10, 26, 8, 0))) == utc(2026, 10, 25, 23, 0)
     assert days.at(days.before(utc(2026, 10, 25, 8, 0))) == utc(2026, 10, 24, 22, 0)
-    assert [days.at(days.number(utc(2028, 2, 28, 23, 0)) + n).day for n in (0, 1)] == [28, 29]
+    assert [days.at(present(days.number(utc(2028, 2, 28, 23, 0))) + n).day for n in (0, 1)] == [28, 29]
     assert months.at(months.before(utc(2026, 12, 31, 22, 59))) == utc(2026, 11, 30, 23, 0)
     assert months.at(months.before(utc(2026, 12, 31, 23, 0))) == utc(2026, 12, 31, 23, 0)
 
 
 @pytest.mark.parametrize("kind", ["day", "month"])
-def test_a_snapshot_frozen_some_minutes_late_is_that_of_its_midnight_and_one_from_noon_is_none(kind: str) -> None:
+def test_a_snapshot_frozen_some_minutes_late_is_that_of_its_midnight_and_one_from_noon_is_none(kind: Kind) -> None:
     grid = Grid(kind, MOSCOW)
     midnight = utc(2026, 10, 31, 21, 0)
     assert grid.number(midnight + timedelta(minutes=3)) == grid.number(midnight)
@@ -79,7 +82,7 @@ def test_an_interval_that_ends_between_two_slots_fills_none() -> None:
     st.sampled_from(["Europe/Moscow", "Europe/Berlin", "Asia/Beirut", "America/Sao_Paulo", "Asia/Kathmandu", "UTC"]),
     st.datetimes(datetime(2001, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC)),
 )
-def test_every_moment_lies_in_exactly_one_slot(kind: str, zone: str, moment: datetime) -> None:
+def test_every_moment_lies_in_exactly_one_slot(kind: Kind, zone: str, moment: datetime) -> None:
     """Also where daylight saving begins at midnight (Beirut, São Paulo)."""
     grid = Grid.intervals(ZoneInfo(zone), HALF, moment) if kind == "interval" else Grid(kind, ZoneInfo(zone))
     number = grid.before(moment)
@@ -89,7 +92,7 @@ def test_every_moment_lies_in_exactly_one_slot(kind: str, zone: str, moment: dat
 
 
 @given(st.sampled_from(["interval", "day", "month"]), st.integers(0, 3000))
-def test_units_of_the_store_hold_each_slot_once(kind: str, back: int) -> None:
+def test_units_of_the_store_hold_each_slot_once(kind: Kind, back: int) -> None:
     grid = Grid.intervals(MOSCOW, HALF, NOW) if kind == "interval" else Grid(kind, MOSCOW)
     last = grid.before(NOW)
     low, high = units(grid, (last - back, last))
@@ -102,7 +105,7 @@ def _open(run: tuple[int, int]) -> tuple[int, int]:
     return run[0], run[1] + 1
 
 
-class Keeps:
+class Keeps(Mercury230):
     capabilities = frozenset({"interval", "day"})
     traits = Traits()
 
@@ -110,13 +113,13 @@ class Keeps:
         return Reach(now - DAY)
 
 
-def meter(offset: Decimal | None = None, poll: Poll | None = None, **config: date | tuple[EarlierMeter]) -> MeterState:
+def meter(offset: Decimal | None = None, poll: Poll | None = None, **config: Any) -> MeterState:
     made = Meter("flat-1", "riser", "mercury230", "1", "20000001", Line(), poll or Poll(), **config)
-    return MeterState(made, Keeps(), Line(), MOSCOW, offset=offset)
+    return MeterState(made, Keeps(MeterPlan("mercury230", "1", "20000001", Line())), Line(), MOSCOW, offset=offset)
 
 
 def moments(
-    state: MeterState, kind: str, oldest: datetime = NOW - 90 * DAY, keep: timedelta = 400 * DAY
+    state: MeterState, kind: Kind, oldest: datetime = NOW - 90 * DAY, keep: timedelta = 400 * DAY
 ) -> tuple[datetime, datetime]:
     grid = Grid.intervals(MOSCOW, HALF, NOW) if kind == "interval" else Grid(kind, MOSCOW)
     first, last = window(state, grid, Reach(oldest), keep, NOW)
@@ -209,7 +212,7 @@ def test_a_poll_looks_only_at_what_is_fresh() -> None:
 
 @pytest.mark.parametrize("zone", [MOSCOW, BERLIN, ZoneInfo("America/New_York"), ZoneInfo("UTC")])
 @pytest.mark.parametrize("kind", ["interval", "day", "month"])
-def test_everything_may_be_asked_for_and_a_stamp_out_of_all_bounds_is_no_slot(zone: ZoneInfo, kind: str) -> None:
+def test_everything_may_be_asked_for_and_a_stamp_out_of_all_bounds_is_no_slot(zone: ZoneInfo, kind: Kind) -> None:
     """A utility that wants all there is says from the year 1 to the year 9999."""
     slots = Grid.intervals(zone, HALF, NOW) if kind == "interval" else Grid(kind, zone)
     begin, end = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from buffer.record import Record
 from buffer.store import Store
@@ -47,7 +48,7 @@ def reading(number: int, point: str = "flat-1", **changes: object) -> Record:
     return Record(**(fields | changes))  # type: ignore[arg-type]
 
 
-def readings(first: int, last: int, **changes: object) -> list[Record]:
+def readings(first: int, last: int, **changes: Any) -> list[Record]:
     return [reading(number, **changes) for number in range(first, last + 1)]
 
 

@@ -18,6 +18,7 @@ from buffer.record import Record
 from buffer.store import Store
 from buffer.tables import WAL_SIZE
 from tests.buffer.plant import Clock, crashed, everything, opened, reading, readings
+from tests.support.present import present
 
 PAGE = schema.PAGE
 FRAME = 24 + PAGE
@@ -34,7 +35,7 @@ def shown(record: Record) -> str:
 
 
 def codes(store: Store) -> list[str]:
-    return [record.event["code"] for record in store.events]
+    return [present(record.event)["code"] for record in store.events]
 
 
 def filled(directory: Path) -> Store:
@@ -107,7 +108,7 @@ def test_a_file_that_is_no_store_is_set_aside_and_counted(tmp_path: Path, sound:
     (state / "store.db").write_bytes(content)
     with closing(opened(state)) as store:
         assert codes(store) == ["store-damaged"]
-        assert "0 records carried over, 600 could not be saved" in store.events[0].event["text"]
+        assert "0 records carried over, 600 could not be saved" in present(store.events[0].event)["text"]
         assert (store.last_seq, store.put([reading(1)])[0].seq) == (0, 1)
     assert [path.read_bytes() for path in state.glob("store-*.damaged.db")] == [content]
 
@@ -223,7 +224,7 @@ def test_an_older_copy_of_the_store_is_not_taken_for_the_store(tmp_path: Path, s
     (state / "store.db").write_bytes((sound / "store.db").read_bytes())
     with closing(opened(state)) as store:
         assert codes(store) == ["store-tail-lost"]
-        assert "349" in store.events[0].event["text"] or "350" in store.events[0].event["text"]
+        assert "349" in present(store.events[0].event)["text"] or "350" in present(store.events[0].event)["text"]
 
 
 HOLD = """
@@ -241,7 +242,7 @@ sys.stdin.read()
 def test_a_second_instance_is_told_who_has_the_store(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout.readline() == "open\n"
+        assert present(holder.stdout).readline() == "open\n"
         with pytest.raises(StoreBusy, match=str(holder.pid)) as busy:
             opened(tmp_path)
         assert busy.value.pid == holder.pid
@@ -340,7 +341,9 @@ def test_unconfirmed_records_go_last_and_an_event_counts_them(tmp_path: Path) ->
     limited(store, 4)
     stored = [record for number in range(2001, 2101) for record in store.put([reading(number)])]
     events = [record.event for record in stored if record.kind == "event"]
-    assert {(event["code"], event["text"][:27]) for event in events} == {("store-full", "100 unconfirmed records fro")}
+    assert {(present(event)["code"], present(event)["text"][:27]) for event in events} == {
+        ("store-full", "100 unconfirmed records fro")
+    }
     lost = 100 * len(events)
     assert 0 < lost <= 300, "hardly more than the records that came"
     last = 2100 + len(events)

@@ -1,5 +1,6 @@
 """Spans of whole numbers behave as sets of them."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
@@ -13,7 +14,8 @@ CHANGES = st.lists(st.tuples(st.booleans(), RUN), max_size=30)
 
 
 def changed(changes: list[tuple[bool, tuple[int, int]]]) -> tuple[Spans, set[int]]:
-    runs, numbers = Spans(), set()
+    runs = Spans()
+    numbers: set[int] = set()
     for add, (first, last) in changes:
         (runs.add if add else runs.remove)(first, last)
         numbers = numbers | {*range(first, last + 1)} if add else numbers - {*range(first, last + 1)}
@@ -40,7 +42,10 @@ def test_questions_about_a_span_answer_as_a_set_would(
 ) -> None:
     runs, numbers = changed(changes)
     inside = {*range(span[0], span[1] + 1)}
-    flat = lambda found: [number for first, last in found for number in range(first, last + 1)]  # noqa: E731
+
+    def flat(found: Iterable[tuple[int, int]]) -> list[int]:
+        return [number for first, last in found for number in range(first, last + 1)]
+
     assert flat(runs.within(*span)) == sorted(numbers & inside)
     assert flat(runs.gaps(*span)) == sorted(inside - numbers)
     assert runs.among(*span) == len(numbers & inside)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buffer.states import CONFIRMED, GONE, HELD, PENDING, REFUSED, Run, States, grouped
+from buffer.states import CONFIRMED, GONE, HELD, PENDING, REFUSED, RecordState, Run, States, grouped
 
 STEPS = st.lists(
     st.tuples(st.integers(1, 40), st.integers(0, 15), st.sampled_from([PENDING, CONFIRMED, REFUSED, HELD, GONE])),
@@ -12,8 +12,10 @@ STEPS = st.lists(
 
 @pytest.mark.slow
 @given(STEPS)
-def test_runs_say_the_same_as_a_state_for_each_number(steps: list[tuple[int, int, str]]) -> None:
-    runs, table, model = States(), {}, dict.fromkeys(range(1, 61), PENDING)
+def test_runs_say_the_same_as_a_state_for_each_number(steps: list[tuple[int, int, RecordState]]) -> None:
+    runs = States()
+    table: dict[int, Run] = {}
+    model: dict[int, RecordState] = dict.fromkeys(range(1, 61), PENDING)
     for first, more, state in steps:
         change = runs.put(first, first + more, state)
         for dropped in change.dropped:
@@ -22,7 +24,8 @@ def test_runs_say_the_same_as_a_state_for_each_number(steps: list[tuple[int, int
         model |= dict.fromkeys(range(first, first + more + 1), state)
     assert [runs.state(number) for number in model] == list(model.values())
     assert States(table.values()).runs(1, 60, {CONFIRMED, REFUSED}) == runs.runs(1, 60, {CONFIRMED, REFUSED})
-    for state in (CONFIRMED, REFUSED, HELD, GONE):
+    ended: tuple[RecordState, ...] = (CONFIRMED, REFUSED, HELD, GONE)
+    for state in ended:
         assert runs.counts(60)[state] == list(model.values()).count(state)
         assert runs.counts(30)[state] == list(model.values())[:30].count(state)
         listed = [number for run in runs.runs(1, 60, (state,)) for number in range(run.first, run.last + 1)]

@@ -4,11 +4,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,9 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from buffer.record import Record
+from buffer.states import RecordState
 from buffer.store import Counts, Store
 from buffer.tables import Tables
 from tests.buffer.plant import NOON, Clock, crashed, everything, opened, reading, readings
+from tests.support.present import present
 
 LONG = timedelta(days=400)
 
@@ -115,8 +118,8 @@ def test_what_was_confirmed_can_be_sent_again_by_number_and_by_time(store: Store
 
 def test_the_newest_reading_of_a_point_is_known_by_its_moment(store: Store) -> None:
     store.put([reading(5), reading(2, kind="day"), reading(3), reading(9, meter="99"), reading(1, point="flat-2")])
-    assert store.last("flat-1", "now").at == reading(9).at
-    assert store.last("flat-1", "now", "23456789").at == reading(5).at
+    assert present(store.last("flat-1", "now")).at == reading(9).at
+    assert present(store.last("flat-1", "now", "23456789")).at == reading(5).at
     assert store.last("flat-1", "month") is None
     assert store.last("flat-3", "now") is None
 
@@ -133,7 +136,7 @@ def test_after_a_crash_the_newest_reading_is_known_without_looking_at_all_record
     with closing(opened(state)) as store:
         saved = store._keeper.tables.fetch("SELECT seq FROM newest ORDER BY seq")
         assert saved == [(17,), (18,), (19,)]
-        assert [store.last(f"flat-{number}", "now").seq for number in range(3)] == [24, 25, 23]
+        assert [present(store.last(f"flat-{number}", "now")).seq for number in range(3)] == [24, 25, 23]
 
 
 def test_states_notes_and_numbers_survive_a_restart_and_a_crash(tmp_path: Path) -> None:
@@ -152,7 +155,7 @@ def test_states_notes_and_numbers_survive_a_restart_and_a_crash(tmp_path: Path) 
     assert second.noted("password:riser-1:45") == "2026-11-21"
     assert second.noted("gone") is None
     assert second.notes("password:") == {"password:riser-1:45": "2026-11-21"}
-    assert second.last("flat-1", "now").seq == 6
+    assert present(second.last("flat-1", "now")).seq == 6
     second.close()
 
 
@@ -208,8 +211,8 @@ def test_a_record_that_is_being_corrected_never_goes_out_as_it_was_before(
     publisher = threading.Thread(target=lambda: seen.extend(everything(store)))
     real = Tables.set_state
 
-    def watched(*args: Tables | int | str) -> None:
-        real(*args)
+    def watched(tables: Tables, first: int, last: int, state: RecordState) -> None:
+        real(tables, first, last, state)
         publisher.start()
         publisher.join(0.2)  # it asks while the correction is written, and not yet on the disk
 
@@ -235,7 +238,7 @@ def test_who_counts_during_a_commit_sees_what_was_before_it(store: Store) -> Non
 
 
 def test_records_read_with_an_unset_clock_are_held_and_corrected(store: Store) -> None:
-    wrong = {"clock": "unset", "boot": "b1", "monotonic": 12.5}
+    wrong: dict[str, Any] = {"clock": "unset", "boot": "b1", "monotonic": 12.5}
     store.put([reading(1), reading(2, **wrong), reading(3, kind="day", **wrong), reading(4, clock="unset")])
     assert (store.counts().held, store.pending_ranges()) == (2, [(1, 1), (4, 4)])
     assert store.rows("held")[0][0] == replace(reading(2, **wrong), seq=2)
@@ -337,7 +340,7 @@ class Model(RuleBasedStateMachine):
         self.open()
         self.states: dict[int, str] = {}
         self.keys: dict[int, int] = {}
-        self.read_at: dict[int, object] = {}
+        self.read_at: dict[int, datetime] = {}
 
     def open(self) -> None:
         self.store = opened(Path(self.room.name), self.clock)

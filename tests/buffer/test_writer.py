@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ from buffer.faults import StoreUnusable
 from buffer.record import Record
 from buffer.writer import RECEIPTS, WAITING, Writer
 from tests.buffer.plant import opened, reading, readings
+from tests.support.waiting import until
 
 
 class Plant:
@@ -24,14 +25,6 @@ class Plant:
         with self.writer._wake:
             self.writer._wake.notify_all()
 
-    def until(self, condition: Callable[..., object]) -> None:
-        waiting = threading.Event()
-        for _ in range(12_000):
-            if condition():
-                return
-            waiting.wait(0.005)
-        raise AssertionError("it did not come")
-
 
 @pytest.fixture
 def plant(tmp_path: Path) -> Iterator[Plant]:
@@ -47,7 +40,7 @@ def test_all_that_was_read_within_a_second_is_one_transaction(plant: Plant) -> N
     plant.writer.submit(readings(4, 6))
     assert plant.transactions == []
     plant.pass_time(0.6)
-    plant.until(lambda: plant.transactions)
+    until(lambda: plant.transactions)
     assert [[record.seq for record in records] for records in plant.transactions] == [[1, 2, 3, 4, 5, 6]]
 
 
@@ -67,12 +60,12 @@ def test_a_note_is_written_with_its_records_or_not_at_all(plant: Plant, monkeypa
 def test_a_note_alone_is_written_too(plant: Plant) -> None:
     plant.writer.submit([], {"told": "it"})
     plant.pass_time(1.1)
-    plant.until(lambda: plant.store.noted("told") == "it")
+    until(lambda: plant.store.noted("told") == "it")
 
 
 def test_very_many_records_do_not_wait_for_the_second_to_end(plant: Plant) -> None:
     plant.writer.submit(readings(1, 1500))
-    plant.until(lambda: plant.transactions)
+    until(lambda: plant.transactions)
     assert plant.store.last_seq == 1500
 
 
@@ -83,7 +76,7 @@ def test_a_call_is_answered_after_all_that_came_before_it(plant: Plant) -> None:
 
 def test_a_call_hands_its_exception_to_the_caller(plant: Plant) -> None:
     with pytest.raises(KeyError):
-        plant.writer.call(lambda store: {}["nothing"])
+        plant.writer.call(lambda store: dict[str, int]()["nothing"])
     assert plant.writer.call(lambda store: store.last_seq) == 0
 
 
@@ -93,10 +86,10 @@ def test_a_receipt_counts_within_a_second_and_is_written_within_a_minute(plant: 
     unsaved = plant.store._keeper.tables._unsaved
     plant.writer.confirm([(1, 3)])
     plant.pass_time(1.1)
-    plant.until(lambda: plant.store.counts().pending == 2)
+    until(lambda: plant.store.counts().pending == 2)
     assert unsaved
     plant.pass_time(RECEIPTS)
-    plant.until(lambda: not unsaved)
+    until(lambda: not unsaved)
 
 
 def test_a_refusal_is_written_with_its_reason(plant: Plant) -> None:
@@ -134,9 +127,9 @@ def test_while_the_disk_says_no_records_wait_and_are_stored_later(
     assert plant.writer.trouble == "disk says no"
     monkeypatch.setattr(plant.store, "apply", real)
     plant.pass_time(2)
-    plant.until(lambda: plant.transactions)
+    until(lambda: plant.transactions)
     assert plant.store.last_seq == 3
-    plant.until(lambda: plant.writer.trouble is None)
+    until(lambda: plant.writer.trouble is None)
 
 
 @pytest.mark.slow
@@ -145,7 +138,7 @@ def test_a_caller_waits_when_too_much_is_in_memory(plant: Plant, monkeypatch: py
     monkeypatch.setattr(plant.store, "apply", lambda *args: (_ for _ in ()).throw(StoreUnusable("no")))
     plant.writer.submit(readings(1, WAITING))
     caller = threading.Thread(target=plant.writer.submit, args=(readings(WAITING + 1, WAITING + 1),))
-    plant.until(lambda: plant.writer.trouble)
+    until(lambda: plant.writer.trouble)
     caller.start()
     caller.join(0.1)
     assert caller.is_alive()
@@ -169,7 +162,7 @@ def test_a_closed_writer_takes_nothing_and_has_written_all(tmp_path: Path) -> No
 
 def test_a_living_writer_shows_it(plant: Plant) -> None:
     plant.pass_time(500)
-    plant.until(lambda: plant.writer.alive == 500)
+    until(lambda: plant.writer.alive == 500)
 
 
 def test_a_listener_that_fails_does_not_end_the_thread_that_stores(

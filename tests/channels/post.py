@@ -1,5 +1,6 @@
 """A real SMTP server (aiosmtpd) with a certificate of its own; what it is to answer is set by the test."""
 
+import asyncio
 import datetime
 import ssl
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.support.present import present
 
 
 def certificate(folder: Path, *names: str) -> tuple[Path, Path]:
@@ -77,8 +80,9 @@ class Post:
         content = envelope.original_content or b""
         self.raw.append(content)
         self.letters.append(message_from_bytes(content, policy=default))
-        self.over_tls.append(server.transport.get_extra_info("sslcontext") is not None)
+        self.over_tls.append(present(server.transport).get_extra_info("sslcontext") is not None)
         if self.hang_up:
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return self.answers.get("DATA", "250 taken")
 
@@ -91,9 +95,9 @@ class Server(Controller):
     """On the port that the system chose."""
 
     def _trigger_server(self) -> None:
-        assert self.server is not None
+        assert isinstance(self.server, asyncio.Server)
         self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        super()._trigger_server()  # type: ignore[no-untyped-call]
 
 
 def serving(post: Post, files: tuple[Path, Path] | None, *, wrapped: bool = False, login: bool = True) -> Server:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def start(post: Post, files: tuple[Path, Path]) -> Iterator[Start]:
         server = serving(post, None if tls == "none" else ours, wrapped=tls == "tls", login=login)
         server.start()
         running.append(server)
-        known = {"username": "meter", "password": Secret("secret")} if login else {}
+        known: dict[str, Any] = {"username": "meter", "password": Secret("secret")} if login else {}
         return MailSettings("127.0.0.1", "Meters <gw@example.org>", server.port, tls, ca_file=files[0], **known)
 
     yield started
@@ -223,7 +224,7 @@ def test_a_server_that_is_not_there_may_be_tried_again() -> None:
         {"subject": "x\r\nBcc: b@example.org"},
     ],
 )
-def test_what_is_no_email_never_reaches_a_server(start: Start, post: Post, change: dict[str, str]) -> None:
+def test_what_is_no_email_never_reaches_a_server(start: Start, post: Post, change: dict[str, Any]) -> None:
     with pytest.raises(ChannelError) as caught:
         mail.send(start(), replace(LETTER, **change), NAME)
     assert caught.value.kind is Kind.REFUSED

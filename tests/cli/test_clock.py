@@ -82,7 +82,12 @@ def test_setting_a_clock_tells_before_and_after_and_ends_with_3_where_one_could_
         "right": [],
         "failed": [],
     }
-    with serving(house, set_clock=lambda question: (asked.append(question["points"]), answer)[1]):
+
+    def set_clock(question: dict[str, Any]) -> dict[str, Any]:
+        asked.append(question["points"])
+        return answer
+
+    with serving(house, set_clock=set_clock):
         done = run("clock", "set", "flat-12", "-c", str(house))
         assert (done.code, done.out) == (0, "flat-12: 42.3 s fast before, 0.2 s slow after\n")
         answer |= {"corrected": [], "right": [{"point": "flat-12", "offset": 0.2}]}

@@ -2,13 +2,14 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.config.values import Bus
 from agent.control.doctor import _port, of_meters
 from agent.control.unix_socket import ControlServer
-from agent.report.days import ExchangeDay, ExchangeDays
+from agent.report.days import ExchangeDay, ExchangeDays, ExchangeState
 from buffer.record import Record
 from buffer.store import Store
 from tests.cli.conftest import Done, Run, change
@@ -24,7 +25,7 @@ def closed(house: Path) -> Path:
     return house
 
 
-def by_what(done: Done) -> dict:
+def by_what(done: Done) -> dict[str, Any]:
     return {finding["what"]: finding for finding in done.document["findings"]}
 
 
@@ -52,7 +53,8 @@ def test_refused_and_waiting_records_are_named(closed: Path, run: Run) -> None:
 def test_exchange_files_that_wait_for_a_person_are_named(closed: Path, run: Run) -> None:
     store = Store.open(closed.parent / "state", now=lambda: NOW)
     days = ExchangeDays(store, store.note)
-    for number, state in ((1, "refused"), (2, "unclear"), (3, "accepted")):
+    states: tuple[tuple[int, ExchangeState], ...] = ((1, "refused"), (2, "unclear"), (3, "accepted"))
+    for number, state in states:
         days.keep(ExchangeDay(date(2026, 11, number), number, f"80020_{number}.xml", state, NOW))
     store.close()
     found = by_what(run("doctor", "-c", str(closed), "--json"))
@@ -115,7 +117,9 @@ METER = {"point": "flat-12", "state": "ok", "error": None}
         (("ok", "silent"), "look", "1 of 2 answer"),
     ],
 )
-def test_a_meter_that_was_not_asked_yet_does_not_count_as_one_that_answers(states, level, words) -> None:
+def test_a_meter_that_was_not_asked_yet_does_not_count_as_one_that_answers(
+    states: tuple[str, ...], level: str, words: str
+) -> None:
     *_, found = of_meters({"meters": [METER | {"state": state} for state in states]})
     assert (found.level, found.text) == (level, words)
 
@@ -138,7 +142,9 @@ def test_the_remedy_of_a_meter_is_that_of_its_trouble() -> None:
         ),
     ],
 )
-def test_a_bus_is_ok_only_where_it_has_brought_an_answer(counters, second, words) -> None:
+def test_a_bus_is_ok_only_where_it_has_brought_an_answer(
+    counters: dict[str, int], second: dict[str, Any], words: str
+) -> None:
     told = {"name": "riser", "error": None, "counters": counters, "second_master": second}
     found = _port(Bus("riser", "/dev/ttyUSB0"), {"buses": [told]})
     assert found.level == "look" and words in found.text and found.todo

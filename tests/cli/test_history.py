@@ -29,6 +29,7 @@ from buffer.store import Store
 from tests.buffer.plant import opened
 from tests.cli.conftest import Run, change
 from tests.history.house import MOSCOW, intervals, reading, readings, snapshots, steady
+from tests.support.present import present
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/history.json").read_text())
 START = datetime(2026, 11, 2, tzinfo=MOSCOW).astimezone(UTC)
@@ -301,17 +302,19 @@ def test_the_chart_is_sound_xml_with_a_stack_for_each_day_and_a_hatch_for_a_miss
     assert len(columns) == 7
     for column in columns:
         bars = column.findall("rect")
-        missing = column.find("title").text.endswith("missing")
+        missing = present(present(column.find("title")).text).endswith("missing")
         assert [bar.get("class") for bar in bars] == ([None] if missing else ["t1", "t2"])
         assert not missing or bars[0].get("fill") == "url(#hatch)"
         for bar in bars:
             x, wide = part(bar.get("x")), part(bar.get("width"))
-            y, high = float(bar.get("y")), float(bar.get("height"))
-            assert 0 <= x <= x + wide <= 1 and 0 <= y <= y + high <= float(svg.get("height")) and high > 0
+            y, high = float(present(bar.get("y"))), float(present(bar.get("height")))
+            assert 0 <= x <= x + wide <= 1 and 0 <= y <= y + high <= float(present(svg.get("height"))) and high > 0
         for lower, upper in pairwise(bars):
-            assert float(upper.get("y")) + float(upper.get("height")) == pytest.approx(float(lower.get("y")))
-    assert columns[0].find("title").text == "2026-11-02: T1 28.80, T2 7.20, 36.00 kWh"
-    heights = [float(bar.get("height")) for bar in columns[0].findall("rect")]
+            assert float(present(upper.get("y"))) + float(present(upper.get("height"))) == pytest.approx(
+                float(present(lower.get("y")))
+            )
+    assert present(columns[0].find("title")).text == "2026-11-02: T1 28.80, T2 7.20, 36.00 kWh"
+    heights = [float(present(bar.get("height"))) for bar in columns[0].findall("rect")]
     assert heights[0] / heights[1] == pytest.approx(4, rel=0.02)
 
 
@@ -324,10 +327,12 @@ def test_no_label_of_the_chart_is_cut_off_or_lies_on_another(
     keep(readings(START, START + 8 * DAY, HOUR))
     until = (START + hours * HOUR).astimezone(MOSCOW).isoformat()
     svg = plot(page(run, house, "--from", "2026-11-02", "--to", until, "--by", "hour"))
-    least, most = map(int, re.fullmatch(r"--least:(\d+)px;--most:(\d+)px", svg.get("style")).groups())
+    least, most = map(int, present(re.fullmatch(r"--least:(\d+)px;--most:(\d+)px", present(svg.get("style")))).groups())
     wide = min(most, room if screen == "paper" else max(least, room))
-    labels = [label for label in svg.findall("text") if screen in label.get("class").split()]
-    ends = [(wide * part(label.get("x")), wide * part(label.get("x")) + 9 * len(label.text)) for label in labels]
+    labels = [label for label in svg.findall("text") if screen in present(label.get("class")).split()]
+    ends = [
+        (wide * part(label.get("x")), wide * part(label.get("x")) + 9 * len(present(label.text))) for label in labels
+    ]
     assert ends and ends[-1][1] <= wide
     assert all(left[1] < right[0] for left, right in pairwise(ends))
 
@@ -336,7 +341,7 @@ def test_a_chart_of_thirteen_months_fits_a_phone(run: Run, house: Path, keep: Ke
     since = datetime(2025, 11, 1, tzinfo=MOSCOW).astimezone(UTC)
     keep(snapshots("month", since, START, MOSCOW))
     text = page(run, house, "--from", "2025-11", "--to", "2026-11", "--by", "month")
-    assert plot(text).get("style").startswith("--least:39px;") and len(plot(text).findall("g")) == 13
+    assert present(plot(text).get("style")).startswith("--least:39px;") and len(plot(text).findall("g")) == 13
 
 
 def test_the_table_of_a_page_has_headings_for_columns_and_rows_and_marks_beside_the_name(

@@ -10,7 +10,7 @@ import pytest
 
 from agent import VERSION, cli
 from agent.cli import errors
-from agent.exits import Exit, Failure
+from agent.exits import Exit, Failure, exit_code
 from buffer.faults import StoreBusy, StoreTooNew, StoreUnusable
 from drivers.files.faults import ConfigError, Fault
 from protocols.errors import NoReply
@@ -103,7 +103,7 @@ def test_an_exception_is_a_line_and_an_exit_code_and_no_traceback(
 
 
 def test_a_busy_store_means_try_again_later() -> None:
-    assert errors.exit_code(StoreBusy.__new__(StoreBusy)) == 75
+    assert exit_code(StoreBusy.__new__(StoreBusy)) == 75
 
 
 @pytest.mark.parametrize("how", ["--debug", "METERPOST_TRACEBACK"])
@@ -189,4 +189,4 @@ def test_who_may_not_is_told_of_sudo_once(capsys: pytest.CaptureFixture[str], mo
 def test_a_daemon_that_does_not_answer_is_a_matter_of_trying_later() -> None:
     from agent.control.unix_socket import NoAnswer
 
-    assert errors.exit_code(NoAnswer("the daemon has not answered within 10 s")) == Exit.LATER
+    assert exit_code(NoAnswer("the daemon has not answered within 10 s")) == Exit.LATER

@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -113,7 +114,7 @@ def test_a_reading_is_shown_on_a_narrow_phone(
 def test_the_status_of_meters_that_fit_no_table_is_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
     from agent.cli import status
 
-    meters = [
+    meters: list[dict[str, Any]] = [
         {"point": "flat-12", "state": "ok", "last": None, "values": {f"1-0:1.8.{n}": 9185989 for n in "123"}},
         {"point": "flat-13", "state": "wrong-serial", "last": None, "values": {}},
     ]

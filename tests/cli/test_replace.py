@@ -1,5 +1,6 @@
 """``meterpost replace``: shown first, changed with --yes, and nothing at all where something is wrong."""
 
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,6 @@ from zoneinfo import ZoneInfo
 import pytest
 import typer
 
-from agent.cli import replace as command
 from agent.config.load import load
 from buffer.record import Record
 from protocols.mercury.frames import Energy
@@ -19,6 +19,7 @@ from simulators.mercury230 import Mercury230
 from tests.buffer.plant import opened
 from tests.cli.conftest import Run, change
 from tests.history.house import reading
+from tests.support.present import present
 
 NEW = ("replace", "flat-12", "--serial", "30000001")
 INITIAL = ("--initial", "T1=0.4,T2=0")
@@ -72,9 +73,12 @@ def test_with_yes_the_configuration_the_copy_and_the_event_are_there(run: Run, h
     (copy,) = house.parent.glob("*.bak")
     assert copy.read_text() == before
     (event,) = events(house)
-    assert (event.event["code"], event.meter) == ("meter-replaced", "30000001")
-    assert "23456789 was removed" in event.event["text"] and "T1 30122.7, T2 11873 kWh" in event.event["text"]
-    assert "30000001 begins with T1 0.4, T2 0 kWh" in event.event["text"]
+    assert (present(event.event)["code"], event.meter) == ("meter-replaced", "30000001")
+    assert (
+        "23456789 was removed" in present(event.event)["text"]
+        and "T1 30122.7, T2 11873 kWh" in present(event.event)["text"]
+    )
+    assert "30000001 begins with T1 0.4, T2 0 kWh" in present(event.event)["text"]
 
 
 def test_a_meter_of_conf_d_is_changed_in_its_own_file(run: Run, house: Path, stored: datetime) -> None:
@@ -142,7 +146,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], list[str]
             asked.append(what)
             return answers.pop(0)
 
-        monkeypatch.setattr(command.sys, "stdin", Terminal())
+        monkeypatch.setattr(sys, "stdin", Terminal())
         monkeypatch.setattr(typer, "prompt", prompt)
         return asked
 
@@ -150,7 +154,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], list[str]
 
 
 def test_a_person_at_a_terminal_is_asked_for_what_is_missing(
-    run: Run, house: Path, terminal: Callable[..., object]
+    run: Run, house: Path, terminal: Callable[[list[str]], list[str]]
 ) -> None:
     asked = terminal(["30000001", "T1=30122,7;T2=11873", "T1=0 T2=0"])
     done = run("replace", "flat-12", "-c", str(house))
@@ -159,7 +163,7 @@ def test_a_person_at_a_terminal_is_asked_for_what_is_missing(
 
 
 def test_what_was_mistyped_is_asked_again_with_the_reason(
-    run: Run, house: Path, terminal: Callable[..., object]
+    run: Run, house: Path, terminal: Callable[[list[str]], list[str]]
 ) -> None:
     asked = terminal(["23456789", "30000001", "30122.7", "T1=30122.7", "T1=30122.7,T2=11873", "T1=0,T3=0", "T1=0,T2=0"])
     done = run("replace", "flat-12", "-c", str(house))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,9 @@ def test_a_new_configuration_is_handed_on_with_the_one_before(house: House) -> N
 def test_what_only_a_restart_can_change_leaves_the_old_one_in_force(
     house: House, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gateway = replace(house.first.gateway, **{key: Path("/elsewhere") if key == "state_dir" else "gw-2"})
+    gateway = replace(
+        house.first.gateway, **dict[str, Any]({key: Path("/elsewhere") if key == "state_dir" else "gw-2"})
+    )
     assert not house.in_force.use(replace(house.first, gateway=gateway))
     assert house.taken == [] and house.in_force.values is house.first
     assert "change with a restart only" in caplog.text

@@ -212,7 +212,7 @@ def test_a_diagnosis_fits_one_message_however_large_the_house(meters: int, buses
 def test_what_fits_is_left_as_it_is_and_a_long_list_of_failures_keeps_its_beginning() -> None:
     small = {"stored": 3, "failed": [{"point": "flat-1", "error": "no answer"}]}
     assert fitted(small) == small
-    large = {
+    large: dict[str, Any] = {
         "stored": 3,
         "failed": [{"point": f"flat-{n}", "error": "no answer within 0.50 s" * 4} for n in range(900)],
     }

@@ -1,7 +1,6 @@
 """What surrounds the publisher in its tests: configuration, a real store, a clock, ways to wait for the other side."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from buffer.record import Record
 from buffer.store import Store
 from buffer.writer import Writer
 from protocols.session import Line
+from tests.support.waiting import until
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 GATEWAY = "gw-7"
@@ -23,7 +23,8 @@ def record(number: int, *, point: str = "flat-1", **more: Any) -> Record:
     """One reading of its own second; other numbers give other moments and other values."""
     at = START + timedelta(seconds=number)
     values = {f"1-0:1.8.{tariff}": 2_000_000 + 37 * number + tariff for tariff in range(5)}
-    return Record(**{"kind": "now", "meter": "23456789", "read_at": at, "at": at, "values": values} | more, point=point)
+    usual: dict[str, Any] = {"kind": "now", "meter": "23456789", "read_at": at, "at": at, "values": values}
+    return Record(**usual | more, point=point)
 
 
 def config(port: int = 1883, **intake: Any) -> Config:
@@ -65,17 +66,6 @@ class Operations:
     def run(self, op: str, args: Mapping[str, Any]) -> Any:
         self.asked.append((op, dict(args)))
         return {"stored": 3}
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Returns as soon as it is true; AssertionError after this many seconds."""
-    until = time.monotonic() + seconds
-    while True:
-        found = what()
-        if found:
-            return found
-        assert time.monotonic() < until, f"not within {seconds} s"
-        time.sleep(0.01)
 
 
 class House:
@@ -122,7 +112,7 @@ class House:
         return self.store.counts().pending
 
     def all_confirmed(self, seconds: float = 15.0) -> None:
-        wait_for(lambda: self.pending == 0, seconds)
+        until(lambda: self.pending == 0, seconds)
 
     def close(self) -> None:
         self.writer.close()

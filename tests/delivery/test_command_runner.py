@@ -11,7 +11,8 @@ import pytest
 
 from agent.delivery.command_runner import REMEMBERED, WAITING, CommandRunner
 from agent.delivery.commands import Command
-from tests.delivery.fakes import House, wait_for
+from tests.delivery.fakes import House
+from tests.support.waiting import until
 
 NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
@@ -44,7 +45,7 @@ class Counter:
     def ask(self, name: str = "c-1", op: str = "read", ttl: float = 60, **args: Any) -> dict[str, Any] | None:
         before = len(self.replies)
         self.runner.take(Command(name, op, args, self.now + timedelta(seconds=ttl)))
-        wait_for(lambda: len(self.replies) > before)
+        until(lambda: len(self.replies) > before)
         return self.replies[-1][1]
 
 
@@ -134,7 +135,7 @@ def test_more_commands_than_may_wait_are_told_to_come_later(house: House) -> Non
     busy = [name for name, answer in counter.replies if answer and not answer["ok"]]
     gate.set()
     blocker.join()
-    wait_for(lambda: len(counter.replies) == WAITING + 3)
+    until(lambda: len(counter.replies) == WAITING + 3)
     counter.runner.stop()
     assert 2 <= len(busy) <= 3
     assert len(counter.done) == WAITING + 3 - len(busy)

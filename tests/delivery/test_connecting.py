@@ -14,8 +14,9 @@ import pytest
 
 from agent.config.values import Secret
 from simulators.intake.service import Intake
-from tests.delivery.fakes import House, config, same_as_expected, wait_for
+from tests.delivery.fakes import House, config, same_as_expected
 from tests.support.broker import Broker, free_port, needs_mosquitto
+from tests.support.waiting import until
 
 UNSUPPORTED = bytes.fromhex("20 02 00 01")  # CONNACK, MQTT 3.1.1, 3.2.2.3: unacceptable protocol version
 ACCEPTED = bytes.fromhex("20 02 00 00")
@@ -175,9 +176,9 @@ def test_a_client_certificate_is_shown_where_the_broker_wants_one(house: House, 
     settings: dict[str, Any] = {"cert_file": keys / "client.pem", "key_file": keys / "client.key"}
     with Broker(tmp_path, lines) as broker:
         with house.publishing(tls_config(broker, keys, **settings)) as publisher:
-            wait_for(lambda: publisher.status()["online"])
+            until(lambda: publisher.status()["online"])
         with house.publishing(tls_config(broker, keys)) as publisher:
-            wait_for(lambda: not publisher.status()["online"] and "not connected" not in publisher.status()["broker"])
+            until(lambda: not publisher.status()["online"] and "not connected" not in publisher.status()["broker"])
 
 
 @pytest.mark.slow
@@ -213,7 +214,7 @@ def test_a_server_that_cannot_be_trusted_gets_nothing(
         more = {"ca_file": keys / more["ca_file"]}
     house.poll(range(5))
     with Broker(tmp_path, tls_lines(keys)) as broker, house.publishing(tls_config(broker, keys, **more)) as publisher:
-        wait_for(lambda: words in publisher.status()["broker"])
+        until(lambda: words in publisher.status()["broker"])
         assert publisher.status()["online"] is False
         assert publisher.status()["sent"] == 0
     assert house.pending == 5
@@ -230,10 +231,10 @@ def test_the_right_password_opens_and_never_shows(
     with Broker(tmp_path, [f"password_file {passwords}"], anonymous=False) as broker:
         settings = config(broker.port, username="gw-7", password=Secret("s3cret"))
         with house.publishing(settings) as publisher:
-            wait_for(lambda: publisher.status()["online"])
+            until(lambda: publisher.status()["online"])
             assert "s3cret" not in str(publisher.status())
         with house.publishing(config(broker.port, username="gw-7", password=Secret("wr0ng"))) as publisher:
-            wait_for(lambda: "refuses us" in publisher.status()["broker"])
+            until(lambda: "refuses us" in publisher.status()["broker"])
             assert "wr0ng" not in str(publisher.status())
     assert "s3cret" not in caplog.text and "wr0ng" not in caplog.text
 
@@ -242,9 +243,9 @@ def test_the_right_password_opens_and_never_shows(
 def test_a_listener_that_never_answers_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     mute = socket.create_server(("127.0.0.1", 0))
     with mute, house.publishing(config(mute.getsockname()[1]), handshake=0.3) as publisher:
-        wait_for(lambda: "no answer to our CONNECT" in publisher.status()["broker"])
+        until(lambda: "no answer to our CONNECT" in publisher.status()["broker"])
         alive = publisher.alive
-        wait_for(lambda: publisher.alive > alive)
+        until(lambda: publisher.alive > alive)
 
 
 def test_an_unknown_host_is_told_in_words(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +254,7 @@ def test_an_unknown_host_is_told_in_words(house: House, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(socket, "create_connection", no_one)
     with house.publishing(config(1883, host="intake.example.org")) as publisher:
-        wait_for(lambda: "the host name is not known here" in publisher.status()["broker"])
+        until(lambda: "the host name is not known here" in publisher.status()["broker"])
 
 
 def test_no_setting_switches_the_check_of_the_server_off() -> None:

@@ -27,10 +27,11 @@ from drivers.reading import KINDS, Identity
 from simulators.intake.service import Intake, receipt
 from simulators.intake.tables import Outcome
 from simulators.intake.validate import SCHEMAS, Validator
-from tests.delivery.fakes import House, config, record, wait_for
+from tests.delivery.fakes import House, config, record
 from tests.support.broker import Broker, needs_mosquitto
 from tests.support.bus import FakeBus
 from tests.support.requests import Operations
+from tests.support.waiting import until
 
 DOCS = Path(__file__).parents[2] / "docs"
 NAMES = (
@@ -183,7 +184,7 @@ def test_the_guides_30_lines_are_an_intake(house: House, broker: Broker, tmp_pat
             house.publisher.resent((1, 50))  # type: ignore[union-attr]
             house.writer.call(lambda store: store.resend(1, 50))
             house.publisher.resent((1, 50))  # type: ignore[union-attr]
-            wait_for(lambda: house.pending == 0)
+            until(lambda: house.pending == 0)
     finally:
         process.terminate()
         process.wait()
@@ -209,7 +210,7 @@ def test_the_guides_access_list_lets_a_gateway_and_an_intake_through_and_nobody_
         intake.start(10)
         settings = {"password": Secret("pw"), "receipt_timeout": 1.0}
         with house.publishing(config(broker.port, username="gw-8", **settings)) as publisher:
-            wait_for(lambda: "refuses" in publisher.status()["broker"])
+            until(lambda: "refuses" in publisher.status()["broker"])
             assert intake.count() == 0
         with house.publishing(config(broker.port, username="gw-7", **settings)):
             house.all_confirmed()

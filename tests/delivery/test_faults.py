@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from simulators.intake.service import Behaviour, Intake
-from tests.delivery.fakes import GATEWAY, House, Operations, Resending, config, same_as_expected, wait_for
+from tests.delivery.fakes import GATEWAY, House, Operations, Resending, config, same_as_expected
 from tests.support.broker import Broker, needs_mosquitto
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.slow, needs_mosquitto]
 
@@ -67,19 +69,19 @@ def test_every_message_of_a_gateway_keeps_its_schema(house: House, broker: Broke
         with house.publishing(config(broker.port)):
             house.all_confirmed()
             intake.command(GATEWAY, "c-1", "read", {})
-            wait_for(lambda: intake.document(GATEWAY, "reply", "c-1"))
-        wait_for(lambda: (intake.document(GATEWAY, "state") or {}).get("reason") == "stopped")
+            until(lambda: intake.document(GATEWAY, "reply", "c-1"))
+        until(lambda: (intake.document(GATEWAY, "state") or {}).get("reason") == "stopped")
         assert intake.counters["against the schema"] == 0
         with bare_client(broker) as client:
             client.publish(f"meterpost/1/{GATEWAY}/up/state", b'{"schema":"meterpost/state/1"}', qos=1)
-            wait_for(lambda: intake.counters["against the schema"])
+            until(lambda: intake.counters["against the schema"])
 
 
 def test_a_broker_that_is_absent_at_the_start_is_found_when_it_comes(house: House, tmp_path: Path) -> None:
     broker = Broker(tmp_path)
     house.poll(range(50))
     with house.publishing(config(broker.port)) as publisher:
-        wait_for(lambda: "nothing listens there" in publisher.status()["broker"])
+        until(lambda: "nothing listens there" in publisher.status()["broker"])
         assert publisher.status()["online"] is False
         with broker, intake_at(broker, tmp_path) as intake:
             house.all_confirmed()
@@ -89,12 +91,12 @@ def test_a_broker_that_is_absent_at_the_start_is_found_when_it_comes(house: Hous
 def test_after_an_outage_fresh_records_overtake_the_backlog_which_keeps_its_rate(house: House, tmp_path: Path) -> None:
     broker = Broker(tmp_path)
     with house.publishing(config(broker.port, backlog_rate=50)) as publisher:
-        wait_for(lambda: "nothing listens there" in publisher.status()["broker"])
+        until(lambda: "nothing listens there" in publisher.status()["broker"])
         house.poll(range(300))  # during the outage
         with broker, intake_at(broker, tmp_path) as intake:
-            wait_for(lambda: intake.count() > 0)
+            until(lambda: intake.count() > 0)
             house.poll([1000])
-            wait_for(lambda: any(row.seq == 301 for row in intake.rows()))
+            until(lambda: any(row.seq == 301 for row in intake.rows()))
             assert intake.count() < 200
             house.all_confirmed()
             assert same_as_expected(house, intake.rows())
@@ -120,9 +122,9 @@ def test_a_broker_that_hangs_is_noticed_and_after_it_everything_arrives(
         house.all_confirmed()
         broker.freeze()
         house.poll(range(20, 40))
-        wait_for(lambda: not publisher.status()["online"])
+        until(lambda: not publisher.status()["online"])
         alive = publisher.alive
-        wait_for(lambda: publisher.alive > alive)
+        until(lambda: publisher.alive > alive)
         broker.thaw()
         house.all_confirmed(30)
         assert same_as_expected(house, intake.rows())
@@ -131,7 +133,7 @@ def test_a_broker_that_hangs_is_noticed_and_after_it_everything_arrives(
 def test_a_refused_password_is_told_in_words_and_nothing_is_lost(house: House, tmp_path: Path) -> None:
     house.poll(range(5))
     with Broker(tmp_path, anonymous=False) as broker, house.publishing(config(broker.port)) as publisher:
-        wait_for(lambda: "refuses us: Not authorized" in publisher.status()["broker"])
+        until(lambda: "refuses us: Not authorized" in publisher.status()["broker"])
         assert publisher.status()["online"] is False
     assert house.pending == 5
 
@@ -143,7 +145,7 @@ def test_an_intake_that_is_silent_leaves_all_pending_and_gets_it_again(
     behaviour = Behaviour(silent=True)
     settings = config(broker.port, receipt_timeout=0.5)
     with intake_at(broker, tmp_path, behaviour=behaviour) as intake, house.publishing(settings) as publisher:
-        wait_for(lambda: publisher.status()["sent"] >= 60)
+        until(lambda: publisher.status()["sent"] >= 60)
         assert house.pending == 30
         behaviour.silent = False
         house.all_confirmed()
@@ -176,14 +178,14 @@ def test_a_refused_record_waits_for_a_person_with_its_reason_and_can_be_sent_aga
         house.publishing(settings, operations=Resending(house)),
     ):
         house.all_confirmed()
-        wait_for(lambda: [why for _, _, why in house.store.rows("refused")] == ["unknown-point: нет такой точки"])
+        until(lambda: [why for _, _, why in house.store.rows("refused")] == ["unknown-point: нет такой точки"])
         assert house.store.counts().refused == 1
         assert intake.count() == 9
         behaviour.refuse = None
         intake.command(GATEWAY, "c-1", "resend", {"from_seq": 4, "to_seq": 4})
-        reply = wait_for(lambda: intake.document(GATEWAY, "reply", "c-1"))
+        reply = until(lambda: intake.document(GATEWAY, "reply", "c-1"))
         assert reply == {"schema": "meterpost/reply/1", "id": "c-1", "ok": True, "result": {"records": 1}}
-        wait_for(lambda: intake.count() == 10)
+        until(lambda: intake.count() == 10)
         house.all_confirmed()
         assert house.store.counts().refused == 0
         assert same_as_expected(house, intake.rows())
@@ -203,7 +205,7 @@ def test_a_restarted_gateway_delivers_what_was_pending(house: House, broker: Bro
     behaviour = Behaviour(silent=True)
     with intake_at(broker, tmp_path, behaviour=behaviour) as intake:
         with house.publishing(config(broker.port)) as publisher:
-            wait_for(lambda: publisher.status()["sent"] == 30)
+            until(lambda: publisher.status()["sent"] == 30)
         behaviour.silent = False
         with house.publishing(config(broker.port)):
             house.all_confirmed()
@@ -214,7 +216,7 @@ def test_a_receipt_sent_while_the_gateway_was_away_reaches_it(house: House, brok
     house.poll(range(30))
     behaviour = Behaviour(silent=True)
     with intake_at(broker, tmp_path, behaviour=behaviour), house.publishing(config(broker.port)) as publisher:
-        wait_for(lambda: publisher.status()["sent"] == 30)
+        until(lambda: publisher.status()["sent"] == 30)
     receipt = {"schema": "meterpost/receipt/1", "epoch": house.store.epoch, "stored": [[1, 30]]}
     with bare_client(broker) as client:
         client.publish(f"meterpost/1/{GATEWAY}/down/receipt", json.dumps(receipt), qos=1).wait_for_publish(5)
@@ -227,10 +229,10 @@ def test_the_retained_state_says_online_and_after_a_clean_stop_stopped(
 ) -> None:
     with intake_at(broker, tmp_path) as intake:
         with house.publishing(config(broker.port)):
-            state = wait_for(lambda: intake.document(GATEWAY, "state"))
+            state = until(lambda: intake.document(GATEWAY, "state"))
             assert state["online"] is True and state["epoch"] == house.store.epoch
-            assert wait_for(lambda: intake.document(GATEWAY, "inventory"))["points"][0]["account"] == "230100456789"
-        wait_for(lambda: (intake.document(GATEWAY, "state") or {}).get("reason") == "stopped")
+            assert until(lambda: intake.document(GATEWAY, "inventory"))["points"][0]["account"] == "230100456789"
+        until(lambda: (intake.document(GATEWAY, "state") or {}).get("reason") == "stopped")
 
 
 def test_a_gateway_that_vanishes_is_told_as_lost(house: House, broker: Broker) -> None:
@@ -241,11 +243,11 @@ def test_a_gateway_that_vanishes_is_told_as_lost(house: House, broker: Broker) -
             heard.append(json.loads(payload))
 
     with bare_client(broker, listen), house.publishing(config(broker.port)) as publisher:
-        wait_for(lambda: len(heard) == 1)
+        until(lambda: len(heard) == 1)
         line = publisher._broker.line
         assert line is not None
         line.close()
-        wait_for(lambda: len(heard) >= 3)
+        until(lambda: len(heard) >= 3)
     assert [state.get("reason") for state in heard[:3]] == [None, "lost", None]
 
 
@@ -273,7 +275,7 @@ def test_a_storm_of_malformed_messages_is_ignored_counted_and_logged_once(
 ) -> None:
     house.poll(range(10))
     with house.publishing(config(broker.port)) as publisher, bare_client(broker) as client:
-        wait_for(lambda: publisher.status()["sent"] == 10)
+        until(lambda: publisher.status()["sent"] == 10)
         epoch = house.store.epoch
         storm = [
             b"\x00\xff" * 50,
@@ -287,7 +289,7 @@ def test_a_storm_of_malformed_messages_is_ignored_counted_and_logged_once(
             client.publish(f"meterpost/1/{GATEWAY}/down/receipt", storm[turn % len(storm)], qos=1)
         for turn in range(6):
             client.publish(f"meterpost/1/{GATEWAY}/down/command", storm[turn], qos=1)
-        wait_for(lambda: sum(publisher.status()["ignored"].values()) == 36)
+        until(lambda: sum(publisher.status()["ignored"].values()) == 36)
         ignored = publisher.status()["ignored"]
         assert {"malformed", "schema", "epoch", "never-sent", "too-large"} <= set(ignored)
         assert ignored["never-sent"] == 5 and ignored["epoch"] == 5
@@ -301,10 +303,10 @@ def test_a_storm_of_malformed_messages_is_ignored_counted_and_logged_once(
 def test_a_receipt_that_names_a_number_never_sent_counts_for_the_others(house: House, broker: Broker) -> None:
     house.poll(range(10))
     with house.publishing(config(broker.port)) as publisher, bare_client(broker) as client:
-        wait_for(lambda: publisher.status()["sent"] == 10)
+        until(lambda: publisher.status()["sent"] == 10)
         receipt = {"schema": "meterpost/receipt/1", "epoch": house.store.epoch, "stored": [[1, 9], [500, 500]]}
         client.publish(f"meterpost/1/{GATEWAY}/down/receipt", json.dumps(receipt), qos=1)
-        wait_for(lambda: house.pending == 1)
+        until(lambda: house.pending == 1)
         assert publisher.status()["ignored"] == {"never-sent": 1}
 
 
@@ -319,7 +321,7 @@ def test_a_held_record_is_neither_sent_nor_confirmed_until_it_is_released(
         receipt = {"schema": "meterpost/receipt/1", "epoch": house.store.epoch, "stored": [[4, 4], [5, 5]]}
         with bare_client(broker) as client:
             client.publish(f"meterpost/1/{GATEWAY}/down/receipt", json.dumps(receipt), qos=1)
-            wait_for(lambda: publisher.status()["receipts"] == 2)
+            until(lambda: publisher.status()["receipts"] == 2)
         assert house.store.counts().held == 2 and intake.count() == 3
         assert publisher.status()["ignored"] == {"never-sent": 1}
         house.writer.call(lambda store: store.give_up_holding("b-2"))
@@ -334,13 +336,13 @@ def test_the_brokers_word_confirms_where_the_configuration_says_so(house: House,
     settings = config(broker.port, receipts="broker")
     with bare_client(broker, lambda topic, _: heard.append(topic)), house.publishing(settings):
         house.all_confirmed()
-        wait_for(lambda: heard.count(f"meterpost/1/{GATEWAY}/up/records") >= 2)
+        until(lambda: heard.count(f"meterpost/1/{GATEWAY}/up/records") >= 2)
 
 
 def test_the_brokers_word_does_not_count_where_nobody_listens(house: House, broker: Broker) -> None:
     house.poll(range(20))
     with house.publishing(config(broker.port, receipts="broker", receipt_timeout=0.5)) as publisher:
-        wait_for(lambda: "no one to give our records to" in publisher.status()["broker"])
+        until(lambda: "no one to give our records to" in publisher.status()["broker"])
         assert house.pending == 20
         with bare_client(broker, lambda *_: None):
             house.all_confirmed()
@@ -350,22 +352,21 @@ def test_commands_are_answered_and_bad_ones_get_their_reason(house: House, broke
     operations = Operations("read", "pause")
     settings = config(broker.port, allow=("read",))
     with intake_at(broker, tmp_path) as intake, house.publishing(settings, operations=operations) as publisher:
-        wait_for(lambda: publisher.status()["online"])
+        until(lambda: publisher.status()["online"])
         intake.command(GATEWAY, "c-1", "read", {"points": ["flat-1"]})
         intake.command(GATEWAY, "c-1", "read", {"points": ["flat-1"]})  # the same again
         intake.command(GATEWAY, "c-2", "pause", {})
         intake.command(GATEWAY, "c-3", "read", {"wrong": 1})
         intake.command(GATEWAY, "c-4", "explode", {})
         answers = {
-            name: wait_for(lambda name=name: intake.document(GATEWAY, "reply", name))
-            for name in ("c-1", "c-2", "c-3", "c-4")
+            name: until(partial(intake.document, GATEWAY, "reply", name)) for name in ("c-1", "c-2", "c-3", "c-4")
         }
         assert answers["c-1"]["result"] == {"stored": 3}
         assert "not allowed" in answers["c-2"]["error"]
         assert "args.wrong" in answers["c-3"]["error"]
         assert "'explode' is unknown" in answers["c-4"]["error"]
         assert operations.asked == [("read", {"points": ["flat-1"], "parsed": True})]
-        wait_for(lambda: publisher.status()["ignored"].get("repeated") == 1)
+        until(lambda: publisher.status()["ignored"].get("repeated") == 1)
         assert publisher.status()["commands"] == 1
 
 
@@ -382,7 +383,7 @@ def test_two_workers_of_one_shared_subscription_store_everything_once(
 
 def test_stopping_takes_little_time_whatever_the_broker_does(house: House, broker: Broker) -> None:
     with house.publishing(config(broker.port), keepalive=30) as publisher:
-        wait_for(lambda: publisher.status()["online"])
+        until(lambda: publisher.status()["online"])
         broker.freeze()
         began = time.monotonic()
         publisher.stop()

@@ -13,6 +13,7 @@ from drivers.reading import (
     Exchange,
     HasClock,
     Identity,
+    Kind,
     MeterPlan,
     Reach,
     Reading,
@@ -58,7 +59,7 @@ class Whole(ReadsNetwork, ReadsArchives, ReadsJournals):
     def identify(self, ask: Ask) -> Identity:
         return Identity(None)
 
-    def exchanges(self, kind: str) -> tuple[Exchange, ...]:
+    def exchanges(self, kind: Kind) -> tuple[Exchange, ...]:
         return ()
 
     def now(self, ask: Ask) -> Reading:
@@ -79,7 +80,7 @@ class Whole(ReadsNetwork, ReadsArchives, ReadsJournals):
     def event(self, ask: Ask, since: datetime, until: datetime) -> Iterator[Reading]:
         yield Reading("event", at=until, start=since)
 
-    def reach(self, kind: str, now: datetime) -> Reach | None:
+    def reach(self, kind: Kind, now: datetime) -> Reach | None:
         return None
 
 
@@ -88,7 +89,7 @@ def nothing(question: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["now", "network", "interval", "day", "month", "event"])
-def test_each_kind_is_read_by_its_own_verb_and_refused_where_the_meter_does_not_declare_it(kind: str) -> None:
+def test_each_kind_is_read_by_its_own_verb_and_refused_where_the_meter_does_not_declare_it(kind: Kind) -> None:
     (found,) = read(Whole(kind), kind, nothing, SPAN)
     assert found.kind == kind and (found.at is None or (found.start, found.at) == SPAN)
     with pytest.raises(Refused, match=f"reads no '{kind}'; it reads: $"):
@@ -96,7 +97,7 @@ def test_each_kind_is_read_by_its_own_verb_and_refused_where_the_meter_does_not_
 
 
 @pytest.mark.parametrize("kind", ["identify", "clock", "set_clock", "statement", "__class__"])
-def test_what_is_not_a_kind_of_reading_is_refused(kind: str) -> None:
+def test_what_is_not_a_kind_of_reading_is_refused(kind: Kind) -> None:
     with pytest.raises(Refused, match="it reads: now"):
         list(read(Whole("now", kind), kind, nothing, SPAN))
 

@@ -12,9 +12,9 @@ from agent.daemon import Daemon
 from drivers import registry
 from simulators.plant import Plant, load
 from tests.cli.conftest import HOUSE, Run
-from tests.delivery.fakes import wait_for
 from tests.families.toy import ENTRY_POINTS
 from tests.families.toy.session import seal
+from tests.support.waiting import until
 
 PLANT = """
 timezone = "Europe/Moscow"
@@ -111,7 +111,7 @@ def test_the_daemon_polls_it_and_keeps_what_it_showed(shelf: Plant, file: Path) 
     daemon = Daemon(load_config(file), file)
     daemon.start()
     try:
-        record = wait_for(lambda: daemon.store.last("flat-1", "now", "701"))
+        record = until(lambda: daemon.store.last("flat-1", "now", "701"))
     finally:
         daemon.close()
     (register,) = record.values

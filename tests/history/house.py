@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Meter
@@ -52,7 +53,7 @@ def readings(since: datetime, until: datetime, step: timedelta, truth: Truth = s
     return found
 
 
-def intervals(since: datetime, until: datetime, truth: Truth = steady, **more: object) -> list[Record]:
+def intervals(since: datetime, until: datetime, truth: Truth = steady, **more: Any) -> list[Record]:
     """Half hours, as the meter's load profile has them: one total, no tariffs."""
     found, at = [], since
     while at < until:

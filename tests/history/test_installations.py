@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,7 +29,7 @@ def shown(meter: str, **values: int) -> Registers:
     return Registers(meter, AT, {f"1-0:1.8.{name[1]}": value for name, value in values.items()})
 
 
-def point(**more: dict[str, Decimal] | tuple[EarlierMeter]) -> Meter:
+def point(**more: Any) -> Meter:
     return Meter("flat-12", "riser", "mercury230", "45", "23456789", Line(), **more)
 
 

@@ -1,10 +1,11 @@
 """Plans as files, and the event of a crossed one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,13 +15,14 @@ from agent.config.plan import parse, read_plan
 from agent.config.values import Bus, Config, Gateway, Intake
 from agent.history import plan_watch
 from agent.history.plan_watch import EVERY, PlanWatch
-from agent.history.series import series
+from agent.history.series import Row, series
 from agent.host.clock import Stamp
 from agent.host.periods import period_of, periods
-from buffer.record import Record
+from buffer.record import ClockQuality, Record
 from drivers.files.faults import ConfigError
 from tests.buffer.plant import opened
 from tests.history.house import BERLIN, MOSCOW, metered, reading, readings, snapshots
+from tests.support.present import present
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -150,21 +152,21 @@ class Watched:
     def restart(self) -> None:
         self.watch = PlanWatch(self.config, self.store, submit=self.submit)
 
-    def submit(self, records: list[Record], notes: dict[str, str]) -> None:
+    def submit(self, records: Sequence[Record], notes: Mapping[str, str | None] | None = None) -> None:
         self.raised.extend(records)
         if self.power:
-            self.store.apply(records, notes=notes)
+            self.store.apply(records, notes=notes or {})
 
-    def tick(self, now: datetime, state: str = "synced") -> list[str]:
+    def tick(self, now: datetime, state: ClockQuality = "synced") -> list[str]:
         self.raised.clear()
         self.seconds += EVERY
         self.watch.tick(Stamp(now, state, "boot", self.seconds))
-        assert {event.event["code"] for event in self.raised} <= {"plan-exceeded"}
-        return [event.event["text"] for event in self.raised]
+        assert {present(event.event)["code"] for event in self.raised} <= {"plan-exceeded"}
+        return [present(event.event)["text"] for event in self.raised]
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Iterator[Callable[..., object]]:
+def watched(tmp_path: Path) -> Iterator[Callable[..., Watched]]:
     made = []
 
     def make(plan: str, **more: object) -> Watched:
@@ -176,7 +178,7 @@ def watched(tmp_path: Path) -> Iterator[Callable[..., object]]:
         one.store.close()
 
 
-def test_a_month_that_goes_over_its_plan_is_told_once_and_within_the_month(watched: Callable[..., object]) -> None:
+def test_a_month_that_goes_over_its_plan_is_told_once_and_within_the_month(watched: Callable[..., Watched]) -> None:
     """1.5 kW are 36 kWh a day: 300 kWh and 10 % more are crossed on the tenth day."""
     house = watched("2026-11,300\n")
     since = at("2026-11-01T00:00+03:00")
@@ -193,7 +195,7 @@ def test_a_month_that_goes_over_its_plan_is_told_once_and_within_the_month(watch
 
 
 def test_an_hour_over_its_plan_is_told_once_each_also_when_its_archive_comes_late(
-    watched: Callable[..., object],
+    watched: Callable[..., Watched],
 ) -> None:
     plan = "".join(f"2026-11-21T{hour:02}:00,1.4\n" for hour in range(24))
     house = watched(plan, plan_limit=Decimal(0))
@@ -203,7 +205,9 @@ def test_an_hour_over_its_plan_is_told_once_each_also_when_its_archive_comes_lat
         "2026-11-21 00:00: 1.5 kWh used, planned 1.4, with 0 % more 1.4",
         "2026-11-21 01:00: 1.5 kWh used, planned 1.4, with 0 % more 1.4",
     ]
-    assert len({(event.at, event.event["n"]) for event in house.raised}) == 2, "two events of one moment stay two"
+    assert len({(event.at, present(event.event)["n"]) for event in house.raised}) == 2, (
+        "two events of one moment stay two"
+    )
     assert house.tick(start + 2 * HOUR + timedelta(minutes=11)) == []
     house.store.put([reading(start + 3 * HOUR + timedelta(minutes=1))])
     assert len(house.tick(start + 30 * HOUR)) == 1
@@ -211,7 +215,7 @@ def test_an_hour_over_its_plan_is_told_once_each_also_when_its_archive_comes_lat
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_power_cut_around_the_event_neither_doubles_nor_swallows_it(
-    watched: Callable[..., object], number: int
+    watched: Callable[..., Watched], number: int
 ) -> None:
     """Each number is a transaction of its own: before it nothing is kept, after it the event and that it was told."""
     house = watched("2026-11,10\n")
@@ -224,10 +228,10 @@ def test_a_power_cut_around_the_event_neither_doubles_nor_swallows_it(
         house.restart()
         house.tick(since + DAY + HOUR)
     events = list(house.store.find(None, ("event",), since, since + 9 * DAY))
-    assert [event.event["code"] for event in events] == ["plan-exceeded"]
+    assert [present(event.event)["code"] for event in events] == ["plan-exceeded"]
 
 
-def test_what_waits_for_the_disk_is_not_told_again_meanwhile(watched: Callable[..., object]) -> None:
+def test_what_waits_for_the_disk_is_not_told_again_meanwhile(watched: Callable[..., Watched]) -> None:
     house = watched("2026-11,10\n")
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + DAY)])
@@ -236,7 +240,7 @@ def test_what_waits_for_the_disk_is_not_told_again_meanwhile(watched: Callable[.
     assert house.tick(since + DAY + HOUR) == []
 
 
-def test_ratio_counts_and_the_limit_itself_is_allowed(watched: Callable[..., object]) -> None:
+def test_ratio_counts_and_the_limit_itself_is_allowed(watched: Callable[..., Watched]) -> None:
     house = watched("2026-11,3600\n", ratio=Decimal(20), plan_limit=Decimal(0))
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + 5 * DAY)])
@@ -245,7 +249,7 @@ def test_ratio_counts_and_the_limit_itself_is_allowed(watched: Callable[..., obj
     assert house.tick(since + 6 * DAY) == ["2026-11: 3630 kWh used, planned 3600, with 0 % more 3600"]
 
 
-def test_one_wrong_reading_and_an_unset_clock_raise_no_alarm(watched: Callable[..., object]) -> None:
+def test_one_wrong_reading_and_an_unset_clock_raise_no_alarm(watched: Callable[..., Watched]) -> None:
     house = watched("2026-11,10\n")
     since = at("2026-11-01T00:00+03:00")
     house.store.put([reading(since), reading(since + 5 * DAY, flags=("step-too-large",))])
@@ -256,7 +260,7 @@ def test_one_wrong_reading_and_an_unset_clock_raise_no_alarm(watched: Callable[.
 
 
 def test_a_plan_that_breaks_or_vanishes_is_logged_and_mended_without_a_restart(
-    watched: Callable[..., object], caplog: pytest.LogCaptureFixture
+    watched: Callable[..., Watched], caplog: pytest.LogCaptureFixture
 ) -> None:
     house = watched("2026-11,10\n2026-11,11\n")
     since = at("2026-11-01T00:00+03:00")
@@ -270,16 +274,21 @@ def test_a_plan_that_breaks_or_vanishes_is_logged_and_mended_without_a_restart(
 
 
 def test_what_is_settled_is_not_read_again_and_not_told_again_after_a_restart(
-    watched: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+    watched: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = "".join(f"2026-11-{day}T{hour:02}:00,1.4\n" for day in (20, 21) for hour in range(24))
     house = watched(plan, plan_limit=Decimal(0))
     start = at("2026-11-20T00:00+03:00")
     house.store.put(readings(start - 9 * HOUR, start + 41 * HOUR, HOUR))
     assert len(house.tick(start + 40 * HOUR + timedelta(minutes=2))) == 40
-    asked = []
+    asked: list[object] = []
     real = house.store.find
-    monkeypatch.setattr(house.store, "find", lambda *args: asked.append(args) or real(*args))
+
+    def find(*args: Any) -> Iterator[Record]:
+        asked.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(house.store, "find", find)
     assert house.tick(start + 40 * HOUR + timedelta(minutes=12)) == []
     assert len(asked) <= 4, "the running hour alone"
     house.restart()
@@ -318,13 +327,18 @@ def test_many_points_have_their_turns_one_after_the_other(tmp_path: Path) -> Non
 
 
 def test_what_ended_with_something_missing_is_read_again_seldom(
-    watched: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+    watched: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = "".join(f"2026-11-21T{hour:02}:00,1.4\n" for hour in range(24))
     house = watched(plan, plan_limit=Decimal(0))
     start = at("2026-11-21T00:00+03:00")
-    asked = []
-    monkeypatch.setattr(plan_watch, "series", lambda *args: asked.append(args[3]) or series(*args))
+    asked: list[object] = []
+
+    def noted(*args: Any) -> list[Row]:
+        asked.append(args[3])
+        return series(*args)
+
+    monkeypatch.setattr(plan_watch, "series", noted)
     house.tick(start + 10 * HOUR)
     first = len(asked)
     house.tick(start + 10 * HOUR + timedelta(minutes=10))

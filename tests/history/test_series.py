@@ -18,8 +18,10 @@ from agent.history.series import Row, series
 from agent.host.periods import midnight, period_of, periods
 from buffer.record import Record
 from buffer.store import Store
+from drivers.events import Flag
 from tests.buffer.plant import opened
 from tests.history.house import BERLIN, MOSCOW, intervals, metered, reading, readings, snapshots, steady
+from tests.support.present import present
 
 HOUR, DAY, QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)
 LATER = datetime(2027, 1, 1, tzinfo=UTC)
@@ -78,9 +80,7 @@ def test_months_join_whatever_their_length() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("zone", [MOSCOW, BERLIN])
-def test_hours_days_and_months_add_up_over_a_year_of_snapshots_and_readings(
-    keep: Callable[..., object], zone: ZoneInfo
-) -> None:
+def test_hours_days_and_months_add_up_over_a_year_of_snapshots_and_readings(keep: Keep, zone: ZoneInfo) -> None:
     since, until = local(zone, 2026, 10, 1), local(zone, 2026, 12, 1)
     store = keep(
         readings(since, until + HOUR, HOUR)
@@ -115,22 +115,22 @@ def test_sums_of_hours_are_the_days_whatever_was_used(
         hours, days = rows(store, "hour", since, until, zone), rows(store, "day", since, until, zone)
         assert len(hours) == (until - since) // HOUR
         assert [row.total for row in days] == [
-            sum(row.total for row in hours if day.slot.start <= row.slot.start < day.slot.end) for day in days
+            sum(present(row.total) for row in hours if day.slot.start <= row.slot.start < day.slot.end) for day in days
         ]
-        assert sum(row.total for row in days) == 8 * truth[(until - since) // HOUR]
+        assert sum(present(row.total) for row in days) == 8 * truth[(until - since) // HOUR]
     finally:
         store.close()
 
 
-def test_a_snapshot_goes_before_a_reading_that_is_nearer(keep: Callable[..., object]) -> None:
+def test_a_snapshot_goes_before_a_reading_that_is_nearer(keep: Keep) -> None:
     border = local(MOSCOW, 2026, 11, 2)
     late = reading(border + timedelta(seconds=20), "day")
     store = keep([reading(border), late])
     found = at_boundary(store, metered(), border)
-    assert (found.kind, found.off) == ("day", timedelta(seconds=20))
+    assert (present(found).kind, present(found).off) == ("day", timedelta(seconds=20))
 
 
-def test_without_a_snapshot_the_nearest_reading_stands_for_the_border_and_says_so(keep: Callable[..., object]) -> None:
+def test_without_a_snapshot_the_nearest_reading_stands_for_the_border_and_says_so(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     early, late = reading(start - timedelta(minutes=7)), reading(start + timedelta(minutes=9))
     store = keep([early, late, reading(start + DAY)])
@@ -141,7 +141,7 @@ def test_without_a_snapshot_the_nearest_reading_stands_for_the_border_and_says_s
     assert at_boundary(store, metered(), start, timedelta(minutes=5)) is None
 
 
-def test_hours_of_a_point_without_readings_come_from_its_intervals(keep: Callable[..., object]) -> None:
+def test_hours_of_a_point_without_readings_come_from_its_intervals(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     store = keep(intervals(start, start + DAY, flags=("restored",)))
     hours = rows(store, "hour", start, start + DAY, MOSCOW)
@@ -151,7 +151,7 @@ def test_hours_of_a_point_without_readings_come_from_its_intervals(keep: Callabl
     assert (day.total, day.quality) == (36_000, "restored")
 
 
-def test_a_gap_in_the_intervals_is_no_zero(keep: Callable[..., object]) -> None:
+def test_a_gap_in_the_intervals_is_no_zero(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     kept = [record for record in intervals(start, start + DAY) if not 10 <= (record.at - start) // HOUR < 12]
     store = keep(kept)
@@ -162,14 +162,14 @@ def test_a_gap_in_the_intervals_is_no_zero(keep: Callable[..., object]) -> None:
     assert (day.quality, day.total) == ("partial", 22 * 1500)
 
 
-def test_an_interval_that_the_meter_marks_as_absent_is_missing(keep: Callable[..., object]) -> None:
+def test_an_interval_that_the_meter_marks_as_absent_is_missing(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     absent = [replace(record, values={}, flags=("partial",)) for record in intervals(start, start + HOUR)]
     (row,) = rows(keep(absent), "hour", start, start + HOUR, MOSCOW)
     assert (row.total, row.quality) == (None, "missing")
 
 
-def test_an_outage_is_not_spread_over_its_days(keep: Callable[..., object]) -> None:
+def test_an_outage_is_not_spread_over_its_days(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     store = keep(
         readings(start, start + timedelta(hours=30), QUARTER)
@@ -184,7 +184,7 @@ def test_an_outage_is_not_spread_over_its_days(keep: Callable[..., object]) -> N
     assert (month.quality, month.total) == ("partial", 120 * 1500 + 1125), "its first and last reading bound it"
 
 
-def test_the_running_day_goes_to_the_newest_reading(keep: Callable[..., object]) -> None:
+def test_the_running_day_goes_to_the_newest_reading(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     now = start + timedelta(hours=9, minutes=7)
     store = keep(readings(start, now, QUARTER))
@@ -194,14 +194,14 @@ def test_the_running_day_goes_to_the_newest_reading(keep: Callable[..., object])
     assert later == []
 
 
-def test_a_reading_whose_time_nobody_knows_is_not_used(keep: Callable[..., object]) -> None:
+def test_a_reading_whose_time_nobody_knows_is_not_used(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     unset = replace(reading(start), clock="unset", flags=("clock-unset",))
     assert at_boundary(keep([unset]), metered(), start) is None
 
 
 @pytest.mark.parametrize("flag", ["sum-mismatch", "backwards", "step-too-large"])
-def test_a_doubtful_reading_makes_both_its_slots_doubtful(keep: Callable[..., object], flag: str) -> None:
+def test_a_doubtful_reading_makes_both_its_slots_doubtful(keep: Keep, flag: Flag) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     doubted = replace(reading(start + HOUR), flags=(flag,))
     store = keep([reading(start), doubted, reading(start + 2 * HOUR), reading(start + 3 * HOUR)])
@@ -227,7 +227,7 @@ def swapped(start: datetime) -> list[Record]:
     ]
 
 
-def test_a_day_on_which_the_meter_was_replaced_has_both_parts(keep: Callable[..., object]) -> None:
+def test_a_day_on_which_the_meter_was_replaced_has_both_parts(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     meter = replaced(initial={"T1": Decimal("12.4"), "T2": Decimal("3.1")})
     (row,) = rows(keep(swapped(start)), "day", start, start + DAY, MOSCOW, meter)
@@ -235,14 +235,14 @@ def test_a_day_on_which_the_meter_was_replaced_has_both_parts(keep: Callable[...
     assert (row.quality, row.total) == ("complete", 16_600)
 
 
-def test_a_replacement_without_an_act_is_missing_with_its_reason(keep: Callable[..., object]) -> None:
+def test_a_replacement_without_an_act_is_missing_with_its_reason(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     (row,) = rows(keep(swapped(start)), "day", start, start + DAY, MOSCOW, replaced())
     assert (row.total, row.tariffs, row.quality) == (None, {}, "missing")
     assert "initial reading of T1 is not known" in row.reason
 
 
-def test_a_meter_with_fewer_tariffs_than_the_one_before_ends_the_tariff_that_went(keep: Callable[..., object]) -> None:
+def test_a_meter_with_fewer_tariffs_than_the_one_before_ends_the_tariff_that_went(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     new = {"1-0:1.8.0": 13_000}
     records = [*swapped(start)[:2], reading(start + DAY, values=new)]
@@ -250,7 +250,7 @@ def test_a_meter_with_fewer_tariffs_than_the_one_before_ends_the_tariff_that_wen
     assert row.tariffs == {"T1": 10_500 + 600, "T2": 1_000}
 
 
-def test_a_total_beside_tariffs_is_never_taken_for_t1(keep: Callable[..., object]) -> None:
+def test_a_total_beside_tariffs_is_never_taken_for_t1(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     bare = reading(start + DAY, values={"1-0:1.8.0": 9_000_000})
     (row,) = rows(keep([reading(start), bare]), "day", start, start + DAY, MOSCOW)
@@ -258,21 +258,21 @@ def test_a_total_beside_tariffs_is_never_taken_for_t1(keep: Callable[..., object
     assert "gave no tariffs" in row.reason
 
 
-def test_a_meter_without_tariffs_has_its_energy_in_t1(keep: Callable[..., object]) -> None:
+def test_a_meter_without_tariffs_has_its_energy_in_t1(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     pair = [reading(at, values={"1-0:1.8.0": value}) for at, value in ((start, 5), (start + DAY, Decimal("7.25")))]
     (row,) = rows(keep(pair), "day", start, start + DAY, MOSCOW, metered(tariffs=None))
     assert row == Row(row.slot, {"T1": Decimal("2.25")}, Decimal("2.25"), "complete", "registers", (start, start + DAY))
 
 
-def test_nothing_stored_is_missing_everywhere(keep: Callable[..., object]) -> None:
+def test_nothing_stored_is_missing_everywhere(keep: Keep) -> None:
     start = local(MOSCOW, 2026, 11, 2)
     found = rows(keep([]), "hour", start, start + DAY, MOSCOW)
     assert {(row.total, row.quality, row.reason) for row in found} == {(None, "missing", "nothing was read")}
     assert len(found) == 24
 
 
-def test_months_of_a_meter_that_a_person_reads_go_from_reading_to_reading(keep: Callable[..., object]) -> None:
+def test_months_of_a_meter_that_a_person_reads_go_from_reading_to_reading(keep: Keep) -> None:
     store = keep([reading(local(MOSCOW, 2026, month, 20, 12), flags=("manual",)) for month in (9, 10, 11)])
     by_hand = replace(metered(), driver="manual", bus="", address="")
     (row,) = rows(store, "month", local(MOSCOW, 2026, 11, 1), local(MOSCOW, 2026, 12, 1), MOSCOW, by_hand)

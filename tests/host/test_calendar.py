@@ -56,7 +56,7 @@ def test_a_job_that_fails_is_logged_and_runs_again_the_next_day(
     store = opened(tmp_path)
     writer = Writer(store, on_stored=lambda records: None)
     done = Event()
-    runs = []
+    runs: list[int] = []
 
     def work() -> None:
         runs.append(len(runs))

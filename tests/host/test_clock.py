@@ -1,6 +1,5 @@
 """The gateway's clock and how far it can be believed."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from agent.host.clock import BUILT, SystemClock
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-def clock_at(moment: datetime, **more: Callable[..., object] | bool) -> SystemClock:
-    settings = {"kernel_synced": lambda: False, "battery": False, "boot": "boot-1"} | more
+def clock_at(moment: datetime, **more: Any) -> SystemClock:
+    settings: dict[str, Any] = {"kernel_synced": lambda: False, "battery": False, "boot": "boot-1"} | more
     return SystemClock(wall=lambda: moment.timestamp(), monotonic=lambda: 5.0, **settings)
 
 

@@ -84,12 +84,12 @@ def test_the_interval_comes_in_microseconds(
 @pytest.mark.parametrize("name", ["", "relative", "/nowhere/at/all", "@no one-listens-here", "/" + "x" * 200])
 def test_without_a_listening_manager_nothing_happens(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", name)
-    assert systemd.ready("unheard") is None
+    systemd.ready("unheard")
 
 
 def test_without_a_socket_in_the_environment_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    assert systemd.ready() is None
+    systemd.ready()
 
 
 @pytest.mark.slow

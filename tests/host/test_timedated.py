@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.host import timedated
+from tests.support.present import present
 
 # The reply to Hello, a unique name, by the D-Bus specification.
 HELLO_REPLY = bytes.fromhex(
@@ -99,21 +100,14 @@ def test_a_bus_that_keeps_silent_is_not_waited_for(tmp_path: Path) -> None:
         assert time.monotonic() - begin < 5
 
 
-class Spoken:
-    """A socket that gives the octets and then ends."""
-
-    def __init__(self, octets: bytes) -> None:
-        self._octets = octets
-
-    def recv(self, size: int) -> bytes:
-        piece, self._octets = self._octets[:size], self._octets[size:]
-        return piece
-
-
 @given(st.one_of(st.binary(max_size=200), st.binary(max_size=80).map(lambda octets: reply(True)[:16] + octets)))
 def test_any_octets_give_a_word_or_the_declared_errors(octets: bytes) -> None:
     with contextlib.suppress(OSError, struct.error, IndexError):
-        assert timedated._answer(Spoken(octets)) in (True, False, None)
+        near, far = socket.socketpair()
+        with near:
+            with far:
+                far.sendall(octets)
+            assert timedated._answer(near) in (True, False, None)
 
 
 def request_name() -> bytes:
@@ -153,7 +147,7 @@ def test_a_real_bus_understands_the_question(tmp_path: Path) -> None:
     command = [daemon, f"--config-file={settings}", "--nofork", "--print-address"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
         try:
-            running.stdout.readline()
+            present(running.stdout).readline()
             assert timedated.synchronised(address, wait=5) is None  # no one has that name
             with socket.socket(socket.AF_UNIX) as peer:
                 peer.settimeout(5)

@@ -1,6 +1,7 @@
 """Doubtful values travel with a flag, unchanged."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ def registers(total: int, *tariffs: int) -> dict[str, int]:
 
 
 def flags(
-    values: dict[str, int], before: dict[str, int] | None = None, seconds: float | None = None, **more: int | Decimal
+    values: dict[str, int], before: dict[str, int] | None = None, seconds: float | None = None, **more: Any
 ) -> tuple[str, ...]:
     return energy_flags(values, before, seconds, limit_kw=more.pop("limit_kw", None), **more)
 

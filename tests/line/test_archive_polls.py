@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -10,9 +11,10 @@ from agent.config.values import Poll
 from agent.line.exchanger import Exchanger, PreemptibleExchanger
 from agent.line.worker import Question
 from drivers.mercury.driver import Mercury230
-from drivers.reading import Reading
+from drivers.reading import Kind, Reading
 from protocols.errors import NoReply, Refused
 from tests.support.bus import NOON, FakeBus
+from tests.support.present import present
 
 HOUR = timedelta(hours=1)
 
@@ -39,7 +41,7 @@ class Archive:
             at += HOUR
 
 
-def bus_with(archive: Archive, **poll: float | time) -> FakeBus:
+def bus_with(archive: Archive, **poll: Any) -> FakeBus:
     return FakeBus(1, Poll(**{"now": 60.0, "network": None} | poll), prepare=archive)
 
 
@@ -104,7 +106,7 @@ def test_a_technicians_look_into_the_journals_is_not_the_daemons() -> None:
 
 
 @pytest.mark.parametrize("kind", ["interval", "day", "month"])
-def test_rows_that_were_not_asked_for_are_not_stored(kind: str) -> None:
+def test_rows_that_were_not_asked_for_are_not_stored(kind: Kind) -> None:
     archive = Archive(kind)
     bus = bus_with(archive, **{kind: 1800.0 if kind == "interval" else time(0, 10)})
     honest = archive.read
@@ -121,7 +123,7 @@ def test_rows_that_were_not_asked_for_are_not_stored(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["day", "month"])
-def test_calendar_kinds_are_read_at_the_start_and_at_their_time(kind: str) -> None:
+def test_calendar_kinds_are_read_at_the_start_and_at_their_time(kind: Kind) -> None:
     archive = Archive(kind)
     bus = bus_with(archive, **{kind: time(0, 10)})
     bus.run(120)
@@ -148,7 +150,7 @@ def test_without_a_set_clock_nobody_knows_for_which_time_to_ask() -> None:
     bus = FakeBus(1, Poll(now=60.0, network=None), state="unset", prepare=archive)
     bus.run(125)
     assert not archive.asked and len(bus.readings()) == 3
-    assert len(bus.port.written) < 30, "it does not log in again and again for what cannot be asked"
+    assert len(present(bus.port).written) < 30, "it does not log in again and again for what cannot be asked"
     bus.clock.state = "synced"
     bus.run(60)
     assert len(archive.asked) == 1

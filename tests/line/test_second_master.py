@@ -18,6 +18,7 @@ from protocols.modbus.session import Session
 from protocols.overheard import Overheard, second_master
 from protocols.session import Line
 from tests.support.bus import FakeBus
+from tests.support.present import present
 
 T1, T2 = b"\x05\x00\x01", b"\x05\x00\x02"
 
@@ -34,7 +35,7 @@ class SharedPair(FakeBus):
         """The meter's answer to this question."""
         return self.simulated[0].answer(seal(1, data))
 
-    def answer(self, request: pytest.FixtureRequest) -> list[tuple[float, bytes]]:
+    def answer(self, request: bytes) -> list[tuple[float, bytes]]:
         if self.wrong and (pieces := self.twist(self, request[1:-2])) is not None:
             return pieces
         return super().answer(request)
@@ -110,7 +111,7 @@ def test_a_second_master_is_one_event_and_is_shown_with_whose_address_was_heard(
     bus.run(600)
     assert bus.events() == ["second-master"]
     (event,) = [record for record in bus.records if record.event]
-    assert "address 1" in event.event["text"]
+    assert "address 1" in present(event.event)["text"]
     shown = bus.worker.second_master
     assert shown is not None and shown["addresses"]["1"] > 10 and shown["ago"] <= 60
 
@@ -177,7 +178,7 @@ def test_on_a_shared_bus_polls_are_moved_away_from_the_moments_at_which_the_othe
     bus.worker.bus = Bus("riser", "/dev/fake", shared=True)
     speak, spans = other_speaks(bus, every=20.0, length=4.0, at=bus.time.now + 17.9)  # we poll at :00, :20 and :40
     bus.run(600, each=speak)
-    asked = [moment for moment, _ in bus.port.written]
+    asked = [moment for moment, _ in present(bus.port).written]
     learnt = spans[4][0]
     disturbed = [moment for moment in asked if moment > learnt and any(a <= moment <= b for a, b in spans)]
     assert not disturbed
@@ -189,7 +190,7 @@ def test_another_master_that_never_rests_does_not_keep_a_shared_bus_from_being_p
     bus.worker.bus = Bus("riser", "/dev/fake", shared=True)
     speak, _ = other_speaks(bus, every=0.3, length=0.2, at=bus.time.now + 30)
     bus.run(300, each=speak)
-    assert len([moment for moment, _ in bus.port.written if moment > bus.time.now - 150]) > 1
+    assert len([moment for moment, _ in present(bus.port).written if moment > bus.time.now - 150]) > 1
 
 
 @pytest.mark.parametrize("early", [0.0, 0.4])
@@ -199,7 +200,7 @@ def test_the_other_masters_period_is_learnt_from_its_bursts(early: float) -> Non
         start = 1000 + 60 * number - early * (number % 2)
         for step in range(4):
             other.heard([Overheard("9", True, b"")], start + step)
-    assert other.document(1310.0)["period"] == pytest.approx(60, abs=1)
+    assert present(other.document(1310.0))["period"] == pytest.approx(60, abs=1)
     assert other.free(1310.0, 1.0) == 1310.0
     assert other.free(1359.5, 1.0) > 1363
 

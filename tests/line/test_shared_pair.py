@@ -1,6 +1,7 @@
 """Several protocols and speeds on one real pty at the line's pace: each meter gets its own settings on it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ def configuration(folder: Path, port: Path) -> Path:
     return file
 
 
-def read_all(tmp_path: Path, **options: Faults | bool) -> tuple[dict, dict]:
+def read_all(tmp_path: Path, **options: Any) -> tuple[dict, dict]:
     with PtyLine(stations(), link=tmp_path / "pair", **options) as line:
         values = load(configuration(tmp_path, line.path))
         records, failed = offline.read(values, [meter.point for meter in values.meters], "now")

@@ -55,7 +55,7 @@ def trouble(spoken: Spoken, far: Far, question: Any = None, tries: int = 1) -> M
         last = send(asked)
         return last
 
-    session.send = watched  # type: ignore[method-assign]
+    session.send = watched  # type: ignore[method-assign,assignment]
     for before in spoken.before:
         link.ask(session, before)
     spoilt = True
@@ -70,7 +70,7 @@ def trouble(spoken: Spoken, far: Far, question: Any = None, tries: int = 1) -> M
     return raised.value
 
 
-def names(lines: list[Spoken]) -> Any:
+def names(lines: list[Spoken]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("spoken", lines, ids=[line.name for line in lines])
 
 

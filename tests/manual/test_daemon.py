@@ -74,7 +74,8 @@ def test_reading_all_points_leaves_out_what_a_person_reads(daemon: Daemon) -> No
     answer = ask(daemon, "peek")
     assert [failure["point"] for failure in answer["failed"]] == ["flat-12"]
     assert ask(daemon, "pause")["points"] == ["flat-12"]
-    for op, more in (("peek", {}), ("pause", {}), ("set-clock", {})):
+    questions: tuple[tuple[str, dict[str, Any]], ...] = (("peek", {}), ("pause", {}), ("set-clock", {}))
+    for op, more in questions:
         with pytest.raises(RequestRefused, match="cellar is on no bus: it is read by hand"):
             ask(daemon, op, points=["cellar"], **more)
     with pytest.raises(RequestRefused, match="no point named 'attic'; there are: flat-12"):

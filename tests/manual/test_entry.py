@@ -16,7 +16,7 @@ from agent.config.values import Config, Gateway, Intake, Meter
 from agent.history.boundaries import not_superseded
 from agent.host.clock import Stamp
 from agent.manual.entry import Judged, NotTaken, Typed, answer, in_store, judge, manual_point
-from buffer.record import Record
+from buffer.record import ClockQuality, Record
 from buffer.store import Store
 from protocols.session import Line
 from tests.buffer.plant import NOON, opened
@@ -26,10 +26,10 @@ TARIFFS = {"T1": "day", "T2": "night"}
 CELLAR = Meter("cellar", "", "manual", "", "00123", Line(), tariffs=TARIFFS, digits=5)
 FLAT = Meter("flat-12", "riser-1", "mercury230", "45", "23456789", Line())
 T1, T2 = "1-0:1.8.1", "1-0:1.8.2"
-FIRST = {"T1": "01234,5", "T2": "00567"}
+FIRST: dict[str, Any] = {"T1": "01234,5", "T2": "00567"}
 
 
-def stamp(later: timedelta = timedelta(), state: str = "synced") -> Stamp:
+def stamp(later: timedelta = timedelta(), state: ClockQuality = "synced") -> Stamp:
     return Stamp(NOON + later, state, "boot-1", 1000.0 + later.total_seconds())
 
 
@@ -44,11 +44,11 @@ def typed(figures: dict[str, str], **more: Any) -> Typed:
     return Typed(figures, **more)
 
 
-def say(store: Store, meter: Meter = CELLAR, at: Stamp | None = None, **figures: str) -> Judged:
+def say(store: Store, meter: Meter = CELLAR, at: Stamp | None = None, **figures: Any) -> Judged:
     return judge(meter, Typed(figures), store, at or stamp(), MOSCOW)
 
 
-def put(store: Store, meter: Meter = CELLAR, at: Stamp | None = None, **figures: str) -> Record:
+def put(store: Store, meter: Meter = CELLAR, at: Stamp | None = None, **figures: Any) -> Record:
     (stored,) = store.put([say(store, meter, at, **figures).record])
     return stored
 

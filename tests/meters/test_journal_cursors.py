@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,6 +20,8 @@ from tests.line.test_archive_polls import HOUR, Archive
 from tests.support.bus import NOON, FakeBus
 from tests.support.files import FLAT
 
+T = TypeVar("T")
+
 
 class Gateway:
     """A bus of one meter with journals, whose looks are kept in a real store; each ``start`` is a new run."""
@@ -27,6 +29,8 @@ class Gateway:
     def __init__(self, folder: Path) -> None:
         self.store = Store.open(folder, now=lambda: NOON)
         self.away = 0.0
+        self.full = False  # the disk takes nothing
+        self.written: list[datetime] = []
 
     def start(self, away: timedelta = timedelta()) -> Archive:
         self.away += away.total_seconds()
@@ -41,8 +45,11 @@ class Gateway:
         self.bus.run(seconds, lambda: self.cursors.save(self.bus.meters))
         self.away += seconds
 
-    def change(self, work: Callable[[Store], Any]) -> None:
-        work(self.store)
+    def change(self, work: Callable[[Store], T], /) -> T:
+        if self.full:
+            raise StoreUnusable("the disk is full")
+        self.written.append(self.bus.clock.stamp().utc)
+        return work(self.store)
 
 
 @pytest.fixture
@@ -67,10 +74,8 @@ def test_a_power_cut_before_the_journals_turn_costs_nothing_of_the_outage(gatewa
 @pytest.mark.slow
 def test_the_note_is_written_once_a_day_and_never_older(gateway: Gateway) -> None:
     gateway.start()
-    notes = []
-    gateway.cursors = JournalCursors(lambda work: notes.append(gateway.bus.clock.stamp().utc) or work(gateway.store))
     gateway.run(3 * 86400)
-    assert len(notes) == 3
+    assert len(gateway.written) == 3
     journal = gateway.start()
     gateway.run(60)
     assert journal.asked[0][1] - journal.asked[0][0] <= EVERY + 3 * HOUR
@@ -113,14 +118,11 @@ def test_the_note_names_the_meter(gateway: Gateway) -> None:
 
 
 def test_a_disk_that_takes_no_note_is_asked_again(gateway: Gateway) -> None:
-    def full(work: Callable[[Store], Any]) -> None:
-        raise StoreUnusable("the disk is full")
-
     gateway.start()
-    gateway.cursors = JournalCursors(full)
+    gateway.full = True
     gateway.run(60)
     assert gateway.store.noted(JOURNALS.key) is None
-    gateway.cursors._change = gateway.change
+    gateway.full = False
     gateway.run(1)
     assert gateway.store.noted(JOURNALS.key) is not None
 

@@ -1,6 +1,7 @@
 """The session believes the one right answer and nothing else."""
 
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from protocols.modbus.questions import DeviceIdentification, ReadDeviceIdentific
 from protocols.modbus.session import Session
 from protocols.session import Line, Sending
 from tests.conversations import load, pairs
+from tests.support.present import present
 
 
 def seal(frame: bytes) -> bytes:
@@ -21,7 +23,7 @@ def seal(frame: bytes) -> bytes:
 
 
 def asked(
-    question: ReadInput | ReadDeviceIdentification | ReadHolding | None = None, unit: int = 1, **more: str | ReadHolding
+    question: ReadInput | ReadDeviceIdentification | ReadHolding | None = None, unit: int = 1, **more: Any
 ) -> tuple[Session, Sending]:
     session = Session(unit, Line(), **more)
     sending = session.send(question or ReadInput(0x48, 4))
@@ -210,7 +212,7 @@ def test_after_a_time_out_the_proof_is_asked_and_the_lost_question_forgotten() -
 def test_a_refused_device_identification_proves_the_channel_too() -> None:
     session, _ = asked()
     refusal = seal(b"\x01\xab\x01")
-    session.send(session.proof())
+    session.send(present(session.proof()))
     assert session.receive(refusal) == DeviceIdentification({})
     session.send(ReadDeviceIdentification())
     with pytest.raises(Refused):
@@ -314,4 +316,4 @@ def test_pymodbus_reads_the_same_registers_out_of_the_same_answer(
 def test_pymodbus_reads_the_same_device_identification() -> None:
     _, pdu = FramerRTU(DecodePDU(False)).handleFrame(IDENTIFIED, 1, 0)
     session, _ = asked(ReadDeviceIdentification())
-    assert session.receive(IDENTIFIED).objects == pdu.information
+    assert present(session.receive(IDENTIFIED)).objects == pdu.information

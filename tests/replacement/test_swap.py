@@ -1,10 +1,10 @@
 """A meter is swapped while the daemon polls it: an event at once, no foreign reading, one consumption at the end."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,12 +15,15 @@ from agent.daemon import Daemon
 from agent.history.series import series
 from agent.host.clock import SystemClock
 from agent.line.buses import Buses
+from agent.line.worker import Worker
 from buffer.record import Record
 from buffer.store import Store
+from drivers.reading import Kind
 from protocols.mercury.frames import Energy
 from simulators.mercury230 import Mercury230
 from tests.cli.conftest import Run, run
 from tests.support.bus import FakeBus
+from tests.support.waiting import until
 from tests.support.wire import QuickPort
 
 __all__ = ["run"]
@@ -101,7 +104,7 @@ class Flat:
         self.daemon.stop()
         self.thread.join(20)
 
-    def records(self, kind: str) -> list[Record]:
+    def records(self, kind: Kind) -> list[Record]:
         now = datetime.now(UTC)
         return list(self.daemon.store.find("flat-1", (kind,), now - timedelta(hours=1), now + timedelta(hours=1)))
 
@@ -109,10 +112,11 @@ class Flat:
         return [str(record.event["code"]) for record in self.records("event") if record.event]
 
     def until(self, condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < end, (self.codes(), self.records("now")[-2:])
-            time.sleep(0.02)
+        until(condition, told=lambda: (self.codes(), self.records("now")[-2:]))
+
+
+def _others(buses: Buses, workers: list[Worker]) -> bool:
+    return buses.workers not in ([], workers)
 
 
 @pytest.mark.slow
@@ -127,7 +131,7 @@ def test_the_daemon_tells_of_a_foreign_meter_once_over_restarts_and_reloads(tmp_
             flat.until(found)
             workers = buses.workers
             flat.daemon.ask_reload()
-            flat.until(lambda buses=buses, workers=workers: buses.workers not in ([], workers))
+            flat.until(partial(_others, buses, workers))
             flat.until(found)
             flat.daemon.writer.flush()
             assert flat.codes() == ["wrong-serial"]

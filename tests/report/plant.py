@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Bus, Config, ExchangeSettings, Gateway, Intake, MailSettings, Meter
 from buffer.record import Record
 from buffer.store import Store
+from drivers.reading import Kind
 from protocols.session import Line
 
 MOSCOW, BERLIN = ZoneInfo("Europe/Moscow"), ZoneInfo("Europe/Berlin")
@@ -54,13 +56,13 @@ def interval(end: datetime, energy: int | Decimal, length: timedelta = HALF_HOUR
     return Record("interval", point, meter, end, end, **fields)  # type: ignore[arg-type]
 
 
-def profile(day: date, energies: list[int], zone: ZoneInfo = MOSCOW, **more: object) -> list[Record]:
+def profile(day: date, energies: list[int], zone: ZoneInfo = MOSCOW, **more: Any) -> list[Record]:
     """Half hours from the day's midnight on."""
     start = midnight(day, zone)
     return [interval(start + HALF_HOUR * (number + 1), energy, **more) for number, energy in enumerate(energies)]
 
 
-def reading(at: datetime, kind: str = "month", meter: str = SERIAL, point: str = "shop", **tariffs: int) -> Record:
+def reading(at: datetime, kind: Kind = "month", meter: str = SERIAL, point: str = "shop", **tariffs: int) -> Record:
     """A reading of T1… in Wh."""
     values = {f"1-0:1.8.{name[1]}": energy for name, energy in tariffs.items()}
     return Record(kind, point, meter, at, at, values=values)

@@ -65,7 +65,8 @@ def call(run: Run, file: Path, *args: str) -> Done:  # noqa: F811
 
 def sound(name: str, text: str) -> dict[str, Any]:
     assert Validator().objections(name, text) == []
-    return json.loads(text)
+    told: dict[str, Any] = json.loads(text)
+    return told
 
 
 def test_a_months_report_is_exact_as_json(run: Run, site: Path) -> None:  # noqa: F811

@@ -14,27 +14,30 @@ from agent.host.clock import Stamp
 from agent.report.daily import Daily
 from agent.report.exchange import FOLDER
 from buffer.faults import StoreUnusable
+from buffer.record import ClockQuality
 from buffer.writer import Writer
 from tests.channels.post import Post, serving
 from tests.cli.conftest import Run, change, house, run  # noqa: F401 - fixtures
 from tests.report.plant import configured, metered, opened, profile, values_of
 from tests.report.test_commands import TABLES
 from tests.support.broker import free_port
+from tests.support.present import present
 
 DAY = date(2026, 10, 5)
 
 
 class Clock:
     def __init__(self) -> None:
-        self.state, self.now = "synced", datetime(2026, 10, 6, 0, 30, tzinfo=UTC)
+        self.state: ClockQuality = "synced"
+        self.now = datetime(2026, 10, 6, 0, 30, tzinfo=UTC)
 
-    def monotonic(self):
+    def monotonic(self) -> float:
         return 0.0
 
     def stamp(self) -> Stamp:
         return Stamp(self.now, self.state, "boot", 0.0)
 
-    def seen(self, moment) -> None:
+    def seen(self, moment: datetime) -> None:
         pass
 
     def synced_earlier(self) -> None:
@@ -68,7 +71,7 @@ def files(room: Room) -> list[Path]:
 
 
 def test_the_round_comes_at_its_time_and_again_later_that_day(room: Room) -> None:
-    room.daily.use(replace(room.config, exchange=replace(room.config.exchange, at=time(15, 45))))
+    room.daily.use(replace(room.config, exchange=replace(present(room.config.exchange), at=time(15, 45))))
     jobs = room.daily.jobs()
     assert [job.at for job in jobs] == [time(15, 45), time(16, 45), time(18, 45), time(21, 45), time(3, 45)]
     assert len({job.name for job in jobs}) == 5

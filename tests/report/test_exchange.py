@@ -17,6 +17,8 @@ from agent.channels.mail import Email
 from agent.config.values import MailSettings, Meter
 from agent.report.days import ExchangeDay
 from agent.report.exchange import FOLDER, ExchangeError, ExchangeFiles
+from buffer.record import Record
+from drivers.reading import Number
 from tests.report.plant import (
     BERLIN,
     CODE,
@@ -29,6 +31,7 @@ from tests.report.plant import (
     statuses_of,
     values_of,
 )
+from tests.support.present import present
 
 DAY = date(2026, 10, 5)
 ONE = timedelta(days=1)
@@ -45,7 +48,9 @@ class House:
         self.folder = folder
         self.config = configured(folder, *(meters or (metered(),)), **more)
         self.now = datetime(2026, 10, 6, 0, 30, tzinfo=UTC)
-        self.letters, self.trouble, self.told = [], None, []
+        self.letters: list[tuple[Email, str]] = []
+        self.trouble: BaseException | None = None
+        self.told: list[str] = []
         self.store = opened(folder)
         self.start()
 
@@ -67,7 +72,7 @@ class House:
         return self.exchange._days.get(day)
 
     def octets(self, day: date = DAY) -> bytes:
-        return (self.folder / FOLDER / self.day(day).file).read_bytes()
+        return (self.folder / FOLDER / present(self.day(day)).file).read_bytes()
 
     def files(self) -> list[str]:
         return sorted(path.name for path in (self.folder / FOLDER).iterdir())
@@ -76,7 +81,7 @@ class House:
         return [email.attachments[0][0] for email, _ in self.letters]
 
     def answered(self, status: int, day: date = DAY) -> ExchangeDay:
-        return self.exchange.answer(ANSWER.format(name=self.day(day).file, status=status).encode("cp1251"))
+        return self.exchange.answer(ANSWER.format(name=present(self.day(day)).file, status=status).encode("cp1251"))
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ def test_yesterdays_file_is_made_and_sent_once(house: House) -> None:
     assert statuses_of(house.octets()) == [0] * 48
     root = read_80020(house.octets())
     assert (root.findtext("datetime/day"), root.findtext("datetime/timestamp")) == ("20261005", "20261006033000")
-    assert house.day().state == "sent"
+    assert present(house.day()).state == "sent"
 
 
 def test_ratio_makes_primary_energy_of_the_meters(tmp_path: Path) -> None:
@@ -106,7 +111,7 @@ def test_ratio_makes_primary_energy_of_the_meters(tmp_path: Path) -> None:
     house.store.put(profile(DAY, [30] * 48))
     house.exchange.catch_up()
     assert sum(values_of(house.octets())) == 57  # 48 · 0.030 · 40 = 57.6
-    assert read_80020(house.octets()).find("area/measuringpoint").get("name") == "ТП-12, ввод 1"
+    assert present(read_80020(house.octets()).find("area/measuringpoint")).get("name") == "ТП-12, ввод 1"
     house.store.close()
 
 
@@ -115,7 +120,7 @@ def test_what_is_missing_is_0_with_status_1_and_named(house: House) -> None:
     house.exchange.catch_up()
     assert statuses_of(house.octets()) == [0] * 40 + [1] * 8
     assert values_of(house.octets())[40:] == [0] * 8
-    assert (house.day().gaps, house.day().reason) == (8, "missing: 8")
+    assert (present(house.day()).gaps, present(house.day()).reason) == (8, "missing: 8")
 
 
 def test_five_days_without_the_gateway_are_caught_up_in_their_order(house: House) -> None:
@@ -179,10 +184,10 @@ def test_a_damaged_note_is_unknown_and_nothing_leaves_by_itself(house: House) ->
     house.store.put(profile(DAY, [777] * 48))
     house.store.note("exchange:2026-10-05", "00000000 {}")
     house.exchange.catch_up()
-    assert house.day().state == "unknown" and not house.letters
+    assert present(house.day()).state == "unknown" and not house.letters
     house.exchange.make(DAY)
     house.exchange.send(DAY)
-    assert house.day().state == "sent"
+    assert present(house.day()).state == "sent"
 
 
 def test_a_restart_between_making_and_sending_sends_it_once(house: House) -> None:
@@ -207,22 +212,22 @@ def test_a_power_cut_while_it_is_sent_leaves_it_to_a_person(house: House) -> Non
     house.trouble = None
     house.restart()
     house.exchange.catch_up()
-    assert not house.letters and house.day().state == "unclear"
+    assert not house.letters and present(house.day()).state == "unclear"
     with pytest.raises(ExchangeError, match="--again"):
         house.exchange.send(DAY)
     house.exchange.send(DAY, again=True)
-    assert len(house.letters) == 1 and house.day().state == "sent"
+    assert len(house.letters) == 1 and present(house.day()).state == "sent"
 
 
 def test_a_mail_server_that_is_away_gets_them_later(house: House) -> None:
     house.store.put(profile(DAY - ONE, [777] * 48) + profile(DAY, [777] * 48))
     house.trouble = ChannelError("no route to mail.example.org", Kind.UNREACHABLE)
     house.exchange.catch_up()
-    assert [house.day(day).state for day in (DAY - ONE, DAY)] == ["made", "made"]
-    assert "no route" in house.day(DAY - ONE).words
+    assert [present(house.day(day)).state for day in (DAY - ONE, DAY)] == ["made", "made"]
+    assert "no route" in present(house.day(DAY - ONE)).words
     house.trouble = None
     house.exchange.catch_up()
-    assert house.sent() == [house.day(DAY - ONE).file, house.day().file]
+    assert house.sent() == [present(house.day(DAY - ONE)).file, present(house.day()).file]
 
 
 def test_a_service_that_ends_finishes_its_email_and_no_more(house: House) -> None:
@@ -235,7 +240,7 @@ def test_a_service_that_ends_finishes_its_email_and_no_more(house: House) -> Non
 
     house.exchange._post = ending
     house.exchange.catch_up()
-    assert len(house.letters) == 1 and house.day(DAY - ONE).state == "sent" and house.day() is None
+    assert len(house.letters) == 1 and present(house.day(DAY - ONE)).state == "sent" and house.day() is None
     house.restart()
     house.exchange.catch_up()
     assert len(house.letters) == 2
@@ -247,7 +252,7 @@ def test_an_email_that_may_have_left_is_not_sent_again_by_itself(house: House) -
     house.exchange.catch_up()
     house.trouble = None
     house.exchange.catch_up()
-    assert house.day().state == "unclear" and not house.letters
+    assert present(house.day()).state == "unclear" and not house.letters
 
 
 def test_sending_twice_takes_a_persons_word(house: House) -> None:
@@ -260,7 +265,7 @@ def test_sending_twice_takes_a_persons_word(house: House) -> None:
         house.exchange.send(DAY, again=True)
     house.trouble = None
     house.exchange.catch_up()
-    assert len(house.letters) == 1 and house.day().state == "sent"
+    assert len(house.letters) == 1 and present(house.day()).state == "sent"
     house.exchange.send(DAY, again=True)
     assert len(house.letters) == 2
 
@@ -270,10 +275,10 @@ def test_without_a_receiver_files_are_only_written(house: House, change: dict[st
     if "mail" in change:
         house.config = replace(house.config, mail=None)
     else:
-        house.config = replace(house.config, exchange=replace(house.config.exchange, to=()))
+        house.config = replace(house.config, exchange=replace(present(house.config.exchange), to=()))
     house.store.put(profile(DAY, [777] * 48))
     house.exchange.catch_up()
-    assert house.day().state == "made" and house.files()
+    assert present(house.day()).state == "made" and house.files()
     with pytest.raises(ExchangeError, match="not configured"):
         house.exchange.send(DAY)
 
@@ -287,7 +292,7 @@ def test_the_receivers_answer_becomes_the_days_state(house: House, status: int, 
     assert house.answered(status).state == state
     house.restart()
     house.exchange.catch_up()
-    assert house.day().state == state and len(house.letters) == 1
+    assert present(house.day()).state == state and len(house.letters) == 1
 
 
 @pytest.mark.parametrize(
@@ -304,7 +309,7 @@ def test_a_foreign_or_damaged_answer_changes_nothing(house: House, old: str, new
     house.store.put(profile(DAY, [777] * 48))
     house.exchange.catch_up()
     before = house.day()
-    text = ANSWER.format(name=before.file, status=0)
+    text = ANSWER.format(name=present(before).file, status=0)
     assert old in text
     with pytest.raises(ExchangeError, match=words):
         house.exchange.answer(text.replace(old, new).encode("cp1251"))
@@ -314,11 +319,11 @@ def test_a_foreign_or_damaged_answer_changes_nothing(house: House, old: str, new
 def test_an_answer_to_a_file_that_was_replaced_changes_nothing(house: House) -> None:
     house.store.put(profile(DAY, [777] * 48))
     house.exchange.catch_up()
-    text = ANSWER.format(name=house.day().file, status=0)
+    text = ANSWER.format(name=present(house.day()).file, status=0)
     house.exchange.make(DAY)
     with pytest.raises(ExchangeError, match="replaced by 2"):
         house.exchange.answer(text.encode("cp1251"))
-    assert house.day().state == "made"
+    assert present(house.day()).state == "made"
 
 
 @pytest.mark.parametrize("status", [None, 1, 3])
@@ -332,7 +337,7 @@ def test_a_day_that_healed_later_is_sent_anew_unless_it_was_accepted(house: Hous
     house.now += ONE
     house.exchange.catch_up()
     house.exchange.catch_up()
-    numbers = [house.day().number, house.day(DAY + ONE).number]
+    numbers = [present(house.day()).number, present(house.day(DAY + ONE)).number]
     assert numbers == [2, 3] and len(house.letters) == 3
     assert statuses_of(house.octets()) == [0] * 48
     assert sum(values_of(house.octets())) == 48
@@ -345,13 +350,13 @@ def test_an_accepted_day_stays_as_it_is(house: House) -> None:
     house.answered(0)
     house.store.put(records[30:])
     house.exchange.catch_up()
-    assert house.day().number == 1 and len(house.letters) == 1
+    assert present(house.day()).number == 1 and len(house.letters) == 1
 
 
 def test_a_file_that_somebody_deleted_before_it_left_is_made_anew(house: House) -> None:
     house.store.put(profile(DAY, [1000] * 48))
     house.exchange.make(DAY)
-    (house.folder / FOLDER / house.day().file).unlink()
+    (house.folder / FOLDER / present(house.day()).file).unlink()
     with pytest.raises(ExchangeError, match="its file is gone"):
         house.exchange.send(DAY)
     house.exchange.catch_up()
@@ -381,7 +386,7 @@ def test_a_channel_that_came_later_does_not_keep_an_earlier_day_from_healing(hou
     house.now += ONE
     house.exchange.catch_up()
     house.exchange.catch_up()
-    assert (house.day().gaps, house.day().number, len(house.letters)) == (0, 2, 3)
+    assert (present(house.day()).gaps, present(house.day()).number, len(house.letters)) == (0, 2, 3)
     assert values_of(house.octets(), "03") == [] and sum(values_of(house.octets(DAY + ONE), "03")) == 4
 
 
@@ -393,7 +398,7 @@ def test_old_days_go_with_their_records_and_numbers_run_on(house: House) -> None
     house.store.put(profile(later, [1000] * 48))
     house.exchange.catch_up()
     assert [day.day for day in house.exchange._days.all()] == [later]
-    assert house.files() == [house.day(later).file] and house.day(later).number == 2
+    assert house.files() == [present(house.day(later)).file] and present(house.day(later)).number == 2
 
 
 @pytest.mark.parametrize(("day", "count", "summer"), [(date(2026, 3, 29), 46, "1"), (date(2026, 10, 25), 50, "0")])
@@ -420,7 +425,8 @@ def test_over_months_the_files_tell_the_energy_to_the_kwh_whatever_came_late(
     chance = random.Random(seed)
     house = House(tmp_path_factory.mktemp("months"), metered(ratio=ratio))
     house.exchange.catch_up()
-    truth, late = 0, []
+    truth: Number = 0
+    late: list[Record] = []
     days = [DAY + n * ONE for n in range(25)]
     for day in days:
         records = profile(day, [chance.randrange(3000) for _ in range(48)])
@@ -443,7 +449,7 @@ def test_over_months_the_files_tell_the_energy_to_the_kwh_whatever_came_late(
     house.exchange.catch_up()
     made = [house.octets(day) for day in (*days, last) if house.day(day)]
     told = sum(sum(values_of(octets)) for octets in made)
-    left = house.day(last).balance[CODE]["01"]
+    left = present(house.day(last)).balance[CODE]["01"]
     assert told * 1000 + left == truth * ratio
     house.store.close()
 
@@ -455,7 +461,7 @@ def test_a_refused_file_is_told_and_an_accepted_one_is_not(house: House) -> None
     assert house.told == []
     house.answered(3)
     (text,) = house.told
-    assert text.startswith(f"{house.day().file} of 2026-10-05: refused: ")
+    assert text.startswith(f"{present(house.day()).file} of 2026-10-05: refused: ")
 
 
 def test_an_email_that_does_not_leave_is_told_once_for_each_reason(house: House) -> None:
@@ -467,7 +473,7 @@ def test_an_email_that_does_not_leave_is_told_once_for_each_reason(house: House)
     house.trouble = ChannelError("no answer", Kind.UNCLEAR)
     house.exchange.catch_up()
     house.exchange.catch_up()
-    assert house.told[2:] == [f"{house.day().file} of 2026-10-05: unclear: no answer"]
+    assert house.told[2:] == [f"{present(house.day()).file} of 2026-10-05: unclear: no answer"]
 
 
 def test_a_power_cut_while_a_email_leaves_is_told(house: House) -> None:
@@ -488,6 +494,10 @@ def test_what_kept_a_email_back_is_forgotten_when_it_has_left(house: House) -> N
     house.trouble = ChannelError("no such mailbox", Kind.REFUSED)
     house.exchange.catch_up()
     house.restart()
-    assert (house.day().state, house.day().words, house.day().reason) == ("made", "no such mailbox", "missing: 1")
+    assert (present(house.day()).state, present(house.day()).words, present(house.day()).reason) == (
+        "made",
+        "no such mailbox",
+        "missing: 1",
+    )
     house.trouble = None
     assert house.exchange.send(DAY).words == "missing: 1"

@@ -108,9 +108,11 @@ class Page(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.open, self.rows, self.links = [], [], []
+        self.open: list[str] = []
+        self.rows: list[list[str]] = []
+        self.links: list[str | None] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.links += [value for name, value in attrs if name in ("src", "href")]
         if tag not in self.VOID:
             self.open.append(tag)

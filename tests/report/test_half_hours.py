@@ -11,6 +11,7 @@ import pytest
 from agent.report.half_hours import of_day
 from buffer.store import Store
 from tests.report.plant import BERLIN, HALF_HOUR, MOSCOW, interval, midnight, opened, profile
+from tests.support.present import present
 
 DAY = date(2026, 10, 5)
 HOUR = timedelta(hours=1)
@@ -103,7 +104,7 @@ def test_rows_that_overlap_or_cannot_be_are_not_counted(store: Store) -> None:
 
 def test_a_meter_that_is_replaced_within_a_half_hour_shares_it_with_the_new_one(store: Store) -> None:
     records = profile(DAY, [100] * 48)
-    gone = interval(records[20].start + timedelta(minutes=10), 30, timedelta(minutes=10), flags=("partial",))
+    gone = interval(present(records[20].start) + timedelta(minutes=10), 30, timedelta(minutes=10), flags=("partial",))
     came = interval(records[20].at, 45, timedelta(minutes=15), flags=("partial",), meter="777")
     store.put([*records[:20], gone, came, *(replace(record, meter="777") for record in records[21:])])
     slots = of_day(store, "shop", DAY, MOSCOW)["01"]

@@ -16,7 +16,7 @@ from agent.config.values import Config
 from agent.control.status import without_daemon
 from agent.daemon import Daemon
 from agent.host.clock import SystemClock
-from agent.report.days import CATCH_UP, ExchangeDay, ExchangeDays
+from agent.report.days import CATCH_UP, ExchangeDay, ExchangeDays, ExchangeState
 from buffer.store import Store
 from tests.report.plant import configured, metered, opened
 
@@ -31,7 +31,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield made
 
 
-def keep(store: Store, *states: str, trouble: str = "", reason: str = "") -> None:
+def keep(store: Store, *states: ExchangeState, trouble: str = "", reason: str = "") -> None:
     """A day for each state from 15 November on; the trouble and the reason are the last one's."""
     days = ExchangeDays(store, store.note)
     for number, state in enumerate(states, 1):
@@ -102,7 +102,9 @@ def test_before_the_first_file_and_without_an_exchange(
 
 
 def test_a_damaged_note_is_held_and_days_long_ago_are_left_alone(tmp_path: Path, store: Store) -> None:
-    keep(store, *["refused"] * 3, *["accepted"] * (CATCH_UP - 1), "accepted")
+    refused: list[ExchangeState] = ["refused"] * 3
+    accepted: list[ExchangeState] = ["accepted"] * CATCH_UP
+    keep(store, *refused, *accepted)
     store.note("exchange:2026-12-20", "00000000 {}")
     found = told(configured(tmp_path, metered()), store)["exchange"]
     assert (found["held"], found["error"]["day"], found["error"]["state"]) == (1, "2026-12-20", "unknown")

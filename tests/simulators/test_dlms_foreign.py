@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import serial
@@ -74,7 +75,8 @@ def test_gurux_writes_a_long_value_in_blocks(wrapper: bool) -> None:
 
     from tests.support.gurux import Gurux
 
-    meter, written = spodes(max_pdu=160), []
+    meter = spodes(max_pdu=160)
+    written: list[Any] = []
     meter.server.clients[48].mechanism = 0
     meter.server.objects[1, obis("0.0.96.1.1.255")].writes[2] = written.append
     there = WrapperMeter(meter.server) if wrapper else station(meter, limits=Limits(128, 128, 1, 1))
@@ -117,6 +119,7 @@ def test_pydlms_reads_registers_and_a_whole_profile_as_they_are(line: tuple[str,
 
 
 def _some(port: serial.Serial) -> bytes:
-    came = port.read(1)
+    came: bytes = port.read(1)
     assert came, "the simulated meter is silent"
-    return came + port.read(port.in_waiting)
+    came += port.read(port.in_waiting)
+    return came

@@ -15,6 +15,7 @@ from protocols.dlms.wrapper import wrap
 from simulators.dlms import WrapperMeter
 from simulators.spodes import plant_meter
 from tests.support.dlms import NOW, START, dialogue, household, opened, plan, spodes, station
+from tests.support.present import present
 
 CLIENT = Address(32).to_bytes()
 
@@ -96,7 +97,7 @@ def test_a_plants_meter_has_a_journal_of_what_has_happened_so_far() -> None:
     move(START + timedelta(days=200))
     reads, wire = opened(plan(), meter.answer)
     events = list(reads.event(wire, START - timedelta(days=1), NOW + timedelta(days=900)))
-    assert [(each.at - START, each.event["code"]) for each in events] == [
+    assert [(present(each.at) - START, present(each.event)["code"]) for each in events] == [
         (timedelta(0), "power-on"),
         (timedelta(days=30, hours=8), "terminal-cover-open"),
         (timedelta(days=121, hours=8), "terminal-cover-open"),

@@ -20,6 +20,7 @@ from simulators.iec62056 import ce303, ce308, move, neva
 from simulators.iec62056_meter import IecMeter
 from tests.drivers.iec62056.support import driver
 from tests.protocols.iec62056_player import joined
+from tests.support.present import present
 from tests.support.wire import ScriptedPort, Time
 
 LINE = Line(9600, "7E1")
@@ -111,14 +112,14 @@ def test_a_young_meter_has_the_months_since_it_was_begun_and_no_other(months_aft
 @pytest.mark.parametrize(("model", "depth"), [("ce303", 44), ("ce308", 128), ("neva-mt3", 128)])
 def test_days_of_a_whole_archive_are_the_truth_and_add_up_to_the_months(model: str, depth: int) -> None:
     wire = Wire(model, METERS[model])
-    days = {each.at: each for each in wire.read("day", BEGUN, NOW)}
+    days = {present(each.at): each for each in wire.read("day", BEGUN, NOW)}
     first = datetime(2026, 3, 18, tzinfo=MOSCOW) - timedelta(days=depth - 1)
     assert sorted(days) == [first + timedelta(days=n) for n in range(depth)]
     assert all(same(each, STEPS[model]) for each in days.values())
     whole = [each for each in wire.read("month", first, NOW) if each.at in days]
     assert len(whole) == depth // 31
     for later, earlier in pairwise(whole):
-        between = sorted(at for at in days if earlier.at <= at <= later.at)
+        between = sorted(at for at in days if present(earlier.at) <= at <= present(later.at))
         for code in truth(NOW, 1):
             grown = sum(days[b].values[code] - days[a].values[code] for a, b in pairwise(between))
             assert grown == later.values[code] - earlier.values[code]
@@ -152,7 +153,7 @@ def test_days_of_a_zone_with_summer_time_begin_at_its_own_midnights() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "depth"), [("ce303", 44), ("neva-mt3", 128)])
 def test_the_half_hours_are_the_household_s_truth_as_far_as_a_power_says_it(model: str, depth: int) -> None:
-    found = {each.at: each for each in Wire(model, METERS[model]).read("interval", BEGUN, NOW)}
+    found = {present(each.at): each for each in Wire(model, METERS[model]).read("interval", BEGUN, NOW)}
     first = datetime(2026, 3, 18, tzinfo=MOSCOW) - timedelta(days=depth - 1)
     assert sorted(found) == [first + n * HALF for n in range(1, (NOW - first) // HALF + 1)]
     for each in found.values():
@@ -181,7 +182,7 @@ def test_a_ce303_says_itself_how_long_its_intervals_are(minutes: int) -> None:
     wire, step = Wire("ce303", ce303), timedelta(minutes=minutes)
     wire.meter.minutes = minutes
     (found,) = wire.read("interval", NOW - timedelta(minutes=8), NOW - timedelta(minutes=8))
-    assert found.start == found.at - step and found.values
+    assert found.start == present(found.at) - step and found.values
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=-20), timedelta(hours=20), timedelta(days=3)])
@@ -189,7 +190,7 @@ def test_a_day_that_runs_by_the_meter_s_own_clock_is_never_taken_for_a_frozen_on
     wire = Wire("ce308", ce308)
     wire.meter.error_of_clock = ahead
     found = wire.read("day", NOW - timedelta(days=4), NOW + timedelta(days=9))
-    assert found and all(same(each, 1) and each.at <= NOW for each in found)
+    assert found and all(same(each, 1) and present(each.at) <= NOW for each in found)
 
 
 # Journals and the clock
@@ -210,9 +211,9 @@ def test_the_simulated_journals_come_once_in_order_and_in_utc() -> None:
         wire.meter.journals.setdefault(name, []).append((at, state))
     found = wire.read("event", NOW - timedelta(days=60), NOW)
     assert [each.at for each in found] == [at.replace(tzinfo=MOSCOW) for _, at, _ in EVENTS]
-    assert [each.event["code"] for each in found] == CODES
-    assert [each.event["n"] for each in found] == [1, 1, 1, 2, 1]
-    assert [each.event["maker"] for each in found] == [f"{name}.{state}" for name, _, state in EVENTS]
+    assert [present(each.event)["code"] for each in found] == CODES
+    assert [present(each.event)["n"] for each in found] == [1, 1, 1, 2, 1]
+    assert [present(each.event)["maker"] for each in found] == [f"{name}.{state}" for name, _, state in EVENTS]
     assert wire.read("event", NOW - timedelta(days=60), NOW) == found
 
 
@@ -230,7 +231,7 @@ def test_a_simulated_ce303_s_ring_gives_its_last_entries_in_order_and_again_only
     wire, begin = Wire("ce303", ce303), datetime(2026, 3, 1)
     wire.meter.phases = [(begin + timedelta(minutes=n // 2), 64 + n % 8) for n in range(count)]
     found = wire.read("event", NOW - timedelta(days=60), NOW)
-    assert [(each.at, each.event["maker"]) for each in found] == [
+    assert [(each.at, present(each.event)["maker"]) for each in found] == [
         (at.replace(tzinfo=MOSCOW), f"PHASE.{state}") for at, state in wire.meter.phases[-50:]
     ]
     wire.sent.clear()
@@ -238,7 +239,10 @@ def test_a_simulated_ce303_s_ring_gives_its_last_entries_in_order_and_again_only
     assert any(b"PHASE" in data for data in wire.sent) == (count == 0)
     wire.meter.phases += [(datetime(2026, 3, 18, 10, 7), 71), (datetime(2026, 3, 18, 10, 7), 64)]
     newest = wire.read("event", NOW - timedelta(hours=1), NOW)
-    assert [(each.event["maker"], each.event["n"]) for each in newest] == [("PHASE.71", 1), ("PHASE.64", 2)]
+    assert [(present(each.event)["maker"], present(each.event)["n"]) for each in newest] == [
+        ("PHASE.71", 1),
+        ("PHASE.64", 2),
+    ]
 
 
 def test_a_corrected_clock_is_right_and_its_journal_says_so() -> None:
@@ -248,7 +252,7 @@ def test_a_corrected_clock_is_right_and_its_journal_says_so() -> None:
         wire.driver.set_clock(ask, NOW)
         assert wire.driver.clock(ask) == datetime(2026, 3, 18, 10, 8)
     (event,) = wire.read("event", NOW - timedelta(hours=1), NOW)
-    assert event.event["code"] == "clock-set" and event.at == NOW - timedelta(seconds=12)
+    assert present(event.event)["code"] == "clock-set" and event.at == NOW - timedelta(seconds=12)
     with wire.dialogue() as ask, pytest.raises(Refused):
         wire.driver.set_clock(ask, NOW + timedelta(seconds=5))  # the second time on one day
 

@@ -7,6 +7,7 @@ import pytest
 from protocols.session import Line
 from simulators.faults import Fault, Faults
 from simulators.pair import Pair, Station
+from tests.support.present import present
 
 LINE = Line(9600)
 CHARACTER = 10 / 9600
@@ -28,7 +29,7 @@ class Parrot:
 
 def run(pair: Pair, until: float = 10.0, speed: int | None = None) -> list[tuple[float, bytes]]:
     """Follow the deadlines as a line's thread does; what reached the client and when."""
-    came = []
+    came: list[tuple[float, bytes]] = []
     while (deadline := pair.deadline) is not None and deadline <= until:
         now = max(deadline, came[-1][0] if came else 0.0)
         if data := pair.step(now, speed):
@@ -171,7 +172,7 @@ def test_who_has_the_last_octet_finds_the_counters_complete() -> None:
     pair.hear(b"a?", now=1.0)
     came = b""
     while len(came) < 10:
-        came += pair.step(pair.deadline)
+        came += pair.step(present(pair.deadline))
     assert (pair.traffic.answers, pair.traffic.octets_out) == (1, 10)
     assert pair.traffic.transactions[0].answer_octets == 10
     assert pair.recorded == [b"a?", b"x" * 10]

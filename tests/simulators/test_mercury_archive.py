@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from protocols.mercury.archives import EMPTY
 from protocols.mercury.frames import Energy, seal
 from simulators.mercury230 import Mercury230
-from simulators.mercury_archive import EMPTY, Archive, Journal
+from simulators.mercury_archive import Archive, Journal
 from tests.conversations import pairs
 
 PAIRS = [pair for book in ("mercury-manual", "mercury-public", "mercury-synthetic") for pair in pairs(book)]

@@ -75,8 +75,8 @@ def test_what_is_not_for_this_meter_is_silence(request_: bytes) -> None:
     ],
 )
 def test_limits_are_exceptions(meter: ModbusMeter, pdu: str, code: int) -> None:
-    pdu = bytes.fromhex(pdu)
-    assert meter.answer(seal(b"\x01" + pdu)) == seal(bytes((1, pdu[0] | 0x80, code)))
+    asked = bytes.fromhex(pdu)
+    assert meter.answer(seal(b"\x01" + asked)) == seal(bytes((1, asked[0] | 0x80, code)))
 
 
 def test_a_fault_can_be_put_between_request_and_answer() -> None:
@@ -110,7 +110,7 @@ def test_every_simulated_model_shows_what_was_set(model: str) -> None:
 
 
 @contextmanager
-def serving(answer: Callable[..., object]) -> Iterator[int]:
+def serving(answer: Callable[[bytes], bytes]) -> Iterator[int]:
     """A TCP server on a free port that gives each received frame to ``answer``."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -197,7 +197,8 @@ def test_our_session_reads_a_foreign_server(framer: FramerType, framing: str) ->
 
         assert ask(ReadInput(0x48, 4)) == bytes.fromhex("44 9a 52 25 c0 b0 00 00")
         assert ask(ReadHolding(0x4A, 2)) == bytes.fromhex("c0 b0 00 00")
-        assert ask(ReadDeviceIdentification()).objects == {0: b"Acme", 1: b"M1"}
+        identified = ask(ReadDeviceIdentification())
+        assert isinstance(identified, DeviceIdentification) and identified.objects == {0: b"Acme", 1: b"M1"}
         with pytest.raises(Refused) as refused:
             ask(ReadHolding(0x9000, 2))
         assert refused.value.code == 2

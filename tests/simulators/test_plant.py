@@ -19,6 +19,7 @@ from simulators.household import Household
 from simulators.modbus import BUILDERS
 from simulators.plant import load
 from simulators.plant_file import PlantError
+from tests.support.present import present
 
 ROOT = Path(__file__).parents[2]
 HOUSE = ROOT / "simulators" / "plants" / "house.toml"
@@ -71,6 +72,7 @@ def test_a_modbus_meter_shows_its_household(tmp_path: Path, model: str) -> None:
     meter.answer(modbus_seal(bytes((5, 3, 0, 0, 0, 2))))
     ((at, shown),) = meter.shown
     energy = Household(4, "UTC").energy(NOON)
+    assert isinstance(shown, dict)
     assert at == NOON.replace(microsecond=0)
     resolution = {"b23": 10, "em24": 100, "sdm630": 8, "orno517": 8}.get(model, 1)  # float32: 24 bits of kWh
     assert 0 <= abs(energy["total"] - shown["1-0:1.8.0"]) < resolution
@@ -261,7 +263,7 @@ def test_the_command_runs_the_example_house_until_it_is_told_to_end(tmp_path: Pa
         try:
             said = ""
             while not said.endswith("\n}\n"):
-                said += running.stdout.readline()
+                said += present(running.stdout).readline()
             buses = json.loads(said)["buses"]
             assert [(bus["name"], len(bus["meters"])) for bus in buses] == [
                 ("riser-1", 3),

@@ -16,8 +16,9 @@ from agent.statement.actions import StatementActions
 from agent.statement.log import StatementLog
 from agent.statement.outbound import StatementMessage
 from agent.statement.workflow import StatementWorkflow
-from buffer.record import Record
+from buffer.record import ClockQuality, Record
 from buffer.store import Store
+from drivers.reading import Kind
 from protocols.session import Line
 
 SHIPPED = profile_file.load()
@@ -43,7 +44,7 @@ def meter(point: str = "flat-12", serial: str = SERIAL, **more: Any) -> Meter:
     return Meter(point, "riser", "mercury230", "45", serial, Line(), **(usual | more))
 
 
-def reading(at: datetime, kind: str = "now", point: str = "flat-12", serial: str = SERIAL, **more: Any) -> Record:
+def reading(at: datetime, kind: Kind = "now", point: str = "flat-12", serial: str = SERIAL, **more: Any) -> Record:
     """``T1=2000100`` and so on in Wh, ``total`` likewise."""
     values = {f"1-0:1.8.{name[1]}": more.pop(name) for name in ("T1", "T2", "T3", "T4") if name in more}
     if "total" in more:
@@ -70,7 +71,7 @@ class Notes:
 @dataclass
 class FakeClock:
     now: datetime
-    state: str = "synced"
+    state: ClockQuality = "synced"
 
     def stamp(self) -> Stamp:
         return Stamp(self.now, self.state, "boot-1", 0.0)
@@ -91,8 +92,10 @@ class FakeWay:
 
     carried: list[StatementMessage] = field(default_factory=list)
     troubles: list[Exception | None] = field(default_factory=list)
+    meanwhile: Callable[[], object] = lambda: None  # happens while a message leaves
 
     def send(self, message: StatementMessage) -> str:
+        self.meanwhile()
         trouble = self.troubles.pop(0) if self.troubles else None
         if trouble is not None:
             raise trouble

@@ -15,7 +15,7 @@ SNAPSHOT = reading(utc("2026-10-15 00:00+03:00"), "day", T1=2_000_100, T2=1_000_
 IN_TIME, LATE = "2026-10-16 12:00", "2026-10-22 12:00"
 
 
-def site(tmp_path: Path, now: str = IN_TIME, *, read: bool = True, **more: str | dict[str, str] | None) -> Site:
+def site(tmp_path: Path, now: str = IN_TIME, *, read: bool = True, **more: Any) -> Site:
     made = Site(tmp_path, [meter(**more)], now=now, profiles=with_sms(), ways=("sms",))
     if read:
         made.put(SNAPSHOT)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,12 @@ from hypothesis import strategies as st
 
 from agent.config.utility.profile import Profile
 from agent.config.utility.window import window_of
+from agent.config.values import Meter
 from agent.statement.figures import NoReading, Taken, billed, choose, padded, ripe, span, taken, whole
 from buffer.record import Record
+from drivers.reading import Kind
 from tests.statement.plant import SHIPPED, meter, reading, utc
+from tests.support.present import present
 
 PROFILE = SHIPPED["mosenergosbyt"]
 OCTOBER = window_of(PROFILE.rule, "2026-10", "UTC")  # 15th to 20th, Moscow
@@ -60,7 +64,7 @@ def test_zeros_fill_up_to_the_display_and_nothing_is_cut(digits: int | None, tex
     assert padded(42, digits) == text
 
 
-def chosen(*records: Record, one=None, profile: Profile = PROFILE) -> Taken | None:
+def chosen(*records: Record, one: Meter | None = None, profile: Profile = PROFILE) -> Taken | None:
     return choose(records, one or meter(), profile, OCTOBER)
 
 
@@ -68,15 +72,15 @@ def test_the_reading_nearest_to_the_reporting_moment_counts() -> None:
     early = reading(OCTOBER.reporting - timedelta(hours=2), T1=1, T2=1)
     near = reading(OCTOBER.reporting + timedelta(minutes=1), T1=2, T2=2)
     late = reading(OCTOBER.reporting + DAY, T1=3, T2=3)
-    assert chosen(early, near, late).record is near
+    assert present(chosen(early, near, late)).record is near
 
 
 def test_the_meters_own_snapshot_of_the_moment_goes_before_a_reading() -> None:
     at = OCTOBER.reporting
     snapshot, frozen = reading(at, "day", T1=1, T2=1), reading(at, "month", T1=1, T2=1)
     polled = reading(at, T1=2, T2=2)
-    assert chosen(polled, snapshot).source == "day"
-    assert chosen(polled, snapshot, frozen).source == "month"
+    assert present(chosen(polled, snapshot)).source == "day"
+    assert present(chosen(polled, snapshot, frozen)).source == "month"
 
 
 def test_a_reading_of_another_meter_or_without_a_register_or_a_time_is_none() -> None:
@@ -87,7 +91,7 @@ def test_a_reading_of_another_meter_or_without_a_register_or_a_time_is_none() ->
 
 
 def test_what_a_person_typed_counts_as_a_reading_and_says_so() -> None:
-    assert chosen(reading(OCTOBER.reporting, T1=1, T2=1, flags=("manual",))).source == "manual"
+    assert present(chosen(reading(OCTOBER.reporting, T1=1, T2=1, flags=("manual",)))).source == "manual"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,7 @@ def test_what_a_person_typed_counts_as_a_reading_and_says_so() -> None:
     ],
 )
 def test_which_register_is_the_utilitys_t1(
-    own: dict[str, str] | None, shown: dict[str, int], registers: dict[str, int] | None
+    own: dict[str, str] | None, shown: dict[str, Any], registers: dict[str, int] | None
 ) -> None:
     found = taken(reading(OCTOBER.reporting, **shown), meter(tariffs=own), PROFILE)
     assert (None if found is None else dict(found.registers)) == registers
@@ -124,7 +128,9 @@ def test_readings_lie_from_three_days_before_the_moment_to_the_windows_end() -> 
         ("now", -60, -30, False),
     ],
 )
-def test_a_reading_is_taken_when_no_better_one_can_be_hoped_for(kind: str, read: int, now: int, is_taken: bool) -> None:
+def test_a_reading_is_taken_when_no_better_one_can_be_hoped_for(
+    kind: Kind, read: int, now: int, is_taken: bool
+) -> None:
     found = chosen(reading(OCTOBER.reporting + timedelta(seconds=read), kind, T1=1, T2=1))
     moment = OCTOBER.reporting + timedelta(seconds=now)
     if is_taken:

@@ -1,16 +1,20 @@
 """A statement's life in fake time: months without MQTT, refusals, power cuts between any two steps."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agent.channels.errors import ChannelError, Kind
 from agent.statement import log as logs
 from agent.statement.actions import NotNow
+from buffer.record import Record
 from tests.statement.plant import SHIPPED, Killed, Site, meter, reading, utc, with_sms
+from tests.support.present import present
 
 SNAPSHOT = reading(utc("2026-10-15 00:00+03:00"), "day", T1=2_000_100, T2=1_000_050)
 TEXT = "230100456789#23456789#2000#1000"
@@ -196,7 +200,7 @@ def test_a_refused_record_that_is_sent_again_may_be_accepted(tmp_path: Path) -> 
     assert one.at("2026-10-15 08:00+03:00").log().state == "accepted"
 
 
-def suspect(tmp_path: Path, **more: object) -> Site:
+def suspect(tmp_path: Path, **more: Any) -> Site:
     """Its meter ran backwards since September."""
     one = Site(tmp_path, [meter()], now="2026-09-14 12:00", profiles=with_sms(), ways=("sms",), **more)
     one.put(reading(utc("2026-09-15 00:00+03:00"), "day", T1=3_000_000, T2=1_000_000))
@@ -439,7 +443,12 @@ def searched(one: Site, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The store's searches from now on."""
     found: list[object] = []
     find = one.store.find
-    monkeypatch.setattr(one.store, "find", lambda *given: found.append(given) or find(*given))
+
+    def noted(*given: Any) -> Iterator[Record]:
+        found.append(given)
+        return find(*given)
+
+    monkeypatch.setattr(one.store, "find", noted)
     return found
 
 
@@ -465,7 +474,9 @@ def test_an_older_reading_that_an_archive_brings_later_is_found_at_once(tmp_path
     assert one.statements() == []
     one.put(SNAPSHOT)
     one.at("2026-10-15 06:01")
-    assert [record.statement["read_at_register"] for record in one.statements()] == ["2026-10-14T21:00:00.000Z"]
+    assert [present(record.statement)["read_at_register"] for record in one.statements()] == [
+        "2026-10-14T21:00:00.000Z"
+    ]
 
 
 def test_a_reading_whose_time_becomes_known_later_is_found(tmp_path: Path) -> None:
@@ -476,7 +487,7 @@ def test_a_reading_whose_time_becomes_known_later_is_found(tmp_path: Path) -> No
     assert one.statements() == []
     one.store.restamp("boot-1", utc("2026-10-15 06:00"), 10.0 + 3600.0)
     one.at("2026-10-15 06:01")
-    assert one.statements()[0].statement["read_at_register"] == "2026-10-15T05:00:00.000Z"
+    assert present(one.statements()[0].statement)["read_at_register"] == "2026-10-15T05:00:00.000Z"
 
 
 def test_a_reading_that_is_known_is_taken_when_its_time_has_come_without_another_search(

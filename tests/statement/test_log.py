@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.statement import log as logs
-from agent.statement.log import STATES, Attempt, StatementLog, Step, step_document
+from agent.statement.log import STATES, Attempt, Figures, Happening, StatementLog, Step, step_document
 from buffer.body import record_from_json, record_json
 from buffer.store import Store
 from tests.statement.plant import Notes, Site, meter, reading, utc
@@ -21,7 +22,10 @@ ATTEMPT = Attempt(
     meter="23456789",
     clock="synced",
     values={"1-0:1.8.1": Decimal("2000100.5"), "1-0:1.8.2": 1_000_050},
-    statement={"figures": {"T1": 2000, "T2": 1000}, "ratio": Decimal("1.5"), "verdict": "plausible", "primary": True},
+    statement=cast(
+        Figures,  # a part of them
+        {"figures": {"T1": 2000, "T2": 1000}, "ratio": Decimal("1.5"), "verdict": "plausible", "primary": True},
+    ),
     flags=("manual",),
     replaces=81,
     registers={"T1": Decimal("2000100.5"), "T2": 1_000_050},
@@ -102,7 +106,7 @@ def test_steps_as_json_leave_out_what_is_empty() -> None:
         (["damaged", "made", "confirmed"], False),
     ],
 )
-def test_what_was_held_waits_until_somebody_confirms(whats: list[str], waits: bool) -> None:
+def test_what_was_held_waits_until_somebody_confirms(whats: tuple[Happening, ...], waits: bool) -> None:
     assert StatementLog("a", "2026-10", tuple(Step(AT, "due", what) for what in whats)).waits is waits
 
 

@@ -2,19 +2,18 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agent.config.utility.profile import Profile
 from agent.meters.sealed import checksummed
 from agent.statement.log import key
-from agent.statement.outbound import StatementMessage
 from tests.statement.plant import Site, meter, reading, utc, with_sms
 
 POINTS = ("flat-11", "flat-12", "flat-13")
 
 
-def house(tmp_path: Path, **more: dict[str, Profile] | tuple[str]) -> Site:
+def house(tmp_path: Path, **more: Any) -> Site:
     meters = [meter(point, f"2345678{number}") for number, point in enumerate(POINTS)]
     site = Site(tmp_path, meters, now="2026-10-14 12:00", **more)
     for one in meters:
@@ -43,13 +42,7 @@ def test_when_the_service_ends_no_further_message_is_begun(tmp_path: Path) -> No
     site.clock.now = utc("2026-10-20 12:00+03:00")
     stopping = threading.Event()
     carried = site.ways["sms"].carried
-    send = site.ways["sms"].send
-
-    def stops(message: StatementMessage) -> str:
-        stopping.set()
-        return send(message)
-
-    site.ways["sms"].send = stops
+    site.ways["sms"].meanwhile = stopping.set
     site.workflow.tick(stopping=stopping.is_set)
     first = len(carried)
     site.workflow.tick()

@@ -18,7 +18,7 @@ from agent.meters.state import MeterState
 from buffer.record import Record
 from buffer.store import Store
 from drivers.mercury.driver import Mercury230 as Driver
-from drivers.reading import MeterPlan
+from drivers.reading import Kind, MeterPlan
 from protocols.mercury.frames import Energy
 from protocols.session import Line
 from simulators.mercury230 import Mercury230 as Simulated
@@ -82,7 +82,7 @@ class House:
         self.true_offset = self.clock.offset  # of the world; the gateway's own clock may step away from it
         self.zone = ZoneInfo(zone)
         self.folder, self.poll, self.keep_days = folder, poll, keep_days
-        self.config = {"installed": installed, "limit_kw": limit_kw}
+        self.config: dict[str, Any] = {"installed": installed, "limit_kw": limit_kw}
         self.dead: set[int] = set()
         self.truth = [Counted(number) for number in range(1, count + 1)]
         self.simulated = [self._meter(number, archive or {}, meter) for number in range(1, count + 1)]
@@ -103,7 +103,7 @@ class House:
 
     def _meter(self, number: int, archive: dict[str, Any], meter: dict[str, Any]) -> Any:
         kept = Archive(self.truth[number - 1], lambda: self.now, self.zone.key, **{"since": BEGIN} | archive)
-        given = {
+        given: dict[str, Any] = {
             "address": number,
             "serial": f"{20000000 + number}",
             "now": lambda: self.now.astimezone(self.zone).replace(tzinfo=None),
@@ -212,11 +212,11 @@ class House:
         """Nothing is missing as far as the gateway knows."""
         return all(count == 0 for meter in self.meters for count in self.filler.missing(meter.config.point).values())
 
-    def records(self, kind: str, number: int = 1) -> list[Record]:
+    def records(self, kind: Kind, number: int = 1) -> list[Record]:
         since, until = BEGIN - DAY, self.now + 400 * DAY
-        return list(self.store.find(f"flat-{number}", [kind], since, until))
+        return list(self.store.find(f"flat-{number}", (kind,), since, until))
 
-    def moments(self, kind: str, number: int = 1) -> list[datetime]:
+    def moments(self, kind: Kind, number: int = 1) -> list[datetime]:
         return [at for point, _, at in self.store.present(kind, BEGIN, self.now + DAY) if point == f"flat-{number}"]
 
 

@@ -13,7 +13,7 @@ from agent.line.others import OtherMaster
 from agent.line.worker import Question, Worker
 from agent.meters.foreign import UnexpectedMeters
 from agent.meters.state import MeterState
-from buffer.record import Record
+from buffer.record import ClockQuality, Record
 from buffer.store import Store
 from buffer.writer import Writer
 from drivers.mercury.driver import Mercury230 as Driver
@@ -30,7 +30,7 @@ NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 class FakeClock:
     """Wall clock and monotonic time, moved together by ``time`` and apart by ``step``."""
 
-    def __init__(self, time: Time, state: str = "synced") -> None:
+    def __init__(self, time: Time, state: ClockQuality = "synced") -> None:
         self.time, self.state, self.boot = time, state, "boot-1"
         self.offset = NOON.timestamp() - time.now
         self.newest: datetime | None = None
@@ -75,7 +75,7 @@ class FakeBus:
         self,
         count: int,
         poll: Poll | None = None,
-        state: str = "synced",
+        state: ClockQuality = "synced",
         prepare: Callable[[Driver], None] = lambda driver: None,
     ) -> None:
         """``prepare`` changes each driver before the worker sees it."""
@@ -99,6 +99,7 @@ class FakeBus:
         self.exchanges: list[tuple[float, float]] = []
         self.meters = [state_of(number, poll or Poll(now=60.0, network=None)) for number in range(1, count + 1)]
         for meter in self.meters:
+            assert isinstance(meter.driver, Driver)
             prepare(meter.driver)
         self.port: ScriptedPort | None = None
         self.restart()

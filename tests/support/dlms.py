@@ -9,6 +9,7 @@ from drivers.dlms.driver import DlmsMeter, families
 from drivers.reading import MeterPlan
 from protocols.dlms.apdu import Attribute, obis
 from protocols.dlms.hdlc import Address, Limits
+from protocols.dlms.mode_e import ModeE
 from protocols.dlms.questions import Associate, Connect
 from protocols.dlms.security import Keys
 from protocols.dlms.session import Session
@@ -30,7 +31,7 @@ class Wire:
     ``spoil`` may change what the meter said; octets of both directions are counted.
     """
 
-    def __init__(self, session: Session, answer: Answers, piece: int = 4096, tries: int = 3) -> None:
+    def __init__(self, session: Session | ModeE, answer: Answers, piece: int = 4096, tries: int = 3) -> None:
         self.session, self.answer, self.piece, self.tries = session, answer, piece, tries
         self.spoil: Callable[[bytes], bytes] = lambda said: said
         self.sent: list[bytes] = []
@@ -79,11 +80,13 @@ def household() -> Household:
 
 def spodes(**changes: Any) -> Spodes:
     """A meter with three tariffs at noon of a March day."""
-    return Spodes(**{"serial": "40701", "house": household(), "now": lambda: NOW, "start": START} | changes)
+    usual: dict[str, Any] = {"serial": "40701", "house": household(), "now": lambda: NOW, "start": START}
+    return Spodes(**usual | changes)
 
 
 def station(meter: Spodes, **changes: Any) -> HdlcMeter:
-    return HdlcMeter(meter.server, **{"lower": 17, "limits": Limits(1024, 239, 1, 1)} | changes)
+    usual: dict[str, Any] = {"lower": 17, "limits": Limits(1024, 239, 1, 1)}
+    return HdlcMeter(meter.server, **usual | changes)
 
 
 METER = Address(1, 17, 2)
@@ -138,7 +141,7 @@ def dialogue() -> tuple[bytes, ...]:
     for framing, security in (("hdlc", "none"), ("wrapper", "none"), ("wrapper", "both")):
         meter = spodes(configurator=5, keys=keys, events={4: [(NOW, 3)]})
         answer = station(meter).answer if framing == "hdlc" else WrapperMeter(meter.server).answer
-        client = {"client": 48, "mechanism": "hls5"} if security == "both" else {}
+        client: dict[str, Any] = {"client": 48, "mechanism": "hls5"} if security == "both" else {}
         given = plan(
             framing=framing, security=security, block_key_file=bytes(16), auth_key_file=bytes(range(16)), **client
         )

@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from drivers.reading import Kind
 from tests.support.archive_bus import HALF, House, intervals, midnights
+from tests.support.present import present
 
 NOW = datetime(2026, 11, 21, 12, 7, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -23,14 +25,18 @@ def assert_whole(house: House, since: datetime, number: int = 1, lost: Any = lam
     truth = house.truth[number - 1]
     found = house.records("interval", number)
     for record in found:
-        before, after = truth(record.start)[0], truth(record.at)[0]
-        assert record.at - record.start == HALF
-        assert record.values["1-0:1.29.0"] == after.active_import - before.active_import, record.at
+        before, after = truth(present(record.start))[0], truth(record.at)[0]
+        assert record.at - present(record.start) == HALF
+        assert record.values["1-0:1.29.0"] == present(after.active_import) - present(before.active_import), record.at
     at = [record.at for record in found]
     assert at == sorted(set(at))
     due = [end for end in intervals(since, house.now - HOUR) if not lost(end)]
     assert set(due) <= set(at), sorted(set(due) - set(at))[:5]
-    for kind, wanted in (("day", midnights(house.zone, since, house.now - 4 * HOUR)), ("month", months(house, since))):
+    due_in: dict[Kind, list[datetime]] = {
+        "day": midnights(house.zone, since, house.now - 4 * HOUR),
+        "month": months(house, since),
+    }
+    for kind, wanted in due_in.items():
         rows = house.records(kind, number)
         assert [row.at for row in rows] == sorted({row.at for row in rows})
         assert set(wanted) <= {row.at for row in rows}, kind

@@ -14,6 +14,7 @@ from protocols.session import Line
 from simulators.intake.service import Intake as Utility
 from simulators.mercury230 import Mercury230
 from tests.support.broker import Broker
+from tests.support.waiting import T, until
 from tests.support.wire import QuickPort
 
 GATEWAY = "gw-1"
@@ -55,11 +56,6 @@ class OneMeter:
         """What the daemon's own loop does once a second."""
         self.daemon.tick()
 
-    def until(self, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+    def until(self, condition: Callable[[], T | None], seconds: float = 60.0) -> T:
         """The condition's first true value; looks as the daemon does, only more often."""
-        end = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < end, f"not within {seconds} s"
-            self.tick()
-            time.sleep(0.02)
-        return found
+        return until(condition, seconds, between=self.tick)

@@ -35,8 +35,11 @@ SECRET = b"0123456789abcdef"
 Settings = dict[str, Any]
 
 
+Foreign = Callable[..., tuple[Any, Any, Link]]
+
+
 @pytest.fixture(params=["hdlc", "wrapper"])
-def foreign(request: pytest.FixtureRequest) -> Iterator[Callable[[MeterSimulator, Settings], tuple[Any, Any, Link]]]:
+def foreign(request: pytest.FixtureRequest) -> Iterator[Foreign]:
     """Starts a foreign meter and gives our driver, its ``ask`` and the Link."""
     opened: list[tuple[Any, Port]] = []
 
@@ -76,12 +79,12 @@ def assert_truth_is_read(reads: Any, ask: Any) -> None:
     reads.close(ask)
 
 
-def test_registers_and_a_whole_profile_are_read_in_the_clear(foreign: Callable[..., object]) -> None:
+def test_registers_and_a_whole_profile_are_read_in_the_clear(foreign: Foreign) -> None:
     meter = example_meter()
     assert_truth_is_read(*foreign(meter, {"client": 16})[:2])
 
 
-def test_they_are_read_with_a_window_of_three(foreign: Callable[..., object]) -> None:
+def test_they_are_read_with_a_window_of_three(foreign: Foreign) -> None:
     assert_truth_is_read(*foreign(example_meter(max_pdu=300), {"client": 16, "window": 3, "max_info": 128}, 3)[:2])
 
 
@@ -90,7 +93,7 @@ def test_they_are_read_with_a_window_of_three(foreign: Callable[..., object]) ->
     [(Mechanism.LLS, "lls", b"12345678")] + [(each, f"hls{each.value}", SECRET) for each in map(Mechanism, (2, 3, 4))],
 )
 def test_they_are_read_with_every_authentication(
-    foreign: Callable[..., object], mechanism: Mechanism, name: str, secret: bytes
+    foreign: Foreign, mechanism: Mechanism, name: str, secret: bytes
 ) -> None:
     meter = example_meter()
     meter.clients[32] = ClientProfile(mechanism, secret)
@@ -98,7 +101,7 @@ def test_they_are_read_with_every_authentication(
 
 
 @pytest.mark.parametrize("wrapping", ["glo", "ded", "general-glo", "general-ded"])
-def test_they_are_read_ciphered(foreign: Callable[..., object], wrapping: str) -> None:
+def test_they_are_read_ciphered(foreign: Foreign, wrapping: str) -> None:
     meter = example_meter(encryption_key=EK, authentication_key=AK)
     meter.clients[48] = ClientProfile(Mechanism.HLS_GMAC, None, ciphered=True)
     meter.last_client_ic = 5000
@@ -113,9 +116,7 @@ PLACE = Attribute(1, obis("0.0.96.1.1.255"), 2)
 
 
 @pytest.mark.parametrize("ciphered", [False, True], ids=["plain", "ciphered"])
-def test_long_values_are_written_in_blocks_and_methods_take_and_give_them(
-    foreign: Callable[..., object], ciphered: bool
-) -> None:
+def test_long_values_are_written_in_blocks_and_methods_take_and_give_them(foreign: Foreign, ciphered: bool) -> None:
     keys = {"encryption_key": EK, "authentication_key": AK} if ciphered else {}
     meter = example_meter(max_pdu=200, **keys)
     if ciphered:
@@ -139,7 +140,7 @@ def test_long_values_are_written_in_blocks_and_methods_take_and_give_them(
     reads.close(ask)
 
 
-def test_the_object_list_names_what_the_meter_has(foreign: Callable[..., object]) -> None:
+def test_the_object_list_names_what_the_meter_has(foreign: Foreign) -> None:
     meter = example_meter(max_pdu=200)
     reads, ask, _ = foreign(meter, {"client": 16})
     reads.open(ask)
@@ -148,9 +149,7 @@ def test_the_object_list_names_what_the_meter_has(foreign: Callable[..., object]
     reads.close(ask)
 
 
-def test_extended_and_demand_registers_are_read_with_their_scales(
-    foreign: Callable[..., object], tmp_path: Path
-) -> None:
+def test_extended_and_demand_registers_are_read_with_their_scales(foreign: Foreign, tmp_path: Path) -> None:
     (tmp_path / "dlms").mkdir()
     (tmp_path / "dlms" / "own.toml").write_text(
         'names = ["own"]\nclient = 16\nserial = "0.0.96.1.0.255"\nnow = ["4/1.0.1.6.0.255", "5/1.0.1.4.0.255"]\n'
@@ -172,7 +171,7 @@ def test_extended_and_demand_registers_are_read_with_their_scales(
     reads.close(ask)
 
 
-def test_a_wrong_password_is_said_once(foreign: Callable[..., object]) -> None:
+def test_a_wrong_password_is_said_once(foreign: Foreign) -> None:
     meter = example_meter()
     meter.clients[32] = ClientProfile(Mechanism.LLS, b"12345678")
     reads, ask, link = foreign(meter, {"client": 32, "mechanism": "lls", "password": b"wrong"})

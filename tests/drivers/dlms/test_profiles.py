@@ -13,6 +13,7 @@ from protocols.errors import BadFrame, Refused
 from simulators.dlms_objects import CosemObject, ProfileObject, capture_object
 from simulators.spodes import Spodes
 from tests.support.dlms import NOW, START, household, opened, plan, spodes, station
+from tests.support.present import present
 
 TOTAL = "1-0:1.8.0"
 HOUR = timedelta(hours=1)
@@ -24,7 +25,7 @@ def test_the_load_profile_agrees_with_registers_and_days() -> None:
     midnight = datetime(2026, 3, 8, 21, tzinfo=UTC)
     rows = list(reads.interval(wire, midnight + HOUR / 2, midnight + 24 * HOUR))
     assert len(rows) == 48
-    assert all(row.start == row.at - HOUR / 2 and row.kind == "interval" and row.flags == () for row in rows)
+    assert all(row.start == present(row.at) - HOUR / 2 and row.kind == "interval" and row.flags == () for row in rows)
     assert rows[0].at == midnight + HOUR / 2
     days = {row.at: row.values for row in reads.day(wire, midnight, midnight + 24 * HOUR)}
     used = days[midnight + 24 * HOUR][TOTAL] - days[midnight][TOTAL]
@@ -89,7 +90,7 @@ def test_empty_cells_are_absent_unless_the_meter_means_the_cell_above() -> None:
     buffer(meter, [(stamp(NOON), value), (axdr.null(), axdr.null()), (stamp(NOON + HOUR), value)])
     reads, wire = opened(plan(), station(meter).answer)
     rows = list(reads.interval(wire, NOW - 10 * HOUR, NOW + HOUR))
-    assert [(row.at.hour, row.at.minute, dict(row.values), row.flags) for row in rows] == [
+    assert [(present(row.at).hour, present(row.at).minute, dict(row.values), row.flags) for row in rows] == [
         (9, 0, {"1-0:1.29.0": 5}, ()),
         (9, 30, {}, ("partial",)),
         (10, 0, {"1-0:1.29.0": 5}, ()),
@@ -97,7 +98,7 @@ def test_empty_cells_are_absent_unless_the_meter_means_the_cell_above() -> None:
     reads, wire = opened(plan(null_cells="same"), station(meter).answer)
     rows = list(reads.interval(wire, NOW - 10 * HOUR, NOW + HOUR))
     assert [row.values for row in rows] == [{"1-0:1.29.0": 5}] * 3
-    assert [row.at.minute for row in rows] == [0, 30, 0]
+    assert [present(row.at).minute for row in rows] == [0, 30, 0]
 
 
 def test_an_interval_that_ended_out_of_turn_is_partial_and_starts_at_its_boundary() -> None:
@@ -191,7 +192,7 @@ def test_scales_come_from_the_registers_where_there_is_no_companion() -> None:
     del meter.server.objects[7, obis("1.0.94.7.2.255")]
     reads, wire = opened(plan(), station(meter).answer)
     (row,) = reads.day(wire, NOW - 24 * HOUR, NOW)
-    assert row.values[TOTAL] == household().energy(row.at)["total"]
+    assert row.values[TOTAL] == household().energy(present(row.at))["total"]
 
 
 def test_a_column_without_any_scale_is_left_out_and_the_row_is_partial() -> None:

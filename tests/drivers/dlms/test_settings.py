@@ -19,6 +19,7 @@ from protocols.dlms.security import Keys
 from protocols.dlms.words import CounterTooLow
 from protocols.errors import AccessDenied, BadFrame, NoReply
 from tests.support.dlms import Wire, driver, opened, plan, spodes, station
+from tests.support.present import present
 
 TOTAL = "1-0:1.8.0"
 HOUR = timedelta(hours=1)
@@ -49,7 +50,7 @@ def test_each_session_takes_a_fresh_challenge_and_dedicated_key() -> None:
     reads = driver(plan(**SECURE, wrapping="ded"))
     asked = [reads._how.question(MemoryCounter()) for _ in range(2)]
     assert asked[0].challenge != asked[1].challenge
-    assert asked[0].security.keys.dedicated != asked[1].security.keys.dedicated
+    assert present(asked[0].security).keys.dedicated != present(asked[1].security).keys.dedicated
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """A SPODES meter's journals as events."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from drivers.dlms.model_file import models
 from drivers.reading import Reading
 from protocols.dlms.apdu import obis
 from tests.support.dlms import NOW, opened, plan, spodes, station
+from tests.support.present import present
 
 DAY = timedelta(days=1)
 
@@ -14,7 +16,7 @@ def read(
     events: dict[int, list[tuple[datetime, int]]],
     since: datetime = NOW - 3 * DAY,
     until: datetime = NOW,
-    **settings: str,
+    **settings: Any,
 ) -> list[Reading]:
     reads, wire = opened(plan(**settings), station(spodes(events=events)).answer)
     return list(reads.event(wire, since, until))
@@ -34,7 +36,7 @@ def test_events_carry_our_code_the_makers_and_words() -> None:
 
 def test_events_of_one_second_are_all_kept_and_numbered() -> None:
     found = read({3: [(NOW - DAY, 35), (NOW - DAY, 36), (NOW - DAY, 3)]})
-    assert sorted((each.event["code"], each.event["n"]) for each in found) == [
+    assert sorted((present(each.event)["code"], present(each.event)["n"]) for each in found) == [
         ("archive-cleared", 1),
         ("archive-cleared", 2),
         ("clock-set", 1),
@@ -43,20 +45,20 @@ def test_events_of_one_second_are_all_kept_and_numbered() -> None:
 
 def test_only_events_of_the_span_are_read() -> None:
     events = {2: [(NOW - 5 * DAY, 1), (NOW - DAY, 1), (NOW - DAY / 2, 2)]}
-    assert [each.event["code"] for each in read(events, NOW - DAY, NOW - DAY / 4)] == ["power-off", "power-on"]
-    assert [each.event["code"] for each in read(events, profile_access="entry")] == ["power-off", "power-on"]
+    assert [present(each.event)["code"] for each in read(events, NOW - DAY, NOW - DAY / 4)] == ["power-off", "power-on"]
+    assert [present(each.event)["code"] for each in read(events, profile_access="entry")] == ["power-off", "power-on"]
 
 
 def test_a_code_that_no_table_knows_is_kept_as_it_is() -> None:
     (found,) = read({4: [(NOW - DAY, 250)]})
-    assert (found.event["code"], found.event["maker"]) == ("other", "external.250")
+    assert (present(found.event)["code"], present(found.event)["maker"]) == ("other", "external.250")
 
 
 def test_journals_that_a_meter_does_not_have_are_left_out() -> None:
     meter = spodes(events={4: [(NOW - DAY, 4)]})
     del meter.server.objects[7, obis("0.0.99.98.0.255")]
     reads, wire = opened(plan(), station(meter).answer)
-    assert [each.event["code"] for each in reads.event(wire, NOW - 2 * DAY, NOW)] == ["cover-open"]
+    assert [present(each.event)["code"] for each in reads.event(wire, NOW - 2 * DAY, NOW)] == ["cover-open"]
 
 
 def test_event_codes_are_short_words_and_every_event_has_a_text() -> None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def asked(name: str, arguments: str = "", rule: str = "sum") -> bytes:
     return command("R1", f"{name}({arguments})".encode(), rule)
 
 
-def dialogue(meter: object, recorded: RecordedMeter, *kinds: str) -> list[object]:
+def dialogue(meter: Any, recorded: RecordedMeter, *kinds: str) -> list[Any]:
     """Identity and readings of one dialogue, opened and closed."""
     ask = recorded.ask(meter)
     meter.open(ask)
@@ -245,7 +246,7 @@ def test_a_clock_is_read_again_when_midnight_may_lie_inside() -> None:
 # Readouts
 
 
-def readout(name: str, answers: dict[bytes, bytes] | None = None, **plan: object) -> tuple[object, RecordedMeter]:
+def readout(name: str, answers: dict[bytes, bytes] | None = None, **plan: Any) -> tuple[Any, RecordedMeter]:
     return driver("iec-readout", **plan), RecordedMeter(name, more=answers)
 
 

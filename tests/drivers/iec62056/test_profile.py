@@ -19,6 +19,7 @@ from protocols.iec62056.block import Value
 from protocols.iec62056.frames import answer
 from tests.drivers.iec62056.support import RecordedMeter, driver
 from tests.drivers.iec62056.test_archive import asked, ce301, moscow, questions, read
+from tests.support.present import present
 
 MOSCOW, BERLIN = ZoneInfo("Europe/Moscow"), ZoneInfo("Europe/Berlin")
 HALF = timedelta(minutes=30)
@@ -45,7 +46,7 @@ def test_a_ce303_s_average_power_is_the_energy_of_its_half_hour() -> None:
     assert [each.at for each in found] == [MAY[0] + n * HALF for n in range(4)]  # the one to 22:00 still runs
     assert [each.start for each in found] == [MAY[0] + n * HALF for n in range(-1, 3)]
     assert [each.values for each in found] == [{"1-0:1.29.0": number} for number in (Decimal("367.28"), 500, 0, 6250)]
-    assert all(each.kind == "interval" and each.flags == () and each.at.tzinfo == UTC for each in found)
+    assert all(each.kind == "interval" and each.flags == () and present(each.at).tzinfo == UTC for each in found)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_intervals_of_other_lengths_are_exact_too(minutes: int, power: str, ener
     recorded = ce303({f"10.05.22.{number}.1": f"GRAPE({power})".encode()}, f"TAVER({minutes})".encode())
     (found,) = intervals(recorded, moscow(2022, 5, 10, 21), moscow(2022, 5, 10, 21))
     assert found.values == {"1-0:1.29.0": energy}
-    assert found.at - found.start == timedelta(minutes=minutes)
+    assert present(found.at) - found.start == timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize("minutes", [b"5", b"10", b"20", b"0"])
@@ -78,7 +79,7 @@ def test_marks_say_what_was_not_measured_and_an_unknown_mark_is_not_believed() -
     assert [(each.values["1-0:1.29.0"], each.flags) for each in found] == [
         *((Decimal("1508.5"), ("partial",)), (125, ("partial",)), (1000, ("partial",)), (500, ()))
     ]
-    assert [f"{each.at.astimezone(MOSCOW):%H:%M}" for each in found] == ["18:00", "18:30", "19:00", "21:30"]
+    assert [f"{present(each.at).astimezone(MOSCOW):%H:%M}" for each in found] == ["18:00", "18:30", "19:00", "21:30"]
 
 
 def test_days_come_newest_first_and_a_day_that_is_not_kept_ends_nothing() -> None:
@@ -163,7 +164,7 @@ def test_a_neva_s_half_hours_are_those_of_the_day_counted_back_from_its_clock() 
     meter, recorded = neva(_63010000=watts(_1=100, _19=251, _20=7), _63010001=watts(_48=1001))
     found = read(meter, recorded, "interval", moscow(2026, 3, 4), moscow(2026, 3, 4, 12))
     assert found[-1].at == moscow(2026, 3, 4) and found[-1].values == {"1-0:1.29.0": Decimal("500.5")}
-    today = {f"{each.at.astimezone(MOSCOW):%H:%M}": each.values["1-0:1.29.0"] for each in found[:-1]}
+    today = {f"{present(each.at).astimezone(MOSCOW):%H:%M}": each.values["1-0:1.29.0"] for each in found[:-1]}
     assert len(today) == 20 and {at: energy for at, energy in today.items() if energy} == {
         "00:30": 50,
         "09:30": Decimal("125.5"),
@@ -176,7 +177,7 @@ def test_a_neva_s_half_hours_are_those_of_the_day_counted_back_from_its_clock() 
 def test_a_neva_s_past_day_of_nothing_but_zeros_was_never_filled() -> None:
     meter, recorded = neva(_63010000=watts(), _63010001=watts(), _63010002=watts(_1=2))
     found = read(meter, recorded, "interval", moscow(2026, 3, 2, 0, 30), moscow(2026, 3, 4, 1))
-    days = {f"{each.start.astimezone(MOSCOW):%d}" for each in found}
+    days = {f"{present(each.start).astimezone(MOSCOW):%d}" for each in found}
     assert days == {"04", "02"}, "this day's zeros are measured"
 
 

@@ -21,6 +21,7 @@ from protocols.iec62056.block import Value
 from protocols.iec62056.frames import answer
 from tests.drivers.iec62056.support import driver
 from tests.drivers.iec62056.test_archive import asked, ce301, questions, read
+from tests.support.present import present
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 PHASE = Journal("PHASE", "power-changed", "phases and supply", ring=True, pointer="PPHAS")
@@ -157,7 +158,7 @@ def test_a_ce303_is_asked_and_another_meter_s_entries_are_forgotten() -> None:
     recorded.answers[asked("PPHAS")] = answer(b"PPHAS(0)\r\n", "sum")
     recorded.answers[asked("PHASE", "1.10")] = answer(b"PHASE(16-9-26-19-7-80)\r\n", "sum")
     for _ in range(2):
-        assert [each.event["maker"] for each in read(meter, recorded, "event", *SPAN)] == ["PHASE.80"]
+        assert [present(each.event)["maker"] for each in read(meter, recorded, "event", *SPAN)] == ["PHASE.80"]
     assert questions(recorded) == ["PPHAS()", "PHASE(1.10)", "PPHAS()"]
     recorded.answers[asked("SNUMB")] = answer(b"SNUMB(0777)\r\n", "sum")
     ask = recorded.ask(meter)

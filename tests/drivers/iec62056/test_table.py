@@ -10,6 +10,7 @@ from drivers.files.faults import ConfigError
 from drivers.iec62056.driver import capabilities, families
 from drivers.iec62056.model_file import SHIPPED, load
 from drivers.iec62056.table import clock_reader
+from tests.support.present import present
 
 GOOD = """
 models = ["my-meter"]
@@ -114,7 +115,7 @@ def test_an_installer_s_table_may_say_where_the_archives_are(tmp_path: Path) -> 
     table = load(written(tmp_path, GOOD + ARCHIVES))
     assert capabilities(table) == {"identify", "now", "clock", "interval", "day", "month", "event", "set_clock"}
     assert table.day[0].arguments(date(2026, 3, 4)) == "04.03.26" and table.day[0].depth == 40
-    assert table.interval.asked(date(2026, 3, 4), 7, 12) == "04.03.26.7.12"
+    assert present(table.interval).asked(date(2026, 3, 4), 7, 12) == "04.03.26.7.12"
     assert table.month[0].names == ("M1", "M2") and table.month[0].depth == 2
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from drivers.mercury.driver import Mercury230
 from drivers.mercury.journal import JOURNALS
-from drivers.reading import MeterPlan
+from drivers.reading import MeterPlan, Topic
 from protocols.errors import Busy, Refused
 from protocols.mercury import questions
 from protocols.mercury.archives import ReadSnapshot
@@ -43,7 +43,7 @@ def registers(at: datetime) -> dict[str, int | None]:
 )
 @pytest.mark.parametrize("group_read", ["auto", "never"])
 def test_registers_of_days_and_months_are_those_that_stood_at_midnight(
-    kind: str, variant: bytes | None, days: list[datetime], group_read: str
+    kind: Topic, variant: bytes | None, days: list[datetime], group_read: str
 ) -> None:
     begin = moscow(2026, 1, 1) if variant else moscow(2026, 1, 2)
     more: dict[str, Any] = {"variant": variant} if variant else {}
@@ -136,7 +136,7 @@ def test_a_register_marked_absent_in_the_archive_is_missing_and_partial_if_it_wa
 
 @pytest.mark.parametrize(("kind", "questions_due"), [("day", 2), ("month", 11)])
 def test_a_meter_with_neither_command_nor_arrays_says_so_and_is_not_asked_again_at_once(
-    kind: str, questions_due: int
+    kind: Topic, questions_due: int
 ) -> None:
     it = bench(NOON, variant=ARRAYS, arrays=False, made=date(2026, 1, 1))
     for asked in (questions_due, 0):
@@ -168,7 +168,7 @@ def test_a_refused_array_of_today_is_no_value() -> None:
 
 @pytest.mark.parametrize("kind", ["day", "month", "interval", "event"])
 @pytest.mark.parametrize("settings", [{}, {"timezone": "Moscow"}, {"timezone": "../etc"}])
-def test_without_a_zone_no_archive_is_read(kind: str, settings: dict[str, Any]) -> None:
+def test_without_a_zone_no_archive_is_read(kind: Topic, settings: dict[str, Any]) -> None:
     driver = Mercury230(MeterPlan("mercury230", "45", "1", Line(), settings=settings))
     with pytest.raises(Refused, match=r"zone"):
         list(getattr(driver, kind)(lambda question: pytest.fail("asked"), *ALL))
@@ -190,7 +190,7 @@ def test_the_meters_own_zone_goes_before_the_gateways() -> None:
 )
 @pytest.mark.parametrize("level", [1, 2])
 def test_the_budget_is_what_the_newest_row_puts_on_the_wire(
-    kind: str, span: tuple[datetime, datetime], level: int
+    kind: Topic, span: tuple[datetime, datetime], level: int
 ) -> None:
     long_ago = {"since": datetime(2024, 1, 1, tzinfo=UTC)}
     it = bench(NOON, variant=ARRAYS, settings={"group_read": "never", "level": level}, archive=long_ago)

@@ -9,7 +9,7 @@ import pytest
 
 from drivers.mercury.driver import FAMILY, Mercury230
 from drivers.mercury.settings import address, password
-from drivers.reading import Identity, MeterPlan
+from drivers.reading import Identity, MeterPlan, Topic
 from protocols.errors import AccessDenied, BadFrame, MeterError, NoReply, NotLoggedIn, Refused
 from protocols.mercury import questions
 from protocols.mercury.frames import Energy
@@ -356,7 +356,7 @@ def test_a_correction_that_the_meter_cannot_take_is_not_sent(shown: datetime, wa
 @pytest.mark.parametrize("kind", ["now", "network", "clock"])
 @pytest.mark.parametrize("group_read", ["always", "never", "auto"])
 @pytest.mark.parametrize("level", [1, 2])
-def test_the_budget_is_what_a_poll_puts_on_the_wire(kind: str, group_read: str, level: int) -> None:
+def test_the_budget_is_what_a_poll_puts_on_the_wire(kind: Topic, group_read: str, level: int) -> None:
     driver, ask = wired(meter(), plan(group_read=group_read, level=level))
     driver.identify(ask)
     if group_read == "auto":

@@ -1,17 +1,16 @@
 """A driver and a simulated meter with nothing but octets in between, and a meter laid out after a model file."""
 
 import struct
-from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from drivers.modbus import driver as modbus
 from drivers.modbus.model import Model, Row
 from drivers.modbus.model_file import SHIPPED, load
-from drivers.reading import MeterPlan
+from drivers.reading import Ask, MeterPlan
 from protocols.errors import NoReply
-from protocols.modbus.questions import ReadHolding, ReadInput
 from simulators.modbus import FORMATS, ModbusMeter
 
 MODELS = sorted(path.stem for path in SHIPPED.glob("*.toml"))
@@ -20,21 +19,28 @@ MODELS = sorted(path.stem for path in SHIPPED.glob("*.toml"))
 def driver(
     name: str,
     *,
-    models_dir=None,
+    models_dir: Path | None = None,
     tariffs: tuple[str, str] | None = None,
     address: str = "1",
     **settings: Decimal | str | int,
 ) -> modbus.ModbusMeter:
     family = next(family for family in modbus.families(models_dir) if name in family.models)
-    return family.build(MeterPlan(name, address, "", family.line, tariffs, settings=settings))
+    built = family.build(MeterPlan(name, address, "", family.line, tariffs, settings=settings))
+    assert isinstance(built, modbus.ModbusMeter)
+    return built
 
 
-def asker(meter, driver: modbus.ModbusMeter, log: list[Any] | None = None) -> Callable[..., object]:
+class Answers(Protocol):
+    def answer(self, request: bytes) -> bytes: ...
+    def answer_tcp(self, request: bytes) -> bytes: ...
+
+
+def asker(meter: Answers, driver: modbus.ModbusMeter, log: list[Any] | None = None) -> Ask:
     """``ask`` of a driver whose questions this simulated meter answers; ``log`` gets the questions."""
     session = driver.session()
     tcp = session.proof() is None
 
-    def ask(question: ReadInput | ReadHolding) -> bytes:
+    def ask(question: Any) -> Any:
         if log is not None:
             log.append(question)
         request = session.send(question).data
@@ -46,13 +52,15 @@ def asker(meter, driver: modbus.ModbusMeter, log: list[Any] | None = None) -> Ca
     return ask
 
 
-def meter_like(name: str, unit: int = 1, **more: object) -> tuple[ModbusMeter, Model]:
+def meter_like(name: str, unit: int = 1, **more: Any) -> tuple[ModbusMeter, Model]:
     """A meter with a register for every row of the model, all 0."""
     model = load(SHIPPED / f"{name}.toml")
     meter = ModbusMeter(unit, open_holes=model.holes > 0, max_read=model.max_read, even_only=False, **more)
     for row in model.rows:
         write(meter, model, row, 0)
-    for cell in filter(None, (model.serial, model.check and model.check.cell)):
+    for cell in (model.serial, model.check and model.check.cell):
+        if cell is None:
+            continue
         for address in range(cell.address, cell.end):
             meter.registers[cell.function][address] = 0
     if model.check and model.check.expected:

@@ -13,6 +13,7 @@ from drivers.modbus.driver import families
 from drivers.modbus.model_file import SHIPPED, load
 from protocols.session import Line
 from tests.drivers.modbus.support import MODELS
+from tests.support.present import present
 
 GUIDE = Path(__file__).parents[3] / "docs" / "adding-a-modbus-meter.md"
 METERS = Path(__file__).parents[3] / "docs" / "meters" / "modbus.md"
@@ -98,9 +99,9 @@ def test_the_guides_example_is_a_model(tmp_path: Path) -> None:
     model = load(written(tmp_path, EXAMPLE))
     assert model.names == ("acme-100", "acme-101")
     assert (model.line, model.holes, model.unit_pause) == (Line(9600, "8E1"), 8, Decimal("0.05"))
-    assert model.serial.count == 4
-    assert model.check.allows("100")
-    assert not model.check.allows("1010")
+    assert present(model.serial).count == 4
+    assert present(model.check).allows("100")
+    assert not present(model.check).allows("1010")
     assert [row.obis for row in model.rows if row.optional] == ["1-0:2.8.0"]
     assert model.rows[0].value(bytes.fromhex("00 00 30 39"), False) == 123_450
     assert model.rows[0].value(b"\xff" * 4, False) is None
