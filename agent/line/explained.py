@@ -9,6 +9,8 @@ from protocols.errors import BadFrame, LateReply, MeterError, NoReply, OnlyEcho,
 from protocols.session import Sending, Session
 
 _LOW = bytes(octet & 0x7F for octet in range(256))  # an echo may come back without its parity bits
+FEW = 4  # octets; fewer are noise and no frame of any protocol
+SHOWN = 32  # octets of a message
 NOTHING = Sending(b"", wait=0.0)
 
 
@@ -42,7 +44,19 @@ def better(trouble: MeterError, session: Session, heard: Heard) -> MeterError:
 
     spoken = "".join(type(session).__module__.split(".")[1:2])
     found = diagnosis.of(came, spoken, asked)
-    return trouble if found is None or (type(trouble) is WrongCheck and type(found) is not OtherProtocol) else found
+    if found is None:
+        return _with_noise(trouble, came)
+    return trouble if type(trouble) is WrongCheck and type(found) is not OtherProtocol else found
+
+
+def _with_noise(trouble: MeterError, came: bytes) -> MeterError:
+    """Characters came, so it is not called silence; a click of an adapter that turns round is told beside it."""
+    if not isinstance(trouble, NoReply):
+        return trouble
+    shown = came[:SHOWN].hex(" ") + (" …" if len(came) > SHOWN else "")
+    if len(came) < FEW:
+        return NoReply(f"{trouble}; only noise came: {shown}")
+    return BadFrame(f"{len(came)} octets came, none of them an answer: {shown}")
 
 
 def without_echo(octets: bytes, asked: bytes) -> bytes:

@@ -8,7 +8,6 @@ that reading anew.
 
 import time
 from collections.abc import Callable, Collection
-from math import inf
 from typing import Any, Protocol
 
 from agent.line import explained
@@ -79,7 +78,7 @@ class Link:
         ] = []  # of the secrets that this dialogue has sent: an echo may hold them, even late
         self.others = others or OtherMaster()
         self._answered: Session | None = None  # whose answer was believed last, in this dialogue
-        self._slowest = 0.0  # s to the last octet of an answer of this dialogue; infinity: none has come
+        self._slowest = self._extra = 0.0  # s to an answer's last octet in this dialogue; that the next may take longer
         self._margin = self._sent_at = self._late_at = 0.0
         self._ahead = b""  # what was heard between dialogues
         self._failed_at = float("-inf")  # when a question stayed without a sound answer: late ones may come after it
@@ -88,7 +87,8 @@ class Link:
         """Start a dialogue with a meter: its own line settings, nothing kept of the one before. ``margin``: seconds
         that every answer may take longer than its protocol says."""
         self._port.set_line(line)
-        self._margin, self._slowest = margin, inf if margin else 0.0
+        self._margin = self._extra = margin
+        self._slowest = 0.0
         self.frames = []
         self._guards = []
         self._doubtful = self._answered = None
@@ -158,7 +158,7 @@ class Link:
 
     def _waited(self, sending: Sending) -> float:
         """Seconds to an answer's first octet; longer where the way is longer than a wire."""
-        return sending.wait + (min(self._margin, JITTER * self._slowest) if sending.data else 0.0)
+        return sending.wait + self._extra if sending.data else sending.wait
 
     def settle(self) -> None:
         """After the last answer of a reading. SecondMaster where one answer too many is there; where another master
@@ -296,7 +296,8 @@ class Link:
             reply = session.receive(data)
             if reply is not None:
                 if self._margin:
-                    self._slowest = max(0.0 if self._slowest == inf else self._slowest, self._monotonic() - sent)
+                    self._slowest = max(self._slowest, self._monotonic() - sent)
+                    self._extra = min(self._margin, JITTER * self._slowest)
                 return reply
             if not data:
                 heard = False  # an echo or noise went by; the answer may still come in its time

@@ -26,6 +26,10 @@ class Found:
     note: str = ""
 
 
+def _link_of(port: Any) -> Link:
+    return Link(port, tries=1)
+
+
 def way_of(driver: str, models_dir: Path | None) -> tuple[Family, ScanProfile]:
     """How this driver's meters are looked for; ValueError with the reason where they cannot be."""
     family = registry.find(driver, models_dir)
@@ -58,6 +62,7 @@ def scan(
     each: Callable[[Line, str], None] = lambda line, number: None,
     unheard: Callable[[MeterError], None] = lambda trouble: None,
     margin: float = 0.0,
+    link_of: Callable[[Any], Link] = _link_of,
 ) -> Iterator[Found]:
     """Everything that answers at one of these addresses with one of these line settings, in their order.
 
@@ -71,7 +76,7 @@ def scan(
     for line in lines:
         for number in numbers:
             each(line, number)
-            link = Link(port, tries=1)
+            link = link_of(port)
             link.begin(line, margin)
             found = _try(link, family, way, driver, line, number, unheard)
             if found is not None:

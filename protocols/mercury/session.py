@@ -182,6 +182,8 @@ class Session(Unnamed):
     def _alone(self, frame: bytes, at: int) -> bytes:
         """The frame, unless a sound one that is not our request stands before or behind it: then no one knows whose
         this one is. The same where so much follows it that a second answer may."""
+        if not at and not self._before and len(self._buffer) == len(frame):
+            return frame
         before, behind = self._before + bytes(self._buffer[:at]), bytes(self._buffer[at + len(frame) :])
         if len(before) >= SHORTEST or len(behind) >= SHORTEST:
             # A late answer beside that to the proof does no harm: no other has its length.

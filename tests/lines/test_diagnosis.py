@@ -80,6 +80,17 @@ def test_nothing_comes(spoken: Spoken) -> None:
 
 
 @names(ASKED)
+def test_characters_that_no_one_can_read_are_not_called_silence(spoken: Spoken) -> None:
+    said = trouble(spoken, lambda _, answer: [(0.1, bytes.fromhex("9b5d3ac627d4"))])
+    assert said.layer == "check" and "5d 3a" in str(said)
+
+
+def test_noise_before_silence_stands_in_the_message() -> None:
+    said = trouble(BY_NAME["mercury"], lambda _, answer: [(0.1, b"\xf3\x00")])
+    assert said.layer == "octets" and "f3 00" in str(said)
+
+
+@names(ASKED)
 def test_only_our_own_echo_comes(spoken: Spoken) -> None:
     said = trouble(spoken, lambda sending, _: [(0.0, sending.data)])
     assert said.layer == "echo" and "echo" in str(said)
