@@ -12,6 +12,7 @@ class Refusals:
     def __init__(self, polls: int) -> None:
         self._polls = polls
         self._left: dict[Hashable, int] = {}  # polls for which it is left alone
+        self._times: dict[Hashable, int] = {}  # refusals in a row
 
     def __contains__(self, key: Hashable) -> bool:
         """Whether it was refused when it was last asked, however long ago."""
@@ -27,9 +28,15 @@ class Refusals:
     def add(self, key: Hashable) -> None:
         """It was refused now."""
         self._left[key] = self._polls
+        self._times[key] = self._times.get(key, 0) + 1
+
+    def count(self, key: Hashable) -> int:
+        """How often in a row it was refused."""
+        return self._times.get(key, 0)
 
     def answered(self, key: Hashable) -> None:
         self._left.pop(key, None)
+        self._times.pop(key, None)
 
     @contextmanager
     def of(self, keys: Iterable[str]) -> Iterator[set[str]]:

@@ -112,6 +112,7 @@ class Traits:
 
     resolution: Number = 1  # Wh, varh: one step of the coarsest energy register
     mismatch: Number | None = None  # Wh by which the total may differ from its tariffs; None: by the usual rounding
+    identified: bool = True  # the model tells a serial number, as far as is known
     zone: ZoneInfo | None = None  # of its days and months, as the meter itself says; None: it does not, or not yet
 
 

@@ -21,7 +21,7 @@ SHIPPED: Mapping[str, tuple[str, ...]] = {
         *("mercury236", "mercury238"),
     ),
     "drivers.modbus.driver": (
-        *("a43", "a44", "b21", "b21-steel", "b23", "b23-steel", "b24", "b24-steel", "dtsu666", "em24"),
+        *("a43", "a44", "b21", "b21-steel", "b23", "b23-steel", "b24", "b24-steel", "dtsu666", "dtsu666-401e", "em24"),
         *("em24-e1", "em330", "em340", "et330", "et340", "iem3155", "iem3255", "iem3355", "or-we-516"),
         *("or-we-517", "orno516", "orno517", "pac2200", "pac3200", "pac4200", "pro1", "pro2", "pro380"),
         *("sdm120", "sdm220", "sdm230", "sdm630", "sdm72", "wago-879"),

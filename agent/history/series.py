@@ -30,7 +30,7 @@ NEAR: Mapping[str, timedelta] = {
 """How far from a slot's border a reading may be that stands for it."""
 NEAR_BY_HAND = timedelta(days=16)  # for months of a meter that is read by hand once in each
 
-DOUBTFUL = frozenset({"sum-mismatch", "backwards", "step-too-large", "clock-unset"})
+DOUBTFUL = frozenset({"sum-mismatch", "backwards", "step-too-large", "zero-total", "scale-changed", "clock-unset"})
 ZERO = timedelta()
 NOTHING, ONE_SIDED = "nothing was read", "there is a reading at one of its ends only"
 

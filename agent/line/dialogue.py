@@ -1,7 +1,7 @@
 """One dialogue with one meter: log in, prove its identity, read what is due, judge it, say goodbye."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,17 +10,20 @@ from math import ceil
 from typing import TypeGuard, TypeVar
 
 from agent.archive.slots import live_since
-from agent.host.clock import Clock, Stamp
+from agent.host.clock import Clock
 from agent.judge.identity import IdentityVerdict, WrongSerial, judge
-from agent.judge.plausible import clock_flags, energy_flags, far_off, interval_flags, seconds_between
+from agent.judge.plausible import (
+    far_off,
+)
 from agent.line.clocks import ClockWatch
 from agent.line.exchanger import Costs, Exchanger, Preempted, PreemptibleExchanger, ShouldYield
 from agent.line.link import Link, Stopping
+from agent.line.recording import Before, Recorder
 from agent.meters.passwords import PASSWORD_PAUSE, PasswordPaused
 from agent.meters.state import MeterState
 from buffer.record import Record
 from drivers.events import Flag
-from drivers.reading import Ask, Driver, Kind, Reading, Topic, has_clock, read
+from drivers.reading import Ask, Driver, Kind, Number, Reading, Topic, has_clock, read
 from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn, SecondMaster
 from protocols.session import Session
 
@@ -31,7 +34,6 @@ ARCHIVES: tuple[Kind, ...] = ("interval", "day", "month", "event")
 OVERLAP = timedelta(hours=1)  # journals are stamped by the meter's clock, which may be behind ours
 FARTHEST_BEHIND = 26  # h; a clock in the wrong zone is less than that behind, and what is more is work for an operator
 FIRST_LOOK = timedelta(days=62)  # into the journals of a meter that no one has read yet
-LATER = timedelta(days=1)  # after its midnight a day or month that a poll brings was read later, too
 
 REGISTERS: tuple[Kind, ...] = ("now", "day", "month")
 GROWN = 2000  # Wh that tariffs which are not read may have grown by since the reading before
@@ -42,10 +44,6 @@ T = TypeVar("T")
 
 def is_archive(kind: Topic) -> TypeGuard[Kind]:
     return kind in ARCHIVES
-
-
-Before = Callable[[str, Kind, str], Record | None]
-"""point, kind, meter → the newest stored record of it."""
 
 
 @dataclass(slots=True)
@@ -69,6 +67,7 @@ class Dialogue:
         self._link = link
         self._clock = clock
         self._before = before
+        self._recorder = Recorder(clock, before)
         self._watch = ClockWatch(clock)
         self._costs: dict[str, Costs] = {}  # by point
 
@@ -236,6 +235,7 @@ class Dialogue:
         start, answers = 0, ask.answers
         due = (span or self._span(meter, kind, outcome.verdict.serial)) if is_archive(kind) else None
         readings: list[Reading] = []
+        flowing: Mapping[str, Number] = {}
 
         def whole() -> None:
             nonlocal start
@@ -249,6 +249,8 @@ class Dialogue:
                 log.info("%s: its rows disagree with their total: read once more", meter.config.point)
                 self._undisturbed(whole)
                 self._torn(meter, readings)  # what is the same again is so in the meter
+            if kind == "now" and any(reading.values.get("1-0:1.8.0") == 0 for reading in readings):
+                flowing = self._flowing(meter, ask)
         except Preempted:
             outcome.ended[kind] = ask.answers > answers if kind == "event" else bool(readings)
             if kind == "event":
@@ -257,7 +259,20 @@ class Dialogue:
         if kind == "event" and due is not None and span is None:
             outcome.journals_until = due[1]
         frames = b"".join(self._link.frames[start:])
-        outcome.records.extend(self._record(meter, reading, stamp, frames, outcome.verdict) for reading in readings)
+        for reading in readings:
+            outcome.records += self._recorder.made(meter, reading, stamp, frames, outcome.verdict, flowing)
+
+    def _flowing(self, meter: MeterState, ask: Exchanger) -> Mapping[str, Number]:
+        """The values of the moment beside a total that counts nothing; none where the meter does not give them."""
+        found: list[Reading] = []
+        try:
+            if "network" in meter.driver.capabilities:
+                _read_all(found, meter.driver, "network", ask, None)
+        except (LinkLost, AccessDenied):
+            raise
+        except MeterError as trouble:
+            log.debug("%s: no values of the moment: %s", meter.config.point, trouble)
+        return {code: value for reading in found for code, value in reading.values.items()}
 
     def _torn(self, meter: MeterState, readings: Iterable[Reading]) -> bool:
         """Whether rows disagree with their total by far more than rounding, and otherwise than known of this meter: a
@@ -285,61 +300,9 @@ class Dialogue:
 
     def restored(self, meter: MeterState, reading: Reading, frames: bytes, verdict: IdentityVerdict) -> Record:
         """The record of an archive's row that is read later."""
-        flags = (*reading.flags, "restored")
-        return self._record(meter, replace(reading, flags=flags), self._clock.stamp(), frames, verdict)
-
-    def _record(
-        self, meter: MeterState, reading: Reading, stamp: Stamp, frames: bytes, verdict: IdentityVerdict
-    ) -> Record:
-        flags: list[Flag] = [] if verdict.known else ["unidentified"]
-        boot, monotonic = stamp.held
-        record = Record(
-            kind=reading.kind,
-            point=meter.config.point,
-            meter=verdict.serial,
-            at=reading.at or stamp.utc,
-            read_at=stamp.utc,
-            clock=stamp.state,
-            meter_offset=meter.offset,
-            values=reading.values,
-            flags=reading.flags,
-            start=reading.start,
-            event=reading.event,
-            frames=frames,
-            boot=boot,
-            monotonic=monotonic,
-        )
-        if reading.kind in ("now", "day", "month"):
-            flags += self._judged(meter, record)
-            flags += ("restored",) if stamp.utc - record.at > LATER else ()
-        elif reading.kind == "interval" and reading.start is not None:
-            length = seconds_between(reading.start, record.at)
-            flags += interval_flags(reading.values, length, meter.config.limit_kw, meter.driver.traits.resolution)
-        flags += clock_flags(meter.offset)
-        if flags:
-            record = replace(record, flags=tuple(dict.fromkeys((*reading.flags, *flags))))
-        if reading.at is None:
-            meter.latest[reading.kind] = record
+        flags: tuple[Flag, ...] = (*reading.flags, "restored")
+        (record,) = self._recorder.made(meter, replace(reading, flags=flags), self._clock.stamp(), frames, verdict)
         return record
-
-    def _judged(self, meter: MeterState, record: Record) -> tuple[Flag, ...]:
-        """A snapshot is judged by itself: what stands before it in the archive may not have been read yet."""
-        before = None
-        if record.kind == "now":
-            before = meter.latest.get("now") or self._before(record.point, "now", record.meter)
-        if before is not None and before.meter != record.meter:
-            before = None
-        seconds = None
-        if before is not None and before.clock != "unset" and record.clock != "unset":
-            seconds = seconds_between(before.at, record.at)
-        return energy_flags(
-            record.values,
-            before.values if before else None,
-            seconds,
-            limit_kw=meter.config.limit_kw,
-            resolution=meter.driver.traits.resolution,
-            mismatch=meter.driver.traits.mismatch,
-        )
 
     def _goodbye(self, meter: MeterState, ask: Exchanger) -> None:
         if not ask.heard:

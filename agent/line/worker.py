@@ -27,12 +27,13 @@ from agent.archive.filler import Filler
 from agent.config.values import Bus
 from agent.events import gateway_event
 from agent.host.clock import Clock
-from agent.line.dialogue import Before, Dialogue, Outcome
+from agent.line.dialogue import Dialogue, Outcome
 from agent.line.exchanger import ShouldYield
 from agent.line.filling import Filling
 from agent.line.link import Link, Stopping
 from agent.line.others import OtherMaster
 from agent.line.port import Port
+from agent.line.recording import Before
 from agent.line.rounds import Rounds, Turn, refused_words
 from agent.line.trace import Trace, TraceMessage
 from agent.meters.foreign import UnexpectedMeters

@@ -92,7 +92,7 @@ def attempt(case: Case, found: Taken, stamp: Stamp, number: int, replaces: int |
     figures = billed(found.registers, meter, profile)
     energies, reasons = _consumption(case, last, found)
     consumption = {name: _billed(case, name, energies[name], figures, last, found) for name in energies}
-    reasons += [*doubtful(_flags(found)), *too_long(_shown(found), meter.digits)]
+    reasons += [*doubtful(_flags(case, found)), *too_long(_shown(found), meter.digits)]
     if energies and last is not None and last.at is not None:
         period = used(sum(energies.values(), Decimal(0)), last.at, found.record.at)
         if period is not None:
@@ -130,9 +130,11 @@ def attempt(case: Case, found: Taken, stamp: Stamp, number: int, replaces: int |
     )
 
 
-def _flags(found: Taken) -> tuple[str, ...]:
+def _flags(case: Case, found: Taken) -> tuple[str, ...]:
     """The reading's own; a difference between the total and its tariffs that is worth a whole kWh is one of them."""
-    sums = energy_flags(found.record.values, None, None, limit_kw=None, mismatch=1000)
+    known = case.store.last(found.record.point, "now", found.record.meter)
+    earlier = known.values if known is not None else None
+    sums = energy_flags(found.record.values, None, None, limit_kw=None, mismatch=1000, known=earlier)
     return tuple(dict.fromkeys((*found.record.flags, *sums)))
 
 

@@ -20,7 +20,7 @@ REASONS: Mapping[str, str] = {
 }
 """The documented list of codes."""
 
-DOUBTFUL = ("backwards", "step-too-large", "clock-unset", "wrong-serial")
+DOUBTFUL = ("backwards", "step-too-large", "zero-total", "scale-changed", "clock-unset", "wrong-serial")
 USUAL_FROM = 3  # months that must be known before a usual is spoken of
 TIMES = 3  # times the usual
 SLACK = Decimal(100_000)  # Wh in 30 days above the usual that no one asks about

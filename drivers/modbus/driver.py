@@ -31,7 +31,9 @@ from protocols.modbus.session import Session, silence
 KINDS: tuple[Kind, ...] = ("now", "network")
 PAUSE_OF_REFUSED = 23  # polls of its kind for which a refused register is left alone
 REACTION = 0.02  # s, for the budget: makers state 5 to 60 ms (JUMO Logoscreen nt manual, p. 16)
-ILLEGAL_ADDRESS, ILLEGAL_VALUE = 2, 3
+ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
+NO_NUMBER = ("", "0", str(0xFFFFFFFF))  # what stands where no number was ever written
+NEVER = 3  # refusals after which a register counts as one that this meter does not have
 
 
 class ModbusMeter(ReadsNetwork):
@@ -62,7 +64,7 @@ class ModbusMeter(ReadsNetwork):
             timeout = float(model.timeout)
         self._session = Session(self._unit, self._line, self._framing, timeout, turnover=self._turnover)
         self._session.prove_by(self._proof())
-        self.traits = Traits(model.resolution)
+        self.traits = Traits(model.resolution, identified=self._serial() is not None)
         self.capabilities = _capabilities(kind for kind in KINDS if self._rows[kind])
 
     def session(self) -> Session:
@@ -86,9 +88,16 @@ class ModbusMeter(ReadsNetwork):
                     f"another model answers for unit {self._unit}: it calls itself {found!r}, not {self._name}"
                 )
         serial = self._serial()
-        if serial is None:
+        if serial is None or self._refused.spares(serial):
             return Identity(None, self._name)
-        return Identity(serial.text(ask(serial.question()), self._low_first), self._name)
+        try:
+            text = serial.text(ask(serial.question()), self._low_first)
+        except Refused as refusal:
+            if refusal.code not in (ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE):
+                raise
+            self._refused.add(serial)  # this variant has no such register
+            return Identity(None, self._name)
+        return Identity(None if text in NO_NUMBER else text, self._name)
 
     def now(self, ask: Ask) -> Reading:
         """The energy registers, Wh and varh."""
@@ -151,7 +160,9 @@ class ModbusMeter(ReadsNetwork):
         if not values:
             raise Refused(f"unit {self._unit} has none of the {kind} registers of {self._name}")
         self._agree(plan, ask, values)
-        missing = any(row.obis not in values and not row.optional for row in wanted)
+        missing = any(
+            row.obis not in values and not row.optional and self._refused.count(row) < NEVER for row in wanted
+        )
         return Reading(kind, values, ("partial",) if missing else ())
 
     def _read(self, block: Block, ask: Ask, values: dict[str, Number]) -> None:

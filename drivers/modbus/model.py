@@ -54,13 +54,17 @@ class Row(Cell):
     exponent: int = 0
     optional: bool = False  # some variants lack it: its absence makes no partial record
     absent: frozenset[bytes] = frozenset()  # octets (high word first) that mean: not available
+    rule: str = ""  # how a number has to be read: "quadrants" (Schneider iEM3000's power factor)
 
     def value(self, octets: bytes, low_first: bool) -> Number | None:
         """The exact number, None where the meter says that it has none (a marked value, NaN, infinity)."""
         if low_first:
             octets = low_word_first(octets)
         raw = None if octets in self.absent else TYPES[self.type][1](octets)
-        return None if raw is None else exact(raw[0] * self.factor, raw[1] + self.exponent)
+        if raw is None:
+            return None
+        number = exact(raw[0] * self.factor, raw[1] + self.exponent)
+        return quadrants(number) if self.rule == "quadrants" else number
 
     @property
     def group(self) -> str | None:
@@ -73,6 +77,15 @@ class Row(Cell):
         """ "T1" to "T4", None for a total."""
         _, processing, number = self.obis.split(".")
         return f"T{number}" if processing == "8" and number != "0" else None
+
+
+def quadrants(number: Number) -> Number | None:
+    """A power factor that runs from -2 to 2: beyond 1 it is 2 - x, beyond -1 it is -2 - x, of a capacitive load or
+    source (Schneider iEM3000 user manual DOCA0005EN-04, p. 109). None for what is farther out."""
+    exactly = Decimal(number)
+    if abs(exactly) <= 1:
+        return number
+    return (2 if exactly > 0 else -2) - exactly if abs(exactly) <= 2 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,19 @@ ROW: Fields = {
     "scale": exact("-1000000", "1000000", 'a factor as text of at most 8 digits, "0.01"', Decimal(1)),
     "status": choice(*STATUSES),
     "optional": flag(),
+    "rule": choice("quadrants", default=""),
 }
 Marks = Mapping[str, frozenset[bytes]]
+SENTINELS: Marks = {
+    **{f"u{bits}": frozenset({b"\xff" * (bits // 8)}) for bits in (16, 32, 64)},
+    **{
+        f"i{bits}": frozenset({b"\x7f" + b"\xff" * (bits // 8 - 1), b"\x80" + bytes(bits // 8 - 1)})
+        for bits in (16, 32, 64)
+    },
+    "f32": frozenset(),  # what is not a number is absent anyway
+    "f64": frozenset(),
+}
+"""What an integer of this type holds for "not available" in every model, besides what its [absent] says."""
 
 
 def load(path: Path) -> Model:
@@ -88,9 +99,9 @@ def _absent(top: Section) -> Marks:
     """Type → what the meter sends for "not available", high word first."""
     table = top.section("absent")
     if table is None:
-        return {}
+        return SENTINELS
     marks = table.read({name: _hexes(4 * count) for name, (count, _) in TYPES.items()})
-    return {name: frozenset(map(bytes.fromhex, each)) for name, each in marks.items()}
+    return {name: SENTINELS[name] | frozenset(map(bytes.fromhex, each)) for name, each in marks.items()}
 
 
 def _hexes(digits: int) -> Field:
@@ -154,7 +165,8 @@ def _row(rows: Section, obis: str, kind: Kind, function: int, absent: Marks) -> 
     name = found["type"]
     return Row(
         found["function"] or function, found["address"], TYPES[name][0], name, found["status"],
-        obis, kind, factor, int(exponent) + UNITS[found["unit"]], found["optional"], absent.get(name, frozenset()),
+        obis, kind, factor, int(exponent) + UNITS[found["unit"]], found["optional"],
+        absent.get(name, SENTINELS[name]), found["rule"],
     )  # fmt: skip
 
 

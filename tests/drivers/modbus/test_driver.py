@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from random import Random
 from struct import pack, unpack
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from drivers.modbus.driver import families
-from drivers.modbus.model import Row
+from drivers.modbus.model import Row, quadrants
+from drivers.modbus.model_file import SENTINELS, SHIPPED, load
 from drivers.reading import Identity
 from protocols.errors import NoReply, Refused
 from protocols.modbus.questions import ReadDeviceIdentification, ReadHolding, ReadInput
@@ -45,10 +47,12 @@ def test_every_register_of_every_model_arrives_exactly(name: str) -> None:
             write(meter, model, row, raw)
         for kind in ("now", "network"):
             reading = getattr(subject, kind)(asker(meter, subject))
-            expected = {row.obis: in_units(row, raw) for row, raw in raws.items() if row.kind == kind}
-            assert {obis: Fraction(value) for obis, value in reading.values.items()} == expected
+            expected = {row.obis: in_units(row, raw) for row, raw in raws.items() if row.kind == kind and not row.rule}
+            found = {obis: Fraction(value) for obis, value in reading.values.items()}
+            ruled = {row.obis for row in model.rows if row.rule}
+            assert {obis: value for obis, value in found.items() if obis not in ruled} == expected
             assert not any(isinstance(value, float) for value in reading.values.values())
-            assert reading.flags == ()
+            assert reading.flags in ((), ("partial",)) if ruled else reading.flags == ()
 
 
 def plan(name: str, kind: str = "now", **settings: Any) -> list[ReadHolding | ReadInput]:
@@ -162,18 +166,67 @@ def test_the_meters_own_serial_number_is_read(name: str, builder: Callable[[], M
     assert subject.identify(asker(builder(1, 12345678), subject)) == Identity("12345678", name)
 
 
-def test_a_model_without_a_serial_register_asks_nothing() -> None:
+def test_a_meter_that_refuses_its_serial_register_is_unidentified_and_rarely_asked_again() -> None:
     log: list[Any] = []
     subject = driver("sdm630")
-    assert subject.identify(asker(sdm630(1), subject, log)) == Identity(None, "sdm630")
-    assert log == []
+    ask = asker(sdm630(1), subject, log)
+    assert [subject.identify(ask) for _ in range(30)] == [Identity(None, "sdm630")] * 30
+    assert log == [ReadHolding(0xFC00, 2)] * 2
 
 
-def test_an_unconfirmed_serial_register_is_read_where_the_installer_wants_it() -> None:
-    meter = sdm630(1)
-    meter.registers[3] |= {0xFC00: 0x00BC, 0xFC01: 0x614E}
-    subject = driver("sdm630", unverified=True)
-    assert subject.identify(asker(meter, subject)).serial == "12345678"
+@pytest.mark.parametrize("model", ["sdm120", "sdm230", "sdm630", "sdm72"])
+def test_an_eastron_tells_its_number(model: str) -> None:
+    subject = driver(model)
+    numbers = {0xFC00: 0x00BC, 0xFC01: 0x614E}
+    assert subject.identify(told(subject, numbers)) == Identity("12345678", model)
+    assert subject.identify(told(subject, {0xFC00: 0xFFFF, 0xFC01: 0xFFFF})) == Identity(None, model)
+
+
+def test_an_em24_e1_tells_its_number_and_its_kind() -> None:
+    subject = driver("em24-e1")
+    text = b"XB1234567890A\0"
+    words = {0x5000 + n: int.from_bytes(text[2 * n : 2 * n + 2], "big") for n in range(7)}
+    for kind in range(1648, 1654):
+        assert subject.identify(told(subject, words | {0x000B: kind})).serial == "XB1234567890A"
+        with pytest.raises(Refused, match="another model"):
+            driver("em24").identify(told(driver("em24"), {0x000B: kind}))
+
+
+def told(subject: object, registers: dict[int, int]) -> Callable[[Any], Any]:
+    """Answers each question for these registers."""
+
+    def ask(question: Any) -> bytes:
+        found: list[Any] = [registers.get(question.address + n) for n in range(question.count)]
+        if None in found:
+            raise Refused("exception 2", 2)
+        return b"".join(word.to_bytes(2, "big") for word in found)
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("register", "factor"), [("1.05", "0.95"), ("-1.1", "-0.9"), ("0.9", "0.9"), ("-2", "0"), ("2.5", None)]
+)
+def test_a_power_factor_of_four_quadrants_is_read_by_its_makers_rule(register: str, factor: str | None) -> None:
+    assert quadrants(Decimal(register)) == (None if factor is None else Decimal(factor))
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_mark_for_no_value_is_absent_in_every_register_of_every_model(path: Path) -> None:
+    for row in load(path).rows:
+        if row.type[0] != "f":
+            marks = SENTINELS[row.type]
+            assert marks and all(row.value(mark, low_first=False) is None for mark in marks), row.obis
+
+
+def test_a_register_that_is_refused_three_times_is_one_that_the_meter_does_not_have() -> None:
+    subject = driver("em340")
+    everything = dict.fromkeys(range(96), 0) | {0x0B: 0}
+    gone = {address: word for address, word in everything.items() if address not in (0x4E, 0x4F)}
+    readings = [subject.now(told(subject, gone)) for _ in range(60)]
+    assert readings[0].flags == ("partial",) and readings[-1].flags == ()
+    assert "1-0:2.8.0" not in readings[-1].values
+    assert "1-0:2.8.0" in [subject.now(told(subject, everything)) for _ in range(24)][-1].values
 
 
 def test_another_model_at_the_same_address_is_refused_before_anything_is_read() -> None:
