@@ -75,7 +75,7 @@ class Counting(House):
         self.start()
         point = self.meters[0].config.point
         self.run(timedelta(hours=1), lambda: bool(self.filler.missing(point).get("interval")))
-        begun, octets, missing = self.time.now, self.octets, self.filler.missing(point)["interval"]
+        begun, octets, missing = self.time.now, self.octets, self.filler.missing(point)["interval"] or 0
         self.run(timedelta(hours=1), self.whole)
         self.flush()
         found = len(self.moments("interval"))

@@ -33,6 +33,7 @@ class ScanProfile:
     opened: bool = False  # they must be greeted before they say who they are
     settings: Mapping[str, Any] = field(default_factory=dict)  # what keeps passwords out of it
     speeds: tuple[int, ...] = ()  # bit/s that are usual beside the family's own
+    numbering: str = ""  # what is said of addresses where no one answers
 
 
 Explain = Callable[[bytes, bytes | None], list[str]]

@@ -10,7 +10,7 @@ from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 
-from drivers import plugins
+from drivers import known_names, plugins
 from drivers.family import Family, Language
 from drivers.files.faults import ConfigError, Fault
 from drivers.files.letters import latin
@@ -54,8 +54,8 @@ LANGUAGES: Mapping[str, str] = {
 
 
 class UnknownDriver(KeyError):
-    """No family has this name; ``likely`` are the names that were perhaps meant, the best first. ``trouble``: a package
-    has it and cannot be used."""
+    """No family has this name; ``likely`` are the names that were perhaps meant, the best first. ``trouble``: what is
+    known of such a meter, or why a package that has the name cannot be used."""
 
     def __init__(self, name: str, likely: tuple[str, ...], trouble: str = "") -> None:
         super().__init__(name)
@@ -104,8 +104,14 @@ def find(name: str, models_dir: Path | None = None) -> Family:
     except plugins.BrokenPlugin as broken:
         raise UnknownDriver(name, (), str(broken)) from broken
     known = {_plain(model): model for family in families(models_dir) for model in family.models}
-    close = difflib.get_close_matches(_plain(name), known, n=3, cutoff=0.6)
-    raise UnknownDriver(name, tuple(known[one] for one in close))
+    spellings = [_plain(one) for one in (name, *known_names.folded(name))]
+    for one in spellings:
+        if one in known:
+            raise UnknownDriver(name, (known[one],))
+    if (asked := known_names.known(name)) is not None:
+        raise UnknownDriver(name, asked.drivers, asked.says)
+    close = [each for one in spellings for each in difflib.get_close_matches(one, known, n=3, cutoff=0.6)]
+    raise UnknownDriver(name, tuple(known[one] for one in dict.fromkeys(close))[:3])
 
 
 def languages() -> tuple[str, ...]:

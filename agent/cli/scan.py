@@ -79,7 +79,8 @@ def scan(
     elif not found:
         # What went furthest tells most: an echo shows that the port is right.
         nearest = max(unheard, key=lambda trouble: LAYERS.index(trouble.layer))
-        raise Failure(f"no one answers at {len(wanted)} addresses: {nearest}", hint=nearest.hint)
+        hint = "; ".join(filter(None, (way.numbering, nearest.hint)))
+        raise Failure(f"no one answers at {len(wanted)} addresses: {nearest}", hint=hint)
     return Exit.DONE if found else Exit.FAILED
 
 

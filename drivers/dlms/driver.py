@@ -378,7 +378,13 @@ def _family(model: Model) -> Family:
         build=lambda plan: DlmsMeter(plan, model),
         help=model.help,
         language=Language("dlms", explained, unlocked),
-        scan=ScanProfile("1-127", opened=True, settings={"client": PUBLIC, "mechanism": "none"}),
+        scan=ScanProfile(
+            "1-127",
+            opened=True,
+            settings={"client": PUBLIC, "mechanism": "none"},
+            numbering="the address follows from the serial number, mostly its last four digits + 16: "
+            "--addresses serial:NUMBER tries all that makers use",
+        ),
         states_zone=True,  # IEC 62056-6-2, clock: deviation
         missing=lambda settings, there: missing(model.client, settings, there),
     )
