@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from protocols.checksums import crc16_modbus, crc16_x25
-from protocols.errors import BadFrame, OtherProtocol, WrongParity, WrongSpeed
+from protocols.errors import BadFrame, OtherProtocol, OtherText, WrongParity, WrongSpeed
 from protocols.iec62056.frames import identification, low7, without_parity
 
 FEW = 4  # octets that say nothing
@@ -136,7 +136,7 @@ def of(octets: bytes, spoken: str, asked: bytes = b"") -> BadFrame | None:
 
 def _text(octets: bytes, plain: bytes, even: bool, spoken: str, parity: bool) -> BadFrame | None:
     high = any(octet & 0x80 for octet in octets)
-    if even and high and not parity and _share(plain, _TEXT | _FRAMING) > MOSTLY:
+    if even and high and not parity and len(octets) >= 2 * FEW and _share(plain, _TEXT | _FRAMING) > MOSTLY:
         return WrongParity(f"the characters carry parity bits, as on a 7E1 line: {_shown(plain)}", "7E1")
     if high or _share(octets, _TEXT) < MOSTLY or len(set(octets)) <= FEW or _DATA.search(octets):
         return None
@@ -144,7 +144,7 @@ def _text(octets: bytes, plain: bytes, even: bool, spoken: str, parity: bool) ->
     if found is not None and parity:
         return WrongParity(f"a sound identification came without parity bits, as behind a converter: {found}", "7E1")
     if found is None and not octets.lstrip().startswith(b"/"):
-        return OtherProtocol(
+        return OtherText(
             f"text came, as of a modem or a terminal server: {_shown(octets)}",
             "look at the converter's or modem's own settings: it must hand on the meter's octets unchanged",
         )

@@ -84,13 +84,21 @@ class BadFrame(MeterError):
     word = "broken"
     layer: ClassVar[Layer] = "check"
     hint = "noise, two meters with one address, or wrong speed or format; meterpost read --trace shows the octets"
-    retry = "at once"
+    retry: ClassVar[Retry] = "at once"
+
+
+class NeverSilent(BadFrame):
+    """The line talks without end, and not to us: asking again would only add to it."""
+
+    retry = "never"
+    hint = "something else sends on this pair: take devices off one by one; meterpost read --trace shows the octets"
 
 
 class WrongParity(BadFrame):
     """The characters make sense with other data or parity bits. ``form``: the format that would do."""
 
     layer = "parity"
+    retry = "never"
 
     def __init__(self, message: str, form: str) -> None:
         super().__init__(message)
@@ -115,11 +123,18 @@ class OtherProtocol(BadFrame):
     """Sound frames of another protocol."""
 
     layer = "protocol"
+    retry: ClassVar[Retry] = "never"
     hint = "another driver reads such meters: meterpost drivers lists them"
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint or type(self).hint
+
+
+class OtherText(OtherProtocol):
+    """Text of a modem or terminal server; it may be over with the next answer."""
+
+    retry = "at once"
 
 
 class WrongAddress(BadFrame):

@@ -77,8 +77,8 @@ class PreemptibleExchanger(Exchanger):
             self.look()
             try:
                 reply = self._ask(question, 1)
-            except (NoReply, BadFrame):
-                if left == 1:
+            except (NoReply, BadFrame) as trouble:
+                if left == 1 or trouble.retry == "never":
                     raise
                 continue
             seconds = self._clock.monotonic() - begin

@@ -5,7 +5,7 @@ Called once a question has failed. A session's own word stands where it knows mo
 
 from dataclasses import dataclass, field
 
-from protocols.errors import BadFrame, LateReply, MeterError, NoReply, OnlyEcho, OtherProtocol, WrongCheck
+from protocols.errors import BadFrame, LateReply, MeterError, NeverSilent, NoReply, OnlyEcho, OtherProtocol, WrongCheck
 from protocols.session import Sending, Session
 
 _LOW = bytes(octet & 0x7F for octet in range(256))  # an echo may come back without its parity bits
@@ -27,7 +27,7 @@ class Heard:
 
 def better(trouble: MeterError, session: Session, heard: Heard) -> MeterError:
     """A word that leads on, or the trouble itself."""
-    if type(trouble) not in (NoReply, BadFrame, WrongCheck):
+    if type(trouble) not in (NoReply, BadFrame, NeverSilent, WrongCheck):
         return trouble
     asked = heard.sending.data
     came = without_echo(heard.octets, asked)

@@ -14,7 +14,7 @@ from agent.line import explained
 from agent.line import trace as traces
 from agent.line.others import OtherMaster
 from agent.line.trace import Redactor, Trace
-from protocols.errors import BadFrame, LinkLost, MeterError, NoReply, SecondMaster
+from protocols.errors import BadFrame, LinkLost, MeterError, NeverSilent, NoReply, SecondMaster
 from protocols.overheard import KEPT, Overheard, Unnamed, second_master
 from protocols.session import Line, Sending, Session
 
@@ -23,6 +23,8 @@ BUSY_PAUSE = 0.2  # s before a busy meter is asked once more
 SLACK = 1.0  # s beyond the longest answer after which a babbling line is given up
 
 FAREWELL = 0.02  # s of silence after a message that no one answers, so that it does not run into the next frame
+LONGEST_REST = 20.0  # s that the rest of a broken answer is waited for
+LOOK = 64  # octets that are looked at, and again when they have doubled, where a line talks on and on
 SETTLED = 0.25  # s in which an answer too many comes
 JITTER = 4.0  # times the slowest answer of a dialogue that the next one may take, within the margin
 HEARING = 0.25  # s of listening to another master until it is seen that the line is wanted
@@ -134,8 +136,10 @@ class Link:
             self._doubtful = session
             self._failed_at = self._monotonic()
             self._hush(trouble)
-            self._leave_alone(session, sending)
-            better = explained.better(trouble, session, self._exchanged())
+            better = self._explained(trouble, session)
+            if better.retry != "never":  # else nothing of what may still come is worth waiting for
+                silent = self._leave_alone(session, sending)
+                better = self._explained(trouble if silent else NeverSilent("the line never falls silent"), session)
             self._hush(better)
             raise better from None
         except MeterError as trouble:
@@ -147,6 +151,13 @@ class Link:
         self.counters["answered"] += 1
         self._answered = session
         return reply
+
+    def _explained(self, trouble: MeterError, session: Session) -> MeterError:
+        return explained.better(trouble, session, self._exchanged())
+
+    def _strange(self, session: Session) -> bool:
+        """Whether what came so far is another protocol, or nothing that this session will ever understand."""
+        return self._explained(BadFrame(""), session).retry == "never"
 
     def _exchanged(self) -> explained.Heard:
         """All that came since the question that is not answered."""
@@ -274,8 +285,8 @@ class Link:
 
     def _await(self, session: Session, sending: Sending, sent: float) -> Any:
         deadline = sent + self._waited(sending)
-        give_up = deadline + sending.size * self._port.line.character * 2 + SLACK
-        heard, missing = False, sending.least
+        give_up = deadline + sending.size * self._port.line.character * 2 + (SLACK if sending.data else 0.0)
+        heard, missing, look = False, sending.least, LOOK
         if missing > FEW:
             # Each look at the port costs a context switch; a whole answer cannot be here earlier: the meter too waits
             # for the silence that ends our frame.
@@ -299,6 +310,10 @@ class Link:
                     self._slowest = max(self._slowest, self._monotonic() - sent)
                     self._extra = min(self._margin, JITTER * self._slowest)
                 return reply
+            if now > deadline and len(self._heard) >= look:
+                look *= 2
+                if self._strange(session):
+                    raise BadFrame("not understood")
             if not data:
                 heard = False  # an echo or noise went by; the answer may still come in its time
                 continue
@@ -315,29 +330,34 @@ class Link:
                 raise
             reply = None
         if reply is None:
-            raise BadFrame(f"the line did not fall silent within {seconds:.1f} s")
+            raise NeverSilent(f"the line did not fall silent within {seconds:.1f} s")
         return reply
 
     def _nap(self, seconds: float) -> None:
         if seconds > 0:
             self._sleep(seconds + LATE)
 
-    def _leave_alone(self, session: Session, sending: Sending) -> None:
+    def _leave_alone(self, session: Session, sending: Sending) -> bool:
         """Wait until nothing has come for the longest answer time: what is late is gone by then, and another master
-        has had its answer. Where nothing was asked nothing can be late."""
+        has had its answer. Where nothing was asked nothing can be late. False: it never fell silent."""
         if not sending.data:
-            return
+            return True
         quiet = self._waited(sending)
-        end = self._monotonic() + 3 * quiet + sending.size * self._port.line.character + SLACK
-        start = len(self._late)
-        while self._monotonic() < end:
+        end = self._monotonic() + 3 * quiet + min(sending.size * self._port.line.character, LONGEST_REST) + SLACK
+        start, look, silent = len(self._late), LOOK, False
+        while not silent and self._monotonic() < end:
             data = self._port.read(quiet)
             if not data:
+                silent = True
                 break
             self.counters["stale"] += len(data)
             self._quiet_since = self._monotonic()
             if not self._late:
                 self._late_at = self._quiet_since
             self._late += data
+            if len(self._late) >= look:
+                look *= 2
+                silent = self._strange(session)
         if len(self._late) > start and isinstance(session, Unnamed):
             self._overhear([one for one in session.foreign(bytes(self._late[start:])) if one.question])
+        return silent

@@ -34,6 +34,7 @@ from protocols.errors import BadFrame, MeterError, NotLoggedIn
 from protocols.session import Sending
 
 LOW_LEVEL = 1  # the mechanism whose password goes over the line as it is
+LONGEST_MESSAGE = 0x2000  # octets over TCP; longer answers come in blocks
 UNRELATED = 8  # pushed or late messages in one answer after which we give up
 
 
@@ -193,7 +194,7 @@ class Session:
 
     def _sending(self, data: bytes, pause: float = 0.0, answered: bool = True) -> Sending:
         limits = self._link.limits if isinstance(self._link, HdlcLink) else None
-        size = (limits.receive + 20) * limits.window_receive if limits else 0x10000
+        size = (limits.receive + 20) * limits.window_receive if limits else LONGEST_MESSAGE
         wait, gap, secret = self._timing.wait, self._timing.gap, self._secret(data)
         return Sending(data, wait=wait, gap=gap, pause=pause, size=size, answered=answered, secret=secret)
 

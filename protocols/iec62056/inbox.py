@@ -1,5 +1,7 @@
 """What a meter has sent so far: parity undone, our own echo dropped, noise skipped, frames found by their grammar."""
 
+from dataclasses import dataclass, field
+
 from protocols.iec62056.frames import EOT, ETX, low7
 
 _MARK = 0xFF  # stands for a character of wrong parity: no 7-bit character
@@ -15,11 +17,13 @@ class Inbox:
         self.echoed = False  # an echo has come in this dialogue
         self._echo = b""
         self._searched = 0
+        self.passed = 0  # octets of the lines that were taken out
 
     def expect(self, echo: bytes = b"") -> None:
         """Forget all; ``echo`` is what was sent (7-bit) and may come back first."""
         self.buffer.clear()
         self._echo = echo
+        self.passed = 0
         self._searched = 0
 
     def feed(self, data: bytes) -> bool:
@@ -46,6 +50,7 @@ class Inbox:
             return None
         line = bytes(self.buffer[: end + 1])
         del self.buffer[: end + 1]
+        self.passed += len(line)
         return line
 
     def skip_to(self, starts: bytes) -> int | None:
@@ -72,3 +77,11 @@ class Inbox:
     def spoilt(self, data: bytes | bytearray) -> bool:
         """A character among them had the wrong parity (known only where we compute it)."""
         return self._parity == "software" and _MARK in data
+
+
+@dataclass(slots=True)
+class Blocks:
+    """The partial blocks of one answer, and how often the last one was asked for again."""
+
+    kept: list[bytes] = field(default_factory=list)
+    repeats: int = 0

@@ -120,3 +120,8 @@ class HandedOver:
 @dataclass(frozen=True, slots=True)
 class Done:
     """The meter said ACK."""
+
+
+def body(question: Get | Put | Direct) -> bytes:
+    """What stands between STX and ETX of a command."""
+    return f"{question.name}({question.arguments})".encode("cp1251")

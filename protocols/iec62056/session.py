@@ -12,14 +12,13 @@ characters; a meter waits t_t at most 2200 ms for the option message, which ther
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from protocols.errors import AccessDenied, BadFrame, Busy, NotLoggedIn, Refused, WrongCheck
 from protocols.iec62056 import foreign, frames, questions
 from protocols.iec62056.block import Block, parse
 from protocols.iec62056.frames import ACK, EOT, ETX, NAK, STX, Identification
-from protocols.iec62056.inbox import Inbox
+from protocols.iec62056.inbox import Blocks, Inbox
 from protocols.iec62056.refusals import error_words, nothing_kept, refusal
 from protocols.iec62056.signon import Wishes, agree
 from protocols.iec62056.states import IN_SESSION, Outcome, State, after, after_question
@@ -32,18 +31,11 @@ SILENCE = 0.2  # s before a sign-on; an Energomera CE102 needs 0.1
 REACTION = 1.6  # s: the longest t_r, 1.5, and the adapter
 REACTION_OPTICAL = 2.5  # s: as readers of optical heads allow
 LARGEST = 65536  # octets: an Elster AS3000 has been seen to repeat its telegram permanently
+STRANGE = 1024  # octets in lines that are no identification
 LONGEST = 300.0  # s that a readout may take
 WAKING = 65  # NULs: 2.17 s at 300 bit/s (Annex B: 2.1 to 2.3 s)
 WAKING_PAUSE = 1.6  # s after them (Annex B: 1.5 to 1.7)
 REPEATS = 3  # NAKs for one damaged block (§6.4.7)
-
-
-@dataclass(slots=True)
-class Blocks:
-    """The partial blocks of one answer, and how often the last one was asked for again."""
-
-    kept: list[bytes] = field(default_factory=list)
-    repeats: int = 0
 
 
 class Session(Unnamed):
@@ -109,7 +101,7 @@ class Session(Unnamed):
             case questions.Direct():
                 self._working, self._owed = self.line, SILENCE
                 opening = frames.request(self.address)[:-2]
-                data = opening + frames.command("R1", _body(question), self.rule)
+                data = opening + frames.command("R1", questions.body(question), self.rule)
                 return self._say(data, size=2048, before=self.line)
             case questions.WakeUp():
                 sending = self._say(bytes(WAKING), answered=False, before=self.line)
@@ -124,7 +116,7 @@ class Session(Unnamed):
             case questions.Password():
                 data = frames.command(question.kind, b"(" + question.secret + b")", self.rule)
                 return self._say(data, secret=question.secret)
-        return self._say(frames.command(question.kind, _body(question), self.rule), size=4096)
+        return self._say(frames.command(question.kind, questions.body(question), self.rule), size=4096)
 
     def _out_of_turn(self, question: Any) -> NotLoggedIn | RuntimeError:
         if isinstance(question, questions.Lost):
@@ -212,7 +204,7 @@ class Session(Unnamed):
                 self._identification, self.unfinished = found, True
                 return self._agree(found)
             self._inbox.echoed = self._inbox.echoed or frames.request(self.address) in line
-        if silent and self._inbox.buffer:
+        if (silent and self._inbox.buffer) or self._inbox.passed > STRANGE:
             raise self._broken("no identification")
         return None
 
@@ -403,7 +395,3 @@ READERS: Mapping[State, Callable[[Session, bool], Any]] = {
     State.WAITING: Session._read_reply,
 }
 """Who reads what comes, by the state that waits for it; the flag says that the line fell silent."""
-
-
-def _body(question: questions.Get | questions.Put | questions.Direct) -> bytes:
-    return f"{question.name}({question.arguments})".encode("cp1251")

@@ -36,8 +36,10 @@ MBUS = b"\x68\x08\x08\x68" + _BODY + bytes((sum(_BODY) & 0xFF, 0x16))
 ENCRYPTED = bytes.fromhex("db08 5341470000123456 820177 30 00001201") + bytes((7 * n) & 0xFF for n in range(370))
 
 
-def trouble(spoken: Spoken, far: Far, question: Any = None, tries: int = 1) -> MeterError:
-    """The error in which the question ends."""
+def trouble(
+    spoken: Spoken, far: Far, question: Any = None, tries: int = 1, ends: list[float] | None = None
+) -> MeterError:
+    """The error in which the question ends; ``ends`` is given when."""
     time, spoilt = Time(), False
     session, last = spoken.session(), Sending(b"", 0.0)
 
@@ -64,6 +66,8 @@ def trouble(spoken: Spoken, far: Far, question: Any = None, tries: int = 1) -> M
     begun = time.now
     with pytest.raises(MeterError) as raised:
         link.ask(session, question or spoken.question, tries)
+    if ends is not None:
+        ends.append(time.now)
     if spoken.talks:
         assert time.now - begun <= 2 * 10.0 + 4, "two intervals of the meter"
     assert raised.value.hint and str(raised.value)
@@ -252,3 +256,25 @@ def test_listening_is_not_repeated_and_nothing_is_drained_behind_it() -> None:
 def test_every_layer_is_shown_by_a_class_of_errors() -> None:
     shown = {"port", "octets", "echo", "late", "parity", "speed", "check", "protocol", "address", "session"}
     assert shown | {"password", "rights", "object", "master"} == set(LAYERS)
+
+
+ENDLESS = {
+    "SML every two seconds": [(0.3 + 2.0 * n, DZG) for n in range(200)],
+    "P1 every second": [(0.3 + n, P1) for n in range(400)],
+    "noise": [(0.002 * n, bytes([(n * 73 + 41) & 0xFF])) for n in range(100_000)],
+}
+
+
+@pytest.mark.parametrize("stream", ENDLESS.values(), ids=ENDLESS)
+@names(ASKED)
+def test_a_meter_that_is_asked_on_a_line_that_talks_without_end_costs_no_minutes(spoken: Spoken, stream: Timed) -> None:
+    """No draining and no repetition where another protocol speaks; one of each at most where nothing is known."""
+    begun = Time().now
+    ends: list[float] = []
+
+    def far(_: Sending, answer: bytes) -> Timed:
+        return stream if not ends else []
+
+    said = trouble(spoken, far, tries=3, ends=ends)
+    assert said.layer in ("protocol", "check")
+    assert ends[0] - begun < (10.0 if said.layer == "protocol" else 35.0)
