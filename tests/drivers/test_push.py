@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent.line.link import Link
+from drivers.family import Family
 from drivers.iec62056 import obis
 from drivers.push import FAMILIES, server_text
 from drivers.reading import Identity, Reading
@@ -93,7 +94,7 @@ def test_server_ids_are_read_as_printed_or_in_hexadecimal() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_every_push_family_says_what_it_costs(family: object) -> None:
+def test_every_push_family_says_what_it_costs(family: Family) -> None:
     meter = driver(family.models[0])
     assert meter.exchanges("now") and not meter.exchanges("month")
 

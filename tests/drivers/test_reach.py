@@ -1,6 +1,7 @@
 """How far back an archive goes, as each driver knows it: what is older need not be asked for."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def moscow(year: int, month: int, day: int) -> datetime:
 def test_a_mercury_reaches_as_far_as_its_ring_once_its_period_is_known(
     variant: bytes | None, places: int, period: int
 ) -> None:
-    it = bench(NOON, archive={"period": period, "places": places}, **({"variant": variant} if variant else {}))
+    it = bench(NOON, archive={"period": period, "places": places}, **dict[str, Any](variant=variant) if variant else {})
     assert it.driver.reach("interval", NOON) is None
     it.read("interval", NOON - timedelta(hours=2), NOON)
     step = timedelta(minutes=period)
@@ -57,7 +58,7 @@ def test_a_mercury_s_oldest_interval_is_the_one_that_its_reach_names() -> None:
 def test_a_mercury_s_days_and_months_reach_by_its_variant_and_never_before_it_was_made(
     variant: bytes | None, made: date, day: datetime, month: datetime
 ) -> None:
-    it = bench(NOON, made=made, **({"variant": variant} if variant else {}))
+    it = bench(NOON, made=made, **dict[str, Any](variant=variant) if variant else {})
     assert it.driver.reach("day", NOON) == Reach(day)
     if made.year == 2020:
         assert it.driver.reach("month", NOON) == Reach(month)

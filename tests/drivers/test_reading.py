@@ -21,6 +21,7 @@ from drivers.reading import (
     ReadsJournals,
     ReadsNetwork,
     SetsClock,
+    Topic,
     Traits,
     read,
 )
@@ -59,7 +60,7 @@ class Whole(ReadsNetwork, ReadsArchives, ReadsJournals):
     def identify(self, ask: Ask) -> Identity:
         return Identity(None)
 
-    def exchanges(self, kind: Kind) -> tuple[Exchange, ...]:
+    def exchanges(self, kind: Topic) -> tuple[Exchange, ...]:
         return ()
 
     def now(self, ask: Ask) -> Reading:

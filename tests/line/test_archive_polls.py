@@ -22,8 +22,9 @@ HOUR = timedelta(hours=1)
 class Archive:
     """Gives a meter an archive with a row an hour, and remembers what it was asked for."""
 
-    def __init__(self, kind: str, trouble: Exception | None = None) -> None:
-        self.kind, self.trouble, self.asked = kind, trouble, []
+    def __init__(self, kind: Kind, trouble: Exception | None = None) -> None:
+        self.kind, self.trouble = kind, trouble
+        self.asked: list[tuple[datetime, datetime]] = []
 
     def __call__(self, driver: Mercury230) -> None:
         driver.capabilities = frozenset({"identify", "now", self.kind})

@@ -19,12 +19,13 @@ from agent.line.worker import Question
 from agent.meters.clock_state import ClockFacts, Correction
 from agent.meters.state import MeterState
 from buffer.faults import StoreUnusable
+from buffer.record import ClockQuality
 from protocols.errors import AccessDenied, NoReply, Refused
 from protocols.session import Line
-from tests.support.bus import NOON, FakeBus
+from tests.support.bus import NOON, FakeBus, offset_of
 from tests.support.dlms import opened, plan, spodes, station
-from tests.support.present import present
 
+CORRECT = b"\x03\x0d"  # the meter's command: correct the clock
 AT_TEN_PAST = datetime(2026, 11, 21, 12, 10)
 
 
@@ -45,7 +46,9 @@ class Notes:
 class ClockBus(FakeBus):
     """One meter whose clock is ``wrong`` seconds off; polled every five minutes."""
 
-    def __init__(self, wrong: float, *, set_clock: bool = False, state: str = "synced", every: float = 300.0) -> None:
+    def __init__(
+        self, wrong: float, *, set_clock: bool = False, state: ClockQuality = "synced", every: float = 300.0
+    ) -> None:
         super().__init__(1, Poll(now=every, network=None, interval=None, day=None, month=None, event=None), state)
         self.wrong = wrong
         self.meter, self.device = self.meters[0], self.simulated[0]
@@ -89,8 +92,7 @@ def test_the_time_on_the_wire_is_taken_out() -> None:
 
     bus.device.answer = late  # type: ignore[method-assign]
     bus.run(30)
-    offset = bus.readings()[0].meter_offset
-    assert offset is not None and abs(offset) <= Decimal("0.7")
+    assert abs(offset_of(bus.readings()[0])) <= Decimal("0.7")
 
 
 def test_a_look_is_taken_once_an_hour_and_every_record_carries_the_newest() -> None:
@@ -98,9 +100,9 @@ def test_a_look_is_taken_once_an_hour_and_every_record_carries_the_newest() -> N
     bus.run(1)
     bus.wrong = 4.0
     bus.run(3500)
-    assert {round(float(present(record.meter_offset))) for record in bus.readings()} == {2}
+    assert {round(float(offset_of(record))) for record in bus.readings()} == {2}
     bus.run(400)
-    assert round(float(present(bus.readings()[-1].meter_offset))) == 4
+    assert round(float(offset_of(bus.readings()[-1]))) == 4
 
 
 def test_a_clock_that_is_off_is_told_once_and_taken_back_below_three_seconds() -> None:
@@ -138,9 +140,8 @@ def test_without_set_clock_nothing_is_ever_corrected() -> None:
 
 def test_a_clock_that_may_be_set_is_set_in_the_middle_of_a_slot_and_told_with_before_and_after() -> None:
     bus = ClockBus(42.0, set_clock=True)
-    sent = []
-    correct = bus.device._correct
-    bus.device._correct = lambda wanted: (sent.append(bus.clock.stamp().utc), correct(wanted))[1]  # type: ignore[method-assign]
+    sent: list[datetime] = []
+    bus.heard = lambda request: sent.append(bus.clock.stamp().utc) if request[1:3] == CORRECT else None
     bus.run(2 * 3600)
     assert bus.events() == ["meter-clock-off", "meter-clock-corrected", "meter-clock-right"]
     event = bus.told()[1]
@@ -148,14 +149,13 @@ def test_a_clock_that_may_be_set_is_set_in_the_middle_of_a_slot_and_told_with_be
     assert "42." in event["text"] and "before" in event["text"] and "after" in event["text"]
     (moment,) = sent
     assert 5 <= moment.minute % 30 <= 25
-    assert bus.readings()[-1].flags == () and abs(present(bus.readings()[-1].meter_offset)) <= 1
+    assert bus.readings()[-1].flags == () and abs(offset_of(bus.readings()[-1])) <= 1
 
 
 def test_a_correction_is_noted_before_it_is_sent() -> None:
     bus = ClockBus(42.0, set_clock=True)
-    noted = []
-    correct = bus.device._correct
-    bus.device._correct = lambda wanted: (noted.append(bus.clock_notes.facts), correct(wanted))[1]  # type: ignore[method-assign]
+    noted: list[ClockFacts] = []
+    bus.heard = lambda request: noted.append(bus.clock_notes.facts) if request[1:3] == CORRECT else None
     bus.run(3600)
     assert [facts.tried for facts in noted] == [NOON.date()]
     assert noted[0].before is not None and bus.clock_notes.facts.before is None
@@ -196,7 +196,9 @@ def test_a_meter_that_was_corrected_today_by_somebody_else_says_so_once() -> Non
         (42.0, "holdover", "not synchronised"),
     ],
 )
-def test_what_may_not_be_corrected_is_told_once_a_day_with_its_reason(wrong: float, state: str, words: str) -> None:
+def test_what_may_not_be_corrected_is_told_once_a_day_with_its_reason(
+    wrong: float, state: ClockQuality, words: str
+) -> None:
     bus = ClockBus(wrong, set_clock=True, state=state)
     bus.run(6 * 3600)
     assert bus.events() == ["meter-clock-off", "meter-clock-not-corrected"]
@@ -294,7 +296,7 @@ def test_a_command_that_reads_by_itself_sees_the_offset_and_corrects_nothing() -
     bus.meter.watch.notes = None
     bus.run(3600)
     assert bus.events() == [] and bus.device.corrected is None
-    assert round(float(present(bus.readings()[0].meter_offset))) == 42
+    assert round(float(offset_of(bus.readings()[0]))) == 42
 
 
 def test_so_slow_an_answer_that_it_cannot_tell_is_no_offset() -> None:
@@ -318,7 +320,7 @@ def test_the_hour_that_comes_twice_does_not_make_a_clock_an_hour_wrong() -> None
     bus.clock.step((datetime(2026, 10, 25, 1, 30, tzinfo=UTC) - NOON).total_seconds())  # 02:30 for the second time
     bus.device.now = lambda: bus.clock.stamp().utc.astimezone(zone).replace(tzinfo=None)
     bus.run(1)
-    assert abs(present(bus.readings()[0].meter_offset)) < 1
+    assert abs(offset_of(bus.readings()[0])) < 1
 
 
 @given(
@@ -377,7 +379,7 @@ def test_a_day_is_that_of_the_meters_own_calendar() -> None:
 @pytest.mark.parametrize("set_clock", [True, False])
 def test_a_driver_that_cannot_set_a_clock_says_so_to_an_order_and_where_it_is_to_do_so(set_clock: bool) -> None:
     bus = ClockBus(42.0, set_clock=set_clock)
-    bus.meter.driver.capabilities = bus.meter.driver.capabilities - {"set_clock"}  # type: ignore[misc]
+    bus.meter.driver.capabilities = bus.meter.driver.capabilities - {"set_clock"}
     bus.run(601)
     assert bus.events().count("meter-clock-not-corrected") == set_clock
     assert "cannot set a clock" in str(bus.order().reason)

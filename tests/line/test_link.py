@@ -9,6 +9,7 @@ import pytest
 from agent.line.link import Link
 from protocols.errors import BadFrame, Busy, NoReply, Refused
 from protocols.session import Line, Sending
+from tests.support.bus import Timed
 from tests.support.wire import ScriptedPort, Time
 
 
@@ -52,13 +53,13 @@ class LineSession:
         return Ask(b"who")
 
 
-def linked(answer: Callable[..., object]) -> tuple[Link, ScriptedPort, Time]:
+def linked(answer: Callable[[bytes], Timed]) -> tuple[Link, ScriptedPort, Time]:
     time = Time()
     port = ScriptedPort(time, answer)
     return Link(port, monotonic=time, sleep=time.sleep), port, time
 
 
-def replies(*pieces: bytes) -> Callable[..., object]:
+def replies(*pieces: bytes) -> Callable[[bytes], Timed]:
     return lambda _: [(0.02 + 0.01 * number, piece) for number, piece in enumerate(pieces)]
 
 
@@ -154,15 +155,21 @@ def test_the_owed_silence_is_kept_after_an_answer() -> None:
 
 
 def test_the_speed_changes_only_after_the_last_character_has_left() -> None:
-    changes = []
+    changes: list[tuple[float, int]] = []
 
     class Switching(LineSession):
         def send(self, question: Ask) -> Sending:
             self.buffer = self.echo = b""
             return Sending(b"\x06050\r\n", wait=0.5, then=Line(9600, "7E1"), before=Line(300, "7E1"))
 
-    link, port, time = linked(replies(b"ok\n"))
-    port.set_line = lambda line: (changes.append((time.now, line.speed)), setattr(port, "line", line))
+    class Noting(ScriptedPort):
+        def set_line(self, line: Line) -> None:
+            super().set_line(line)
+            changes.append((time.now, line.speed))
+
+    time = Time()
+    port = Noting(time, replies(b"ok\n"))
+    link = Link(port, monotonic=time, sleep=time.sleep)
     assert link.ask(Switching(), Ask(b"ack")) == b"ok"
     assert [speed for _, speed in changes] == [300, 9600]
     assert changes[1][0] - changes[0][0] == pytest.approx(6 * 10 / 300)

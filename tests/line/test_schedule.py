@@ -2,15 +2,17 @@
 
 import itertools
 import math
+from typing import cast
 
 import pytest
 
 from agent.line.schedule import Schedule
+from drivers.reading import Kind
 from tests.support.present import present
 
 
-def plan(**periods: float) -> Schedule:
-    return Schedule({(0, kind): period for kind, period in periods.items()}, now=100.0)
+def plan(**periods: float) -> Schedule[int]:
+    return Schedule({(0, cast(Kind, kind)): period for kind, period in periods.items()}, now=100.0)
 
 
 def test_everything_is_read_once_at_the_start() -> None:

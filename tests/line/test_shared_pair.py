@@ -1,5 +1,6 @@
 """Several protocols and speeds on one real pty at the line's pace: each meter gets its own settings on it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,13 @@ import pytest
 
 from agent.config.load import load
 from agent.control import offline
+from drivers.reading import Number
 from protocols.mercury.frames import Energy
 from protocols.session import Line
 from simulators.faults import Faults
 from simulators.line import PtyLine
 from simulators.mercury230 import Mercury230
-from simulators.modbus import b23
+from simulators.modbus import ModbusMeter, b23
 from simulators.pair import Station
 
 HEAD = """
@@ -32,13 +34,14 @@ METERS = (("mercury230", 45, "20000045", 9600), ("mercury230", 46, "20000046", 2
 
 def stations() -> list[Station]:
     made = []
+    meter: Mercury230 | ModbusMeter
     for driver, address, serial, speed in METERS:
         if driver == "mercury230":
             rows = {tariff: Energy(address * (6 if tariff == 0 else tariff), 0, 0, 0) for tariff in range(4)}
             meter = Mercury230(address=address, serial=serial, registers={**rows, 4: Energy(0, 0, 0, 0)}, delay=0.02)
         else:
-            meter = b23(address, int(serial))
-            meter.set_energy({"total": 420, "T1": 70, "T2": 140, "T3": 210, "T4": 0})
+            meter = modbus = b23(address, int(serial))
+            modbus.set_energy({"total": 420, "T1": 70, "T2": 140, "T3": 210, "T4": 0})
         made.append(Station(meter, Line(speed)))
     return made
 
@@ -54,7 +57,7 @@ def configuration(folder: Path, port: Path) -> Path:
     return file
 
 
-def read_all(tmp_path: Path, **options: Any) -> tuple[dict, dict]:
+def read_all(tmp_path: Path, **options: Any) -> tuple[dict[str, Mapping[str, Number]], dict[str, Any]]:
     with PtyLine(stations(), link=tmp_path / "pair", **options) as line:
         values = load(configuration(tmp_path, line.path))
         records, failed = offline.read(values, [meter.point for meter in values.meters], "now")

@@ -14,6 +14,7 @@ from agent.line.trace import Redactor, TraceMessage, heard, sent
 from agent.line.worker import Question
 from drivers.mercury.driver import Mercury230
 from drivers.reading import MeterPlan
+from protocols.dlms.session import Session as DlmsSession
 from protocols.errors import MeterError
 from protocols.iec62056 import frames as iec
 from protocols.iec62056.questions import Get, Password, Program
@@ -30,7 +31,7 @@ from tests.support.wire import ScriptedPort, Time
 
 RAW = bytes.fromhex("d1 2e c3 4f b5 6a")  # a Mercury's password
 TEXT = b"48z5X6u3"
-KEYS = {"block_key_file": bytes(range(16)), "auth_key_file": bytes(range(16, 32))}
+KEYS: dict[str, Any] = {"block_key_file": bytes(range(16)), "auth_key_file": bytes(range(16, 32))}
 
 Pieces = list[tuple[float, bytes]]
 Echo = Callable[[bytes, int], Pieces]
@@ -331,8 +332,8 @@ def test_no_piece_of_a_secret_is_shown_in_any_answer(
 
 
 def test_a_protocol_without_words_is_traced_in_octets_alone() -> None:
-    class Session:
+    class Wordless(DlmsSession):
         __module__ = "protocols.sml.transport"
 
-    message = heard(Session(), b"", b"\x1b\x1b", [])
+    message = heard(Wordless(), b"", b"\x1b\x1b", [])
     assert (message.octets, message.words()) == ("1b 1b", [])

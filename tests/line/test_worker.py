@@ -11,10 +11,12 @@ import pytest
 from agent.config.values import Poll
 from agent.line.port import PortHeld
 from agent.line.worker import Question
+from drivers.mercury.driver import Mercury230
+from drivers.reading import Ask, Kind, MeterPlan, Reading, Topic
 from protocols.errors import LinkLost
 from protocols.mercury.frames import Energy
 from protocols.session import Line
-from tests.support.bus import NOON, FakeBus
+from tests.support.bus import NOON, FakeBus, offset_of
 from tests.support.present import present
 
 
@@ -163,15 +165,13 @@ def test_a_damaged_note_tells_of_a_foreign_meter_once_more() -> None:
 def test_a_refused_password_is_tried_once_an_hour() -> None:
     bus = FakeBus(2)
     bus.simulated[0].passwords[1] = b"secret"
-    tries = []
-    original = bus.simulated[0].answer
+    tries: list[float] = []
 
-    def counting(request: bytes) -> bytes:
+    def counting(request: bytes) -> None:
         if request[:2] == b"\x01\x01":
             tries.append(bus.time.now)
-        return original(request)
 
-    bus.simulated[0].answer = counting
+    bus.heard = counting
     bus.run(2 * 3600 + 130)
     assert len(tries) == 3
     assert bus.denied == [("flat-1", True)] * 3 and bus.worker.state(bus.worker.meters[0]) == "refused"
@@ -183,7 +183,7 @@ def test_a_password_refused_before_the_restart_still_waits_for_its_hour() -> Non
     bus.meters[0].denied_at = bus.time.now - 1800
     bus.run(1700)
     assert not bus.readings()
-    assert "refused" in bus.meters[0].error
+    assert "refused" in (bus.meters[0].error or "")
 
 
 def test_a_lost_port_is_opened_again_for_ever_and_says_so_once() -> None:
@@ -191,11 +191,11 @@ def test_a_lost_port_is_opened_again_for_ever_and_says_so_once() -> None:
     bus.run(70)
     bus.lost = True
     bus.run(3600)
-    assert bus.events() == ["port-lost"] and bus.worker.port_error
+    assert bus.events() == ["port-lost"] and bus.worker.port_error is not None
     bus.lost = False
     bus.run(95)
     assert bus.events() == ["port-lost", "port-back"]
-    assert bus.worker.port_error is None and bus.worker.state(bus.worker.meters[0]) == "ok"
+    assert (bus.worker.port_error, bus.worker.state(bus.worker.meters[0])) == (None, "ok")
 
 
 def test_a_question_while_the_port_is_gone_is_answered_at_once() -> None:
@@ -258,7 +258,7 @@ def test_what_is_read_with_an_unset_clock_keeps_boot_and_monotonic_time() -> Non
     bus = FakeBus(1, state="unset")
     bus.run(1)
     (record,) = bus.readings()
-    assert record.clock == "unset" and record.boot == "boot-1" and 1000 < record.monotonic < 1002
+    assert record.clock == "unset" and record.boot == "boot-1" and 1000 < present(record.monotonic) < 1002
     assert record.meter_offset is None
 
 
@@ -276,21 +276,19 @@ def test_a_meter_clock_that_is_off_is_measured_and_flagged() -> None:
     bus.simulated[0].now = lambda: (bus.clock.stamp().utc + timedelta(seconds=42)).replace(tzinfo=None)
     bus.run(1)
     (record,) = bus.readings()
-    assert 41 <= record.meter_offset <= 42.5 and record.flags == ("meter-clock-off",)
+    assert 41 <= offset_of(record) <= 42.5 and record.flags == ("meter-clock-off",)
 
 
 def test_a_meter_that_forgot_us_is_logged_in_again_in_the_same_poll() -> None:
     bus = FakeBus(1)
-    meter, answered = bus.simulated[0], []
-    original = meter.answer
+    answered: list[int] = []
 
-    def forgetful(request: bytes) -> bytes:
+    def forgetful(request: bytes) -> None:
         answered.append(request[1])
         if answered.count(5) == 1 and request[1] == 5:
-            meter.level = 0
-        return original(request)
+            bus.simulated[0].level = 0
 
-    meter.answer = forgetful
+    bus.heard = forgetful
     bus.run(1)
     assert len(bus.readings()) == 1 and answered.count(1) == 2
 
@@ -302,9 +300,27 @@ def test_a_paused_meter_is_left_alone() -> None:
     assert not bus.readings("flat-1") and bus.readings("flat-2") and bus.worker.state(bus.worker.meters[0]) == "paused"
 
 
+class Mistaken(Mercury230):
+    """A driver with a mistake of ours in what it does with these questions."""
+
+    def __init__(self, *wrong: Kind) -> None:
+        super().__init__(MeterPlan("mercury230", "1", "20000001", Line(), zone="UTC"))
+        self.wrong = wrong
+
+    def now(self, ask: Ask) -> Reading:
+        if "now" in self.wrong:
+            raise ZeroDivisionError
+        return super().now(ask)
+
+    def network(self, ask: Ask) -> Reading:
+        if "network" in self.wrong:
+            raise ZeroDivisionError
+        return super().network(ask)
+
+
 def test_a_mistake_of_ours_with_one_meter_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     bus = FakeBus(2)
-    bus.meters[0].driver.now = lambda ask: 1 // 0
+    bus.meters[0].driver = Mistaken("now")
     bus.run(130)
     assert len(bus.readings("flat-2")) == 3
     assert "internal error" in caplog.text
@@ -312,15 +328,14 @@ def test_a_mistake_of_ours_with_one_meter_does_not_stop_the_others(caplog: pytes
 
 def test_log_in_serves_all_kinds_that_are_due() -> None:
     bus = FakeBus(1, Poll(now=60.0, network=60.0))
-    logins = []
-    original = bus.simulated[0].answer
-    bus.simulated[0].answer = lambda request: (logins.append(request[1]), original(request))[1]
+    logins: list[int] = []
+    bus.heard = lambda request: logins.append(request[1])
     bus.run(1)
     assert logins.count(1) == 1 and {record.kind for record in bus.records} == {"now", "network"}
 
 
 @pytest.mark.parametrize("kind", ["day", "identify", "set_clock", "statement", "nonsense"])
-def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words(kind: str) -> None:
+def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words(kind: Topic) -> None:
     bus = FakeBus(1)
     bus.meters[0].driver.capabilities = frozenset({"identify", "now", "set_clock"})
     question = Question(["flat-1"], kind, span=(NOON, NOON))
@@ -332,7 +347,7 @@ def test_a_question_for_a_kind_that_the_driver_cannot_read_is_refused_in_words(k
 
 def test_a_question_that_hits_a_mistake_of_ours_is_answered_and_the_bus_goes_on() -> None:
     bus = FakeBus(1)
-    bus.meters[0].driver.network = lambda ask: 1 // 0
+    bus.meters[0].driver = Mistaken("network")
     question = Question(["flat-1"], "network")
     bus.worker.ask(question)
     bus.run(61)

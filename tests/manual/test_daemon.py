@@ -56,6 +56,7 @@ def test_the_status_has_the_point_and_its_typed_reading(daemon: Daemon) -> None:
         "serial": "00123",
         "state": "ok",
         "error": None,
+        "hint": None,
         "meter_offset": None,
         "tariffs": {},
         "last": None,

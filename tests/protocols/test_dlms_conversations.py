@@ -1,11 +1,24 @@
 """Dialogues as octets: what we send stands there, and the simulated meter says what stands there."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from protocols.dlms.apdu import Attribute, obis
 from protocols.dlms.explain import explain
 from protocols.dlms.hdlc import DEFAULTS, Address
-from protocols.dlms.questions import Associate, Associated, Connect, Connected, Disconnect, Done, Get, GetList, Value
+from protocols.dlms.questions import (
+    Associate,
+    Associated,
+    Connect,
+    Connected,
+    Disconnect,
+    Done,
+    Get,
+    GetList,
+    Question,
+    Value,
+)
 from protocols.dlms.security import Keys
 from protocols.dlms.session import Session
 from protocols.session import Sending
@@ -14,11 +27,10 @@ from tests.conversations import pairs
 from tests.support.dlms import ENERGIES, NOW, Wire, dialogue, household, spodes, station
 
 
-def play(
-    name: str, questions: list[Associate | Connect | Disconnect | Get], piece: int
-) -> list[Associated | Connected | Done | Value]:
+def play(name: str, questions: Sequence[Question], piece: int) -> list[object]:
     """The replies to these questions when the far end is the recorded one."""
-    session, replies = Session(), []
+    session = Session()
+    replies: list[object] = []
     recorded = iter(pairs(name))
     for question in questions:
         sending = session.send(question)
@@ -34,7 +46,7 @@ def play(
 
 @pytest.mark.parametrize("piece", [1, 3, 64])
 def test_a_password_dialogue_is_spoken_octet_by_octet_however_the_line_cuts_it(piece: int) -> None:
-    questions = [
+    questions: list[Question] = [
         Connect(Address(1, 4583, 4), 32),
         Associate(1, b"12345678", conformance=0x1E1D),
         Get(ENERGIES[1]),
@@ -50,9 +62,11 @@ def test_a_password_dialogue_is_spoken_octet_by_octet_however_the_line_cuts_it(p
 
 @pytest.mark.parametrize("piece", [1, 3, 64])
 def test_a_public_clients_dialogue_is_spoken_octet_by_octet(piece: int) -> None:
-    questions = [Connect(Address(1, 17, 2), 16), Associate(conformance=0x7E1F, max_pdu=0x4B0)]
+    questions: list[Question] = [Connect(Address(1, 17, 2), 16), Associate(conformance=0x7E1F, max_pdu=0x4B0)]
     connected, associated = play("dlms-public", questions, piece)
-    assert connected.limits == DEFAULTS  # 154 octets are offered, we did not ask for more than 128
+    assert (
+        isinstance(connected, Connected) and connected.limits == DEFAULTS
+    )  # 154 octets are offered, we did not ask for more than 128
     assert associated == Associated(0x1E1D, 1224)
 
 

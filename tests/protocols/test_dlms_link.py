@@ -60,7 +60,7 @@ def test_one_lost_or_spoilt_answer_costs_a_repetition_and_no_value(lost: int, wi
     values = wire(GetList(ENERGIES))
     assert values[0] == Value(TRUTH)
     assert wire(Get(TOTAL)) == Value(TRUTH)
-    span = Range(*(spodes().stamp(at) for at in (NOW - timedelta(hours=3), NOW)))
+    span = Range(spodes().stamp(NOW - timedelta(hours=3)), spodes().stamp(NOW))
     assert len(wire(Get(replace(LOAD, access=span))).data) == 6
     asked = [each for each in there.server.asked if not hasattr(each, "block")]
     assert len(asked) == 3  # repeated frames are not taken for new questions
@@ -138,7 +138,8 @@ def test_a_meter_that_is_not_ready_is_polled_and_then_called_busy() -> None:
 
 def test_a_meter_that_needs_a_moment_is_polled_until_it_answers() -> None:
     wire, _ = reader()
-    answer, held = wire.answer, []
+    answer = wire.answer
+    held: list[bytes] = []
 
     def slow(sent: bytes) -> bytes:
         if not held:

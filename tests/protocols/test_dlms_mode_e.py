@@ -1,14 +1,11 @@
 """Opening through IEC 62056-21 mode E: 300 bit/s 7E1, then HDLC at the agreed speed."""
 
-from protocols.dlms.questions import Associate, Connect, GetList
-from protocols.iec62056.questions import HandOver
-from protocols.session import Line, Sending
+from protocols.session import Line
 from tests.support.dlms import NOW, Wire, driver, household, plan, spodes, station
 
 
 def test_a_meter_that_wants_a_sign_on_is_opened_at_300_and_read_at_its_speed() -> None:
     there = station(spodes())
-    lines: list[Line | None] = []
 
     def answer(sent: bytes) -> bytes:
         if sent == b"/?!\r\n":
@@ -19,18 +16,10 @@ def test_a_meter_that_wants_a_sign_on_is_opened_at_300_and_read_at_its_speed() -
 
     reads = driver(plan(opening="mode-e"))
     session = reads.session()
-    send = session.send
-
-    def watched(question: GetList | Connect | HandOver | Associate) -> Sending:
-        sending = send(question)
-        lines.append(sending.before)
-        return sending
-
-    session.send = watched
     wire = Wire(session, answer)
     reads.open(wire)
     assert reads.identify(wire).serial == "40701"
     assert reads.now(wire).values["1-0:1.8.0"] == household().energy(NOW)["total"]
     assert wire.sent[:2] == [b"/?!\r\n", b"\x06252\r\n"]
-    assert lines[0] == Line(300, "7E1")
-    assert set(lines[1:]) == {Line(9600, "8N1")}
+    assert wire.lines[0] == Line(300, "7E1")
+    assert set(wire.lines[1:]) == {Line(9600, "8N1")}

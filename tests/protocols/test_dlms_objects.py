@@ -29,7 +29,7 @@ LIST = bytes.fromhex(
 )
 
 
-def value(octets: str) -> tuple[int, int] | bytes | list[tuple[int, int, bytes] | int] | int | None:
+def value(octets: str) -> Any:
     return axdr.decode(bytes.fromhex(octets))
 
 
@@ -137,12 +137,10 @@ class Encoder:
 
         self._settings = GXDLMSSettings(False, None)
 
-    def __call__(
-        self, item: object, indexes: tuple[int, ...]
-    ) -> list[bytes | int | list[tuple[int, int, bytes, tuple[list[Any], list[Any]]]] | tuple[int, int]]:
+    def __call__(self, item: Any, indexes: tuple[int, ...]) -> list[Any]:
         return [axdr.decode(self._octets(item, index)) for index in indexes]
 
-    def _octets(self, item: object, index: int) -> bytes:
+    def _octets(self, item: Any, index: int) -> bytes:
         from gurux_dlms import GXByteBuffer
         from gurux_dlms.internal._GXCommon import _GXCommon
         from gurux_dlms.ValueEventArgs import ValueEventArgs

@@ -10,6 +10,7 @@ from protocols.dlms import axdr
 from protocols.dlms.acse import AssociationAnswer, Initiate
 from protocols.dlms.answers import (
     ActionAnswer,
+    Answer,
     ExceptionAnswer,
     GetAnswer,
     GetBlock,
@@ -39,6 +40,7 @@ from protocols.dlms.words import CounterTooLow
 from protocols.dlms.wrapper import wrap
 from protocols.errors import AccessDenied, BadFrame, Busy, NotLoggedIn, Refused
 from protocols.session import Sending
+from protocols.session import Session as SessionProtocol
 from tests.support.dlms import (
     ENERGIES,
     LOAD,
@@ -87,14 +89,14 @@ def test_long_messages_travel_in_segments_both_ways_whatever_window_and_piece(
     assert values[0] == Value(TRUTH)
     assert len(values) == 20
     assert any(frame.segmented for frame in there.frames)
-    span = Range(*(spodes().stamp(at) for at in (NOW - timedelta(hours=12), NOW)))
+    span = Range(spodes().stamp(NOW - timedelta(hours=12)), spodes().stamp(NOW))
     assert len(wire(Get(replace(LOAD, access=span))).data) == 24
 
 
 @pytest.mark.parametrize("max_pdu", [128, 300, 1224])
 def test_a_value_longer_than_a_pdu_comes_in_blocks(max_pdu: int) -> None:
     wire, _ = reader(spodes(max_pdu=max_pdu))
-    span = Range(*(spodes().stamp(at) for at in (NOW - timedelta(hours=24), NOW)))
+    span = Range(spodes().stamp(NOW - timedelta(hours=24)), spodes().stamp(NOW))
     rows = wire(Get(replace(LOAD, access=span))).data
     assert len(rows) == 48
     used = household().energy(NOW.replace(minute=30, second=0))["total"]
@@ -161,7 +163,7 @@ def test_wrong_passwords_and_wrong_clients_of_a_meter_are_told_apart() -> None:
         (GetAnswer(0xC1, b"\x06\x00\x00\x00\x01\x00"), BadFrame),
     ],
 )
-def test_what_is_no_answer_to_a_get_is_a_declared_error(said: object, error: type[Exception]) -> None:
+def test_what_is_no_answer_to_a_get_is_a_declared_error(said: Answer, error: type[Exception]) -> None:
     wire = scripted(said.to_bytes())
     with pytest.raises(error) as raised:
         wire(Get(TOTAL))
@@ -232,7 +234,7 @@ def test_a_list_keeps_its_order_and_names_what_is_denied() -> None:
 
 def test_a_long_value_is_written_in_blocks() -> None:
     meter = spodes(max_pdu=160)
-    written = []
+    written: list[bytes] = []
     target = meter.server.objects[1, obis("0.0.96.1.1.255")]
     target.writes[2] = written.append
     meter.server.clients[48].mechanism = 0
@@ -290,7 +292,7 @@ def test_a_question_out_of_turn_is_our_own_mistake() -> None:
 
 
 def test_nothing_received_without_a_question_is_an_answer() -> None:
-    session = Session()
+    session: SessionProtocol = Session()
     assert session.receive(b"\x7e" * 10) is None
     assert session.proof() is None
     assert isinstance(session.send(Connect(METER, 32)), Sending)

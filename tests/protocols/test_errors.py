@@ -7,9 +7,9 @@ from agent.judge.identity import WrongSerial
 from agent.line.port import PortForbidden, PortHeld
 from agent.meters.passwords import PasswordPaused
 from buffer.faults import StoreBusy, StoreError, StoreForbidden, StoreTooNew, StoreUnusable
-from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn, Refused
+from protocols.errors import AccessDenied, BadFrame, Busy, LinkLost, MeterError, NoReply, NotLoggedIn, Refused, Word
 
-WORDS = {
+WORDS: dict[type[MeterError], Word] = {
     MeterError: "line",
     LinkLost: "port",
     NoReply: "silent",

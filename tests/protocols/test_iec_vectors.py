@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from agent.line.link import Link
 from protocols.errors import BadFrame, Refused
 from protocols.iec62056 import frames
 from protocols.iec62056.block import Block, parse
@@ -145,7 +146,7 @@ def test_t09b_a_wrong_check_character_is_never_a_reading() -> None:
         meter.ask(session, Get("0F0880FF"), 1)
 
 
-def _neva_asked(name: str, answer: bytes) -> tuple[Session, object]:
+def _neva_asked(name: str, answer: bytes) -> tuple[Session, Link]:
     """A Neva in programming mode that answers ``name`` with these bytes."""
     session = Session("", LINE)
     meter = Recorded(

@@ -10,21 +10,18 @@ from pymodbus.framer import FramerRTU, FramerSocket
 from pymodbus.pdu import DecodePDU
 
 from protocols.checksums import crc16_modbus
-from protocols.errors import BadFrame, Busy, MeterError, NoReply, Refused, SecondMaster
-from protocols.modbus.questions import DeviceIdentification, ReadDeviceIdentification, ReadHolding, ReadInput
+from protocols.errors import BadFrame, Busy, MeterError, NoReply, Refused
+from protocols.modbus.questions import DeviceIdentification, Question, ReadDeviceIdentification, ReadHolding, ReadInput
 from protocols.modbus.session import Session
 from protocols.session import Line, Sending
 from tests.conversations import load, pairs
-from tests.support.present import present
 
 
 def seal(frame: bytes) -> bytes:
     return frame + crc16_modbus(frame).to_bytes(2, "little")
 
 
-def asked(
-    question: ReadInput | ReadDeviceIdentification | ReadHolding | None = None, unit: int = 1, **more: Any
-) -> tuple[Session, Sending]:
+def asked(question: Question | None = None, unit: int = 1, **more: Any) -> tuple[Session, Sending]:
     session = Session(unit, Line(), **more)
     sending = session.send(question or ReadInput(0x48, 4))
     return session, sending
@@ -44,9 +41,7 @@ IDENTIFIED = seal(bytes.fromhex("01 2b 0e 01 01 00 00 02 00 03") + b"ABB" + b"\x
         (ReadInput(0x156, 2), "01 04 01 56 00 02 90 27"),
     ],
 )
-def test_requests_are_octet_for_octet_as_published(
-    question: ReadInput | ReadDeviceIdentification | ReadHolding, frame: str
-) -> None:
+def test_requests_are_octet_for_octet_as_published(question: Question, frame: str) -> None:
     assert asked(question)[1].data == bytes.fromhex(frame)
 
 
@@ -142,7 +137,7 @@ def test_an_exception_says_what_to_do_next(code: int, error: type[Exception], fr
         answer = sending.data[:4] + bytes((0, 3, 1, 0x84, code))
     with pytest.raises(error, match=f"exception {code} ") as raised:
         session.receive(answer)
-    if error is Refused:
+    if isinstance(raised.value, Refused):
         assert raised.value.code == code
 
 
@@ -212,7 +207,9 @@ def test_after_a_time_out_the_proof_is_asked_and_the_lost_question_forgotten() -
 def test_a_refused_device_identification_proves_the_channel_too() -> None:
     session, _ = asked()
     refusal = seal(b"\x01\xab\x01")
-    session.send(present(session.proof()))
+    proof = session.proof()
+    assert isinstance(proof, ReadHolding | ReadInput | ReadDeviceIdentification)
+    session.send(proof)
     assert session.receive(refusal) == DeviceIdentification({})
     session.send(ReadDeviceIdentification())
     with pytest.raises(Refused):
@@ -258,13 +255,11 @@ def test_a_babbling_line_ends_in_bounded_memory() -> None:
             session.receive(b"\x55" * 64)
 
 
-QUESTIONS = [ReadInput(0x48, 4), ReadHolding(0x5000, 1), ReadDeviceIdentification()]
+QUESTIONS: list[Question] = [ReadInput(0x48, 4), ReadHolding(0x5000, 1), ReadDeviceIdentification()]
 STARTS = [b"", b"\x01", b"\x01\x04\x08", b"\x01\x2b\x0e\x01\x01\x00\x00", b"\x01\x01\x00\x00\x00\x0b\x01", b"\x01\x84"]
 
 
-def reply_to(
-    question: ReadInput | ReadDeviceIdentification | ReadHolding, framing: str, pieces: list[bytes]
-) -> BadFrame | SecondMaster | None:
+def reply_to(question: Question, framing: str, pieces: list[bytes]) -> bytes | DeviceIdentification | MeterError | None:
     """What the session makes of these pieces and silence: a reply, None, or the declared error."""
     session, _ = asked(question, framing=framing)
     try:
@@ -289,10 +284,14 @@ def test_twenty_thousand_random_answers_give_declared_errors_only() -> None:
 @settings(max_examples=300)
 @given(st.sampled_from(["rtu", "tcp"]), st.sampled_from(QUESTIONS), st.sampled_from(STARTS), st.binary(max_size=60))
 def test_any_octets_end_in_a_declared_error_or_a_reply_of_the_right_length(
-    framing: str, question: ReadInput | ReadDeviceIdentification | ReadHolding, start: bytes, rest: bytes
+    framing: str, question: Question, start: bytes, rest: bytes
 ) -> None:
     reply = reply_to(question, framing, [start, rest])
-    fits = isinstance(reply, bytes) and len(reply) == question.expected
+    fits = (
+        isinstance(reply, bytes)
+        and not isinstance(question, ReadDeviceIdentification)
+        and len(reply) == question.expected
+    )
     assert fits or reply is None or isinstance(reply, MeterError | DeviceIdentification)
 
 
@@ -316,4 +315,5 @@ def test_pymodbus_reads_the_same_registers_out_of_the_same_answer(
 def test_pymodbus_reads_the_same_device_identification() -> None:
     _, pdu = FramerRTU(DecodePDU(False)).handleFrame(IDENTIFIED, 1, 0)
     session, _ = asked(ReadDeviceIdentification())
-    assert present(session.receive(IDENTIFIED)).objects == pdu.information
+    identified = session.receive(IDENTIFIED)
+    assert isinstance(identified, DeviceIdentification) and identified.objects == pdu.information

@@ -118,7 +118,7 @@ PARTS = st.none() | st.tuples(WORD, OCTET, OCTET).filter(lambda each: 1 <= each[
 )
 CENTRES = st.none() | NUMBER
 BASIC = st.text(st.sampled_from(sorted(CODES)), max_size=70)
-WIDE = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=("Cs",)), max_size=60)
+WIDE = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), max_size=60)
 DELIVERS = st.builds(pdu.Deliver, CENTRES, SENDERS, STAMPS, BASIC | WIDE, PARTS) | st.builds(
     pdu.Deliver, CENTRES, SENDERS, STAMPS, st.just(""), PARTS, st.binary(max_size=120)
 )

@@ -24,7 +24,7 @@ def framed(content: bytes) -> bytes:
     return head + crc16_x25(head).to_bytes(2, "little")
 
 
-def read(capture: bytes) -> dict[str, tuple[Decimal | None, str | None]]:
+def read(capture: bytes) -> dict[str, tuple[int | Decimal | None, str | None]]:
     file = cut(bytearray(capture))
     assert file is not None
     return {entry.code: (entry.number, entry.unit) for entry in registers(file).entries}

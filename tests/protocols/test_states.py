@@ -49,7 +49,7 @@ def test_an_event_that_leads_to_one_state_from_everywhere_is_drawn_once_and_one_
         UP = "up"
         TOO_HIGH = "too high"
 
-    table = {
+    table: dict[tuple[State, type | enum.Enum | str], State] = {
         **{(state, "stop"): State.UP for state in State},
         **{(state, "look"): state for state in State},
         (State.UP, "climb"): State.TOO_HIGH,

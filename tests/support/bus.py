@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ from protocols.session import Line
 from simulators.mercury230 import Mercury230 as Simulated
 from tests.support.wire import ScriptedPort, Time
 
+Timed = list[tuple[float, bytes]]
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
@@ -102,6 +104,8 @@ class FakeBus:
             assert isinstance(meter.driver, Driver)
             prepare(meter.driver)
         self.port: ScriptedPort | None = None
+        self.heard: Callable[[bytes], object] = lambda request: None  # happens as a request comes
+        self.answer: Callable[[bytes], Timed] = self.honest
         self.restart()
 
     def restart(self) -> None:
@@ -135,12 +139,14 @@ class FakeBus:
     def open(self, url: str, line: Line) -> ScriptedPort:
         if self.lost:
             raise LinkLost(f"{url}: no such port")
-        self.port = ScriptedPort(self.time, self.answer)
+        self.port = ScriptedPort(self.time, lambda request: self.answer(request))
         return self.port
 
-    def answer(self, request: bytes) -> list[tuple[float, bytes]]:
+    def honest(self, request: bytes) -> Timed:
+        """What the meters say; ``answer`` may be anything else."""
         if self.lost:
             raise LinkLost("/dev/fake: unplugged")
+        self.heard(request)
         for meter in self.simulated:
             if meter.address not in self.dead and (reply := meter.answer(request)):
                 return [(meter.delay + len(reply) * Line().character, reply)]
@@ -160,6 +166,12 @@ class FakeBus:
 
     def events(self) -> list[str]:
         return [record.event["code"] for record in self.records if record.event]
+
+
+def offset_of(record: Record) -> Decimal:
+    """The meter's clock minus the gateway's, seconds."""
+    assert record.meter_offset is not None
+    return Decimal(record.meter_offset)
 
 
 def config_of(bus: FakeBus, folder: Path) -> Config:

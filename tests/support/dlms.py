@@ -36,11 +36,14 @@ class Wire:
         self.spoil: Callable[[bytes], bytes] = lambda said: said
         self.sent: list[bytes] = []
         self.heard: list[bytes] = []
+        self.lines: list[Line | None] = []  # that each question goes out at
 
     def __call__(self, question: Any) -> Any:
         for left in range(self.tries - 1, -1, -1):
             try:
-                return self._dialogue(self.session.send(question))
+                sending = self.session.send(question)
+                self.lines.append(sending.before)
+                return self._dialogue(sending)
             except (NoReply, BadFrame):
                 if not left or not question.repeatable:
                     raise

@@ -123,8 +123,13 @@ def test_long_values_are_written_in_blocks_and_methods_take_and_give_them(foreig
         meter.clients[48] = ClientProfile(Mechanism.HLS_GMAC, None, ciphered=True)
     meter.add_object(1, "0.0.96.1.1.255", {2: DlmsData.octet_string(b"")})
     meter.add_object(18, "0.0.44.0.0.255", {2: DlmsData.uint32(0)})
-    took = []
-    meter.methods[18, ObisCode.parse("0.0.44.0.0.255"), 2] = lambda _, given: took.append(given) or given
+    took: list[Any] = []
+
+    def echo(_: object, given: Any) -> Any:
+        took.append(given)
+        return given
+
+    meter.methods[18, ObisCode.parse("0.0.44.0.0.255"), 2] = echo
     settings = {"block_key_file": EK, "auth_key_file": AK, "mechanism": "hls5", "security": "both"} if ciphered else {}
     # the server cuts what it gives by our PDU too
     reads, ask, _ = foreign(meter, {"client": 48 if ciphered else 16, "max_pdu": 200} | settings)

@@ -11,6 +11,7 @@ from drivers.reading import Reading
 from protocols.dlms import axdr
 from protocols.dlms.cosem.stamp import SUMMER, encode
 from protocols.errors import MeterError
+from simulators.dlms_objects import ProfileObject
 from simulators.household import Household
 from tests.drivers.dlms.test_profiles import NOON, buffer, stamp
 from tests.support.dlms import NOW, START, opened, plan, spodes, station
@@ -195,6 +196,7 @@ def test_a_meter_that_gives_some_rows_only_brings_these(rows: int, access: str) 
     missing = {LAST - n * HALF for n in (0, 3, 4, 5, 40)}
     known = meter.stamps
     profile = meter.server.objects[7, bytes((1, 0, 99, 1, 0, 255))]
+    assert isinstance(profile, ProfileObject)
     profile.stamps = lambda: [each for each in known("load") if each not in missing]
     found = ends(read(meter, LAST - 50 * HALF, NOW, profile_access=access, rows=rows))
     assert found == [each for each in slots(LAST - 50 * HALF, LAST) if each not in missing]

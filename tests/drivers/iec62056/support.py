@@ -40,9 +40,9 @@ class RecordedMeter:
         answer = self.answers.get(data)
         return [(0.2, answer)] if answer else []
 
-    def ask(self, meter: Any) -> Ask:
+    def ask(self, meter: Any, tries: int | None = None) -> Ask:
         """The ``ask`` of one dialogue with this meter."""
         session = meter.session()
         link = Link(self.port, monotonic=self.time, sleep=self.time.sleep)
         link.begin(meter._plan.line)
-        return partial(link.ask, session)
+        return partial(link.ask, session) if tries is None else partial(link.ask, session, tries=tries)

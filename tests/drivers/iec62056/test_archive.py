@@ -288,7 +288,9 @@ def test_a_neva_s_month_and_day_are_those_that_began_last_by_its_own_clock() -> 
 
 
 def test_a_neva_s_days_are_counted_back_in_hexadecimal_and_zeros_are_none() -> None:
-    rows = {f"_0F8080{n:02X}": f"0F8080{n:02X}(000{90 - n:03}.00,000000.00,0,0,0)".encode() for n in range(8, 18)}
+    rows: dict[str, Any] = {
+        f"_0F8080{n:02X}": f"0F8080{n:02X}(000{90 - n:03}.00,000000.00,0,0,0)".encode() for n in range(8, 18)
+    }
     meter, recorded = neva(**rows | {"_0F80800B": b"0F80800B(000000.00,000000.00,000000.00,000000.00,000000.00)"})
     found = read(meter, recorded, "day", moscow(2026, 2, 15), moscow(2026, 2, 24))
     days = [moscow(2026, 2, day) for day in range(24, 14, -1)]

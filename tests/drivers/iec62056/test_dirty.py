@@ -1,7 +1,6 @@
 """Slow meters, answers without their end, totals that are not their tariffs' sum: the outcome a point's record has."""
 
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import pytest
@@ -35,7 +34,7 @@ class SlowMeter(RecordedMeter):
 
 def read(meter: Any, recorded: RecordedMeter, tries: int = 1) -> Reading:
     """Registers of one dialogue, nothing asked twice."""
-    ask = partial(recorded.ask(meter), tries=tries)
+    ask = recorded.ask(meter, tries)
     meter.open(ask)
     meter.identify(ask)
     reading: Reading = meter.now(ask)
@@ -52,7 +51,7 @@ def test_a_meter_that_takes_the_longest_reaction_time_and_pauses_inside_its_answ
 def test_an_answer_that_comes_too_late_is_silence_and_never_the_next_answer() -> None:
     meter = driver("ce303")
     recorded = SlowMeter(asked("ET0PE"), [(2.2, ENERGY)], "iec-t04", more=SERIAL)
-    ask = partial(recorded.ask(meter), tries=1)
+    ask = recorded.ask(meter, 1)
     meter.open(ask)
     meter.identify(ask)
     with pytest.raises(NoReply):

@@ -395,7 +395,8 @@ def test_every_family_says_what_it_costs_and_can(name: str) -> None:
 def test_the_budget_counts_the_speed_change_of_an_optical_head() -> None:
     def seconds(line: Line) -> float:
         costs = driver("iec-readout", line=line).exchanges("now")
-        return sum((one.request + one.answer) * line.character + one.quiet for one in costs)
+        found: float = sum((one.request + one.answer) * line.character + one.quiet for one in costs)
+        return found
 
     slow, fast = seconds(Line(300, "7E1")), seconds(LINE)
     assert slow - fast == pytest.approx(31 * (10 / 300 - 10 / 9600), abs=0.01)

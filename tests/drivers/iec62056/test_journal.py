@@ -102,7 +102,12 @@ def test_an_entry_that_slipped_to_the_next_page_meanwhile_is_one_entry() -> None
 def test_a_meter_that_repeats_its_first_page_is_not_asked_for_ever() -> None:
     page = [Value(text) for text in numbered(10, 10)]
     asked: list[str] = []
-    found = events((POWER,), MOSCOW, SPAN, lambda name, arguments: asked.append(arguments) or page, set())
+
+    def first_page(name: str, arguments: str) -> list[Value]:
+        asked.append(arguments)
+        return page
+
+    found = events((POWER,), MOSCOW, SPAN, first_page, set())
     assert len(list(found)) == PAGE and len(asked) == 2
 
 
@@ -210,7 +215,7 @@ def test_a_wanted_time_with_a_zone_is_turned_into_the_meter_s() -> None:
     ],
     ids=["too fast", "too slow", "midnight", "quarter ahead", "quarter behind", "already too near"],
 )
-def test_beyond_the_meter_s_limit_or_near_a_quarter_nothing_is_sent(shown: str, wanted: tuple[int, ...]) -> None:
+def test_beyond_the_meter_s_limit_or_near_a_quarter_nothing_is_sent(shown: str, wanted: tuple[int, int, int]) -> None:
     recorded = ce308(shown)
     with pytest.raises(ValueError, match=r"at most|quarter"):
         corrected(recorded, datetime(2026, 3, 4, *wanted))

@@ -58,7 +58,7 @@ def test_intervals_of_other_lengths_are_exact_too(minutes: int, power: str, ener
     recorded = ce303({f"10.05.22.{number}.1": f"GRAPE({power})".encode()}, f"TAVER({minutes})".encode())
     (found,) = intervals(recorded, moscow(2022, 5, 10, 21), moscow(2022, 5, 10, 21))
     assert found.values == {"1-0:1.29.0": energy}
-    assert present(found.at) - found.start == timedelta(minutes=minutes)
+    assert present(found.at) - present(found.start) == timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize("minutes", [b"5", b"10", b"20", b"0"])
@@ -118,11 +118,11 @@ def test_a_meter_without_a_profile_says_so_and_one_that_refuses_an_old_day_is_no
 
 
 def test_hours_that_a_clock_change_repeats_or_leaves_out_are_missing_and_the_others_are_right() -> None:
-    def day(*shown: int) -> list[tuple[str, str]]:
+    def day(year: int, month: int, number: int) -> list[tuple[str, str]]:
         def every(name: str, arguments: str) -> list[Value]:
             return [Value("1")] * int(arguments.rpartition(".")[2])
 
-        at = datetime(*shown, 23, 59)  # type: ignore[arg-type, misc]
+        at = datetime(year, month, number, 23, 59)
         span = (at.replace(hour=0, minute=1, tzinfo=BERLIN), at.replace(tzinfo=BERLIN))
         profile = driver("ce303").table.interval
         found = list(powers(profile, HALF, at, BERLIN, span, every))

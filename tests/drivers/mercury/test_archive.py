@@ -237,7 +237,7 @@ def test_a_month_whose_array_still_holds_last_year_is_missing(stale: dict[int, i
         count = 2026 * 12 + month - 1 - stale[month]
         return it.archive.rows(it.archive.midnight(date(count // 12, count % 12 + 1, 1)))
 
-    it.archive.array = array  # type: ignore[method-assign]
+    it.archive.array = array  # type: ignore[method-assign,assignment]
     for month in range(1, 12):  # also where only one is asked for: the month's own poll, or one that is filled
         (alone,) = it.read("month", moscow(2026, month, 1), moscow(2026, month, 2)) or (None,)
         assert (alone is None) == (month in lost)

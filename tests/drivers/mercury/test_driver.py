@@ -437,6 +437,11 @@ def test_the_registry_finds_what_it_needs() -> None:
     FAMILY.build(plan(**defaults))
 
 
+def instead(question: Any, octets: bytes) -> Callable[[Any, bytes], bytes]:
+    """These octets come for an answer to this question."""
+    return lambda asked, sound: octets if asked == question else sound
+
+
 @pytest.mark.slow
 def test_no_answer_but_the_right_one_becomes_a_reading() -> None:
     """Every single flipped bit of every answer of a poll, and every answer of another question of that poll."""
@@ -454,7 +459,7 @@ def test_no_answer_but_the_right_one_becomes_a_reading() -> None:
             damaged[bit // 8] ^= 1 << bit % 8
             wrong.append((question, bytes(damaged)))
     for question, octets in wrong:
-        ask.spoil = lambda asked, sound, question=question, octets=octets: octets if asked == question else sound
+        ask.spoil = instead(question, octets)
         try:
             reading = driver.now(ask) if isinstance(question, questions.ReadEnergy) else driver.network(ask)
         except BadFrame:

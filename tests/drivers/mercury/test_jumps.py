@@ -101,10 +101,14 @@ def test_looking_for_records_behind_a_jump_costs_a_question_or_two() -> None:
 def test_one_record_with_another_slots_stamp_moves_nothing(settings: dict[str, Any]) -> None:
     it = bench(NOW, settings=settings, archive={"since": BEGUN})
     it.archive.truth = linear
-    place = (it.archive.last()[0] - 40) % it.archive.places
-    other = it.archive.record((place - 10) % it.archive.places)
+    moved = (it.archive.last()[0] - 40) % it.archive.places
+    other = it.archive.record((moved - 10) % it.archive.places)
     known = it.archive.record
-    it.archive.record = lambda at: other if at == place else known(at)  # type: ignore[method-assign]
+
+    def record(place: int) -> bytes:
+        return other if place == moved else known(place)
+
+    it.archive.record = record  # type: ignore[method-assign]
     found = it.read("interval", *SPAN)
     wrong = NOW.replace(minute=0) - 40 * HALF
     assert ends(found) == [at for at in slots(SPAN[0].replace(minute=30), NOW.replace(minute=0)) if at != wrong]
@@ -134,12 +138,12 @@ def test_records_of_another_period_than_the_last_one_are_none() -> None:
 def test_a_record_whose_day_no_calendar_knows_is_absent_and_costs_no_other(cell: str) -> None:
     it = bench(NOW, settings=LONG, archive={"since": BEGUN})
     it.archive.truth = linear
-    place = (it.archive.last()[0] - 7) % it.archive.places
+    strange = (it.archive.last()[0] - 7) % it.archive.places
     known = it.archive.record
 
-    def record(at: int) -> bytes:
-        said = known(at)
-        return said[:3] + bytes.fromhex(cell) + said[5:] if at == place else said
+    def record(place: int) -> bytes:
+        said = known(place)
+        return said[:3] + bytes.fromhex(cell) + said[5:] if place == strange else said
 
     it.archive.record = record  # type: ignore[method-assign]
     found = ends(it.read("interval", *SPAN))
@@ -154,9 +158,9 @@ def test_a_count_of_all_ones_is_absent_and_the_largest_one_is_a_value() -> None:
     counts = {3: b"\xff\xff", 5: b"\xfe\xff"}
     newest, known = it.archive.last()[0], it.archive.record
 
-    def record(at: int) -> bytes:
-        said = known(at)
-        return said[:7] + counts.get((newest - at) % it.archive.places, said[7:9]) + said[9:]
+    def record(place: int) -> bytes:
+        said = known(place)
+        return said[:7] + counts.get((newest - place) % it.archive.places, said[7:9]) + said[9:]
 
     it.archive.record = record  # type: ignore[method-assign]
     found = {reading.at: reading for reading in it.read("interval", *SPAN)}

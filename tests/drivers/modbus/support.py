@@ -58,7 +58,7 @@ def meter_like(name: str, unit: int = 1, **more: Any) -> tuple[ModbusMeter, Mode
     meter = ModbusMeter(unit, open_holes=model.holes > 0, max_read=model.max_read, even_only=False, **more)
     for row in model.rows:
         write(meter, model, row, 0)
-    for cell in (model.serial, model.check and model.check.cell):
+    for cell in (model.serial, model.check.cell if model.check else None):
         if cell is None:
             continue
         for address in range(cell.address, cell.end):

@@ -6,7 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from random import Random
 from struct import pack, unpack
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -30,11 +30,16 @@ def any_raw(row: Row, dice: Random) -> float:
     bits = SIZES[row.type[1:]]
     match row.type[0]:
         case "u":
-            return dice.choice([0, 1, dice.randrange(2**bits - 1), 2**bits - 2])
+            low: int = dice.choice([0, 1, dice.randrange(2**bits - 1), 2**bits - 2])
+            return low
         case "i":
-            return dice.choice([0, -1, dice.randrange(2 ** (bits - 1) - 1), 1 - 2 ** (bits - 1), 2 ** (bits - 1) - 2])
-    number = dice.choice([0.0, -0.5, 16777216.0, dice.uniform(-1e7, 1e7), dice.uniform(0, 1)])
-    return unpack(">f", pack(">f", number))[0] if bits == 32 else number
+            signed: int = dice.choice(
+                [0, -1, dice.randrange(2 ** (bits - 1) - 1), 1 - 2 ** (bits - 1), 2 ** (bits - 1) - 2]
+            )
+            return signed
+    number: float = dice.choice([0.0, -0.5, 16777216.0, dice.uniform(-1e7, 1e7), dice.uniform(0, 1)])
+    single: float = unpack(">f", pack(">f", number))[0]
+    return single if bits == 32 else number
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -140,7 +145,13 @@ def test_tariffs_of_each_simulated_meter_arrive() -> None:
 
 
 def test_network_values_of_each_simulated_meter_arrive() -> None:
-    network = {"U1": Decimal("230.1"), "I2": Decimal("4.25"), "P": -1500, "PF": Decimal("0.5"), "f": Decimal("49.9")}
+    network: dict[str, int | Decimal] = {
+        "U1": Decimal("230.1"),
+        "I2": Decimal("4.25"),
+        "P": -1500,
+        "PF": Decimal("0.5"),
+        "f": Decimal("49.9"),
+    }
     for name, meter in (
         ("sdm630", sdm630(1)),
         ("b23", b23(1, 7)),
@@ -161,7 +172,7 @@ def test_a_total_that_the_meter_lacks_stays_missing() -> None:
 
 
 @pytest.mark.parametrize(("name", "builder"), [("b23", b23), ("orno517", orno517), ("iem3155", iem3155)])
-def test_the_meters_own_serial_number_is_read(name: str, builder: Callable[[], ModbusMeter]) -> None:
+def test_the_meters_own_serial_number_is_read(name: str, builder: Callable[[int, int], ModbusMeter]) -> None:
     subject = driver(name)
     assert subject.identify(asker(builder(1, 12345678), subject)) == Identity("12345678", name)
 
@@ -275,7 +286,8 @@ def test_a_refused_hole_is_given_up_and_the_parts_are_read_in_the_same_poll() ->
     meter.open_holes = False
     meter.set_energy({"total": 5000, "T4": 5000})
     del meter.registers[3][meter.fields["partial"].address]
-    subject, log = driver("em24"), []
+    subject = driver("em24")
+    log: list[Any] = []
     ask = asker(meter, subject, log)
     assert subject.now(ask).values[T4] == 5000
     assert subject.now(ask).flags == ()
@@ -287,7 +299,8 @@ def test_a_length_that_is_too_long_is_found_out_once() -> None:
     meter = orno517(1, 7)
     meter.max_read = 50
     meter.set_energy({"total": 70_000, "T1": 70_000})
-    subject, log = driver("orno517"), []
+    subject = driver("orno517")
+    log: list[Any] = []
     ask = asker(meter, subject, log)
     first = subject.now(ask)
     asked = len(log)
@@ -308,7 +321,8 @@ def refusing(meter: ModbusMeter, address: int) -> ModbusMeter:
 def test_a_refused_register_leaves_the_rest_and_is_asked_again_rarely() -> None:
     meter = refusing(iem3155(1, 7), 4203)
     meter.set_energy({"total": 9, "T1": 4, "T2": 5})
-    subject, log = driver("iem3155"), []
+    subject = driver("iem3155")
+    log: list[Any] = []
     ask = asker(meter, subject, log)
     reading = subject.now(ask)
     assert reading.flags == ("partial",)
@@ -331,7 +345,8 @@ def test_a_refused_register_leaves_the_rest_and_is_asked_again_rarely() -> None:
 def test_a_meter_that_refuses_everything_gives_no_record_and_is_still_asked() -> None:
     meter = b23(1, 7)
     meter.hook = lambda function, start, count: 1
-    subject, log = driver("b23"), []
+    subject = driver("b23")
+    log: list[Any] = []
     ask = asker(meter, subject, log)
     for _ in range(3):
         log.clear()
@@ -345,7 +360,7 @@ def test_silence_in_the_middle_of_a_poll_gives_no_half_record() -> None:
     subject = driver("b23")
     ask = asker(meter, subject)
 
-    def dies(question: ReadHolding) -> bytes:
+    def dies(question: ReadHolding) -> Any:
         if question.address == 0x5170:
             raise NoReply("silence")
         return ask(question)
@@ -357,10 +372,11 @@ def test_silence_in_the_middle_of_a_poll_gives_no_half_record() -> None:
 def test_a_counter_that_moves_between_total_and_tariffs_is_read_again() -> None:
     meter = iem3155(1, 7)
     meter.set_energy({"total": 100, "T1": 100})
-    subject, log = driver("iem3155"), []
+    subject = driver("iem3155")
+    log: list[Any] = []
     inner = asker(meter, subject, log)
 
-    def ask(question: ReadHolding) -> bytes:
+    def ask(question: ReadHolding) -> Any:
         if question.address == 4195:
             meter.set_energy({"total": 140, "T1": 140})
         return inner(question)
@@ -376,7 +392,8 @@ def test_a_counter_that_moves_between_total_and_tariffs_is_read_again() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_after_a_time_out_the_channel_is_proved_by_an_answer_like_no_other(name: str) -> None:
     meter, model = meter_like(name)
-    subject, log = driver(name), []
+    subject = driver(name)
+    log: list[Any] = []
     ask = asker(meter, subject, log)
     subject.identify(ask)
     subject.now(ask)
@@ -400,12 +417,16 @@ def test_units_are_read_as_written() -> None:
     assert [families()[0].address(text) for text in ("1", "247", " 45 ")] == [1, 247, 45]
 
 
+def silent(question: object) -> NoReturn:
+    raise AssertionError("nothing is asked")
+
+
 def test_eastron_meters_get_the_pause_between_units_unless_it_is_switched_off() -> None:
     subject = driver("sdm630")
-    subject.open(None)
+    subject.open(silent)
     assert subject.session().send(ReadInput(0, 2)).pause == 0.2
     quick = driver("sdm630", unit_pause=Decimal(0))
-    quick.open(None)
+    quick.open(silent)
     assert quick.session().send(ReadInput(0, 2)).pause < 0.01
 
 

@@ -45,7 +45,7 @@ def poll(
 @pytest.mark.parametrize("late", range(4))
 @pytest.mark.parametrize(("name", "builder"), [("iem3155", iem3155), ("orno517", orno517)])
 def test_a_late_answer_never_passes_for_another_register(
-    name: str, builder: Callable[[], ModbusMeter], late: int, delay: float
+    name: str, builder: Callable[[int, int], ModbusMeter], late: int, delay: float
 ) -> None:
     meter = builder(1, 77)
     meter.set_energy(ENERGY)

@@ -12,7 +12,7 @@ from drivers.modbus.values import TYPES, exact, low_word_first
 from tests.support.present import present
 
 
-def f32(value):
+def f32(value: float) -> bytes:
     return struct.pack(">f", value)
 
 
@@ -61,9 +61,12 @@ def test_no_shorter_decimal_rounds_to_the_float(bits: int) -> None:
     found = shortest_float32(bits.to_bytes(4, "big"))
     value = exactly(bits)
     low, high = (exactly(bits - 1) + value) / 2, (value + exactly(bits + 1)) / 2
-    inside = (lambda x: low <= x <= high) if bits % 2 == 0 else (lambda x: low < x < high)
+
+    def inside(x: Fraction) -> bool:
+        return low <= x <= high if bits % 2 == 0 else low < x < high
+
     assert inside(Fraction(present(found)))
-    step = Fraction(10) ** (present(found).normalize().as_tuple().exponent + 1)
+    step = Fraction(10) ** (int(present(found).normalize().as_tuple().exponent) + 1)
     below = value // step * step
     assert not inside(below)
     assert not inside(below + step)
@@ -77,7 +80,7 @@ def test_a_double_without_a_value_is_no_number(octets: str) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_double_is_the_decimal_that_python_prints(value: float) -> None:
-    digits, exponent = TYPES["f64"][1](struct.pack(">d", value))
+    digits, exponent = present(TYPES["f64"][1](struct.pack(">d", value)))
     assert Fraction(digits) * Fraction(10) ** exponent == Fraction(repr(value))
 
 
