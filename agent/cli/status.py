@@ -107,7 +107,8 @@ def screen(document: dict[str, Any], running: bool) -> list[str]:
 
 def _trouble(meter: dict[str, Any]) -> str:
     """What it is, and what to do next."""
-    return f"{meter['point']}: {meter['error']}" + (f"; {meter['hint']}" if meter.get("hint") else "")
+    said = f"{meter['point']}: {meter['error']}"
+    return f"{said}{' ' if said.endswith('?') else '; '}{meter['hint']}" if meter.get("hint") else said
 
 
 def _exchange(exchange: dict[str, Any] | None) -> list[str]:

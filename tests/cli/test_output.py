@@ -133,3 +133,23 @@ def test_the_status_of_meters_that_fit_no_table_is_a_line_each(monkeypatch: pyte
     lines = status.screen(document | {"meters": [*meters, long], "oldest_pending": waiting}, running=True)
     assert lines[2] == "the oldest pending one waits for 3d"
     assert lines[-1] == "Квартира 145 подъезд 3 этаж 17 левое\n  крыло  never  wrong-serial"
+
+
+def test_the_status_names_another_master_and_what_to_do_about_a_meter() -> None:
+    from agent.cli import status
+
+    document: dict[str, Any] = {
+        "gateway": "gw-1",
+        "online": True,
+        "clock": "synced",
+        **dict.fromkeys(("last_seq", "confirmed", "pending", "refused"), 0),
+        "buses": [{"name": "riser", "second_master": {"addresses": {"47": 3}, "ago": 12, "period": 60.0}}],
+        "meters": [
+            {"point": "flat-1", "state": "silent", "error": "an answer came 0.7 s late", "hint": 'timeout = "2s"'},
+            {"point": "flat-2", "state": "waiting"},
+        ],
+    }
+    said = " ".join(" ".join(status.screen(document, running=True)).split())
+    assert "riser: another master speaks on this line: address 47 3×, last 12 s ago, about every 60 s" in said
+    assert 'flat-1: an answer came 0.7 s late; timeout = "2s"' in said
+    assert "waiting" in said
