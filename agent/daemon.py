@@ -37,13 +37,14 @@ class Daemon:
         *,
         clock: Clock | None = None,
         open_port: Callable[..., Any] = Port,
+        open_store: Callable[..., Store] = Store.open,
         keepalive: int = KEEPALIVE,
     ) -> None:
         """Open the store (StoreError if it cannot be) and build what works with it; nothing is asked or sent yet."""
         self.clock = clock = clock or SystemClock(trust=config.gateway.clock == "trust")
         self.in_force = ConfigInForce(config, path, self._take)
         folder, monotonic = config.gateway.state_dir, clock.monotonic
-        self.store = store = Store.open(folder, now=lambda: clock.stamp().utc, monotonic=monotonic)
+        self.store = store = open_store(folder, now=lambda: clock.stamp().utc, monotonic=monotonic)
         self.writer = writer = Writer(store, on_stored=self._stored, monotonic=monotonic)
         given = config, store, writer, clock, self.submit
         self.buses = buses = Buses(*given, open_port=open_port)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from buffer import faults, salvage, schema, states
 from buffer.faults import Damaged, StoreError, StoreEvent, StoreForbidden, StoreTooNew, StoreUnusable
@@ -23,7 +23,6 @@ Now = Callable[[], datetime]
 Monotonic = Callable[[], float]
 
 RESERVE = 8 << 20
-CHECKED = 16 << 20  # bytes: a store up to this size is checked whole when it is opened; beyond, damage shows on use
 ATTEMPTS = 100  # how often one write may make space or begin anew before it is given up
 UNCONFIRMED = (states.PENDING, states.REFUSED, states.HELD, states.DAMAGED)
 CHUNK = 500  # records deleted in one transaction: its log fits into the WAL that is there
@@ -38,6 +37,9 @@ class Keeper:
 
     ``tables`` is another object after a new epoch has begun: hold on to it for one question only.
     """
+
+    CHECKED: ClassVar[int] = 16 << 20
+    """Bytes: a store up to this size is checked whole when it is opened; beyond, damage shows on use."""
 
     def __init__(self, directory: Path, now: Now, monotonic: Monotonic, reserve: int, read_only: bool = False) -> None:
         self.directory = directory
@@ -58,7 +60,7 @@ class Keeper:
         self.tables: Tables
 
     @classmethod
-    def open(cls, directory: Path, *, now: Now, reserve: int, read_only: bool, monotonic: Monotonic | None) -> "Keeper":
+    def open(cls, directory: Path, *, now: Now, reserve: int, read_only: bool, monotonic: Monotonic | None) -> Self:
         keeper = cls(directory, now, monotonic or time.monotonic, reserve, read_only)
         try:
             if (schema.peek(keeper.path) or 0) > schema.VERSION:
@@ -138,7 +140,7 @@ class Keeper:
                 raise StoreTooNew(f"{self.path} was written by a newer meterpost; this one leaves it alone")
             if 0 < version < schema.VERSION:
                 schema.migrate(db, version)
-            if self.path.stat().st_size <= CHECKED:
+            if self.path.stat().st_size <= self.CHECKED:
                 (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
                 if verdict != "ok":
                     raise Damaged(str(verdict))

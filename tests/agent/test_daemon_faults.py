@@ -19,7 +19,6 @@ import pytest
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
 from agent.daemon import Daemon
 from agent.host.clock import SystemClock
-from buffer.faults import StoreUnusable
 from buffer.store import Store
 from protocols.mercury.frames import Energy
 from protocols.session import Line
@@ -28,6 +27,7 @@ from simulators.mercury230 import Mercury230
 from tests.buffer.plant import NoDisk, disk, readings
 from tests.support.broker import Broker, free_port, needs_mosquitto
 from tests.support.present import present
+from tests.support.stores import WatchedStore
 from tests.support.waiting import until
 from tests.support.wire import QuickPort
 
@@ -98,7 +98,12 @@ class Site:
             ),
         )
         clock = self.hands.clock()
-        self.daemon = Daemon(config, clock=clock, open_port=lambda url, line: QuickPort(self.answer), **more)
+        given: dict[str, Any] = {
+            "clock": clock,
+            "open_port": lambda url, line: QuickPort(self.answer),
+            "open_store": WatchedStore.open,
+        }
+        self.daemon = Daemon(config, **given, **more)
         self.daemon.start()
 
     def end(self) -> None:
@@ -110,8 +115,8 @@ class Site:
         return b"".join(meter.answer(request) for meter in self.meters)
 
     @property
-    def store(self) -> Store:
-        assert self.daemon is not None
+    def store(self) -> WatchedStore:
+        assert self.daemon is not None and isinstance(self.daemon.store, WatchedStore)
         return self.daemon.store
 
     def until(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
@@ -315,28 +320,23 @@ def test_a_store_damaged_while_the_daemon_runs_loses_only_what_the_damage_hit(si
     check_carried(site, 2000)
 
 
-def test_a_disk_that_says_no_for_a_while_stops_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_says_no_for_a_while_stops_nothing(site: Site) -> None:
     site.hands = Hands(wall=60.0 - time.time(), synced=False)
     site.start()
     site.poll_on()
-    keeper = site.store._keeper
-    monkeypatch.setattr(keeper, "change", refused)
+    site.store.keeper.trouble = "the disk says no"
     site.hands.wall, site.hands.synced = 0.0, True
     site.hands.leap(11.0)  # what was held is to be released now, and cannot be
     before = site.polled()
     site.until(lambda: site.polled() >= before + 10 * METERS)
     present(site.daemon).buses._denied("flat-1", True)
     assert present(site.daemon).writer.trouble == "the disk says no"
-    monkeypatch.undo()
+    site.store.keeper.trouble = None
     site.connect()
     site.settle()
     check_intake(site)
     check_no_hole(site)
     assert sum(record["kind"] == "now" for record in site.delivered()) == site.polled()
-
-
-def refused(*_: object) -> None:
-    raise StoreUnusable("the disk says no")
 
 
 def preload(state: Path, count: int) -> None:

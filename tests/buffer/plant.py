@@ -10,6 +10,7 @@ from typing import Any
 
 from buffer.record import Record
 from buffer.store import Store
+from tests.support.stores import WatchedStore
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -52,9 +53,9 @@ def readings(first: int, last: int, **changes: Any) -> list[Record]:
     return [reading(number, **changes) for number in range(first, last + 1)]
 
 
-def opened(directory: Path, now: Callable[[], datetime] | None = None, reserve: int = 0) -> Store:
+def opened(directory: Path, now: Callable[[], datetime] | None = None, reserve: int = 0) -> WatchedStore:
     clock = now or Clock()
-    return Store.open(directory, now=clock, reserve=reserve, monotonic=getattr(clock, "monotonic", None))
+    return WatchedStore.open(directory, now=clock, reserve=reserve, monotonic=getattr(clock, "monotonic", None))
 
 
 def everything(store: Store) -> list[tuple[int, str]]:

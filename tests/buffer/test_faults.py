@@ -15,6 +15,7 @@ import pytest
 from buffer import schema
 from buffer.faults import StoreBusy, StoreTooNew, StoreUnusable
 from buffer.record import Record
+from buffer.repair import Keeper
 from buffer.store import Store
 from buffer.tables import WAL_SIZE
 from tests.buffer.plant import Clock, crashed, everything, opened, reading, readings
@@ -22,6 +23,12 @@ from tests.support.present import present
 
 PAGE = schema.PAGE
 FRAME = 24 + PAGE
+
+
+class Unchecked(Keeper):
+    """As with a store too large to be checked whole."""
+
+    CHECKED = 0
 
 
 def keys(bodies: list[tuple[int, str]]) -> list[tuple[str, str, str, str]]:
@@ -122,15 +129,12 @@ def test_a_store_whose_file_vanished_says_so(tmp_path: Path, sound: Path) -> Non
 
 
 @pytest.mark.slow
-def test_damage_that_shows_while_the_daemon_runs_is_mended_on_the_spot(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = filled(tmp_path)
+def test_damage_that_shows_while_the_daemon_runs_is_mended_on_the_spot(tmp_path: Path) -> None:
+    store: Store = filled(tmp_path)
     store.note("password:45", "tried")
     epoch, wanted = store.epoch, set(keys(everything(store)))
     store.close()
-    monkeypatch.setattr("buffer.repair.CHECKED", 0)  # as with a store too large to be checked whole
-    store = opened(tmp_path)
+    store = Store(Unchecked.open(tmp_path, now=Clock(), reserve=0, read_only=False, monotonic=None))
     assert store.events == []
     octets = bytearray((tmp_path / "store.db").read_bytes())
     hit = [place for place in range(0, len(octets), PAGE) if octets[place] == 13][-12:-8]

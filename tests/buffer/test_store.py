@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from buffer.record import Record
-from buffer.states import RecordState
 from buffer.store import Counts, Store
 from buffer.tables import Tables
 from tests.buffer.plant import NOON, Clock, crashed, everything, opened, reading, readings
 from tests.support.present import present
+from tests.support.stores import WatchedStore
 
 LONG = timedelta(days=400)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[WatchedStore]:
     with closing(opened(tmp_path)) as store:
         yield store
 
@@ -203,20 +203,16 @@ def test_raw_frames_go_earlier_than_their_records(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_record_that_is_being_corrected_never_goes_out_as_it_was_before(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_record_that_is_being_corrected_never_goes_out_as_it_was_before(store: WatchedStore) -> None:
     store.put([reading(1, clock="unset", boot="boot-1", monotonic=100.0)])
     seen: list[tuple[int, str]] = []
     publisher = threading.Thread(target=lambda: seen.extend(everything(store)))
-    real = Tables.set_state
 
-    def watched(tables: Tables, first: int, last: int, state: RecordState) -> None:
-        real(tables, first, last, state)
+    def ask() -> None:
         publisher.start()
         publisher.join(0.2)  # it asks while the correction is written, and not yet on the disk
 
-    monkeypatch.setattr(Tables, "set_state", watched)
+    store.keeper.before_commit = ask
     assert store.restamp("boot-1", NOON, 160.0) == 1
     publisher.join(5)
     assert [json.loads(body)["clock"] for _, body in seen or everything(store)] == ["restamped"]

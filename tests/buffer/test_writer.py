@@ -44,15 +44,14 @@ def test_all_that_was_read_within_a_second_is_one_transaction(plant: Plant) -> N
     assert [[record.seq for record in records] for records in plant.transactions] == [[1, 2, 3, 4, 5, 6]]
 
 
-def test_a_note_is_written_with_its_records_or_not_at_all(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = plant.store.apply
-    monkeypatch.setattr(plant.store, "apply", lambda *args: (_ for _ in ()).throw(StoreUnusable("disk says no")))
+def test_a_note_is_written_with_its_records_or_not_at_all(plant: Plant) -> None:
+    plant.store.keeper.trouble = "disk says no"
     plant.writer.submit(readings(1, 1), {"told": "first", "gone": "x"})
     with pytest.raises(StoreUnusable):
         plant.writer.flush()
     assert plant.store.notes() == {}
     plant.writer.submit([], {"told": "second", "gone": None})
-    monkeypatch.setattr(plant.store, "apply", real)
+    plant.store.keeper.trouble = None
     plant.writer.flush()
     assert (plant.store.last_seq, plant.store.notes()) == (1, {"told": "second"})
 
@@ -116,16 +115,13 @@ def test_a_record_that_cannot_be_stored_is_the_callers_error_at_once(plant: Plan
     assert plant.store.last_seq == 0
 
 
-def test_while_the_disk_says_no_records_wait_and_are_stored_later(
-    plant: Plant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = plant.store.apply
-    monkeypatch.setattr(plant.store, "apply", lambda *args: (_ for _ in ()).throw(StoreUnusable("disk says no")))
+def test_while_the_disk_says_no_records_wait_and_are_stored_later(plant: Plant) -> None:
+    plant.store.keeper.trouble = "disk says no"
     plant.writer.submit(readings(1, 3))
     with pytest.raises(StoreUnusable, match="disk says no"):
         plant.writer.flush()
     assert plant.writer.trouble == "disk says no"
-    monkeypatch.setattr(plant.store, "apply", real)
+    plant.store.keeper.trouble = None
     plant.pass_time(2)
     until(lambda: plant.transactions)
     assert plant.store.last_seq == 3
@@ -133,16 +129,15 @@ def test_while_the_disk_says_no_records_wait_and_are_stored_later(
 
 
 @pytest.mark.slow
-def test_a_caller_waits_when_too_much_is_in_memory(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = plant.store.apply
-    monkeypatch.setattr(plant.store, "apply", lambda *args: (_ for _ in ()).throw(StoreUnusable("no")))
+def test_a_caller_waits_when_too_much_is_in_memory(plant: Plant) -> None:
+    plant.store.keeper.trouble = "no"
     plant.writer.submit(readings(1, WAITING))
     caller = threading.Thread(target=plant.writer.submit, args=(readings(WAITING + 1, WAITING + 1),))
     until(lambda: plant.writer.trouble)
     caller.start()
     caller.join(0.1)
     assert caller.is_alive()
-    monkeypatch.setattr(plant.store, "apply", real)
+    plant.store.keeper.trouble = None
     plant.pass_time(2)
     caller.join(5)
     assert not caller.is_alive()

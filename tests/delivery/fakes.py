@@ -10,9 +10,9 @@ from agent.config.values import Bus, Config, EarlierMeter, Gateway, Intake, Mete
 from agent.delivery.backoff import Backoff
 from agent.delivery.publisher import Publisher
 from buffer.record import Record
-from buffer.store import Store
 from buffer.writer import Writer
 from protocols.session import Line
+from tests.support.stores import WatchedStore
 from tests.support.waiting import until
 
 START = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -74,7 +74,7 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
-        self.store = Store.open(folder, now=lambda: datetime.now(UTC), reserve=0)
+        self.store = WatchedStore.open(folder, now=lambda: datetime.now(UTC), reserve=0)
         self.publisher: Publisher | None = None
         self.writer = Writer(self.store, on_stored=self._stored, group=0.02)
         self.expected: dict[tuple[str, str], dict[str, Any]] = {}

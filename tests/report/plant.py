@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from agent.config.values import Bus, Config, ExchangeSettings, Gateway, Intake, MailSettings, Meter
 from buffer.record import Record
-from buffer.store import Store
 from drivers.reading import Kind
 from protocols.session import Line
+from tests.support.stores import WatchedStore
 
 MOSCOW, BERLIN = ZoneInfo("Europe/Moscow"), ZoneInfo("Europe/Berlin")
 SERIAL = "23456789"
@@ -41,8 +41,8 @@ def configured(folder: Path, *meters: Meter, zone: str = "Europe/Moscow", **more
     )
 
 
-def opened(folder: Path) -> Store:
-    return Store.open(folder, now=lambda: datetime(2026, 11, 21, tzinfo=UTC), reserve=0)
+def opened(folder: Path) -> WatchedStore:
+    return WatchedStore.open(folder, now=lambda: datetime(2026, 11, 21, tzinfo=UTC), reserve=0)
 
 
 def midnight(day: date, zone: ZoneInfo = MOSCOW) -> datetime:

@@ -1,6 +1,6 @@
 """The exchange in the daemon: its hours, its clock, its socket, and a real mail server at the end of the way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -13,7 +13,6 @@ from agent.control.unix_socket import ControlServer
 from agent.host.clock import Stamp
 from agent.report.daily import Daily
 from agent.report.exchange import FOLDER
-from buffer.faults import StoreUnusable
 from buffer.record import ClockQuality
 from buffer.writer import Writer
 from tests.channels.post import Post, serving
@@ -94,14 +93,11 @@ def test_while_the_clock_is_not_set_no_day_is_made(room: Room, caplog: pytest.Lo
 
 
 def test_a_disk_that_says_no_is_logged_and_the_next_round_makes_it_good(
-    room: Room, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    room: Room, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(function: Callable[..., object]) -> None:
-        raise StoreUnusable("the disk is full")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(room.writer, "call", full)
-        room.daily.round()
+    room.store.keeper.trouble = "the disk is full"
+    room.daily.round()
+    room.store.keeper.trouble = None
     assert "the disk is full" in caplog.text and not room.store.notes("exchange:")
     room.daily.round()
     (file,) = files(room)

@@ -20,6 +20,7 @@ from buffer.record import ClockQuality, Record
 from buffer.store import Store
 from drivers.reading import Kind
 from protocols.session import Line
+from tests.support.stores import WatchedStore
 
 SHIPPED = profile_file.load()
 ACCOUNT = "230100456789"
@@ -135,14 +136,14 @@ class Site:
             modem=ModemSettings("/dev/null") if "sms" in ways else None,
             mail=MailSettings("mail.example.org", "gw@example.org") if "mail" in ways else None,
         )
-        self.store = Store.open(folder, now=lambda: self.clock.now, reserve=0)
+        self.store = WatchedStore.open(folder, now=lambda: self.clock.now, reserve=0)
         self.die: Callable[[str], None] = lambda where: None  # called before and after each effect
         self.workflow = self.restart()
 
     def reopen(self) -> None:
         """The program and its store after a power cut."""
         folder = self.config.gateway.state_dir
-        self.store = Store.open(folder, now=lambda: self.clock.now, reserve=0)
+        self.store = WatchedStore.open(folder, now=lambda: self.clock.now, reserve=0)
         self.restart()
 
     def restart(self) -> StatementWorkflow:

@@ -1,6 +1,5 @@
 """A statement's life in fake time: months without MQTT, refusals, power cuts between any two steps."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -12,7 +11,6 @@ import pytest
 from agent.channels.errors import ChannelError, Kind
 from agent.statement import log as logs
 from agent.statement.actions import NotNow
-from buffer.record import Record
 from tests.statement.plant import SHIPPED, Killed, Site, meter, reading, utc, with_sms
 from tests.support.present import present
 
@@ -439,31 +437,16 @@ def test_what_is_confirmed_just_before_the_end_leaves_by_every_way_at_once(tmp_p
     assert len(one.statements()) == len(one.ways["mail"].carried) == 1
 
 
-def searched(one: Site, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """The store's searches from now on."""
-    found: list[object] = []
-    find = one.store.find
-
-    def noted(*given: Any) -> Iterator[Record]:
-        found.append(given)
-        return find(*given)
-
-    monkeypatch.setattr(one.store, "find", noted)
-    return found
-
-
 @pytest.mark.slow
-def test_a_dead_meters_month_is_searched_when_something_has_come_and_not_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_meters_month_is_searched_when_something_has_come_and_not_before(tmp_path: Path) -> None:
     one = Site(tmp_path, [meter()], now="2026-10-15 00:00")
     one.put(reading(utc("2026-10-11 12:00"), T1=1, T2=1))
-    found = searched(one, monkeypatch)
+    one.store.searches.clear()
     one.run("2026-10-18 02:00", timedelta(minutes=20))
-    assert len(found) == 1
+    assert len(one.store.searches) == 1
     one.put(reading(utc("2026-10-18 01:00"), point="flat-13", T1=1, T2=1))
     one.run("2026-10-18 03:00", timedelta(minutes=20))
-    assert (len(found), one.statements()) == (1, [])
+    assert (len(one.store.searches), one.statements()) == (1, [])
 
 
 def test_an_older_reading_that_an_archive_brings_later_is_found_at_once(tmp_path: Path) -> None:
@@ -490,14 +473,12 @@ def test_a_reading_whose_time_becomes_known_later_is_found(tmp_path: Path) -> No
     assert present(one.statements()[0].statement)["read_at_register"] == "2026-10-15T05:00:00.000Z"
 
 
-def test_a_reading_that_is_known_is_taken_when_its_time_has_come_without_another_search(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reading_that_is_known_is_taken_when_its_time_has_come_without_another_search(tmp_path: Path) -> None:
     one = Site(tmp_path, [meter()], now="2026-10-15 00:05+03:00")
     one.put(reading(utc("2026-10-15 00:04+03:00"), T1=2_000_100, T2=1_000_050))
-    found = searched(one, monkeypatch)
+    one.store.searches.clear()
     one.run("2026-10-15 01:59+03:00", timedelta(minutes=1))
-    assert (len(found), one.statements()) == (1, [])
+    assert (len(one.store.searches), one.statements()) == (1, [])
     one.at("2026-10-15 02:00+03:00")
     assert one.log().state == "sent"
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from agent.statement import log as logs
 from agent.statement.log import STATES, Attempt, Figures, Happening, StatementLog, Step, step_document
 from buffer.body import record_from_json, record_json
-from buffer.store import Store
 from tests.statement.plant import Notes, Site, meter, reading, utc
+from tests.support.stores import WatchedStore
 
 AT = utc("2026-10-15 00:15:00.250+03:00")
 ATTEMPT = Attempt(
@@ -116,11 +116,11 @@ def test_a_log_lives_on_when_the_store_begins_a_new_epoch(tmp_path: Path) -> Non
     epoch = site.store.epoch
     site.store.close()
     old = (tmp_path / "store.db").read_bytes()
-    site.store = Store.open(tmp_path, now=lambda: AT, reserve=0)
+    site.store = WatchedStore.open(tmp_path, now=lambda: AT, reserve=0)
     site.put(reading(AT, T1=1, T2=1))
     site.store.close()
     (tmp_path / "store.db").write_bytes(old)  # the card has lost what came last
-    site.store = Store.open(tmp_path, now=lambda: AT, reserve=0)
+    site.store = WatchedStore.open(tmp_path, now=lambda: AT, reserve=0)
     assert site.store.epoch != epoch
     assert logs.load(site.store, "flat-12", "2026-10") == LOG
 
