@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from drivers.family import Family, Setting
+from drivers.family import Explain, Family, Language, Setting
 from drivers.iec62056 import obis
 from drivers.reading import (
     Ask,
@@ -224,6 +224,18 @@ def address(text: str) -> int:
     return -1
 
 
+def _sml_words() -> Explain:
+    from protocols.sml.explain import explain
+
+    return explain
+
+
+def _text_words() -> Explain:
+    from protocols.iec62056.explain import explain
+
+    return explain
+
+
 def _family(
     name: str, kind: type[PushMeter], line: Line, settings: tuple[Setting, ...], words: str, models: tuple[str, ...]
 ) -> Family:
@@ -243,6 +255,7 @@ def _family(
         build=build,
         help=words,
         alone=True,
+        language=Language(name, _sml_words if kind is SmlMeter else _text_words),
     )
 
 

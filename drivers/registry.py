@@ -49,6 +49,9 @@ LANGUAGES: Mapping[str, str] = {
     "modbus": "drivers.modbus.driver",
     "iec": "drivers.iec62056.driver",
     "dlms": "drivers.dlms.driver",
+    "sml": "drivers.push",
+    "p1": "drivers.push",
+    "d0": "drivers.push",
 }
 """What ``decode`` calls the frames of a protocol → module whose families speak it. A test keeps it equal to them."""
 

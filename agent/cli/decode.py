@@ -12,14 +12,17 @@ from agent.cli.output import JSON
 from agent.cli.screen import emit, note, wrapped
 from agent.config.secret import SecretTrouble, read_secret
 from agent.exits import Exit, Failure
-from drivers import registry
+from drivers import guess, registry
 from drivers.family import Explain, FrameKeys
 
+AUTO = "auto"
 LONGEST = 65536  # octets: a readout of several hundred lines, a profile in one block
 
 
 def decode(
-    protocol: Annotated[str, typer.Argument(metavar="|".join(registry.languages()), help="The language of the frame.")],
+    protocol: Annotated[
+        str, typer.Argument(metavar="|".join((AUTO, *registry.languages())), help="The language of the frame.")
+    ],
     frames: Annotated[
         list[str] | None, typer.Argument(metavar="[HEX [HEX]]", help="A frame, or a question and its answer.")
     ] = None,
@@ -41,7 +44,7 @@ def decode(
 
     HEX may hold blanks, commas, colons and 0x. Without HEX, lines are read from stdin, a frame a line. Where a protocol
     has frames inside others (over TCP, behind parity bits), each of them is taken. Key files hold one line: 32 hex
-    digits, or 16 characters; it is never shown.
+    digits, or 16 characters; it is never shown. ``auto`` guesses the protocol.
 
     \b
     Example:
@@ -49,13 +52,17 @@ def decode(
       meterpost decode iec "2f 3f 21 0d 0a"
       meterpost decode dlms < frames.txt
     """
-    explain = _words(protocol, key_file, auth_key_file, system_title)
     if not frames and sys.stdin.isatty():
         note("a frame a line; Ctrl-D ends")
     texts = _joined(frames) if frames else [line for line in sys.stdin if line.strip()]
     if not 1 <= len(texts) <= 2:
         raise Failure(f"{len(texts)} frames; one is wanted, or a question and its answer", Exit.USAGE)
     octets = [octets_of(text, number) for number, text in enumerate(texts, 1)]
+    if protocol == AUTO:
+        protocol = _guessed(octets[0])
+        if not as_json:
+            print(wrapped(f"as {protocol}:"))
+    explain = _words(protocol, key_file, auth_key_file, system_title)
     said = [explain(one, octets[0] if number else None) for number, one in enumerate(octets)]
     if as_json:
         emit([{"hex": one.hex(" "), "lines": lines} for one, lines in zip(octets, said, strict=True)])
@@ -64,6 +71,14 @@ def decode(
         print(wrapped(one.hex(" ")))
         for line in lines:
             print(wrapped(f"  {line}", "    "))
+
+
+def _guessed(octets: bytes) -> str:
+    name = guess.language(octets)
+    if name is None:
+        known = ", ".join(registry.languages())
+        raise Failure(f"no protocol is recognised in {octets[:16].hex(' ')} …; name one of {known}", Exit.USAGE)
+    return name
 
 
 def _words(protocol: str, block: Path | None, authentication: Path | None, system_title: str) -> Explain:
@@ -77,8 +92,8 @@ def _words(protocol: str, block: Path | None, authentication: Path | None, syste
         return language.explain()
     if language.unlocked is None:
         raise Failure(f"{protocol} frames are never ciphered: no key is wanted", Exit.USAGE)
-    if (block is None) != (authentication is None):
-        raise Failure("--key-file and --auth-key-file belong together", Exit.USAGE)
+    if block is None and authentication is not None:
+        raise Failure("--auth-key-file checks what --key-file opens: give both", Exit.USAGE)
     try:
         return language.unlocked(FrameKeys(_key(block), _key(authentication), system_title))
     except ValueError as wrong:

@@ -19,5 +19,6 @@ def unlocked(given: FrameKeys) -> Explain:
 
     keys = None
     if given.block is not None or given.authentication is not None:
-        keys = Keys(key(given.block, "encryption key"), key(given.authentication, "authentication key"))
+        authentication = None if given.authentication is None else key(given.authentication, "authentication key")
+        keys = Keys(key(given.block, "encryption key"), authentication)
     return partial(explain, keys=keys, title=title(given.title, "system title") if given.title else b"")

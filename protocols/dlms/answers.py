@@ -16,6 +16,8 @@ from protocols.dlms.apdu import (
 )
 from protocols.errors import BadFrame
 
+STAMP = 12  # octets of a date-time
+
 
 @dataclass(frozen=True, slots=True)
 class GetAnswer:
@@ -183,12 +185,20 @@ def parse_answer(apdu: bytes) -> Answer:
     if tag == SERVICE_ERROR and len(apdu) == 4:
         return ServiceError(apdu[1], apdu[2], apdu[3])
     if tag == NOTIFICATION:
-        stamp, at = axdr.octets_at(apdu, 5)
-        if len(stamp) not in (0, 12):
-            raise BadFrame(f"notification with a date-time of {len(stamp)} octets")
+        stamp, at = stamp_of(apdu)
         _ends(apdu, axdr.decode_at(apdu, at)[1])
         return Notification(int.from_bytes(apdu[1:5], "big"), stamp, apdu[at:])
     raise BadFrame(f"no answer that is known here: {apdu[:32].hex(' ')}")
+
+
+def stamp_of(apdu: bytes) -> tuple[bytes, int]:
+    """The date-time of a notification, which may be empty, and where its data begin; BadFrame for another length."""
+    # Kaifa's ports put the tag of an octet string before the length (customer ports of Norway).
+    tagged = apdu[5:7] == bytes((axdr.OCTETS, STAMP))
+    stamp, at = axdr.octets_at(apdu, 6 if tagged else 5)
+    if len(stamp) not in (0, STAMP):
+        raise BadFrame(f"notification with a date-time of {len(stamp)} octets")
+    return stamp, at
 
 
 def _get(apdu: bytes) -> Answer:

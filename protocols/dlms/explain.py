@@ -1,5 +1,7 @@
 """DLMS octets as text, for ``meterpost decode dlms``: HDLC frames, wrapper messages or bare APDUs. Never raises."""
 
+from protocols.dlms import mbus
+from protocols.dlms.blocks import GENERAL_BLOCK, Block
 from protocols.dlms.explain_apdu import describe, names_asked
 from protocols.dlms.hdlc import (
     LLC_COMMAND,
@@ -32,15 +34,30 @@ def explain(data: bytes, answer_to: bytes | None = None, keys: Keys | None = Non
         if isinstance(piece, bytes):
             names = names_asked(piece, keys, title) or names
     lines: list[str] = []
+    blocks = b""
     for piece in _pieces(data):
         if isinstance(piece, str):
             lines.append(piece)
             continue
+        if piece[:1] == bytes((GENERAL_BLOCK,)):
+            try:
+                block = Block.from_bytes(piece)
+            except BadFrame as trouble:
+                lines.append(f"APDU {piece[:64].hex(' ')}: {trouble}")
+                continue
+            lines.append(f"  general block transfer: block {block.number}{' (last)' if block.last else ''}, "
+                         f"{len(block.octets)} octets")  # fmt: skip
+            blocks += block.octets
+            if not block.last:
+                continue
+            piece, blocks = blocks, b""
         try:
             told = describe(piece, keys, title, names)
         except MeterError as trouble:
             told = [f"APDU {piece[:64].hex(' ')}: {trouble}"]
         lines += ["  " + line for line in told] if lines else told
+    if blocks:
+        lines.append(f"  the blocks hold {len(blocks)} octets, the last is missing")
     return lines or ["nothing"]
 
 
@@ -49,11 +66,31 @@ def _pieces(data: bytes) -> Pieces:
         return _hdlc(data)
     if data[:2] == b"\0\1":
         return _wrapper(data)
+    if data[:1] == b"\x68":
+        return _mbus(data)
     return [_without_llc(data)] if data else []
 
 
 def _without_llc(message: bytes) -> bytes:
     return message[3:] if message[:3] in (LLC_COMMAND, LLC_RESPONSE) else message
+
+
+def _mbus(data: bytes) -> Pieces:
+    pieces: Pieces = []
+    message, place = b"", 0
+    while place < len(data):
+        try:
+            frame, size = mbus.take(data[place:])
+        except BadFrame as trouble:
+            return [*pieces, f"octet {place + 1}: {trouble}"]
+        last = ", the last" if frame.last else ""
+        pieces.append(f"M-Bus frame to {frame.address}: piece {frame.number}{last}, {len(frame.octets)} octets")
+        message += frame.octets
+        place += size
+        if frame.last:
+            pieces.append(message)
+            message = b""
+    return [*pieces, f"  the pieces hold {len(message)} octets, the last is missing"] if message else pieces
 
 
 def _wrapper(data: bytes) -> Pieces:

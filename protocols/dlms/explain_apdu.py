@@ -16,8 +16,10 @@ from protocols.dlms.answers import (
     SetAnswer,
     list_items,
     parse_answer,
+    stamp_of,
 )
 from protocols.dlms.apdu import (
+    NOTIFICATION,
     ActionBlock,
     ActionNext,
     ActionRequest,
@@ -190,7 +192,16 @@ def _access(attribute: Attribute) -> list[str]:
     return []
 
 
+def _notification(apdu: bytes) -> list[str]:
+    """As far as it can be understood: what stands behind its value is counted."""
+    stamp, at = stamp_of(apdu)
+    when = f" at {Stamp.from_bytes(stamp).words()}" if stamp else ""
+    return [f"data notification {int.from_bytes(apdu[1:5], 'big')}{when}", *_tree(apdu[at:])]
+
+
 def _answer(apdu: bytes, names: tuple[str, ...]) -> list[str]:
+    if apdu[0] == NOTIFICATION:
+        return _notification(apdu)
     said = parse_answer(apdu)
     match said:
         case ExceptionAnswer():
@@ -198,8 +209,7 @@ def _answer(apdu: bytes, names: tuple[str, ...]) -> list[str]:
         case ServiceError():
             return [f"service error: service {said.service}, kind {said.kind}, value {said.value}"]
         case Notification():
-            at = f" at {Stamp.from_bytes(said.stamp).words()}" if said.stamp else ""
-            return [f"data notification {said.number}{at}", *_tree(said.data)]
+            return _notification(apdu)
         case GetAnswer():
             of = f": {names[0]}" if len(names) == 1 else ""
             return [f"GET answer {said.invoke & 15}{of}{_result(said.error)}", *(_tree(said.data) if said.data else [])]

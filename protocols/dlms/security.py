@@ -36,7 +36,7 @@ class Keys:
     """The keys of one association, 16 octets each (suite 0). They never show themselves."""
 
     block: bytes = field(repr=False)  # GUEK
-    authentication: bytes = field(repr=False)  # GAK
+    authentication: bytes | None = field(repr=False)  # GAK; None: no tag can be checked or made
     dedicated: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -53,7 +53,9 @@ def seal(keys: Keys, control: int, title: bytes, counter: int, plain: bytes, ded
     if counter > 0xFFFF_FFFF:
         raise Refused("the frame counter of these keys is used up: new keys are needed")
     head = bytes((control,)) + counter.to_bytes(4, "big")
-    key, nonce, covered = _key(keys, dedicated), title + head[1:], head[:1] + keys.authentication
+    key, nonce, covered = _key(keys, dedicated), title + head[1:], head[:1] + (keys.authentication or b"")
+    if control & AUTHENTICATED and keys.authentication is None:
+        raise Refused("an authentication key is needed to protect messages so")
     if not control & ENCRYPTED:
         return head + plain + _gcm(key, nonce, b"", covered + plain)[1]
     if not control & AUTHENTICATED:
@@ -68,11 +70,13 @@ def unseal(keys: Keys, title: bytes, body: bytes, dedicated: bool = False) -> tu
         raise BadFrame(f"ciphered APDU of {len(body)} octets")
     control, counter, rest = body[0], int.from_bytes(body[1:5], "big"), body[5:]
     check_control(control)
-    key, nonce, covered = _key(keys, dedicated), title + body[1:5], body[:1] + keys.authentication
+    key, nonce, covered = _key(keys, dedicated), title + body[1:5], body[:1] + (keys.authentication or b"")
     if not control & AUTHENTICATED:
         return control, counter, _gcm(key, nonce, rest, b"")[0]  # counter mode is its own inverse
     if len(rest) < TAG:
         raise BadFrame(f"ciphered APDU without a tag: {len(body)} octets")
+    if keys.authentication is None:
+        raise AccessDenied("the message is authenticated: its tag wants the authentication key too")
     text, tag = rest[:-TAG], rest[-TAG:]
     if control & ENCRYPTED:
         plain = _gcm(key, nonce, text, b"")[0]

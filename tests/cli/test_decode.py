@@ -133,8 +133,7 @@ def test_a_dlms_question_names_the_values_of_its_answer(run: Run) -> None:
 @pytest.mark.parametrize(
     ("protocol", "options", "said"),
     [
-        ("dlms", ["--key-file", "{block}"], "belong together"),
-        ("dlms", ["--auth-key-file", "{block}"], "belong together"),
+        ("dlms", ["--auth-key-file", "{block}"], "give both"),
         ("dlms", ["--key-file", "{open}", "--auth-key-file", "{block}"], "chmod 600"),
         ("dlms", ["--key-file", "{short}", "--auth-key-file", "{block}"], "32 hex digits or 16 characters"),
         ("dlms", ["--key-file", "{missing}", "--auth-key-file", "{block}"], "does not exist"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from protocols.checksums import crc16_x25
 from protocols.errors import BadFrame
 from protocols.iec62056.push import Listen, PushSession
+from protocols.sml.explain import explain
 from protocols.sml.messages import Registers, registers
 from protocols.sml.transport import ESCAPE, START, cut
 from tests.conversations import load
@@ -114,3 +115,8 @@ def test_a_broken_field_is_a_declared_error(place: int, octets: bytes, name: str
         assert isinstance(registers(damaged), Registers)
     except BadFrame:
         return
+
+
+@given(st.binary(max_size=200))
+def test_any_octets_are_explained_somehow(octets: bytes) -> None:
+    assert explain(octets) and explain(START + octets)

@@ -55,6 +55,7 @@ def test_gurux_reads_registers_and_a_whole_profile_as_they_are(line: tuple[str, 
         place = 1 if wrapper else GXDLMSClient.getServerAddress(1, 17, 2)
         peer = Gurux(port.write, lambda: _some(port), address=place, wrapper=wrapper, **who)
         if ciphered:
+            assert KEYS.authentication is not None
             peer.cipher(b"GURUXCLI", KEYS.block, KEYS.authentication)
             peer.client.ciphering.invocationCounter = 100
         peer.open()
