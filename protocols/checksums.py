@@ -2,6 +2,7 @@
 the low octet comes first."""
 
 from binascii import crc_hqx
+from collections.abc import Iterator
 
 Octets = bytes | bytearray | memoryview
 
@@ -40,6 +41,15 @@ def crc16_modbus(data: Octets) -> int:
     Mercury 20x and 23x (Incotex command system 05.2023, appendix Б), SET-4TM, Milur and Pulsar use the same.
     """
     return _crc16_8005(data, 0xFFFF)
+
+
+def sound_ends_modbus(data: Octets) -> Iterator[int]:
+    """Each number of octets from the start after which :func:`crc16_modbus` is 0, in one pass."""
+    crc, table = 0xFFFF, _A001
+    for end, octet in enumerate(data, 1):
+        crc = crc >> 8 ^ table[(crc ^ octet) & 0xFF]
+        if not crc:
+            yield end
 
 
 def crc16_arc(data: Octets) -> int:

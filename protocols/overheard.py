@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from protocols.checksums import crc16_modbus
+from protocols.checksums import sound_ends_modbus
 from protocols.errors import SecondMaster
 
 LONGEST = 260  # octets of which a frame of these protocols consists at most
@@ -56,8 +56,10 @@ def frames(octets: bytes, questions: Sizes, answers: Sizes, own: int) -> Iterato
 
 def _sound(rest: bytes, sizes: Collection[int]) -> int:
     """The first of these lengths at which a frame is sound, else 0. Zeros behind a sound frame keep the sum."""
-    fitting = (size for size in sizes if 4 <= size <= len(rest) and rest[size - 2 : size] != b"\0\0")
-    return next((size for size in fitting if not crc16_modbus(rest[:size])), 0)
+    if not sizes:
+        return 0
+    ends = sound_ends_modbus(rest[: max(sizes)])
+    return next((end for end in ends if end >= 4 and end in sizes and rest[end - 2 : end] != b"\0\0"), 0)
 
 
 def second_master(who: str, heard: Collection[Overheard]) -> SecondMaster:

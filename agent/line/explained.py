@@ -61,6 +61,8 @@ def _with_noise(trouble: MeterError, came: bytes) -> MeterError:
 
 def without_echo(octets: bytes, asked: bytes) -> bytes:
     """What is not our own question coming back, once or again and again."""
-    if asked and octets.translate(_LOW).startswith(asked.translate(_LOW)):
-        return without_echo(octets[len(asked) :], asked)
-    return octets
+    low = octets.translate(_LOW)
+    start, size, echo = 0, len(asked), asked.translate(_LOW)
+    while size and low.startswith(echo, start):
+        start += size
+    return octets[start:]
