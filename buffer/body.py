@@ -12,6 +12,7 @@ from drivers.reading import KINDS, Kind, Number, is_kind
 from drivers.times import EPOCH, MILLISECOND
 
 MINUTE = 60_000
+LONGEST_NUMBER = 48  # digits and zeros of a number that a record may have; the largest register has twenty
 
 _string = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each word
 
@@ -54,13 +55,19 @@ def time_text(ms: int) -> str:
 
 
 def exact_number(value: Number) -> str:
-    """The shortest exact decimal text; TypeError for a binary float, ValueError for NaN and infinities."""
+    """The shortest exact decimal text; TypeError for a binary float, ValueError for NaN, infinities and numbers of
+    more digits than :data:`LONGEST_NUMBER`: what could be written and never read again must not be stored."""
     if type(value) is int:
+        if value.bit_length() > LONGEST_NUMBER * 3:
+            raise ValueError(f"a number of {value.bit_length()} bits is not a reading")
         return str(value)
     if not isinstance(value, Decimal):
         raise TypeError(f"a stored number is an int or a Decimal, not {value!r}")
     if not value.is_finite():
         raise ValueError(f"{value} is not a reading")
+    _, digits, exponent = value.as_tuple()
+    if len(digits) + abs(int(exponent)) > LONGEST_NUMBER:
+        raise ValueError(f"a number of {len(digits)} digits and the exponent {exponent} is not a reading")
     return number_text(value)
 
 

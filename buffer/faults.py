@@ -17,7 +17,7 @@ STORE_EVENTS: Mapping[str, str] = {
     "store-tail-lost": "the store held fewer commits than its high-water mark says; a new epoch was begun",
     "store-mark-lost": "the high-water mark was missing or damaged; it was written anew",
     "store-full": "the disk was full; unconfirmed records were deleted, the text says how many",
-    "record-damaged": "a record's checksum failed; it stays in the store and is never sent",
+    "record-damaged": "a record cannot be read (its checksum, a number without bounds); it stays and is never sent",
 }
 """Codes of the gateway's own events that the store raises."""
 

@@ -199,7 +199,8 @@ class Keeper:
             return work(self._usable())
 
     def set_aside(self, numbers: Sequence[int]) -> None:
-        """These records' checksums fail: they stay, are never sent, and an event says so."""
+        """These cannot be read (a checksum fails, a number has no bounds): they stay, are never sent, and an event says
+        so."""
         epoch = self.tables.epoch
 
         def work(tables: Tables) -> None:
@@ -208,7 +209,7 @@ class Keeper:
                 for seq in still:
                     tables.set_state(seq, seq, states.DAMAGED)
                 listed = ", ".join(map(str, still[:20])) + (" …" if len(still) > 20 else "")
-                self._put_event(tables, "record-damaged", f"checksum of {len(still)} records fails: {listed}")
+                self._put_event(tables, "record-damaged", f"{len(still)} records cannot be read: {listed}")
 
         self.change(work)
 

@@ -40,6 +40,9 @@ class Row(NamedTuple):
     rest: str | None
 
 
+LONGEST_TEXT = body.LONGEST_NUMBER + 3  # characters of a number: sign, point and a zero before it
+
+
 class Series(NamedTuple):
     """Point, meter and kind; of events the code too, so that it is part of the natural key."""
 
@@ -139,7 +142,7 @@ def pack(record: Record, words: Words) -> Row:
         code, n = str(record.event.get("code", "")), int(record.event.get("n", 0))
     series = words.number((record.point, record.meter, record.kind, code))
     form = words.number((record.clock, tuple(record.flags), tuple(record.values)))
-    numbers = [str(value) if type(value) is int else body.exact_number(value) for value in record.values.values()]
+    numbers = [body.exact_number(value) for value in record.values.values()]
     offset = None if record.meter_offset is None else body.exact_number(record.meter_offset)
     span = None if record.start is None else at - body.milliseconds(record.start)
     rest = body.tail(record)
@@ -181,12 +184,24 @@ def crc_of(text: str) -> int:
 
 
 def sound_text(row: Row, words: Words) -> str | None:
-    """The JSON object of a row whose checksum holds, else None."""
+    """The JSON object of a row whose checksum holds and which can be read, else None."""
+    found = _whole(row, words)
+    if found is None or max(map(len, unpack_digits(row.digits)), default=0) > LONGEST_TEXT:
+        return None
+    return found
+
+
+def is_whole(row: Row, words: Words) -> bool:
+    """Whether its checksum holds: it is as it was written, whether anyone can read it or not."""
+    return _whole(row, words) is not None
+
+
+def _whole(row: Row, words: Words) -> str | None:
     try:
         found = text(row, words)
+        return found if crc_of(found) == row.crc else None
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError):  # a damaged row may hold anything
         return None
-    return found if crc_of(found) == row.crc else None
 
 
 def unpack(row: Row, words: Words, frames: bytes = b"") -> Record:

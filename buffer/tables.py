@@ -149,7 +149,7 @@ class Tables:
         self._unsaved.clear()
         self.ranges = load_ranges(self.write)
         newest = self.write.execute(f"SELECT {COLUMNS} FROM records ORDER BY seq DESC LIMIT 1").fetchone()
-        if newest and rows.sound_text(Row(*newest), self.words) is None:
+        if newest and not rows.is_whole(Row(*newest), self.words):
             raise Damaged("the store's last record is damaged, and with it the last number")
         self.last_seq = self._staged = max(newest[0] if newest else 0, self.ranges.last)
         self.epoch = epoch

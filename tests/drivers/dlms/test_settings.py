@@ -30,7 +30,7 @@ CLOCK = obis("0.0.1.0.0.255")
 KEYS = Keys(bytes(range(16)), bytes(range(16, 32)))
 SECURE: dict[str, Any] = {
     "client": 48, "mechanism": "hls5", "security": "both", "block_key_file": KEYS.block,
-    "auth_key_file": KEYS.authentication.hex(),
+    "auth_key_file": bytes(range(16, 32)).hex(),
 }  # fmt: skip
 
 
