@@ -62,9 +62,14 @@ def stable_id(config: MailSettings, key: str) -> str:
 
 
 def send(
-    config: MailSettings, email: Email, message_id: str, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    config: MailSettings,
+    email: Email,
+    message_id: str,
+    *,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    accept: float = ACCEPT,
 ) -> None:
-    """Hand an e-mail to the server, which then answers for it.
+    """Hand an e-mail to the server, which then answers for it within ``accept`` seconds.
 
     ChannelError ``unclear``: the text was given and no answer came; it must not be sent again without an operator's
     word. With every other kind nothing has left.
@@ -77,7 +82,7 @@ def send(
             # One refused receiver ends it for all: half a delivery could not be sent again.
             _checked(server.rcpt(receiver), config, receiver)
         _checked(server.docmd("DATA"), config, "the e-mail", GO_AHEAD)
-        _hand_over(server, config, text)
+        _hand_over(server, config, text, accept)
 
 
 def probe(config: MailSettings) -> MailState:
@@ -150,10 +155,10 @@ def _context(config: MailSettings) -> ssl.SSLContext:
         raise ChannelError(f"{config.ca_file}: {trouble}", Kind.TLS) from None
 
 
-def _hand_over(server: smtplib.SMTP, config: MailSettings, text: bytes) -> None:
+def _hand_over(server: smtplib.SMTP, config: MailSettings, text: bytes, accept: float) -> None:
     """From the first byte of the text to the server's word nothing is certain."""
     if server.sock is not None:
-        server.sock.settimeout(ACCEPT)
+        server.sock.settimeout(accept)
     try:
         server.send(text + b".\r\n")
         code, said = server.getreply()

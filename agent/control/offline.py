@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from agent.config.values import Bus, Config
 from agent.host.clock import SystemClock
@@ -40,6 +40,8 @@ def read(
     kind: Kind,
     span: tuple[datetime, datetime] | None = None,
     trace: Trace | None = None,
+    *,
+    open_port: Callable[..., Any] = Port,
 ) -> tuple[list[Record], dict[str, MeterError]]:
     """Records of the points that answered, troubles of those that did not, in the order of the file.
 
@@ -57,7 +59,7 @@ def read(
         if not mine:
             return [], {}
         try:
-            port = Port(bus.port, bus.line)
+            port = open_port(bus.port, bus.line)
         except LinkLost as trouble:
             return [], {meter.config.point: trouble for meter in mine}
         link = Link(port)

@@ -144,11 +144,10 @@ def test_a_connection_that_breaks_after_the_text_leaves_it_unclear(start: Start,
 def test_a_server_that_never_answers_the_text_leaves_it_unclear(
     start: Start, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail, "ACCEPT", 0.05)
     config = start()
     monkeypatch.setattr(smtplib.SMTP, "send", _only_commands)
     with pytest.raises(ChannelError) as caught:
-        mail.send(config, LETTER, NAME)
+        mail.send(config, LETTER, NAME, accept=0.05)
     assert caught.value.kind is Kind.UNCLEAR
 
 

@@ -1,5 +1,6 @@
 """The command line as a whole: quick, kind, and with the documented exit codes."""
 
+import io
 import os
 import subprocess
 import sys
@@ -89,17 +90,18 @@ def test_a_command_imports_no_other_command_and_help_imports_none() -> None:
     ],
 )
 def test_an_exception_is_a_line_and_an_exit_code_and_no_traceback(
-    error: Exception, code: int, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: Exception, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(*args: object) -> None:
-        raise error
-
-    monkeypatch.setattr(cli, "_run", fail)
-    done = run("version")
-    assert done.code == code
+    assert errors.report(error) == code
+    done = capsys.readouterr()
     assert done.out == ""
     assert done.err
     assert "Traceback" not in done.err
+
+
+def test_what_a_command_raises_is_reported(run: Run, house: Path) -> None:
+    done = run("events", "-c", str(house))
+    assert (done.code, done.out) == (1, "") and "no store in" in done.err and "Traceback" not in done.err
 
 
 def test_a_busy_store_means_try_again_later() -> None:
@@ -107,29 +109,31 @@ def test_a_busy_store_means_try_again_later() -> None:
 
 
 @pytest.mark.parametrize("how", ["--debug", "METERPOST_TRACEBACK"])
-def test_a_traceback_is_shown_on_request(run: Run, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    def fail(*args: object) -> None:
-        raise ZeroDivisionError("ours")
-
-    monkeypatch.setattr(cli, "_run", fail)
+def test_a_traceback_is_shown_on_request(run: Run, monkeypatch: pytest.MonkeyPatch, house: Path, how: str) -> None:
+    failing = ("events", "-c", str(house))
     if how.startswith("--"):
-        done = run("version", how)
+        done = run(*failing, how)
     else:
         monkeypatch.setenv(how, "1")
-        done = run("version")
+        done = run(*failing)
     assert done.code == 1
     assert "Traceback" in done.err
     if how.startswith("--"):
         assert "METERPOST_TRACEBACK" not in os.environ, "what this run was asked for is not a word for the next"
 
 
-def test_ctrl_c_ends_a_command_without_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*args: object) -> None:
-        raise KeyboardInterrupt
+def test_ctrl_c_ends_a_command_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Held(io.StringIO):
+        """A terminal at which Ctrl-C is pressed while the command prints."""
 
-    monkeypatch.setattr("agent.cli.version.emit", interrupt)
-    done = run("version", "--json")
-    assert (done.code, done.err) == (1, "interrupted\n")
+        def write(self, text: str) -> int:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "stdout", Held())
+    assert cli.main(["version", "--json"]) == 1
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 @pytest.mark.slow

@@ -93,17 +93,18 @@ def test_without_a_socket_in_the_environment_nothing_happens(monkeypatch: pytest
 
 
 @pytest.mark.slow
-def test_a_faulty_file_shows_in_the_status_until_it_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_faulty_file_shows_in_the_status_until_it_is_mended(tmp_path: Path, manager: socket.socket) -> None:
     file = tmp_path / "meterpost.toml"
     file.write_text(FLAT)
-    heard: list[str] = []
-    monkeypatch.setattr(systemd, "ready", heard.append)
+    told: list[str] = []
     daemon = Daemon(load(file), file)
     try:
         for text in (FLAT.replace("address", "adress"), FLAT.replace("gw-1", "gw-2"), FLAT):
             file.write_text(text)
             daemon.in_force.reload()
+            heard(manager)  # it reloads
+            told.append(heard(manager)[-1])
     finally:
         daemon.close()
-    running, unused = "1 meters on 1 buses", "; the changed configuration is not used, see the log"
-    assert heard == [running + unused, running + unused, running]
+    running, unused = "STATUS=1 meters on 1 buses", "; the changed configuration is not used, see the log"
+    assert told == [running + unused, running + unused, running]

@@ -31,7 +31,7 @@ class SharedPair(FakeBus):
 
     def __init__(self, twist: Twist, poll: Poll | None = None) -> None:
         self.twist, self.wrong = twist, True
-        super().__init__(1, poll, prepare=lambda driver: setattr(driver, "_group_read", False))
+        super().__init__(1, poll, settings={"group_read": "never"})
 
     def of(self, data: bytes) -> bytes:
         """The meter's answer to this question."""

@@ -310,7 +310,7 @@ def test_a_store_that_root_made_belongs_to_the_folders_owner(tmp_path: Path) -> 
     assert {file.stat().st_uid for file in tmp_path.iterdir()} == {12345}
 
 
-def test_reads_without_a_daemon_use_no_number_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_without_a_daemon_use_no_number_twice(tmp_path: Path) -> None:
     def at_once(answer: Answers) -> Callable[[bytes], list[tuple[float, bytes]]]:
         return lambda request: [(0.0, answer(request))]
 
@@ -318,8 +318,8 @@ def test_reads_without_a_daemon_use_no_number_twice(tmp_path: Path, monkeypatch:
     for _ in range(2):
         answer = secure_station(numbers)
         port = ScriptedPort(Time(), at_once(answer))
-        monkeypatch.setattr(offline, "Port", lambda url, line, port=port: port)
-        records, failed = offline.read(house(tmp_path, meter("a", counter_from_meter=False)), ["a"], "now")
+        config = house(tmp_path, meter("a", counter_from_meter=False))
+        records, failed = offline.read(config, ["a"], "now", open_port=lambda url, line, port=port: port)
         assert records and not failed
     assert len(numbers) >= 6 and len(numbers) == len(set(numbers)) and max(numbers) >= BLOCK
 

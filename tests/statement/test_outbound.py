@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.channels import mail as letters
 from agent.channels.mail import stable_id
 from agent.channels.sms import Modem
 from agent.config.values import MailSettings
@@ -16,6 +15,7 @@ from agent.statement.outbound import MailChannel, SmsChannel, StatementMessage, 
 from protocols.session import Line
 from simulators.modem import Modem as Simulated
 from simulators.short_messages import status_report
+from tests.channels.post import Post, serving
 from tests.statement.plant import Site, meter, reading, utc, with_sms
 from tests.support.wire import ScriptedPort, Time
 
@@ -220,14 +220,19 @@ def test_report_and_confirming_message_of_one_look_are_both_noted(tmp_path: Path
     assert simulated.stored == {"SM": {}, "SR": {}}
 
 
-def test_an_email_has_an_id_by_which_a_double_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = []
-    monkeypatch.setattr(letters, "send", lambda *given: sent.append(given))
-    server = MailSettings("mail.example.org", "gw@example.org")
+def test_an_email_has_an_id_by_which_a_double_is_known() -> None:
+    post = Post()
+    smtp = serving(post, None, login=False)
+    smtp.start()
+    server = MailSettings("127.0.0.1", "gw@example.org", smtp.port, "none")
     letter = StatementMessage("mail", "a@b", "230100456789 2000", "Показания", "statement.gw-1.flat-12.2026-10.1")
-    assert MailChannel(server).send(letter) == stable_id(server, letter.id)
-    ((_, what, name),) = sent
-    assert (what.to, what.subject, what.body, name) == ("a@b", "Показания", letter.text, stable_id(server, letter.id))
+    try:
+        assert MailChannel(server).send(letter) == stable_id(server, letter.id)
+    finally:
+        smtp.stop()
+    (email,) = post.letters
+    assert (email["To"], email["Subject"], email["Message-ID"]) == ("a@b", "Показания", stable_id(server, letter.id))
+    assert email.get_content().strip() == letter.text
 
 
 def test_the_gateways_ways_are_those_that_it_is_configured_with(tmp_path: Path) -> None:

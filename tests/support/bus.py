@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Bus, Config, Gateway, Intake, Meter, Poll
@@ -79,8 +80,9 @@ class FakeBus:
         poll: Poll | None = None,
         state: ClockQuality = "synced",
         prepare: Callable[[Driver], None] = lambda driver: None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
-        """``prepare`` changes each driver before the worker sees it."""
+        """``prepare`` changes each driver before the worker sees it; ``settings`` are the driver's."""
         self.time = Time()
         self.clock = FakeClock(self.time, state)
         self.simulated = [
@@ -99,7 +101,9 @@ class FakeBus:
         self.records: list[Record] = []
         self.notes: dict[str, str] = {}
         self.exchanges: list[tuple[float, float]] = []
-        self.meters = [state_of(number, poll or Poll(now=60.0, network=None)) for number in range(1, count + 1)]
+        self.meters = [
+            state_of(number, poll or Poll(now=60.0, network=None), settings or {}) for number in range(1, count + 1)
+        ]
         for meter in self.meters:
             assert isinstance(meter.driver, Driver)
             prepare(meter.driver)
@@ -189,9 +193,8 @@ def buses_of(bus: FakeBus, config: Config, store: Store, writer: Writer, clock: 
     return buses
 
 
-def state_of(number: int, poll: Poll) -> MeterState:
+def state_of(number: int, poll: Poll, settings: Mapping[str, Any]) -> MeterState:
     serial = f"{20000000 + number}"
     config = Meter(f"flat-{number}", "riser", "mercury230", str(number), serial, Line(), poll=poll)
-    return MeterState(
-        config, Driver(MeterPlan("mercury230", str(number), serial, Line(), zone="UTC")), Line(), ZoneInfo("UTC")
-    )
+    plan = MeterPlan("mercury230", str(number), serial, Line(), zone="UTC", settings=settings)
+    return MeterState(config, Driver(plan), Line(), ZoneInfo("UTC"))
