@@ -46,7 +46,7 @@ def test_each_command_shows_an_example_and_fits_a_phone(run: Run, monkeypatch: p
 
 @pytest.mark.parametrize(
     "args",
-    [(), ("chek",), ("check", "--explian"), ("version", "more"), ("decode", "sml", "7e"), ("drivers", "sdm63O")],
+    [(), ("chek",), ("check", "--explian"), ("version", "more"), ("decode", "smm", "7e"), ("drivers", "sdm63O")],
 )
 def test_wrong_usage_exits_2_and_prints_no_data(run: Run, args: tuple[str, ...]) -> None:
     done = run(*args)
