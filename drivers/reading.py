@@ -86,6 +86,7 @@ class MeterPlan:
     # name of a key (the driver's word, it tells nothing of the key) → its counter, the same for all meters that share
     # it; None: nothing durable is at hand, and whoever builds this driver will send nothing that is ciphered
     counter: Callable[[str], FrameCounter] | None = None
+    now: Callable[[], datetime | None] | None = None  # the gateway's time (aware UTC), None while it is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class Traits:
     resolution: Number = 1  # Wh, varh: one step of the coarsest energy register
     mismatch: Number | None = None  # Wh by which the total may differ from its tariffs; None: by the usual rounding
     identified: bool = True  # the model tells a serial number, as far as is known
+    zone_doubt: bool = False  # its clock states a deviation that cannot be: neither sign comes near the gateway's time
     zone: ZoneInfo | None = None  # of its days and months, as the meter itself says; None: it does not, or not yet
 
 

@@ -48,8 +48,8 @@ def read(
     An exception in the calling thread (Ctrl-C) ends it after the exchange under way on each bus.
     """
     counters = FrameCounters(partial(change, config.gateway.state_dir))
-    groups, links = build.build(config, counters.of), list[Link]()
     clock = SystemClock(trust=config.gateway.clock == "trust")
+    groups, links = build.build(config, counters.of, build.time_of(clock)), list[Link]()
 
     for group in groups.values():
         _remember_refusals(config.gateway.state_dir, group, clock)

@@ -79,7 +79,7 @@ class Buses:
     def start(self) -> None:
         """Make the configuration's meters, with what the store knows of them, and let the workers run."""
         config = self._config
-        groups = build.build(config, self._counters.of)
+        groups = build.build(config, self._counters.of, build.time_of(self._clock))
         self._cursors.restore([meter for group in groups.values() for meter in group], self._store)
         self.filler.use(groups, config.gateway.keep_days)
         self._unexpected.use(config.meters)
@@ -196,7 +196,7 @@ class Buses:
         """The registers of another meter than the configured one on this point's line; nothing is stored. A password
         that was refused at this point is not tried with it either."""
         worker, known = self.find(point)
-        meter = build.state_of(other, self._config, self._counters.of)
+        meter = build.state_of(other, self._config, self._counters.of, build.time_of(self._clock))
         meter.denied_at = known.denied_at
         question = Question([point], "now", meters=[meter])
         worker.ask(question)

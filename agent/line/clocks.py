@@ -82,6 +82,7 @@ class ClockWatch:
         visit = _Visit(self, meter, ask, serial, notes, seen, seen.offset)
         try:
             visit.settle()
+            visit.report_zone()
             visit.report(seen.offset)
             if ordered or (meter.config.set_clock and abs(seen.offset) > OFF):
                 return visit.correct(ordered)
@@ -136,6 +137,15 @@ class _Visit:
         self._seen, self._offset, self._serial = seen, offset, serial
         if notes.facts.serial != serial:  # what was noted is another meter's
             notes.facts = ClockFacts(serial)
+
+    def report_zone(self) -> None:
+        """meter-zone-doubtful once, until the meter's clock fits again."""
+        facts, doubt = self._notes.facts, self._meter.driver.traits.zone_doubt
+        if doubt == facts.zone_doubt:
+            return
+        text = "neither sign of its deviation comes near the gateway's time; the configured zone counts"
+        events = [gateway_event("meter-zone-doubtful", text, **self._of_meter())] if doubt else []
+        self._notes.keep(replace(facts, zone_doubt=doubt), events)
 
     def report(self, offset: Decimal) -> None:
         """meter-clock-off at the crossing, meter-clock-right when it is back."""

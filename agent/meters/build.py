@@ -1,10 +1,12 @@
 """From the configuration to meters with their drivers, grouped by bus."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from agent.config.values import Config, Meter, Secret
+from agent.host.clock import Clock
 from agent.meters.state import MeterState
 from drivers import registry
 from drivers.reading import FrameCounter, MeterPlan
@@ -12,18 +14,28 @@ from drivers.reading import FrameCounter, MeterPlan
 FAR = 1.0  # s
 
 CounterOf = Callable[[str], FrameCounter]
+Now = Callable[[], datetime | None]
+"""The gateway's time, None while it is not known."""
 
 
-def build(config: Config, counter: CounterOf | None = None) -> dict[str, list[MeterState]]:
+def time_of(clock: Clock) -> Now:
+    def now() -> datetime | None:
+        stamp = clock.stamp()
+        return None if stamp.state == "unset" else stamp.utc
+
+    return now
+
+
+def build(config: Config, counter: CounterOf | None = None, now: Now | None = None) -> dict[str, list[MeterState]]:
     """Meters by bus name, in the order of the file; points that is read by hand are on none. ``counter``: of frames,
-    by the name of its key; whoever is going to talk to meters has to give it."""
+    by the name of its key; whoever is going to talk to meters has to give it, and the gateway's time as ``now``."""
     groups: dict[str, list[MeterState]] = {bus.name: [] for bus in config.buses}
     for meter in (one for one in config.meters if not one.manual):
-        groups[meter.bus].append(state_of(meter, config, counter))
+        groups[meter.bus].append(state_of(meter, config, counter, now))
     return groups
 
 
-def state_of(meter: Meter, config: Config, counter: CounterOf | None = None) -> MeterState:
+def state_of(meter: Meter, config: Config, counter: CounterOf | None = None, now: Now | None = None) -> MeterState:
     """One meter with its driver; ``counter`` as for ``build``."""
     family = registry.find(meter.driver, config.gateway.models_dir)
     # A zone that no one wrote is a guess; what a meter stamped must not be put into a wrong hour.
@@ -39,6 +51,7 @@ def state_of(meter: Meter, config: Config, counter: CounterOf | None = None) -> 
         settings={name: _revealed(value) for name, value in meter.settings.items()},
         zone=zone,
         counter=counter,
+        now=now,
     )
     port = next((bus.port for bus in config.buses if bus.name == meter.bus), "")
     margin = 0.0 if meter.timeout is not None else margin_of(port)

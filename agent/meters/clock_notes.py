@@ -49,6 +49,7 @@ def written(facts: ClockFacts) -> str:
             "tried": facts.tried and facts.tried.isoformat(),
             "before": facts.before,
             "told": facts.told and facts.told.isoformat(),
+            **({"zone_doubt": True} if facts.zone_doubt else {}),
         }
     )
 
@@ -65,6 +66,7 @@ def read(note: str | None) -> ClockFacts:
         tried=_day(document["tried"]),
         before=None if before is None else Decimal(before),
         told=_day(document["told"]),
+        zone_doubt=document.get("zone_doubt", False),
     )
 
 

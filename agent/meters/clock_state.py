@@ -20,6 +20,7 @@ class ClockFacts:
     tried: date | None = None  # the day of the newest correction that was sent, heard or not
     before: Decimal | None = None  # s; the offset before a correction whose outcome no one has told yet
     told: date | None = None  # the day of the newest meter-clock-not-corrected
+    zone_doubt: bool = False  # meter-zone-doubtful was told and has not ended
 
 
 class KeepsClockFacts(Protocol):

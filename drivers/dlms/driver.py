@@ -267,6 +267,8 @@ class DlmsMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
         stamp = Stamp.from_bytes(got.data if isinstance(got.data, bytes) else b"")
         if stamp.wall is None:
             raise BadFrame(f"the meter's clock shows {stamp.raw.hex(' ')}")
+        self._time.decide(stamp, self._plan.now() if self._plan.now is not None else None)
+        self.traits = Traits(zone=self._time.fixed, zone_doubt=self._time.doubt)
         return self._time.utc(stamp) or stamp.wall
 
     def set_clock(self, ask: Ask, wanted: datetime) -> None:
@@ -350,7 +352,7 @@ class DlmsMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
         if self._time.zone is None and not known.time_zone:
             (zone,) = self._reader.read(ask, [Attribute(CLOCK, self._model.clock, 3)])
             self._time.learn(zone.data if isinstance(zone, Value) else None)
-            self.traits = Traits(zone=self._time.fixed)
+            self.traits = Traits(zone=self._time.fixed, zone_doubt=self._time.doubt)
             known.time_zone = True
 
     def _known(self) -> Learned:

@@ -7,16 +7,32 @@ from zoneinfo import ZoneInfo
 from protocols.dlms.cosem.stamp import SUMMER, UNSPECIFIED, Stamp, encode
 from protocols.errors import Refused
 
+NEAR = timedelta(minutes=15)  # a meter's clock may be so far off and still tell its zone
+
 
 @dataclass(slots=True)
 class MeterTime:
     """``zone``: the configured zone, for stamps that state no deviation. ``deviation``: what the meter's clock object
-    says (UTC minus local, minutes), used where no zone is configured. ``reverse``: the meter means local minus UTC.
+    says (UTC minus local, minutes), used where no zone is configured. ``reverse``: the meter means local minus UTC, as
+    ГОСТ Р 58940-2020 words it, against IEC 62056-6-2. ``auto``: the clock object decides which. ``doubt``: neither sign
+    comes near the gateway's time, so that the configured zone counts.
     """
 
     zone: ZoneInfo | None = None
     deviation: int | None = None
     reverse: bool = False
+    auto: bool = False
+    doubt: bool = False
+
+    def decide(self, shown: Stamp, now: datetime | None) -> None:
+        """Which sign the deviation has, by the meter's clock beside ours; never by the stamp of an archive."""
+        if not self.auto or now is None or not shown.deviation or shown.wall is None:
+            return
+        near = [sign for sign in (False, True) if _near(shown.utc(None, sign), now)]
+        self.doubt = not near
+        if near and near[0] is not self.reverse:
+            self.reverse = near[0]
+            self.deviation = None if self.deviation is None else -self.deviation
 
     @property
     def fixed(self) -> ZoneInfo | None:
@@ -33,7 +49,8 @@ class MeterTime:
 
     def utc(self, stamp: Stamp) -> datetime | None:
         """Aware UTC; None where the stamp has open parts or nothing says its zone."""
-        if stamp.deviation is not None or self.zone is None or stamp.wall is None:
+        stated = stamp.deviation is not None and not self.doubt
+        if stated or self.zone is None or stamp.wall is None:
             return stamp.utc(self.deviation, self.reverse)
         # in the hour that comes twice the status tells summer from winter time
         second = stamp.status is not None and not stamp.status & SUMMER
@@ -69,3 +86,7 @@ class MeterTime:
         """Take the deviation of the clock object's attribute 3; what is not a deviation is not taken."""
         if isinstance(time_zone, int) and time_zone != UNSPECIFIED and abs(time_zone) <= 15 * 60:
             self.deviation = -time_zone if self.reverse else time_zone
+
+
+def _near(utc: datetime | None, now: datetime) -> bool:
+    return utc is not None and abs(utc - now) <= NEAR

@@ -44,7 +44,8 @@ SETTINGS = (
     Setting("invoke_check", "bool", True, "false for meters that do not echo the number of a question"),
     Setting("release", "bool", False, "end with RLRQ before DISC (always so over the wrapper)"),
     Setting("timezone", "text", "", "zone of the meter's clock where its stamps state none; empty: as its clock says"),
-    Setting("deviation", "choice", "standard", "reversed: the meter writes local minus UTC", ("standard", "reversed")),
+    Setting("deviation", "choice", "auto", "sign of the stamps' deviation: standard, UTC minus local; reversed, local "
+            "minus UTC; auto, by the meter's clock", ("auto", "standard", "reversed")),
     Setting("profile_access", "choice", "range", "entry: for meters that cannot select by time", ("range", "entry")),
     Setting("range_typed", "bool", False, "time limits as type date-time instead of octets"),
     Setting("range_deviation", "bool", True, "time limits with their deviation; false: local time alone"),
@@ -212,7 +213,8 @@ def meter_time(settings: Mapping[str, Any]) -> MeterTime:
         zone = ZoneInfo(settings["timezone"]) if settings["timezone"] else None
     except (KeyError, OSError):
         raise ValueError(f"timezone: {settings['timezone']!r} is not a zone such as Europe/Moscow") from None
-    return MeterTime(zone, None, settings["deviation"] == "reversed")
+    sign = settings["deviation"]
+    return MeterTime(zone, None, sign == "reversed", auto=sign == "auto")
 
 
 def wire_password(text: str, settings: Mapping[str, Any]) -> bytes:

@@ -20,6 +20,7 @@ from agent.meters.clock_state import ClockFacts, Correction
 from agent.meters.state import MeterState
 from buffer.faults import StoreUnusable
 from buffer.record import ClockQuality
+from drivers.reading import Traits
 from protocols.errors import AccessDenied, NoReply, Refused
 from protocols.session import Line
 from tests.support.bus import NOON, FakeBus, offset_of
@@ -103,6 +104,19 @@ def test_a_look_is_taken_once_an_hour_and_every_record_carries_the_newest() -> N
     assert {round(float(offset_of(record))) for record in bus.readings()} == {2}
     bus.run(400)
     assert round(float(offset_of(bus.readings()[-1]))) == 4
+
+
+def test_a_deviation_that_cannot_be_is_told_once_and_again_after_it_was_right() -> None:
+    bus = ClockBus(2.0)
+    doubtful, sound = Traits(zone_doubt=True), Traits()
+    bus.meter.driver.traits = doubtful
+    bus.run(3 * 3600)
+    assert bus.events() == ["meter-zone-doubtful"]
+    bus.meter.driver.traits = sound
+    bus.run(2 * 3600)
+    bus.meter.driver.traits = doubtful
+    bus.run(2 * 3600)
+    assert bus.events() == ["meter-zone-doubtful"] * 2
 
 
 def test_a_clock_that_is_off_is_told_once_and_taken_back_below_three_seconds() -> None:

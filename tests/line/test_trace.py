@@ -333,7 +333,7 @@ def test_no_piece_of_a_secret_is_shown_in_any_answer(
 
 def test_a_protocol_without_words_is_traced_in_octets_alone() -> None:
     class Wordless(DlmsSession):
-        __module__ = "protocols.sml.transport"
+        __module__ = "protocols.gsm.at"
 
     message = heard(Wordless(), b"", b"\x1b\x1b", [])
     assert (message.octets, message.words()) == ("1b 1b", [])
