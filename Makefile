@@ -15,6 +15,8 @@ VENV ?= .venv
 # Tests that run at the same time. Most of them wait for a line or a clock, so more than there are processors.
 WORKERS ?= 4
 PY := $(VENV)/bin/python
+# Tests are compiled once and not by each worker of each run, whatever the environment says of bytecode.
+CACHED := env -u PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX=$(abspath $(VENV))/pycache
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
 # Debian keeps daemons where a plain user's PATH does not look.
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -33,7 +35,7 @@ demo: $(VENV)/demo.stamp system
 	@$(VENV)/bin/meterpost demo $(if $(FOR),--for $(FOR))
 
 test: $(VENV)/dev.stamp system
-	@$(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(CACHED) $(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 bench: $(VENV)/dev.stamp system
 	@$(PY) -m benchmarks $(ARGS)
