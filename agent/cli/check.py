@@ -43,7 +43,13 @@ def check(
     from agent.cli.bus_time import budgets
 
     made = budgets(values)
-    warnings = [*values.warnings, *_of_statements(values), *_of_lines(made), *_of_machine(values)]
+    warnings = [
+        *values.warnings,
+        *_of_statements(values),
+        *_of_lines(made),
+        *_of_identity(values),
+        *_of_machine(values),
+    ]
     if as_json:
         emit(_document(values, made, warnings, explain))
         return Exit.DONE
@@ -156,6 +162,17 @@ def _of_lines(made: list[Budget]) -> list[str]:
         elif one.tight:
             warnings.append(f"{one.bus}: no time for retries and old gaps; {' or '.join(one.advice)}")
     return warnings
+
+
+def _of_identity(values: Config) -> list[str]:
+    """Meters that will be ``unidentified``: nothing would tell another one in their place."""
+    from agent.meters.build import state_of
+
+    read = [meter for meter in values.meters if not meter.manual]
+    silent = [meter.point for meter in read if not state_of(meter, values).driver.traits.identified]
+    if not silent:
+        return []
+    return [f"{', '.join(silent)}: the model tells no serial number; another meter in its place would not be noticed"]
 
 
 def _of_statements(values: Config) -> list[str]:

@@ -166,3 +166,11 @@ def test_a_statement_without_a_fall_back_is_a_warning_with_what_is_missing(
     assert done.code == 0
     assert len(found) == (words is not None)
     assert all(text.startswith("flat-12: ") and str(words) in text for text in found)
+
+
+def test_meters_that_will_be_unidentified_are_named(run: Run, house: Path) -> None:
+    assert "tells no serial number" not in run("check", "-c", str(house)).out
+    more = '\n[[meter]]\npoint = "plant"\nbus = "riser-1"\ndriver = "pac2200"\naddress = 245\nserial = "1"\n'
+    house.write_text(house.read_text("utf-8") + more, encoding="utf-8")
+    done = run("check", "-c", str(house))
+    assert "plant: the model tells no serial number" in " ".join(done.out.split())
