@@ -77,6 +77,7 @@ def test_an_interval_that_ends_between_two_slots_fills_none() -> None:
     assert Grid.intervals(MOSCOW, HALF, NOW).number(utc(2026, 11, 21, 12, 17)) is None
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(["interval", "day", "month"]),
     st.sampled_from(["Europe/Moscow", "Europe/Berlin", "Asia/Beirut", "America/Sao_Paulo", "Asia/Kathmandu", "UTC"]),
@@ -91,6 +92,7 @@ def test_every_moment_lies_in_exactly_one_slot(kind: Kind, zone: str, moment: da
     assert grid.after(moment) in (number, number + 1) and grid.at(grid.after(moment)) >= moment
 
 
+@pytest.mark.slow
 @given(st.sampled_from(["interval", "day", "month"]), st.integers(0, 3000))
 def test_units_of_the_store_hold_each_slot_once(kind: Kind, back: int) -> None:
     grid = Grid.intervals(MOSCOW, HALF, NOW) if kind == "interval" else Grid(kind, MOSCOW)

@@ -410,7 +410,7 @@ class Model(RuleBasedStateMachine):
 
 
 Model.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
-TestAgainstAModel = Model.TestCase
+TestAgainstAModel = pytest.mark.slow(Model.TestCase)
 
 
 @pytest.fixture
