@@ -76,7 +76,7 @@ def test_drivers_lists_it_with_its_settings(run: Run) -> None:
 def test_decode_says_its_frames_in_words(run: Run) -> None:
     done = run("decode", "toy", seal("7?serial").hex(), seal("7!serial=701").hex(), "--json")
     assert [one["lines"] for one in done.document] == [["toy 7?serial"], ["toy 7!serial=701, as it was asked"]]
-    assert "mercury, modbus, iec, dlms, toy" in " ".join(run("decode", "nonsense", "00").err.split())
+    assert "mercury, modbus, iec, dlms, sml, p1, d0, toy" in " ".join(run("decode", "nonsense", "00").err.split())
 
 
 @pytest.mark.usefixtures("installed")
