@@ -109,6 +109,8 @@ class IecMeter(ReadsNetwork, ReadsArchives, ReadsJournals, SetsClock):
             opened: Opened = ask(Program())
         except (BadFrame, NoReply):
             self._open = self._session.unfinished  # it was heard, perhaps understood
+            if self._open:
+                ask(Break())  # in programming mode it would answer the commands for its neighbours
             raise
         self._open, self._identification = True, opened.identification
         self._logged_in = False

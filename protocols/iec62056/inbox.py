@@ -1,9 +1,11 @@
 """What a meter has sent so far: parity undone, our own echo dropped, noise skipped, frames found by their grammar."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from protocols.iec62056.frames import EOT, ETX, low7
+from protocols.iec62056.frames import ACK, EOT, ETX, NAK, SOH, STX, low7
 
+NOISE = 16  # octets; a damaged frame that ends behind them was the answer
 _MARK = 0xFF  # stands for a character of wrong parity: no 7-bit character
 _SOFTWARE = bytes(byte & 0x7F if byte.bit_count() % 2 == 0 else _MARK for byte in range(256))
 
@@ -16,7 +18,8 @@ class Inbox:
         self.buffer = bytearray()
         self.echoed = False  # an echo has come in this dialogue
         self._echo = b""
-        self._searched = 0
+        self._from = self._searched = self._taken = 0
+        self.damaged = b""  # the first whole frame that is not sound
         self.passed = 0  # octets of the lines that were taken out
 
     def expect(self, echo: bytes = b"") -> None:
@@ -24,7 +27,7 @@ class Inbox:
         self.buffer.clear()
         self._echo = echo
         self.passed = 0
-        self._searched = 0
+        self._restart()
 
     def feed(self, data: bytes) -> bool:
         """Take what came; ``b""``: the line fell silent. False while all of it may still be our echo."""
@@ -53,26 +56,56 @@ class Inbox:
         self.passed += len(line)
         return line
 
-    def skip_to(self, starts: bytes) -> int | None:
-        """Drop noise before the first of these characters; that character, or None."""
-        places = [place for place in (self.buffer.find(start) for start in starts) if place >= 0]
-        del self.buffer[: min(places, default=len(self.buffer))]
-        return self.buffer[0] if self.buffer else None
+    def frame(self, sound: Callable[[bytes], bool], starts: bytes = b"\x01\x02") -> bytes | None:
+        """The first sound frame, whatever noise stands before it: a start, ETX or EOT, and one octet more.
 
-    def drop(self, size: int) -> None:
-        """Forget the first octets; the next frame begins behind them."""
-        del self.buffer[:size]
-        self._searched = 0
+        None: not whole yet, or damaged (:attr:`damaged`, the first of them). Noise may look like a short one.
+        """
+        buffer = self.buffer
+        while (end := self._end()) is not None and end + 1 < len(buffer):
+            for start in range(self._from, end):
+                # The STX inside a command begins no frame of its own.
+                if buffer[start] in starts and not (
+                    buffer[start] == STX and buffer[start - 3 : start - 2] == bytes([SOH])
+                ):
+                    found = bytes(buffer[start : end + 2])
+                    if sound(found):
+                        self._taken = end + 2
+                        return found
+                    self.damaged = self.damaged or found
+            self._from = self._searched = end + 1
+        return None
 
-    def frame(self, start: int = 0) -> bytes | None:
-        """The frame that begins at ``start``: to ETX or EOT and exactly one byte more, whatever that byte is."""
-        place = max(self._searched, start + 1)
-        ends = [end for end in (self.buffer.find(ETX, place), self.buffer.find(EOT, place)) if end >= 0]
-        if not ends:
-            self._searched = len(self.buffer)
-            return None
-        end = self._searched = min(ends)
-        return bytes(self.buffer[start : end + 2]) if len(self.buffer) > end + 1 else None
+    def spoilt_frame(self, silent: bool) -> bytes:
+        """The damaged frame that is all that comes: the line fell silent, or it is too long to be noise."""
+        return self.damaged if silent or self._from > NOISE else b""
+
+    def begun(self, starts: bytes = b"\x01\x02") -> bool:
+        """A frame may have begun."""
+        return any(octet in self.buffer for octet in starts)
+
+    def agreed(self, silent: bool, surely: bool) -> bool:
+        """An ACK: at once where it is the last that came, else when the line falls silent. ``surely``: not where a NAK
+        or a damaged answer may have come as well."""
+        if surely and (self.damaged or NAK in self.buffer or b"(" in self.buffer):
+            return False
+        return self.buffer[-1:] == bytes([ACK]) or (silent and ACK in self.buffer)
+
+    def drop(self) -> None:
+        """Forget all up to the end of the frame that was found; the next one begins behind it."""
+        del self.buffer[: self._taken]
+        self._restart()
+
+    def _end(self) -> int | None:
+        ends = [
+            end for end in (self.buffer.find(ETX, self._searched), self.buffer.find(EOT, self._searched)) if end >= 0
+        ]
+        self._searched = min(ends, default=len(self.buffer))
+        return min(ends, default=None)
+
+    def _restart(self) -> None:
+        self._from = self._searched = self._taken = 0
+        self.damaged = b""
 
     def spoilt(self, data: bytes | bytearray) -> bool:
         """A character among them had the wrong parity (known only where we compute it)."""

@@ -17,7 +17,7 @@ from typing import Any
 from protocols.errors import AccessDenied, BadFrame, Busy, NotLoggedIn, Refused, WrongCheck
 from protocols.iec62056 import foreign, frames, questions
 from protocols.iec62056.block import Block, parse
-from protocols.iec62056.frames import ACK, EOT, ETX, NAK, STX, Identification
+from protocols.iec62056.frames import ACK, EOT, ETX, NAK, SOH, STX, Identification
 from protocols.iec62056.inbox import Blocks, Inbox
 from protocols.iec62056.refusals import error_words, nothing_kept, refusal
 from protocols.iec62056.signon import Wishes, agree
@@ -31,6 +31,7 @@ SILENCE = 0.2  # s before a sign-on; an Energomera CE102 needs 0.1
 REACTION = 1.6  # s: the longest t_r, 1.5, and the adapter
 REACTION_OPTICAL = 2.5  # s: as readers of optical heads allow
 LARGEST = 65536  # octets: an Elster AS3000 has been seen to repeat its telegram permanently
+STRAY = 4  # octets of noise behind the end of a readout without check character
 STRANGE = 1024  # octets in lines that are no identification
 LONGEST = 300.0  # s that a readout may take
 WAKING = 65  # NULs: 2.17 s at 300 bit/s (Annex B: 2.1 to 2.3 s)
@@ -226,15 +227,17 @@ class Session(Unnamed):
 
     def _read_readout(self, silent: bool) -> Any:
         buffer = self._inbox.buffer
-        start = buffer.find(STX)
-        frame = self._inbox.frame(start) if start >= 0 else None
-        if frame:
-            return self._telegram(frame[1:-2], self._checked(frame))
+        if frame := self._inbox.frame(self._sound, b"\x02"):
+            return self._telegram(frame[1:-2], True)
+        if damaged := self._inbox.spoilt_frame(silent):
+            raise self._unsound(damaged)
         if not silent or not buffer:
             return None
-        text = bytes(buffer[start + 1 :]).rstrip(b"\r\n\0\x03")
-        if not text.endswith(b"!"):
+        text = bytes(buffer[buffer.find(STX) + 1 :])
+        end = text.rfind(b"!")
+        if end < 0 or len(text[end + 1 :].strip(b"\r\n\0\x03")) > STRAY or b"(" in text[end:]:
             raise self._broken("the readout broke off" if b"(" in text else "no data message")
+        text = text[: end + 1]
         if self._inbox.spoilt(text):
             raise self._broken("wrong parity")
         if self._check != "none":
@@ -250,15 +253,11 @@ class Session(Unnamed):
         return questions.Telegram(self._identification, block, checked)
 
     def _read_operand(self, silent: bool) -> Any:
-        first = self._inbox.skip_to(b"\x01\x02\x15")
-        if first == NAK:
-            raise self._broken("the meter does not understand (NAK)")
-        if first == STX and len(self._inbox.buffer) > 64:
+        frame, buffer = self._inbox.frame(self._sound), self._inbox.buffer
+        if SOH not in (frame or buffer) and len(buffer) - buffer.find(STX) > 64 and STX in buffer:
             raise self._broken("a readout came: the meter did not understand the wish for programming mode")
-        frame = self._inbox.frame() if first is not None else None
         if frame is None:
             return self._nothing_yet(silent)
-        self._checked(frame)
         if frame[:4] != b"\x01P0\x02":
             self._refuse_if_error(frame)
             raise self._broken("not the operand P0")
@@ -277,19 +276,15 @@ class Session(Unnamed):
 
     def _read_verdict(self, silent: bool) -> Any:
         """ACK, NAK, break or an error message after P1, P2 or W."""
-        first = self._inbox.skip_to(b"\x01\x02\x06\x15")
-        if first == ACK:
-            self._heard(Outcome.ANSWERED)
-            return questions.Done()
-        if first == NAK:
-            raise self._broken("the meter does not understand (NAK)")
-        frame = self._inbox.frame() if first is not None else None
-        if frame is None:
-            return self._nothing_yet(silent)
-        self._checked(frame)
         login = isinstance(self._question, questions.Password)
+        frame = self._inbox.frame(self._sound)
+        if frame is None:
+            if self._inbox.agreed(silent, surely=not login):
+                self._heard(Outcome.ANSWERED)
+                return questions.Done()
+            return self._nothing_yet(silent)
         if login and frame[:2] == b"\x01P":  # our own command, heard again behind noise
-            self._inbox.drop(len(frame))
+            self._inbox.drop()
             return self._read_verdict(silent)
         if frame[:3] == b"\x01B0":
             self._heard(Outcome.THROWN_OUT)
@@ -310,19 +305,17 @@ class Session(Unnamed):
             raise AccessDenied(f"the meter refuses the password: {error_words(block)}")
 
     def _read_answer(self, silent: bool) -> Any:
-        first = self._inbox.skip_to(b"\x01\x02\x15")
-        if first == NAK:
-            raise self._broken("the meter does not understand (NAK)")
-        frame = self._inbox.frame() if first is not None else None
-        if frame is None:
+        frame = self._inbox.frame(self._sound)
+        frame = frame or self._inbox.spoilt_frame(silent)
+        if not frame:
             return self._nothing_yet(silent)
-        if frame[:3] == b"\x01B0":
-            self._checked(frame)
+        if frame[:3] == b"\x01B0" and self._sound(frame):
             self._heard(Outcome.ENDED)
             raise NotLoggedIn("the meter has ended the session")
         if frame[-2] == EOT or self._blocks.kept:
             return self._next_block(frame)
-        self._checked(frame)
+        if not self._sound(frame):
+            raise self._unsound(frame)
         return self._named(frame, parse(frame[1:-2]))
 
     def _next_block(self, frame: bytes) -> Any:
@@ -362,18 +355,27 @@ class Session(Unnamed):
         if frame[0] == STX and (error := refusal(parse(frame[1:-2]), name)) is not None:
             raise error
 
-    def _checked(self, frame: bytes) -> bool:
-        """True for a sound frame; BadFrame else."""
+    def _sound(self, frame: bytes) -> bool:
+        return self.rule in frames.rules_kept(frame) and not self._inbox.spoilt(frame)
+
+    def _unsound(self, frame: bytes) -> BadFrame:
+        """What is wrong with a damaged frame."""
         if self._inbox.spoilt(frame):
-            raise self._broken("wrong parity", frame)
-        if self.rule not in frames.rules_kept(frame):
-            kept = frames.rules_kept(frame)
-            hint = f' (it keeps the rule "{kept[0]}")' if kept else ""
-            raise self._broken(f"wrong check character by the rule {self.rule!r}{hint}", frame, WrongCheck)
-        return True
+            return self._broken("wrong parity", frame)
+        kept = frames.rules_kept(frame)
+        hint = f' (it keeps the rule "{kept[0]}")' if kept else ""
+        return self._broken(f"wrong check character by the rule {self.rule!r}{hint}", frame, WrongCheck)
 
     def _nothing_yet(self, silent: bool) -> None:
-        if silent and self._inbox.buffer:
+        """Noise may look like a NAK or the beginning of a frame: what it was is known when the line falls silent."""
+        inbox = self._inbox
+        if damaged := inbox.spoilt_frame(silent):
+            raise self._unsound(damaged)
+        if not silent or not inbox.buffer:
+            return
+        if inbox.buffer.find(NAK) >= 0:
+            raise self._broken("the meter does not understand (NAK)")
+        if inbox.begun():
             raise self._broken("the answer broke off")
 
     def _broken(self, words: str, data: bytes | None = None, kind: type[BadFrame] = BadFrame) -> BadFrame:

@@ -278,7 +278,7 @@ def rows() -> Iterator[Any]:
             words = behaviour.__name__.replace("_", " ")
             why = EXCUSED.get(spoken.name, {}).get(behaviour)
             yield pytest.param(
-                spoken, behaviour, why, id=f"{spoken.name}: {words}" + (f" - not here, {why}" if why else "")
+                spoken, behaviour, why, id=f"{spoken.name}-{words}" + (f" - not here, {why}" if why else "")
             )
 
 
