@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from buffer.record import Record
 from buffer.store import Counts, Store
-from buffer.tables import Tables
+from buffer.tables import NEWEST_EACH, Tables
 from tests.buffer.plant import NOON, Clock, crashed, everything, opened, reading, readings
 from tests.support.present import present
 from tests.support.stores import WatchedStore
@@ -124,19 +124,20 @@ def test_the_newest_reading_of_a_point_is_known_by_its_moment(store: Store) -> N
     assert store.last("flat-3", "now") is None
 
 
-def test_after_a_crash_the_newest_reading_is_known_without_looking_at_all_records(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("buffer.tables.NEWEST_EACH", 10)
+@pytest.mark.slow
+def test_after_a_crash_the_newest_reading_is_known_without_looking_at_all_records(tmp_path: Path) -> None:
     store = opened(tmp_path / "state")
-    for number in range(1, 26):
-        store.put([reading(number, point=f"flat-{number % 3}")])
+    last = NEWEST_EACH + 5
+    for first in (*range(1, NEWEST_EACH - 1, 1000), *range(NEWEST_EACH, last + 1)):
+        end = min(first + 999, NEWEST_EACH - 1) if first < NEWEST_EACH else first
+        store.put([reading(number, point=f"flat-{number % 3}") for number in range(first, end + 1)])
     state = crashed(tmp_path / "state", tmp_path / "crashed")
     store.close()
     with closing(opened(state)) as store:
         saved = store._keeper.tables.fetch("SELECT seq FROM newest ORDER BY seq")
-        assert saved == [(17,), (18,), (19,)]
-        assert [present(store.last(f"flat-{number}", "now")).seq for number in range(3)] == [24, 25, 23]
+        assert saved == [(NEWEST_EACH - 3,), (NEWEST_EACH - 2,), (NEWEST_EACH - 1,)]
+        newest = {present(store.last(f"flat-{number}", "now")).seq for number in range(3)}
+        assert newest == {last - 2, last - 1, last}
 
 
 def test_states_notes_and_numbers_survive_a_restart_and_a_crash(tmp_path: Path) -> None:

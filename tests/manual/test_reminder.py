@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from agent.config.values import Config, Gateway, Intake, Meter
 from agent.control import arguments
-from agent.manual import entry
 from agent.manual.entry import Typed, request
 from agent.manual.reminder import ManualPoints, Reminder
 from buffer.record import Record
@@ -198,16 +196,9 @@ def test_a_new_configuration_counts_at_once(house: House) -> None:
     assert house.points.jobs() == []
 
 
-def test_a_typed_reading_is_judged_on_the_thread_of_whoever_asks(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_typed_reading_is_judged_on_the_thread_of_whoever_asks(house: House) -> None:
     """A year of records is read for it: the thread that stores all readings has no time for that."""
-    threads = []
-    judged = entry.judge
-
-    def judge(*args: Any) -> entry.Judged:
-        threads.append(threading.current_thread())
-        return judged(*args)
-
-    monkeypatch.setattr(entry, "judge", judge)
     house.on(moscow(20))
+    house.store.searchers.clear()
     house.enter("12345")
-    assert threads == [threading.current_thread()] * 2
+    assert house.store.searchers == {threading.current_thread()}

@@ -204,13 +204,14 @@ def test_an_act_written_by_hand_is_an_event_too_with_the_reload(flat: Flat, run:
 
 
 @pytest.mark.slow
-def test_the_daemon_watches_the_plan_of_a_point(flat: Flat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.history.plan_watch.EVERY", 0.1)
+def test_the_daemon_watches_the_plan_of_a_point(flat: Flat) -> None:
+    flat.until(lambda: len(flat.records("now")) >= 2)
+    flat.meter.registers = registers(5_002_000, 2_000_000)
+    known = len(flat.records("now"))
+    flat.until(lambda: len(flat.records("now")) >= known + 2)
     (flat.file.parent / "plan.csv").write_text(f"{datetime.now(ZoneInfo('Europe/Moscow')):%Y-%m},1\n")
     flat.file.write_text(flat.file.read_text() + 'plan = "plan.csv"\n')
     flat.daemon.ask_reload()
-    flat.until(lambda: flat.daemon.in_force.values.meters[0].plan is not None and len(flat.records("now")) >= 2)
-    flat.meter.registers = registers(5_002_000, 2_000_000)
     flat.until(lambda: "plan-exceeded" in flat.codes())
     (event,) = [record for record in flat.records("event") if record.event and record.event["code"] == "plan-exceeded"]
     assert event.event is not None and "2 kWh used, planned 1, with 10 % more 1.1" in event.event["text"]

@@ -1,5 +1,6 @@
 """Real stores whose searches are listed, whose disk says no when told, and whose commits can be looked into."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -37,12 +38,13 @@ class WatchedKeeper(Keeper):
 
 
 class WatchedStore(Store):
-    """``searches``: since and until of what ``find`` was asked for, in order."""
+    """``searches``: since and until of what ``find`` was asked for, in order; ``searchers``: on which threads."""
 
     def __init__(self, keeper: WatchedKeeper) -> None:
         super().__init__(keeper)
         self.keeper = keeper
         self.searches: list[tuple[datetime, datetime]] = []
+        self.searchers: set[threading.Thread] = set()
 
     @classmethod
     def open(
@@ -66,4 +68,5 @@ class WatchedStore(Store):
         meter: str | None = None,
     ) -> Iterator[Record]:
         self.searches.append((since, until))
+        self.searchers.add(threading.current_thread())
         return super().find(point, kinds, since, until, meter)
