@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from agent.cli.demo_house import configuration, write_passwords
 from agent.config.load import load as load_config
 from simulators.plant import load
 from tests.cli.conftest import Run
+from tests.support.waiting import until
 
 PLANTS = Path(__file__).parents[1] / "plants"
 
@@ -66,9 +66,7 @@ def test_a_demo_whose_terminal_goes_leaves_nobody_behind(tmp_path: Path) -> None
     surroundings = os.environ | {"TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "agent", "demo", "--for", "120"]
     with subprocess.Popen(command, env=surroundings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
-        until = time.monotonic() + 60
-        while not list(tmp_path.glob("meterpost-demo-*/state/store.db")) and time.monotonic() < until:
-            time.sleep(0.1)
+        until(lambda: list(tmp_path.glob("meterpost-demo-*/state/store.db")))
         assert len(_running(tmp_path)) >= 2  # daemon and broker
         demo.send_signal(signal.SIGHUP)
         demo.wait(60)

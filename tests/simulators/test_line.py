@@ -10,6 +10,7 @@ import serial
 from protocols.session import Line
 from simulators.faults import Fault, Faults
 from simulators.line import PtyLine, TcpLine
+from tests.support.waiting import until
 
 
 @dataclass
@@ -85,9 +86,7 @@ def test_a_fault_unplugs_the_adapter_for_its_time(tmp_path: Path) -> None:
         with serial.Serial(str(link), 9600, timeout=2) as port, pytest.raises((OSError, serial.SerialException)):
             assert ask(port, 3) == b"ans"
             port.read(1)
-        patience = time.monotonic() + 60
-        while not link.is_symlink() and time.monotonic() < patience:
-            time.sleep(0.01)
+        until(link.is_symlink)
         with serial.Serial(str(link), 9600, timeout=2) as port:
             assert ask(port, 6) == b"answer"
 
