@@ -1,9 +1,10 @@
 """What a meter has sent so far: parity undone, our own echo dropped, noise skipped, frames found by their grammar."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from protocols.iec62056.frames import ACK, EOT, ETX, NAK, SOH, STX, low7
+from protocols.iec62056.frames import ACK, EOT, ETX, NAK, SOH, low7
 
 NOISE = 16  # octets; a damaged frame that ends behind them was the answer
 _MARK = 0xFF  # stands for a character of wrong parity: no 7-bit character
@@ -63,18 +64,21 @@ class Inbox:
         """
         buffer = self.buffer
         while (end := self._end()) is not None and end + 1 < len(buffer):
-            for start in range(self._from, end):
-                # The STX inside a command begins no frame of its own.
-                if buffer[start] in starts and not (
-                    buffer[start] == STX and buffer[start - 3 : start - 2] == bytes([SOH])
-                ):
-                    found = bytes(buffer[start : end + 2])
-                    if sound(found):
-                        self._taken = end + 2
-                        return found
-                    self.damaged = self.damaged or found
+            for start in self._starts(starts, end):
+                found = bytes(buffer[start : end + 2])
+                if sound(found):
+                    self._taken = end + 2
+                    return found
+                self.damaged = self.damaged or found
             self._from = self._searched = end + 1
         return None
+
+    def _starts(self, starts: bytes, end: int) -> Iterator[int]:
+        """Where a frame that ends here may begin. The STX inside a command begins none of its own."""
+        for found in re.finditer(b"[%b]" % starts, self.buffer[self._from : end]):
+            start = self._from + found.start()
+            if found[0][0] == SOH or self.buffer[max(0, start - 3) : max(0, start - 2)] != bytes([SOH]):
+                yield start
 
     def spoilt_frame(self, silent: bool) -> bytes:
         """The damaged frame that is all that comes: the line fell silent, or it is too long to be noise."""
