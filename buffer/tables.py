@@ -24,7 +24,7 @@ WAL_PAGES = 2000  # a checkpoint each this many pages: hot pages reach the main 
 WAL_SIZE = 32 + (WAL_PAGES + 100) * (24 + schema.PAGE)
 CACHE = 512  # KiB of database pages in memory, of the writing connection; the reading one has half
 FRAMES_TOGETHER = 64  # records whose raw frames are compressed together
-NEWEST_EACH = 20_000  # records: after a crash the opening looks at no more than these for the newest of each series
+NEWEST_EACH = 20_000  # records: after a crash the opening reads no more than these for the newest of each series
 PROBES = 64  # places beside its own where a natural key may stand
 BUSY = 10.0  # seconds to wait for another program's lock (an operator with the sqlite3 shell)
 

@@ -5,10 +5,13 @@ Everything outside ``drivers/`` that differs from family to family is a field he
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from drivers.reading import Driver, MeterPlan
 from protocols.session import Line
+
+SettingKind = Literal["int", "text", "bool", "choice", "duration", "secret"]
+"""``duration``: seconds as Decimal; ``secret``: a file's line, as octets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Setting:
     """A key that a driver understands in ``[[meter]]`` beside the common ones; shown by ``meterpost drivers NAME``."""
 
     name: str
-    kind: str  # "int", "text", "bool", "choice", "duration" (seconds as Decimal), "secret" (a file's line, as octets)
+    kind: SettingKind
     default: Any
     help: str
     choices: tuple[str, ...] = ()

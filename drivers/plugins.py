@@ -67,7 +67,7 @@ def _families(entry: "EntryPoint", of_module: OfModule) -> tuple[Family, ...]:
 @lru_cache(maxsize=4)
 def _entries(path: tuple[str, ...]) -> "tuple[EntryPoint, ...]":
     """Of the packages on this search path, which is scanned once. The daemon of most gateways never gets here
-    and need not carry what looks through packages."""
+    and need not load what searches packages."""
     from importlib.metadata import entry_points
 
     return tuple(entry_points(group=GROUP))

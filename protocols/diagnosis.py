@@ -67,7 +67,7 @@ def _mbus(octets: bytes) -> bool:
 
 
 def _crc_of_modbus(octets: bytes) -> bool:
-    """All of it is one sound frame, but for a few octets of noise before it."""
+    """All of it is one sound frame, except a few octets of noise before it."""
     return any(len(octets) - start >= 6 and not crc16_modbus(octets[start:]) for start in range(3))
 
 

@@ -1,6 +1,6 @@
 """Sound frames on the line that are no business of ours: another master speaks there.
 
-Where an answer does not name its question, the answer to somebody else's question looks like ours. Only a frame that we
+Where an answer does not name its question, the answer to someone else's question resembles ours. Only a frame that we
 have not sent, or an answer that we have not asked for, tells of it.
 """
 
@@ -31,7 +31,7 @@ class Unnamed(ABC):
 
     @abstractmethod
     def foreign(self, octets: bytes) -> tuple[Overheard, ...]:
-        """The sound frames among these octets but for those that are our own last question."""
+        """The sound frames among these octets except those that are our own last question."""
 
 
 Sizes = Callable[[bytes], Collection[int]]

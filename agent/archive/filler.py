@@ -1,5 +1,11 @@
 """Keeps the archives whole: knows what is missing at every point, says what to ask next, remembers what is absent.
 
+Threads: the daemon's loop calls ``tick`` once a second, which compares a piece of the store with the slots that
+should be there; each bus's worker asks ``next`` for a slice to read and reports how it ended; the writer's thread
+hands on what was stored. A slot is not compared yet, open (missing, will be asked), in a slice (being asked), or
+absent (the meter does not have it; kept as a note). Newest first; one lock guards the gaps, another the comparison,
+which may take long.
+
 For others: :meth:`Filler.again` asks once more for a span that someone wants (the utility's ``fill``),
 :meth:`Filler.missing` and :meth:`Filler.progress` are what ``status`` shows.
 """

@@ -40,8 +40,9 @@ class Grid:
                 return EPOCH + self.phase + number * self.step
             case "day":
                 return self._midnight(date.fromordinal(number))
-            case _:
+            case "month":
                 return self._midnight(date(number // 12, number % 12 + 1, 1))
+        raise ValueError(f"{self.kind} has no slots")
 
     def number(self, at: datetime) -> int | None:
         """The slot that a record with this stamp fills; None where it lies between two slots."""
@@ -88,7 +89,7 @@ def due_until(kind: Kind, poll: float | time | None, now: datetime, offset: floa
             return None
         case time():
             return now - behind - timedelta(hours=poll.hour, minutes=poll.minute) - CALENDAR_GRACE
-        case _:
+        case int() | float():
             return now - behind - max(SETTLED, timedelta(seconds=POLLS * poll))
 
 
@@ -99,11 +100,11 @@ SETTLED = timedelta(minutes=10)
 CALENDAR_GRACE = timedelta(hours=3)
 """After the time at which a day or month is polled: a meter that was silent then is tried again within the hour."""
 LIVE = timedelta(hours=3)
-"""How far back a poll of intervals looks at least; what is older is filled."""
+"""How far back a poll of intervals reads at least; what is older is filled."""
 
 
 def live_since(kind: Kind, poll: float | time | None, now: datetime, zone: ZoneInfo | None) -> datetime:
-    """How far back a poll of an archive looks: what lies before it is filled, and then says so."""
+    """How far back a poll of an archive reads: what lies before it is filled, and then says so."""
     if kind == "interval":
         period = poll if isinstance(poll, float | int) else 0.0
         return now - max(LIVE, timedelta(seconds=(POLLS + 1) * period))

@@ -23,7 +23,7 @@ GATEWAY = "gw-demo"
 PERIOD = "2s"
 OPTICAL = ("5s", 1200)  # period of a meter whose sign-on alone, below this many bit/s, takes a second
 DRAIN = 15.0  # s for the last polls to end and the last records to be confirmed
-QUIET = 8  # looks in a row at which nothing is under way
+QUIET = 8  # checks in a row at which nothing is under way
 TARIFFS = {"T1": "day", "T2": "night", "T3": "peak"}
 
 

@@ -37,7 +37,7 @@ def simulate(
         built = load(plant, _folder(folder))
     except PlantError as trouble:
         raise Failure(str(trouble), Exit.CONFIG) from None
-    # Whoever looks may act on the first line of output: a signal must end it properly from here on.
+    # Whoever reads it may act on the first line of output: a signal must end it properly from here on.
     signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:

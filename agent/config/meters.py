@@ -45,14 +45,14 @@ class Surroundings:
     warnings: list[str] = field(default_factory=list)
 
     def bears(self, trouble: SecretTrouble) -> bool:
-        """No fault for whoever looks: a credential that only the service has, a secret that the command can spare."""
+        """No fault for a reader: a credential that only the service has, a secret that the command can spare."""
         return (trouble.elsewhere and not self.service) or (trouble.denied and not self.secrets)
 
     def warn(self, entry: MeterEntry | BusEntry, path: KeyPath, text: str) -> None:
         self.warn_at(entry.source, (*entry.path, *path), text)
 
     def warn_of_mixed(self, entry: MeterEntry | BusEntry, key: str, name: str | None) -> None:
-        """A name with letters of both scripts in one word looks like another one; it may stay."""
+        """A name with letters of both scripts in one word resembles another one; it may stay."""
         if name and mixed(name):
             self.warn(entry, (key,), f"{shown(name)}: Latin and Cyrillic letters in one word")
 
@@ -310,7 +310,7 @@ def _is_one(setting: Setting, text: str) -> bool:
 
 
 def _secret(entry: MeterEntry, key: str, file: Path, around: Surroundings) -> tuple[str | None, list[Fault]]:
-    """The line in this key's file. None without a fault: whoever looks does without it."""
+    """The line in this key's file. None without a fault: who only reads does without it."""
     try:
         return read_secret(file, around.base), []
     except SecretTrouble as trouble:

@@ -49,7 +49,7 @@ class OutboundSettings:
         return StatementSettings(**written(self._statements))
 
     def modem(self, buses: Sequence[BusEntry]) -> ModemSettings | None:
-        """None too where it has faults. Its port is none of the buses'."""
+        """None too where it has faults. Its port is not a bus's."""
         table = self._modem
         if table is None:
             return None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from agent.config.tables import unknown_key
 from agent.config.values import Secret
@@ -50,8 +50,9 @@ def expected(setting: Setting) -> str:
             return 'the path of a file with it, or "credential:NAME"'
         case "duration":
             return f'a period such as "200ms"{_range(setting)}'
-        case _:
+        case "text":
             return "text in quotes"
+    assert_never(setting.kind)
 
 
 def written_as(setting: Setting, value: Any) -> str:

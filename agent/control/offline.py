@@ -26,7 +26,7 @@ from protocols.errors import AccessDenied, LinkLost, MeterError
 
 log = logging.getLogger("meterpost.read")
 
-CTRL_C = 0.3  # s until an interruption is noticed at the latest
+CTRL_C = 0.3  # s at most until an interruption is noticed
 
 T = TypeVar("T")
 

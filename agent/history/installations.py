@@ -80,8 +80,8 @@ def register(tariff: str, values: Mapping[str, Number]) -> Number | None:
 def consumed(chain: Sequence[MeterPeriod], tariff: str, earlier: Registers, later: Registers) -> Decimal:
     """Energy of T1…T4 in Wh that went through this point between the two readings; never negative.
 
-    NoConsumption where a register is missing or a meter is none of this point's, NoAct where a replacement between
-    them has no act, Backwards where a register ran back.
+    NoConsumption where a register is missing or a meter does not belong to this point, NoAct where a replacement
+    between them has no act, Backwards where a register ran back.
     """
     first, last = _place(chain, earlier.meter), _place(chain, later.meter)
     if first > last:
@@ -130,7 +130,7 @@ def _place(chain: Sequence[MeterPeriod], serial: str) -> int:
     for place, stage in enumerate(chain):
         if same(stage.serial, serial):
             return place
-    raise NoConsumption(f"meter {serial} is none of this point: name it in [[meter.before]] if it was one")
+    raise NoConsumption(f"meter {serial} does not belong to this point: name it in [[meter.before]] if it was one")
 
 
 def _value(tariff: str, registers: Registers) -> Decimal:

@@ -1,4 +1,4 @@
-"""What physics and the field allow a quantity to be, in one place. What lies outside is no value of any meter."""
+"""What physics and the field allow a quantity to be, in one place. No meter has a value outside."""
 
 from collections.abc import Mapping
 from decimal import Decimal

@@ -1,4 +1,11 @@
-"""One dialogue with one meter: log in, prove its identity, read what is due, judge it, say goodbye."""
+"""One dialogue with one meter: log in, prove its identity, read what is due, judge it, say goodbye.
+
+The worker's thread runs it, one at a time on a port; nothing here starts another thread. A dialogue goes ``open`` →
+``identify`` → the clock → live kinds → archives → ``close``; an error of one kind leaves the others as they are,
+silence or noise ends the live ones, a lost port or a refused password ends all. With others waiting, archives end
+between two exchanges (:class:`~agent.line.exchanger.Preempted`) and what came is kept.
+:class:`~agent.line.recording.Recorder` makes the records.
+"""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +37,7 @@ from protocols.session import Session
 log = logging.getLogger("meterpost.line")
 
 ARCHIVES: tuple[Kind, ...] = ("interval", "day", "month", "event")
-"""Kinds that the meter keeps itself. A poll looks at the newest of them; what is older is filled (agent.archive)."""
+"""Kinds that the meter keeps itself. A poll reads the newest of them; what is older is filled (agent.archive)."""
 OVERLAP = timedelta(hours=1)  # journals are stamped by the meter's clock, which may be behind ours
 FARTHEST_BEHIND = 26  # h; a clock in the wrong zone is less than that behind, and what is more is work for an operator
 FIRST_LOOK = timedelta(days=62)  # into the journals of a meter that no one has read yet
@@ -98,14 +105,14 @@ class Dialogue:
         archives = [kind for kind in kinds if is_archive(kind)]
         costs = self.costs(meter, kinds[0])
 
-        def polite(link: Link, session: Session) -> PreemptibleExchanger:
+        def preemptible(link: Link, session: Session) -> PreemptibleExchanger:
             ask = PreemptibleExchanger(link, session, self._clock, wanted, costs, trial)
-            ask.polite = not live and not trial
+            ask.preemptible = not live and not trial
             return ask
 
         def talk(ask: Exchanger, verdict: IdentityVerdict) -> Outcome:
             ask.look()
-            ask.polite = False  # an examination of the clock, and what may follow from it, is not cut in two
+            ask.preemptible = False  # a check of the clock, and what may follow from it, is not cut in two
             outcome = self._read(meter, live, span, ask, verdict)
             broken = [trouble for trouble in outcome.failed.values() if isinstance(trouble, (NoReply, BadFrame))]
             if broken:
@@ -114,12 +121,12 @@ class Dialogue:
                 if live:
                     between(outcome)
                     outcome = Outcome([], {}, verdict)
-                ask.polite = True
+                ask.preemptible = True
                 self._read_kinds(meter, archives, span, ask, outcome)
             return outcome
 
         try:
-            return self.visit(meter, talk, polite)
+            return self.visit(meter, talk, preemptible)
         except Preempted:
             return Outcome([], {}, None, ended=dict.fromkeys(archives, False))
 

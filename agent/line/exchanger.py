@@ -1,4 +1,10 @@
-"""The ``ask`` of one dialogue: plain, or polite to others who want the line."""
+"""The ``ask`` of one dialogue: plain, or preemptible by others who want the line.
+
+Who calls whom: the worker runs a :class:`~agent.line.dialogue.Dialogue`, which hands an Exchanger to the driver as
+``ask``; each question goes through the :class:`~agent.line.link.Link`. A :class:`PreemptibleExchanger` checks before
+each exchange whether someone else wants the line, and ends the dialogue by :class:`Preempted`, which no driver takes
+for an error of its meter.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +32,7 @@ class Exchanger:
         self._session = session
         self._trial = trial
         self.heard = False
-        self.polite = False  # makes way for others, where it can
+        self.preemptible = False  # makes way for others, where it can
         self.answers = 0  # questions that were answered
         self.tries: int | None = None
 
@@ -55,8 +61,8 @@ class Exchanger:
 
 
 class PreemptibleExchanger(Exchanger):
-    """While ``polite``, looks before each exchange whether it and the goodbye would end in time; LineWanted where they
-    would not.
+    """While ``preemptible``, checks before each exchange whether it and the goodbye would end in time; Preempted where
+    they would not.
 
     A question that is not answered soundly is asked again as elsewhere, with a look before each time.
     """
@@ -67,10 +73,10 @@ class PreemptibleExchanger(Exchanger):
         super().__init__(link, session, trial)
         self._clock, self._wanted, self._costs = clock, wanted, costs
         self._leaving = False
-        self.polite = True
+        self.preemptible = True
 
     def __call__(self, question: Any) -> Any:
-        if not self.polite and not self._leaving:
+        if not self.preemptible and not self._leaving:
             return super().__call__(question)
         for left in range(self._chances(question), 0, -1):
             begin = self._clock.monotonic()
@@ -91,7 +97,7 @@ class PreemptibleExchanger(Exchanger):
 
     def look(self) -> None:
         """Preempted where one more exchange and the goodbye would not end in time."""
-        if self._leaving or not self.polite:
+        if self._leaving or not self.preemptible:
             return
         if self._wanted(self._clock.monotonic() + self._costs.exchange + self._costs.goodbye):
             raise Preempted

@@ -100,7 +100,7 @@ class Port:
                 raise self._lost(trouble) from None
 
     def read(self, timeout: float) -> bytes:
-        """What has come, at the latest after ``timeout`` seconds; b"" if nothing has."""
+        """What has come within ``timeout`` seconds; b"" if nothing has."""
         if self._fd is None:
             return self._read_slowly(timeout)
         try:

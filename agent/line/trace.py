@@ -130,7 +130,7 @@ def _package_of(session: Session) -> str:
 
 @cache
 def _explainer(package: str) -> Callable[[bytes, bytes | None], list[str]] | None:
-    """The protocol's own words, ``protocols.NAME.explain``, imported when someone looks at a trace."""
+    """The protocol's own words, ``protocols.NAME.explain``, imported when someone reads a trace."""
     name = f"{package}.explain"
     try:
         module: Any = import_module(name)

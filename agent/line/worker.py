@@ -80,7 +80,7 @@ class Worker:
         sleep: Callable[[float], None] = sleep,
     ) -> None:
         """``denied(point, True)`` makes a refused password durable, ``denied(point, False)`` forgets it.
-        ``foreigners``: the foreign meters that were told of; without it those of this worker. ``filler`` says what is
+        ``unexpected``: the foreign meters that were reported; without it those of this worker. ``filler`` says what is
         missing of the archives; without it nothing is filled. ``others``: what is known of another master."""
         self.bus = bus
         self.meters = list(meters)

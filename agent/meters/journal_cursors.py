@@ -22,7 +22,7 @@ EVERY = timedelta(days=1)
 
 
 class JournalCursors:
-    """The ends of the last looks, by point with the meter's serial: one note for all of them."""
+    """Until when each journal was read, by point with the meter's serial: one note for all of them."""
 
     def __init__(self, change: Change) -> None:
         self._change = change

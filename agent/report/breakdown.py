@@ -224,7 +224,7 @@ def _why(chain: Sequence[MeterPeriod], stage: MeterPeriod, tariff: str, lacks: S
         if border is None:
             reasons.append(f"no {word} reading")
         elif _place(chain, border.registers.meter) is None:
-            reasons.append(f"{word} reading is of meter {border.registers.meter}, which is none of this point")
+            reasons.append(f"{word} reading is of meter {border.registers.meter}, which does not belong to this point")
         elif same(stage.serial, border.registers.meter):
             reasons.append(f"no {tariff} in the {word} reading")
         else:

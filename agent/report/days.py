@@ -15,7 +15,7 @@ from agent.meters.sealed import checksummed, verified
 from buffer.notes import EXCHANGE
 from buffer.store import Store
 
-CATCH_UP = 45  # days back that a round of the service looks at
+CATCH_UP = 45  # days back that a round of the service covers
 ExchangeState = Literal["made", "sending", "unclear", "sent", "accepted", "in-part", "refused", "unknown"]
 
 STATES: Mapping[ExchangeState, str] = {

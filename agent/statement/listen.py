@@ -30,7 +30,7 @@ def expected(case: Case, log: StatementLog, now: datetime) -> bool:
 
 
 def answered(came: "Received", case: Case, log: StatementLog, now: datetime) -> Step | None:
-    """The step of the utility's confirming message; None where this is none of this statement."""
+    """The step of the utility's confirming message; None where it does not belong to this statement."""
     left, form = _left(log), case.profile.sms
     if left is None or form is None or not _wants_answer(case, log):
         return None

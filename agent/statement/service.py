@@ -1,4 +1,4 @@
-"""The thread that looks after the statements: a modem may take minutes, and nothing else has to wait for it.
+"""The thread that runs the statements: a modem may take minutes, and nothing else has to wait for it.
 
 The workflow itself is imported when a point has a utility or someone asks: others need not load it.
 """

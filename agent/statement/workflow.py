@@ -62,7 +62,7 @@ class StatementWorkflow:
         self._listened = life.LONG_AGO
         self._told: set[tuple[str, str]] = set()  # events that a power cut may have swallowed are raised once more
 
-    # ── looks ────────────────────────────────────────────────────────────
+    # ── ticks ────────────────────────────────────────────────────────────
 
     def tick(self, stopping: Callable[[], bool] = lambda: False) -> None:
         """Every point's present window and the one before it, once; not to the end where the service is ``stopping``:

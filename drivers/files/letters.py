@@ -1,4 +1,4 @@
-"""Characters that look like others: Cyrillic letters in Latin words, typographic quotes and dashes, unusual blanks.
+"""Characters that resemble others: Cyrillic letters in Latin words, typographic quotes and dashes, unusual blanks.
 
 A hand on a Russian keyboard, a word processor or a messenger puts them there, and no eye sees the difference.
 """

@@ -1,7 +1,7 @@
 """A TOML text cut into its statements, without trusting it: a fault in one does not hide those of the others.
 
 A statement is a header, or a key with its value, which may take several lines. Where a bracket or a quote is never
-closed, the statement ends before the next line that looks like the beginning of another one.
+closed, the statement ends before the next line that resembles the beginning of another one.
 """
 
 import re

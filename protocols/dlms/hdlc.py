@@ -131,7 +131,7 @@ class Deframer:
         self.noise.clear()
 
     def frame(self, silent: bool = False) -> Frame | None:
-        """The next sound frame, or None: not whole yet. ``silent``: nothing more will come, so what looks like
+        """The next sound frame, or None: not whole yet. ``silent``: nothing more will come, so what resembles
         the start of a long frame is noise and the search goes on behind it."""
         buffer = self._buffer
         while True:

@@ -143,7 +143,7 @@ class HdlcLink:
         return None
 
     def silence(self) -> Event | None:
-        """The line fell silent: looks behind what seemed to be the start of a frame. A damaged answer is asked for
+        """The line fell silent: searches behind what seemed to be the start of a frame. A damaged answer is asked for
         again a few times, then BadFrame; None where there was nothing, or nothing for us."""
         while (frame := self._deframer.frame(silent=True)) is not None:
             event = self._hear(frame)

@@ -22,7 +22,7 @@ DELIVER, SUBMIT, STATUS_REPORT = 0b00, 0b01, 0b10  # TP-MTI (9.2.3.1)
 WITH_HEADER, WANTS_REPORT, RELATIVE_VALIDITY = 0x40, 0x20, 0x10  # TP-UDHI, TP-SRR, TP-VPF = relative
 
 GSM7, EIGHT_BIT, UCS2 = 0x00, 0x04, 0x08  # TP-DCS (23.038, clause 4)
-ROOM = 140  # octets of user data
+SPACE = 140  # octets of user data
 SEPTETS, SEPTETS_OF_A_PART = 160, 153  # of the 7 bit alphabet without and with a header of concatenation
 UNITS, UNITS_OF_A_PART = 70, 67  # UCS2 characters likewise
 MOST_PARTS = 255
@@ -75,11 +75,11 @@ def submits(
     address(number)
     codes = septets(text)
     coding, pieces = (UCS2, _units(text)) if codes is None else (GSM7, codes)
-    room, room_of_a_part = (SEPTETS, SEPTETS_OF_A_PART) if coding == GSM7 else (2 * UNITS, 2 * UNITS_OF_A_PART)
+    space, space_of_a_part = (SEPTETS, SEPTETS_OF_A_PART) if coding == GSM7 else (2 * UNITS, 2 * UNITS_OF_A_PART)
     whole = b"".join(pieces)
-    if len(whole) <= room:
+    if len(whole) <= space:
         return (_submit(number, coding, whole, None, report, validity),)
-    parts = list(_cut(pieces, room_of_a_part))
+    parts = list(_cut(pieces, space_of_a_part))
     if len(parts) > MOST_PARTS:
         raise ValueError(f"a text of {len(text)} characters does not fit {MOST_PARTS} short messages")
     return tuple(
@@ -93,11 +93,11 @@ def _units(text: str) -> list[bytes]:
     return [sign.encode("utf-16-be") for sign in text]
 
 
-def _cut(pieces: list[bytes], room: int) -> Iterator[bytes]:
-    """Pieces in parts of at most ``room``; none is cut in two (an escape and its code, a surrogate pair)."""
+def _cut(pieces: list[bytes], space: int) -> Iterator[bytes]:
+    """Pieces in parts of at most ``space``; none is cut in two (an escape and its code, a surrogate pair)."""
     part = b""
     for piece in pieces:
-        if len(part) + len(piece) > room:
+        if len(part) + len(piece) > space:
             yield part
             part = b""
         part += piece
@@ -151,7 +151,7 @@ class Deliver:
         else:
             coding, body = (UCS2, self.text.encode("utf-16-be")) if codes is None else (GSM7, b"".join(codes))
         length, data = _user_data(coding, body, self.part)
-        if len(data) > ROOM:
+        if len(data) > SPACE:
             raise ValueError(f"{len(data)} octets do not fit a short message")
         head = bytes([DELIVER | (WITH_HEADER if self.part else 0)]) + sender(self.sender)
         return service_centre(self.centre) + head + bytes([0, coding]) + stamp(self.at) + bytes([length]) + data

@@ -12,7 +12,7 @@ _ASKED = re.compile(
 
 
 def questions(octets: bytes, ours: bytes) -> Iterator[Overheard]:
-    """What asks a meter, but for ``ours``. Commands carry no address."""
+    """What asks a meter, except ``ours``. Commands carry no address."""
     for found in _ASKED.finditer(low7(octets)):
         if found[0] != ours:
             yield Overheard((found[1] or b"").decode() or "any", True, found[0])

@@ -10,7 +10,7 @@ _QUESTIONS = {  # request code → octets of the frame, address and CRC included
     0x06: (8, 9),  # memory
     0x08: (5, 6),  # parameters, instantaneous values
 }
-"""Codes 00 and 02 are missing: a request of one octet looks like a status."""
+"""Codes 00 and 02 are missing: a request of one octet resembles a status."""
 
 
 def question_sizes(rest: bytes) -> tuple[int, ...]:

@@ -395,7 +395,7 @@ def test_what_nobody_asked_for_is_not_invented(run: Run, house: Path, keep: Keep
     keep([reading(START), foreign])
     done = run("history", "flat-12", "--from", "2026-11-02", "--to", "2026-11-02", "-c", str(house))
     assert done.code == 1
-    assert "meter 999 is none of this point" in done.err
+    assert "meter 999 does not belong to this point" in done.err
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_a_flag_of_a_reading_makes_its_line_doubtful(made: Callable[..., Report]
 
 def test_a_foreign_meter_at_the_point_is_named(made: Callable[..., Report]) -> None:
     one, _ = made([reading(START, T1=1000, T2=2), reading(END, meter="999", T1=5000, T2=2)]).lines
-    assert one.mark == "missing" and "meter 999, which is none of this point" in one.reason
+    assert one.mark == "missing" and "meter 999, which does not belong to this point" in one.reason
 
 
 def test_only_the_points_that_are_asked_for_are_in_it(made: Callable[..., Report]) -> None:

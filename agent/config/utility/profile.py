@@ -48,7 +48,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class SmsTemplate:
-    """``answer``: what the utility's confirming message looks like (a regular expression in which ACCOUNT stands for
+    """``answer``: the form of the utility's confirming message (a regular expression in which ACCOUNT stands for
     the account), None: it sends none. It comes from ``answer_from``, from ``number`` where that is not written."""
 
     text: str
