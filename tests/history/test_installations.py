@@ -50,7 +50,7 @@ def test_leading_zeros_of_a_serial_do_not_make_another_meter() -> None:
     [
         (shown("1", T1=5), shown("2", T1=5), MissingRecord, "final reading of T1"),
         (shown("2", T1=5), shown("1", T1=5), NoConsumption, "wrong order"),
-        (shown("3", T1=5), shown("2", T1=5), NoConsumption, "none of this point"),
+        (shown("3", T1=5), shown("2", T1=5), NoConsumption, "does not belong to this point"),
         (shown("2", T1=5), shown("2", T1=4), Backwards, "ran back"),
         (shown("2", T2=5), shown("2", T1=4), NoConsumption, "no T1"),
     ],
