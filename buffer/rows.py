@@ -228,15 +228,27 @@ def unpack(row: Row, words: Words, frames: bytes = b"") -> Record:
     )
 
 
+def stamped_by_meter(record: Record) -> bool:
+    """Whether ``at`` is the meter's own stamp (an archive value, an entry of its journal), not the gateway's clock."""
+    own_event = record.kind == "event" and record.at != record.read_at
+    return own_event or record.kind in ("interval", "day", "month")
+
+
+def held_boot(record: Record) -> str:
+    """What is part of the natural key while the gateway's time is not known: the boot whose clock gave ``at``. Two
+    boots may begin at the same millisecond. Empty for all other records."""
+    if record.clock != "unset" or record.boot is None or stamped_by_meter(record):
+        return ""
+    return record.boot
+
+
 def moved(record: Record, correction: timedelta) -> Record:
     """A record read with an unset clock, as it is known once the clock is set.
 
     ``at`` of an archive value or of the meter's own journal is the meter's stamp and stays; what the gateway's clock
     said moves, and the meter's offset against that clock with it.
     """
-    own_event = record.kind == "event" and record.at != record.read_at  # of the meter's journal
-    stamped_by_meter = own_event or record.kind in ("interval", "day", "month")
-    shift = timedelta(0) if stamped_by_meter else correction
+    shift = timedelta(0) if stamped_by_meter(record) else correction
     offset = record.meter_offset
     if offset is not None:
         offset = offset - Decimal(correction // MILLISECOND) / 1000

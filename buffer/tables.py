@@ -29,7 +29,10 @@ PROBES = 64  # places beside its own where a natural key may stand
 BUSY = 10.0  # seconds to wait for another program's lock (an operator with the sqlite3 shell)
 
 INSERT = f"INSERT INTO records VALUES ({'?, ' * 11}?)"
+NEAR = "SELECT moment, seq FROM moments WHERE moment BETWEEN ? AND ? ORDER BY moment"
 CLAIM = "INSERT OR IGNORE INTO moments VALUES (?, ?)"
+TAKEN = """SELECT at, series, n, coalesce((SELECT boot FROM held WHERE held.seq = records.seq), '')
+FROM records WHERE seq = ?"""
 FRAMES = "SELECT seq, frames FROM records WHERE seq BETWEEN ? AND ? AND frames NOT NULL ORDER BY seq LIMIT 1"
 COLUMNS = ", ".join(f'"{name}"' for name in Row._fields)
 
@@ -242,41 +245,60 @@ class Tables:
     def _claim_each(self, records: list[Record]) -> tuple[list[Record], dict[int, Row]]:
         stored: list[Record] = []
         fresh: dict[int, Row] = {}
+        keys: dict[int, tuple[Any, ...]] = {}
         for record in records:
             numbered = _numbered(record, self._staged + len(stored) + 1)
             row = rows.pack(numbered, self.words)
-            if self._claim(row, fresh):
+            if self._claim(row, numbered, keys):
                 fresh[row.seq] = row
+                keys[row.seq] = (row.at, row.series, row.n, rows.held_boot(numbered))
                 stored.append(numbered)
         return stored, fresh
 
-    def _claim(self, row: Row, fresh: Mapping[int, Row]) -> bool:
-        """Enter the natural key; False where another record has it, of the table or of the fresh ones."""
+    def _claim(self, row: Row, record: Record, fresh: Mapping[int, tuple[Any, ...]]) -> bool:
+        """Enter the natural key of a record and its row; False where another one has it, of the table or of the fresh
+        keys (by number). What is held has its boot in the key, as long as its time is not known."""
         place = rows.moment_key(row.at, row.series, row.n)
+        boot = rows.held_boot(record)
+        by_meter = rows.stamped_by_meter(record)
         for key in range(place, min(place + PROBES, (1 << 63) - 1)):
             if self.write.execute(CLAIM, (key, row.seq)).rowcount:
                 return True
             # Taken. A damaged table must not make a record vanish: the row that it names decides.
             (seq,) = self.write.execute("SELECT seq FROM moments WHERE moment = ?", (key,)).fetchone()
-            if seq in fresh:
-                there = (fresh[seq].at, fresh[seq].series, fresh[seq].n)
-            else:
-                there = self.write.execute("SELECT at, series, n FROM records WHERE seq = ?", (seq,)).fetchone()
+            there = fresh.get(seq) or self.write.execute(TAKEN, (seq,)).fetchone()
             if there is None:
                 raise Damaged(f"moment {key} names record {seq}, which is not there")
-            if there == (row.at, row.series, row.n):
+            if there[:3] == (row.at, row.series, row.n) and (by_meter or there[3] == boot):
                 return False
         raise Damaged(f"too many records of one moment: {row.at}")
 
     def _unclaim(self, at: int, series: int, n: int, seq: int) -> None:
-        key = rows.moment_key(at, series, n)
-        self.write.execute("DELETE FROM moments WHERE moment BETWEEN ? AND ? AND seq = ?", (key, key + PROBES, seq))
+        """Leave the natural key; those that had to stand beside their own place for it move up, so that each is found
+        from its own place on without a gap."""
+        place = rows.moment_key(at, series, n)
+        near = self.write.execute(NEAR, (place, place + 2 * PROBES)).fetchall()
+        hole = next((key for key, number in near if number == seq), None)
+        if hole is None:
+            return
+        self.write.execute("DELETE FROM moments WHERE moment = ?", (hole,))
+        end = hole
+        for key, number in near:
+            if key <= hole:
+                continue
+            if key != end + 1:
+                return
+            end = key
+            own = self.write.execute("SELECT at, series, n FROM records WHERE seq = ?", (number,)).fetchone()
+            if own is not None and rows.moment_key(*own) <= hole:
+                self.write.execute("UPDATE moments SET moment = ? WHERE moment = ?", (hole, key))
+                hole = key
 
     def rewrite(self, record: Record) -> None:
         """The same number with another content (a corrected time, a flag). Moments are unique: one more ms if taken."""
         old = self.write.execute("SELECT at, series, n FROM records WHERE seq = ?", (record.seq,)).fetchone()
         self._unclaim(old[0], old[1], old[2], record.seq)
-        while not self._claim(row := rows.pack(record, self.words), {}):
+        while not self._claim(row := rows.pack(record, self.words), record, {}):
             record = replace(record, at=record.at + MILLISECOND)
         columns = ", ".join(f'"{name}" = ?' for name in Row._fields)
         self.write.execute(f"UPDATE records SET {columns} WHERE seq = ?", (*row, row.seq))
