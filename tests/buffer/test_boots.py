@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def early(boot: str, number: int = 0, **changes: object) -> Record:
+def early(boot: str, number: int = 0, **changes: Any) -> Record:
     """The number-th reading of a boot, a second after the one before; each boot has other values."""
     at = START + timedelta(seconds=number)
     more = {"at": at, "read_at": at, "clock": "unset", "boot": boot, "monotonic": float(60 + number)}
