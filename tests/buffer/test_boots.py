@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def early(boot: str, number: int = 0, **changes: Any) -> Record:
     """The number-th reading of a boot, a second after the one before; each boot has other values."""
     at = START + timedelta(seconds=number)
-    more = {"at": at, "read_at": at, "clock": "unset", "boot": boot, "monotonic": float(60 + number)}
+    more: dict[str, Any] = {"at": at, "read_at": at, "clock": "unset", "boot": boot, "monotonic": float(60 + number)}
     return reading(number, **(more | changes))
 
 
@@ -33,7 +33,7 @@ def moments(store: Store) -> list[datetime]:
     return [record.at for record, _, _ in store.rows(limit=1000)]
 
 
-def test_what_two_boots_read_at_the_same_millisecond_is_kept_twice_and_the_same_boots_repetition_once(store: Store) -> None:
+def test_what_two_boots_read_at_one_millisecond_is_kept_twice_and_a_repetition_once(store: Store) -> None:
     assert len(store.put([early("one")])) == 1
     assert len(store.put([early("two")])) == 1
     assert len(store.put([early("three"), early("four"), early("three")])) == 2
