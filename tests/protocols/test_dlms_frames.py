@@ -180,7 +180,7 @@ def test_data_nested_without_end_is_refused() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=2000)
+@settings(max_examples=600)
 @given(st.binary(max_size=80))
 def test_any_octets_are_data_or_a_declared_error(octets: bytes) -> None:
     with contextlib.suppress(BadFrame):

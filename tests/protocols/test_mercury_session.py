@@ -357,7 +357,7 @@ NEARLY = st.sampled_from([seal(ME, data) for *_, data in READS.values()]) | st.b
 
 
 @pytest.mark.slow
-@settings(max_examples=6000)
+@settings(max_examples=1500)
 @given(QUESTIONS, st.lists(st.binary(max_size=40), max_size=4))
 def test_any_bytes_give_a_reply_or_a_declared_error(question: Any, pieces: list[bytes]) -> None:
     session = Session(ME, Line())
@@ -370,7 +370,7 @@ def test_any_bytes_give_a_reply_or_a_declared_error(question: Any, pieces: list[
 
 
 @pytest.mark.slow
-@settings(max_examples=4000)
+@settings(max_examples=1500)
 @given(QUESTIONS, st.integers(0, 255), st.binary(min_size=1, max_size=100), NEARLY)
 def test_any_sound_frame_gives_a_reply_or_a_declared_error(
     question: Any, address: int, data: bytes, before: bytes
