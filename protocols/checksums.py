@@ -30,7 +30,8 @@ def _crc16_8005(data: Octets, crc: int) -> int:
 
 def _crc16_1021(data: Octets, crc: int) -> int:
     """``crc_hqx`` runs the polynomial 1021h the other way round in C, hence the reversed octets."""
-    rest = crc_hqx(bytes(data).translate(_REVERSED), crc)
+    octets = bytes(data) if isinstance(data, memoryview) else data
+    rest = crc_hqx(octets.translate(_REVERSED), crc)
     return _REVERSED[rest & 0xFF] << 8 | _REVERSED[rest >> 8]
 
 
